@@ -1,0 +1,28 @@
+# Both commands set everything up on a fresh machine, then run. Only .venv is written.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+
+.PHONY: verify test lint setup clean
+
+verify: setup
+	$(RUN) -m verify all
+
+test: setup lint
+	$(RUN) -m pytest -n 2
+
+lint: setup
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,interop,oracle,peers]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) .verify .hypothesis
