@@ -1,0 +1,91 @@
+"""Named channels in place of bare indices: every weight is a coefficient between two names, exact.
+
+The paper's block matrices `[I | 0]` and `e_v` become linear maps between spaces of channels such as `key[3]`.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from constructions.exact import ExactTensor
+from kernels.fields import Exact
+
+
+@dataclass(frozen=True, order=True)
+class Channel:
+    """One coordinate, by name: `Channel("key", 3)`, or `Channel("one")` where there is only one."""
+
+    name: str
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.index is None else f"{self.name}[{self.index}]"
+
+
+def family(name: str, size: int) -> tuple[Channel, ...]:
+    """The channels `name[0] ... name[size-1]`."""
+    return tuple(Channel(name, i) for i in range(size))
+
+
+@dataclass(frozen=True)
+class Space:
+    """Channels in the order in which they are laid out. Raises ValueError where a channel occurs twice."""
+
+    channels: tuple[Channel, ...]
+
+    def __post_init__(self) -> None:
+        if len(self._position) < len(self.channels):
+            raise ValueError("A space holds a channel twice: give each coordinate its own name.")
+
+    @cached_property
+    def _position(self) -> dict[Channel, int]:
+        return {channel: i for i, channel in enumerate(self.channels)}
+
+    def __len__(self) -> int:
+        return len(self.channels)
+
+    def __iter__(self) -> Iterator[Channel]:
+        return iter(self.channels)
+
+    def __contains__(self, channel: Channel) -> bool:
+        return channel in self._position
+
+    def position(self, channel: Channel) -> int:
+        """Where the channel is laid out. Raises ValueError for a channel of another space."""
+        if channel not in self:
+            raise ValueError(f"There is no channel {channel} in this space: add it first.")
+        return self._position[channel]
+
+    def named(self, name: str) -> tuple[Channel, ...]:
+        """The channels of one name, in order."""
+        return tuple(channel for channel in self if channel.name == name)
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """A sparse exact matrix between spaces: target channel += coefficient * source channel.
+
+    Raises ValueError where a coefficient names a channel of another space.
+    """
+
+    source: Space
+    target: Space
+    coefficients: Mapping[tuple[Channel, Channel], Exact]  # (target, source)
+
+    def __post_init__(self) -> None:
+        for target, source in self.coefficients:
+            self.target.position(target)
+            self.source.position(source)
+
+    @classmethod
+    def selecting(cls, source: Space, target: Space, channels: Iterable[Channel], scale: Exact = 1) -> "LinearMap":
+        """The map that copies `channels`, which both spaces have, times `scale`; the paper's `[I | 0]`."""
+        return cls(source, target, {(channel, channel): scale for channel in channels})
+
+    def tensor(self) -> ExactTensor:
+        """The matrix, (len(target), len(source))."""
+        position = {
+            (self.target.position(target), self.source.position(source)): value
+            for (target, source), value in self.coefficients.items()
+        }
+        return ExactTensor((len(self.target), len(self.source)), 0, position)
