@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from constructions.exact import ExactTensor
+from constructions.exact import ExactTensor, Index
 from kernels.fields import Exact
 
 
@@ -84,8 +84,8 @@ class LinearMap:
 
     def tensor(self) -> ExactTensor:
         """The matrix, (len(target), len(source))."""
-        position = {
+        entries: dict[Index, Exact] = {
             (self.target.position(target), self.source.position(source)): value
             for (target, source), value in self.coefficients.items()
         }
-        return ExactTensor((len(self.target), len(self.source)), 0, position)
+        return ExactTensor((len(self.target), len(self.source)), 0, entries)

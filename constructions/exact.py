@@ -35,7 +35,7 @@ class ExactTensor:
                 _within(i, size) for i, size in zip(index, self.shape, strict=True)
             )
             if not inside:
-                raise ValueError(f"Index {index} is outside an array of shape {self.shape}: move the entry or enlarge it.")
+                raise ValueError(f"Index {index} is outside shape {self.shape}: move the entry or enlarge the array.")
 
     def to(self, number_field: Field) -> np.ndarray:
         """This array in a field: each distinct exact value becomes the field's nearest number, once."""
@@ -100,7 +100,7 @@ def _shifted(tensor: ExactTensor, start: int, fill: Exact) -> Iterator[tuple[Ind
 
 def _within(index: int | range, size: int) -> bool:
     if isinstance(index, range):
-        return index.step > 0 and 0 <= index.start and index.stop <= size
+        return index.start >= 0 and index.step > 0 and index.stop <= size
     return 0 <= index < size
 
 
