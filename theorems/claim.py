@@ -1,0 +1,73 @@
+"""What a claim is: its identity, where the paper states it, under which hypotheses, and what it rests on.
+
+A printed statement that fails is kept as printed, with its erratum; what is true instead is a claim of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import sympy as sp
+
+from theorems.proof import Proof
+
+FAMILIES = ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "token_dynamics")
+
+
+class Form(StrEnum):
+    """Whose sentence a claim is: the paper's, the paper's repaired, or ours."""
+
+    PRINTED = "printed"
+    AMENDED = "amended"
+    EXTENSION = "extension"
+
+
+class Outcome(StrEnum):
+    """The strongest word that a claim's evidence supports, strongest first; REFUTED stands apart."""
+
+    PROVED = "PROVED"
+    CERTIFIED = "CERTIFIED"
+    TESTED = "TESTED"
+    UNKNOWN = "UNKNOWN"
+    REFUTED = "REFUTED"
+
+
+@dataclass(frozen=True)
+class Erratum:
+    """A printed statement that fails, stated soberly."""
+
+    printed: str
+    instance: str
+    reading: str
+    instead: str
+    survives: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement, with everything a reader needs to judge it.
+
+    `statement` is LaTeX; `formula` is the same as a sympy relation where it can be one, and then the last step of
+    `proof` must state it literally. `proof` derives the statement for all sizes; `disproof` derives its negation
+    from an exact instance. Both are functions, so that listing claims builds no expressions.
+    """
+
+    id: str
+    paper: str
+    form: Form
+    title: str
+    statement: str
+    hypotheses: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    expected: Outcome = Outcome.PROVED
+    formula: sp.Basic | None = None
+    proof: Callable[[], Proof] | None = None
+    disproof: Callable[[], Proof] | None = None
+    erratum: Erratum | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a printed claim that is expected to fail but tells no erratum."""
+        if self.expected is Outcome.REFUTED and self.erratum is None:
+            raise ValueError(f"claim {self.id} is expected REFUTED: give its erratum")

@@ -1,0 +1,254 @@
+"""Arb enclosures of sympy expressions: a ball that contains the true value, at any precision asked for.
+
+Everything numeric in `theorems` goes through here: no float ever decides a step.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from fractions import Fraction
+from typing import Any
+
+import sympy as sp
+from flint import acb, arb, ctx, fmpq
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+
+PRECISIONS = (64, 256, 1024, 4096)
+ONE_PRECISION = (128,)
+MAX_TERMS = 100_000
+
+_COMPARE: dict[Any, Callable[[int], bool]] = {
+    sp.Eq: lambda s: s == 0,
+    sp.Ne: lambda s: s != 0,
+    sp.Lt: lambda s: s < 0,
+    sp.Le: lambda s: s <= 0,
+    sp.Gt: lambda s: s > 0,
+    sp.Ge: lambda s: s >= 0,
+}
+_METHODS: dict[Any, str] = {
+    sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.cot: "cot", sp.asin: "asin",
+    sp.acos: "acos", sp.atan: "atan", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.atanh: "atanh",
+    sp.asinh: "asinh", sp.erf: "erf", sp.erfc: "erfc", sp.gamma: "gamma", sp.LambertW: "lambertw", sp.sec: "sec",
+}  # fmt: skip
+
+
+class NotEnclosed(ValueError):
+    """The expression has a part that no ball is known for, or a comparison that the balls leave open."""
+
+
+def number(value: Any) -> arb:
+    """The exact ball of an int, Fraction, sympy Rational or arb."""
+    if isinstance(value, arb):
+        return value
+    if isinstance(value, sp.Expr):
+        return enclose(value)
+    exact = Fraction(value)
+    return arb(fmpq(exact.numerator, exact.denominator))
+
+
+def interval(low: Any, high: Any) -> arb:
+    """The ball from `low` to `high` (exact numbers)."""
+    a, b = Fraction(sp.Rational(low)), Fraction(sp.Rational(high))
+    return arb(number((a + b) / 2), number((b - a) / 2))
+
+
+def enclose(expression: sp.Expr, at: Mapping[sp.Basic, Any] | None = None, prec: int = 128) -> arb:
+    """A ball that contains `expression` at the point `at` (symbols to exact numbers or balls).
+
+    Undefined functions such as n(j) get a fixed pseudo-random rational for each argument tuple, so that an identity
+    about them can be refuted at a point. Raises NotEnclosed when a part has no enclosure here.
+    """
+    saved, ctx.prec = ctx.prec, prec
+    try:
+        env = {key: number(value) for key, value in (at or {}).items()}
+        return _walk(sp.sympify(expression), env, arb)
+    finally:
+        ctx.prec = saved
+
+
+def sign(
+    expression: sp.Expr, at: Mapping[sp.Basic, Any] | None = None, precisions: tuple[int, ...] = PRECISIONS
+) -> int | None:
+    """−1, 0 or 1 once a ball decides it, growing the precision; None if it never does (0 only if exact)."""
+    for prec in precisions:
+        ball = enclose(expression, at, prec)
+        if ball > 0:
+            return 1
+        if ball < 0:
+            return -1
+        if ball.is_exact() and ball == 0:
+            return 0
+    return None
+
+
+def holds(
+    relation: sp.Basic, at: Mapping[sp.Basic, Any] | None = None, precisions: tuple[int, ...] = PRECISIONS
+) -> bool | None:
+    """Whether a relation is true at a point (or all over a box of balls); None when the balls do not decide it."""
+    if relation in (sp.true, sp.false):
+        return relation is sp.true
+    if isinstance(relation, sp.And | sp.Or):
+        return _connective(relation, [holds(part, at, precisions) for part in relation.args])
+    if isinstance(relation, sp.Not):
+        inner = holds(relation.args[0], at, precisions)
+        return None if inner is None else not inner
+    if not isinstance(relation, Relational):
+        raise NotEnclosed(f"not a relation: {relation}")
+    difference = relation.lhs - relation.rhs
+    which = sign(difference, at, precisions)
+    if which is not None:
+        return _COMPARE[type(relation)](which)
+    if isinstance(relation, sp.Le | sp.Ge):
+        return _weakly(difference, isinstance(relation, sp.Ge), at, precisions[-1])
+    return None
+
+
+def _weakly(difference: sp.Expr, upward: bool, at: Mapping[sp.Basic, Any] | None, prec: int) -> bool | None:
+    """Whether a ball that touches 0 still lies on the right side of it."""
+    ball = enclose(difference, at, prec)
+    return True if (ball >= 0 if upward else ball <= 0) else None
+
+
+def _connective(relation: sp.Basic, parts: list[bool | None]) -> bool | None:
+    absorbing = isinstance(relation, sp.Or)
+    if absorbing in parts:
+        return absorbing
+    return None if None in parts else not absorbing
+
+
+def _walk(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    if e in env:
+        return kind(env[e])
+    if e.is_Rational:
+        return kind(arb(fmpq(int(e.p), int(e.q))))
+    handler = _HANDLERS.get(e.func)
+    if handler is not None:
+        return handler(e, env, kind)
+    if e.func in _METHODS:
+        return getattr(_walk(e.args[0], env, kind), _METHODS[e.func])()
+    if isinstance(e, AppliedUndef):
+        return kind(_noise(e, [_walk(a, env, kind) for a in e.args]))
+    if e is sp.pi:
+        return kind(arb.pi())
+    if e is sp.E:
+        return kind(arb(1).exp())
+    raise NotEnclosed(f"no enclosure for {e.func.__name__} in {e}")
+
+
+def _noise(e: AppliedUndef, args: list[Any]) -> arb:
+    """A fixed rational in (0, 2] for each function and argument tuple; 1, 2 or 3 for an integer function."""
+    digest = hashlib.sha256(f"{e.func.__name__}{[str(a) for a in args]}".encode()).digest()
+    drawn = int.from_bytes(digest[:4], "big")
+    return arb(1 + drawn % 3) if e.is_integer else arb(fmpq(drawn + 1, 2**31))
+
+
+def _fold(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def handler(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+        total = _walk(e.args[0], env, kind)
+        for part in e.args[1:]:
+            total = operation(total, _walk(part, env, kind))
+        return total
+
+    return handler
+
+
+def _power(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    base, exponent = _walk(e.args[0], env, kind), e.args[1]
+    if exponent.is_Integer:
+        return base ** int(exponent)
+    if exponent == sp.S.Half:
+        return base.sqrt()
+    return base ** _walk(exponent, env, kind)
+
+
+def _integer(e: sp.Basic, env: Mapping[sp.Basic, Any]) -> int:
+    ball = _walk(e, env, arb)
+    whole = ball.unique_fmpz()
+    if whole is None or not ball.is_exact():
+        raise NotEnclosed(f"{e} is not an exact integer here")
+    return int(whole)
+
+
+def _finite(operation: Callable[[Any, Any], Any], start: int) -> Callable[..., Any]:
+    """Sum or Product over an index range, with Karr's convention that an empty range gives the neutral element."""
+
+    def handler(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+        (index, low, high), *inner = reversed(e.limits)
+        body = e.func(e.function, *reversed(inner)) if inner else e.function
+        first, last = _integer(low, env), _integer(high, env)
+        if last - first > MAX_TERMS or last < first - 1:
+            raise NotEnclosed(f"range {first}..{last} of {e} is out of reach")
+        total = kind(start)
+        for value in range(first, last + 1):
+            total = operation(total, _walk(body, {**env, index: arb(value)}, kind))
+        return total
+
+    return handler
+
+
+def _piecewise(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    for value, condition in e.args:
+        truth = holds(condition, {k: v for k, v in env.items() if isinstance(k, sp.Symbol)})
+        if truth is None:
+            raise NotEnclosed(f"cannot decide {condition}")
+        if truth:
+            return _walk(value, env, kind)
+    raise NotEnclosed(f"no branch of {e} applies")
+
+
+def _real(e: sp.Basic, env: Mapping[sp.Basic, Any]) -> list[arb]:
+    return [_walk(a, env, arb) for a in e.args]
+
+
+def _kronecker(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    left, right = _real(e, env)
+    if not (left == right or left != right):
+        raise NotEnclosed(f"cannot decide {e}")
+    return kind(1 if left == right else 0)
+
+
+def _maximum(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    total, *rest = _real(e, env)
+    for part in rest:
+        total = total.max(part) if e.func is sp.Max else total.min(part)
+    return kind(total)
+
+
+def _absolute(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    return kind(abs(_walk(e.args[0], env, kind)))
+
+
+def _polylog(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    order = _walk(e.args[0], env, kind)
+    return _walk(e.args[1], env, kind).polylog(order)
+
+
+def _integral(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    """Certified quadrature; the integrand must be analytic on the segment (Piecewise and Abs are refused)."""
+    ((variable, low, high),) = e.limits
+    if e.function.has(sp.Piecewise, sp.Abs, sp.Max, sp.Min, sp.Heaviside):
+        raise NotEnclosed(f"split {e} at its kinks first: quadrature needs an analytic integrand")
+
+    def integrand(z: acb, _derivatives: bool) -> acb:
+        return _walk(e.function, {**env, variable: z}, acb)
+
+    value = acb.integral(integrand, _walk(low, env, acb), _walk(high, env, acb))
+    return value if kind is acb else value.real
+
+
+_HANDLERS: dict[Any, Callable[..., Any]] = {
+    sp.Add: _fold(lambda a, b: a + b),
+    sp.Mul: _fold(lambda a, b: a * b),
+    sp.Pow: _power,
+    sp.Sum: _finite(lambda a, b: a + b, 0),
+    sp.Product: _finite(lambda a, b: a * b, 1),
+    sp.Piecewise: _piecewise,
+    sp.KroneckerDelta: _kronecker,
+    sp.Max: _maximum,
+    sp.Min: _maximum,
+    sp.Abs: _absolute,
+    sp.polylog: _polylog,
+    sp.Integral: _integral,
+}
