@@ -57,4 +57,4 @@ def dependency_graph() -> nx.DiGraph:
 
 def dependencies_first() -> list[str]:
     """Claim ids ordered so that each comes after all that it rests on."""
-    return list(reversed(list(nx.lexicographical_topological_sort(dependency_graph().reverse()))))[::-1]
+    return list(nx.lexicographical_topological_sort(dependency_graph().reverse()))

@@ -1,0 +1,264 @@
+"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`.
+
+Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error, 4 wrong usage, 5 nothing ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from enum import IntEnum
+from pathlib import Path
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from theorems.registry import claims
+from verify.check import Run, Sizes, Tier
+from verify.checks import all_checks
+from verify.evidence import ClaimReport
+from verify.report import data, explain, paper_map, text
+from verify.runner import Report, replay, verify, with_dependencies
+
+FORMATS = {"text": "report.txt", "json": "report.json"}
+
+
+class Exit(IntEnum):
+    """What the process tells its caller."""
+
+    EXPECTED = 0
+    UNEXPECTED = 1
+    INTERRUPTED = 2
+    INTERNAL = 3
+    USAGE = 4
+    NOTHING = 5
+
+
+class UsageError(Exception):
+    """What the user asked for cannot be done; the message is one sentence that says what to do."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}; see `python -m verify --help`")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    console = Console(highlight=False)
+    try:
+        return _dispatch(_parser().parse_args(argv), console)
+    except UsageError as reason:
+        print(f"verify: {reason}", file=sys.stderr)
+        return Exit.USAGE
+    except KeyboardInterrupt:
+        print("verify: interrupted; nothing was written", file=sys.stderr)
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.EXPECTED
+    except Exception:
+        console.print_exception()
+        return Exit.INTERNAL
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m verify", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    add = parser.add_argument
+    add("words", nargs="+", metavar="all | CLAIM… | list | explain CLAIM", help="what to do")
+    add("-k", metavar="TEXT", default="", help="only claims whose id or title contains TEXT")
+    add("-x", action="store_true", help="stop at the first claim that is not as expected")
+    add("--tier", choices=[t.value for t in Tier], default="quick", help="how much to run (default: quick)")
+    add("--device", default="cpu", help="cpu (default) or cuda")
+    add("--dtype", choices=["float32", "float64"], help="only this dtype")
+    add("--seed", type=int, default=0, help="seed of every random draw (default: 0)")
+    add("--controls", action="store_true", help="also run every mutant; each must be rejected")
+    add("--replay", metavar="CHECK:CASE", help="run one instance of one check again")
+    add("--vocab-size", type=int, metavar="V", help="run recall at these sizes…")
+    add("--input-seq-len", type=int, metavar="L", help="…length…")
+    add("--num-kv-pairs", type=int, metavar="K", help="…and pairs (all three together)")
+    add("--output-format", choices=list(FORMATS), default="text", help="default: text")
+    add("-o", dest="output", type=Path, metavar="DIR", help="write the report into DIR as well")
+    add("--record", action="store_true", help="with `all`: write recorded.json and paper_map.md")
+    return parser
+
+
+def _dispatch(args: argparse.Namespace, console: Console) -> int:
+    command, *rest = args.words
+    if command == "list":
+        return _list(_selected(rest or ["all"], args.k), console)
+    run = _run(args)
+    if args.replay is not None:
+        return _replay(args.words, args.replay, run, console)
+    if command == "explain":
+        return _explain(rest, run, console)
+    return _verify(_selected(args.words, args.k), args, run, console)
+
+
+# --- what was asked for ------------------------------------------------------------------------------------------
+
+
+def _selected(words: Sequence[str], keyword: str) -> list[str]:
+    """Claim ids named by the words, all of them for `all`, narrowed by the keyword."""
+    for word in words:
+        if word != "all" and word not in claims():
+            raise UsageError(f"there is no claim '{word}'{_closest(word)}: `python -m verify list` shows all")
+    chosen = list(claims()) if "all" in words else list(dict.fromkeys(words))
+    return [c for c in chosen if keyword.lower() in f"{c} {claims()[c].title}".lower()]
+
+
+def _closest(word: str) -> str:
+    near = get_close_matches(word, [*claims(), "all", "list", "explain"], n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def _run(args: argparse.Namespace) -> Run:
+    dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
+    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, sizes=_sizes(args))
+
+
+def _device(name: str) -> str:
+    import torch  # noqa: PLC0415 - `list` and wrong usage need no torch
+
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"there is no device '{name}': use cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("this machine has no CUDA device: leave --device out to run on the CPU")
+    return name
+
+
+def _sizes(args: argparse.Namespace) -> Sizes | None:
+    given = (args.vocab_size, args.input_seq_len, args.num_kv_pairs)
+    if given == (None, None, None):
+        return None
+    if None in given:
+        raise UsageError("give --vocab-size, --input-seq-len and --num-kv-pairs together")
+    from constructions.tasks import zoology_mqar  # noqa: PLC0415
+
+    try:
+        zoology_mqar(args.vocab_size, 1, args.input_seq_len, 0, num_kv_pairs=args.num_kv_pairs)
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
+    return Sizes(*given)
+
+
+# --- what is done ------------------------------------------------------------------------------------------------
+
+
+def _list(selected: list[str], console: Console) -> int:
+    width = max(map(len, selected), default=0)
+    for name in selected:
+        claim = claims()[name]
+        console.print(f"{name:<{width}}  {claim.form:<9}  {claim.title}", soft_wrap=True, markup=False)
+    return Exit.EXPECTED if selected else Exit.NOTHING
+
+
+def _explain(words: list[str], run: Run, console: Console) -> int:
+    if not words:
+        raise UsageError("name the claim to explain, as in `python -m verify explain mqar.thm2-step1`")
+    selected = _selected(words, "")
+    report = _with_progress(selected, run, controls=False, stop_early=False)
+    found = [c for c in report.claims if c.claim.id in selected]
+    for claim in found:
+        explain.write(claim, console)
+    return Exit.EXPECTED if all(c.as_expected for c in found) else Exit.UNEXPECTED
+
+
+def _replay(words: list[str], spec: str, run: Run, console: Console) -> int:
+    (claim,) = _selected(words, "") if len(words) == 1 else [None]
+    name, _, case = spec.partition(":")
+    names = [c.name for c in all_checks()[claim]] if claim else []
+    if name not in names:
+        raise UsageError(f"--replay takes one claim and CHECK:CASE, with CHECK one of: {', '.join(names) or 'none'}")
+    try:
+        instance = json.loads(case)
+    except json.JSONDecodeError as reason:
+        raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
+    try:
+        evidence = replay(claim, name, instance, run)
+    except (TypeError, KeyError) as reason:
+        raise UsageError(f"the case does not fit check '{name}' ({reason}): copy the whole replay line") from reason
+    console.print(f"{claim}: {name}: {evidence.summary}", soft_wrap=True, markup=False)
+    return Exit.EXPECTED if evidence.holds else Exit.UNEXPECTED
+
+
+def _verify(selected: list[str], args: argparse.Namespace, run: Run, console: Console) -> int:
+    if not selected:
+        print("verify: no claim matches; `python -m verify list` shows all", file=sys.stderr)
+        return Exit.NOTHING
+    if args.record and (args.words != ["all"] or args.k):
+        raise UsageError("--record goes with `all`: a record of some claims would lose the others")
+    report = _with_progress(selected, run, controls=args.controls, stop_early=args.x)
+    written = data.dumps(report) if args.output_format == "json" else ""
+    if written:
+        sys.stdout.write(written)
+    else:
+        text.write(report, console)
+    if args.output is not None:
+        _write(args.output / FORMATS[args.output_format], written or _plain_text(report))
+    if args.record:
+        record(report)
+    return Exit.EXPECTED if report.as_expected else Exit.UNEXPECTED
+
+
+def record(report: Report, folder: Path = Path()) -> None:
+    """Write recorded.json (the canonical part and its digest) and the paper_map.md that follows from it."""
+    document = {key: value for key, value in data.document(report).items() if key != "volatile"}
+    _write(folder / paper_map.RECORD, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    _write(folder / paper_map.MAP, paper_map.render(document))
+
+
+def _plain_text(report: Report) -> str:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
+        file.seek(0)
+        return file.read()
+
+
+def _write(path: Path, content: str) -> None:
+    """Write a whole file or none: into a neighbour first, then over the old one."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as reason:
+        raise UsageError(f"cannot write {path} ({reason.strerror}): choose another -o") from reason
+
+
+def _with_progress(selected: list[str], run: Run, *, controls: bool, stop_early: bool) -> Report:
+    with _bar(len(with_dependencies(selected)) * (2 if controls else 1)) as advance:
+        return verify(selected, run, controls=controls, stop_early=stop_early, progress=advance)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator:
+    """A progress bar on a terminal's standard error, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=total)
+
+        def advance(name: str) -> None:
+            progress.update(task, description=name, advance=1)
+
+        yield advance
+
+
+def run_report(selected: Sequence[str], run: Run | None = None, *, controls: bool = False) -> Report:
+    """The report on some claims as data. Raises UsageError for an unknown claim."""
+    return verify(_selected(selected, ""), run or Run(), controls=controls)
+
+
+def claim_report(report: Report, claim_id: str) -> ClaimReport:
+    """One claim of a report. Raises KeyError if it is not in it."""
+    return {c.claim.id: c for c in report.claims}[claim_id]

@@ -1,0 +1,75 @@
+"""Pieces of evidence, and the outcome they amount to: computed from what ran, never set by hand.
+
+The five words are PROVED, CERTIFIED, TESTED, REFUTED, SKIPPED; a claim is no stronger than what it rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from theorems.claim import Claim, Outcome
+
+
+class Kind(StrEnum):
+    """What a piece of evidence shows if it holds."""
+
+    PROVED = "PROVED"
+    CERTIFIED = "CERTIFIED"
+    TESTED = "TESTED"
+    REFUTED = "REFUTED"
+    SKIPPED = "SKIPPED"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One piece: what it would show, whether it does, and the figures.
+
+    `holds` is True if it shows its kind, False if something contradicts the claim (with the instance in `summary`
+    and its `replay` line), None if nothing was decided. `facts` are the same on every machine, `measured` are not.
+    """
+
+    kind: Kind
+    check: str
+    holds: bool | None
+    summary: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+    measured: Mapping[str, float | str] = field(default_factory=dict)
+    replay: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimReport:
+    """A claim, all its evidence, and the outcome."""
+
+    claim: Claim
+    family: str
+    outcome: Outcome
+    evidence: tuple[Evidence, ...]
+    seconds: float = 0.0
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the outcome is the one the claim records, and no piece contradicts it."""
+        return self.outcome is self.claim.expected and all(e.holds is not False for e in self.evidence)
+
+
+_STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.PROVED)
+
+
+def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Outcome:
+    """The strongest word that the evidence supports, capped by the weakest claim it rests on.
+
+    A piece that contradicts the claim leaves it UNKNOWN, unless a refutation was the very thing shown.
+    """
+    pieces = list(evidence)
+    shown = {e.kind for e in pieces if e.holds}
+    contradicted = any(e.holds is False for e in pieces)
+    if Kind.REFUTED in shown:
+        return Outcome.UNKNOWN if contradicted or Kind.PROVED in shown else Outcome.REFUTED
+    if contradicted:
+        return Outcome.UNKNOWN
+    own = max((_STRENGTH.index(Outcome(k)) for k in shown if k is not Kind.SKIPPED), default=0)
+    cap = min((_STRENGTH.index(o) if o in _STRENGTH else 0 for o in rests_on), default=len(_STRENGTH) - 1)
+    return _STRENGTH[min(own, cap)]

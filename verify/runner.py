@@ -1,0 +1,145 @@
+"""Runs derivations and checks, and computes outcomes over the dependency graph.
+
+Derivations run in worker processes while the checks, which use every core, run here.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+
+import networkx as nx
+
+from theorems.registry import claims, dependencies_first, dependency_graph, family_of
+from verify.check import Check, Finding, Run, Tier, rejects
+from verify.checks import all_checks
+from verify.derivations import MutantResult, derive, reject_step_mutants
+from verify.evidence import ClaimReport, Evidence, Kind, outcome_of
+
+Progress = Callable[[str], None]
+WORKERS = 2
+
+
+class NotAvailable(RuntimeError):
+    """What was asked for is not on this machine."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a run found: the claims that were asked for and, with controls, what became of each mutant."""
+
+    claims: tuple[ClaimReport, ...]
+    run: Run
+    seconds: float
+    mutants: tuple[tuple[str, MutantResult], ...] = ()
+
+    @property
+    def unexpected(self) -> tuple[ClaimReport, ...]:
+        """Claims whose outcome is not the expected one."""
+        return tuple(c for c in self.claims if not c.as_expected)
+
+    @property
+    def survivors(self) -> tuple[tuple[str, MutantResult], ...]:
+        """Mutants that nothing rejected, with their claims."""
+        return tuple((claim, m) for claim, m in self.mutants if not m.rejected)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every outcome is the expected one and every mutant was rejected."""
+        return not self.unexpected and not self.survivors
+
+
+def with_dependencies(selected: Iterable[str]) -> list[str]:
+    """The selected claims and all that they rest on, dependencies first."""
+    graph, wanted = dependency_graph(), set(selected)
+    for claim in list(wanted):
+        wanted |= nx.descendants(graph, claim)
+    return [c for c in dependencies_first() if c in wanted]
+
+
+def verify(
+    selected: Sequence[str],
+    run: Run,
+    *,
+    controls: bool = False,
+    stop_early: bool = False,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Gather all evidence on the selected claims and on what they rest on."""
+    start, order = time.perf_counter(), with_dependencies(selected)
+    reports: dict[str, ClaimReport] = {}
+    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
+        derivations = {c: pool.submit(derive, c) for c in order}
+        mutated = {c: pool.submit(reject_step_mutants, c) for c in order} if controls else {}
+        try:
+            for claim in order:
+                progress(claim)
+                reports[claim] = _report(claim, derivations[claim], reports, run)
+                if stop_early and not reports[claim].as_expected:
+                    break
+            mutants = tuple(_mutants(mutated, run, progress)) if controls else ()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown(cancel_futures=True)
+    listed = [c for c in claims() if c in reports]
+    return Report(tuple(reports[c] for c in listed), run, time.perf_counter() - start, mutants)
+
+
+def _report(claim_id: str, derivation: Future, done: dict[str, ClaimReport], run: Run) -> ClaimReport:
+    start, claim = time.perf_counter(), claims()[claim_id]
+    numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
+    evidence = (*derivation.result(), *numeric)
+    outcome = outcome_of(evidence, [done[d].outcome for d in claim.depends_on])
+    return ClaimReport(claim, family_of(claim_id), outcome, evidence, time.perf_counter() - start)
+
+
+def run_check(check: Check, run: Run) -> Evidence:
+    """Examine a check's own subject, or say why it was skipped."""
+    if not check.wanted(run):
+        return Evidence(Kind.SKIPPED, check.name, None, f"needs --tier {check.tier}")
+    if check.tier is Tier.GPU and run.device == "cpu":
+        return Evidence(Kind.SKIPPED, check.name, None, "needs --device cuda")
+    try:
+        finding = check.examine(check.subject, run)
+    except NotAvailable as reason:
+        return Evidence(Kind.SKIPPED, check.name, None, str(reason))
+    except Exception as reason:
+        finding = Finding(False, f"raises {type(reason).__name__}: {reason}", crashed=True)
+    return _as_evidence(check, finding)
+
+
+def _as_evidence(check: Check, finding: Finding) -> Evidence:
+    replay = "" if finding.case is None else replay_line(check, finding)
+    return Evidence(
+        check.kind, check.name, finding.holds, finding.summary, finding.facts, finding.measured, replay
+    )  # fmt: skip
+
+
+def replay_line(check: Check, finding: Finding) -> str:
+    """The command that runs one instance again."""
+    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True)
+    return f"python -m verify {check.claim} --replay {shlex.quote(f'{check.name}:{case}')}"
+
+
+def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
+    """Run one instance of one check again. Raises KeyError if the claim has no such check."""
+    check = {c.name: c for c in all_checks()[claim_id]}[check_name]
+    return _as_evidence(check, replace(check.replay(case, run), case=case))
+
+
+def _mutants(mutated: dict[str, Future], run: Run, progress: Progress) -> Iterable[tuple[str, MutantResult]]:
+    """Every mutant of every check here, and of every proof step from the workers."""
+    for claim, future in mutated.items():
+        progress(f"controls of {claim}")
+        for check in all_checks()[claim]:
+            if check.wanted(run):
+                for name, mutant in check.mutants.items():
+                    yield claim, MutantResult(check.name, name, rejects(check, mutant, run), "")
+        for result in future.result():
+            yield claim, result
