@@ -1,4 +1,4 @@
-"""Evidence from the derivations in `theorems`: no kernel and no torch is needed, so these run in processes of their own."""
+"""Evidence from the derivations in `theorems`: no kernel, no torch, so these run in processes of their own."""
 
 from __future__ import annotations
 
