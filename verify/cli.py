@@ -172,9 +172,10 @@ def _explain(words: list[str], run: Run, console: Console) -> int:
 
 
 def _replay(words: list[str], spec: str, run: Run, console: Console) -> int:
-    (claim,) = _selected(words, "") if len(words) == 1 else [None]
+    selected = _selected(words, "")
+    claim = selected[0]
     name, _, case = spec.partition(":")
-    names = [c.name for c in all_checks()[claim]] if claim else []
+    names = [c.name for c in all_checks()[claim]] if len(selected) == 1 else []
     if name not in names:
         raise UsageError(f"--replay takes one claim and CHECK:CASE, with CHECK one of: {', '.join(names) or 'none'}")
     try:
