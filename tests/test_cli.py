@@ -1,0 +1,103 @@
+"""The command line as a user meets it: exit codes, one sentence for bad input, no partial files."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from theorems.registry import claims
+from verify import cli
+from verify.report import data, paper_map
+
+
+def verify(*args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-m", "verify", *args], capture_output=True, text=True, check=False)
+
+
+def usage(capsys, *args: str) -> str:
+    assert cli.main(args) == cli.Exit.USAGE
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "Traceback" not in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+    return printed.err
+
+
+def test_list_names_every_claim(capsys):
+    assert cli.main(["list"]) == cli.Exit.EXPECTED
+    out = capsys.readouterr().out
+    assert all(name in out for name in claims())
+
+
+def test_an_unknown_claim_gets_one_sentence_with_the_nearest_name(capsys):
+    assert "did you mean 'mqar.thm2-step1'" in usage(capsys, "mqar.thm2-step")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        (("8", "64", "8"), "num_kv_pairs"),
+        (("64", "20", "8"), "input_seq_len"),
+        (("64", "33", "8"), "input_seq_len"),
+    ],
+)
+def test_impossible_sizes_get_one_sentence(capsys, sizes, says):
+    vocab, length, pairs = sizes
+    flags = ["--vocab-size", vocab, "--input-seq-len", length, "--num-kv-pairs", pairs]
+    assert says in usage(capsys, "mqar.thm2-step1", *flags)
+
+
+def test_sizes_go_together(capsys):
+    assert "together" in usage(capsys, "mqar.thm2-step1", "--vocab-size", "64")
+
+
+@pytest.mark.skipif("__import__('torch').cuda.is_available()", reason="a CUDA device is here")
+def test_a_missing_device_gets_one_sentence(capsys):
+    assert "CUDA" in usage(capsys, "all", "--device", "cuda")
+
+
+@pytest.mark.parametrize(
+    "args", [["all", "--tier", "huge"], [], ["mqar.thm2-step1", "--replay", "nonsense"], ["explain"]]
+)
+def test_wrong_usage_gets_one_sentence(capsys, args):
+    usage(capsys, *args.split())
+
+
+def test_a_broken_replay_case_gets_one_sentence(capsys):
+    assert "replay line" in usage(capsys, "mqar.thm2-step1-printed", "--replay", "smallest-counterexample:{")
+
+
+def test_nothing_that_matches_is_exit_5():
+    assert verify("all", "-k", "no such words").returncode == cli.Exit.NOTHING
+
+
+def test_a_report_is_written_whole_and_says_the_same_twice(tmp_path):
+    for folder in ("one", "two"):
+        done = verify("foundations.euler-gap", "--output-format", "json", "-o", str(tmp_path / folder))
+        assert done.returncode == cli.Exit.EXPECTED, done.stderr
+    one, two = (json.loads((tmp_path / f / "report.json").read_text()) for f in ("one", "two"))
+    assert one["canonical"] == two["canonical"]
+    assert one["digest"] == two["digest"] == data.digest(one["canonical"])
+    assert [p.name for p in (tmp_path / "one").iterdir()] == ["report.json"]
+
+
+def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    done = verify("foundations.scan-associative", "-o", str(blocked))
+    assert done.returncode == cli.Exit.USAGE
+    assert "Traceback" not in done.stderr
+    assert blocked.read_text() == "in the way"
+
+
+def test_the_paper_map_and_the_record_are_not_stale():
+    record = paper_map.recorded()
+    assert paper_map.render(record) == Path("paper_map.md").read_text(encoding="utf-8")
+    assert record["digest"] == data.digest(record["canonical"])
+    recorded = {c["id"]: c for c in record["canonical"]["claims"]}
+    assert list(recorded) == list(claims()), "run `python -m verify all --record`"
+    for name, claim in claims().items():
+        assert recorded[name]["title"] == claim.title, "run `python -m verify all --record`"
+        assert recorded[name]["outcome"] == str(claim.expected)

@@ -1,0 +1,74 @@
+"""Outcomes are computed from evidence, and a claim is no stronger than what it rests on."""
+
+import networkx as nx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theorems.claim import Outcome
+from theorems.registry import claims, dependencies_first, dependency_graph
+from verify.check import Score
+from verify.checks import all_checks
+from verify.evidence import Evidence, Kind, outcome_of
+from verify.runner import with_dependencies
+
+
+def piece(kind: Kind, holds: bool | None = True) -> Evidence:
+    return Evidence(kind, "check", holds, "")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "rests_on", "outcome"),
+    [
+        ([], [], Outcome.UNKNOWN),
+        ([piece(Kind.TESTED)], [], Outcome.TESTED),
+        ([piece(Kind.TESTED), piece(Kind.CERTIFIED)], [], Outcome.CERTIFIED),
+        ([piece(Kind.PROVED), piece(Kind.TESTED)], [], Outcome.PROVED),
+        ([piece(Kind.PROVED, None)], [], Outcome.UNKNOWN),
+        ([piece(Kind.PROVED, None), piece(Kind.TESTED)], [], Outcome.TESTED),
+        ([piece(Kind.PROVED), piece(Kind.TESTED, False)], [], Outcome.UNKNOWN),
+        ([piece(Kind.SKIPPED, None)], [], Outcome.UNKNOWN),
+        ([piece(Kind.REFUTED)], [], Outcome.REFUTED),
+        ([piece(Kind.REFUTED), piece(Kind.PROVED)], [], Outcome.UNKNOWN),
+        ([piece(Kind.REFUTED), piece(Kind.REFUTED, False)], [], Outcome.UNKNOWN),
+        ([piece(Kind.PROVED)], [Outcome.TESTED], Outcome.TESTED),
+        ([piece(Kind.PROVED)], [Outcome.PROVED, Outcome.UNKNOWN], Outcome.UNKNOWN),
+        ([piece(Kind.PROVED)], [Outcome.REFUTED], Outcome.UNKNOWN),
+    ],
+)
+def test_outcome_is_the_strongest_word_supported_and_capped(evidence, rests_on, outcome):
+    assert outcome_of(evidence, rests_on) is outcome
+
+
+@given(st.lists(st.sampled_from([Kind.PROVED, Kind.CERTIFIED, Kind.TESTED])), st.lists(st.sampled_from(Outcome)))
+def test_a_contradicting_piece_always_leaves_the_claim_unknown(kinds, rests_on):
+    evidence = [*(piece(k) for k in kinds), piece(Kind.TESTED, False)]
+    assert outcome_of(evidence, rests_on) is Outcome.UNKNOWN
+
+
+def test_scores_never_pass_nan_or_the_wrong_side():
+    assert not Score(float("nan")).passes
+    assert not Score(float("nan"), "error/bound").passes
+    assert not Score(0.0).passes
+    assert Score(1.0, "error/bound").passes
+    assert not Score(1.001, "error/bound").passes
+
+
+def test_the_graph_of_claims_has_no_circle_and_dependencies_come_first():
+    order = dependencies_first()
+    assert nx.is_directed_acyclic_graph(dependency_graph())
+    for claim in claims().values():
+        assert all(order.index(d) < order.index(claim.id) for d in claim.depends_on)
+    assert set(order) == set(claims())
+
+
+def test_selecting_a_claim_selects_what_it_rests_on():
+    assert "foundations.unrolled" in with_dependencies(["mqar.thm2-step1"])
+
+
+def test_every_claim_expected_refuted_tells_its_erratum_and_has_something_that_refutes():
+    for claim in claims().values():
+        if claim.expected is Outcome.REFUTED:
+            kinds = {check.kind for check in all_checks()[claim.id]}
+            assert claim.erratum is not None
+            assert claim.disproof is not None or Kind.REFUTED in kinds, claim.id

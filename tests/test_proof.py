@@ -1,0 +1,159 @@
+"""The proof engine: what is true is proved, what is false is refuted, what is undecided stays unknown."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+import sympy as sp
+from flint import arb, ctx, fmpq
+from hypothesis import given
+from hypothesis import strategies as st
+
+from theorems import decide
+from theorems.decide import Truth
+from theorems.enclose import NotEnclosed, enclose, holds
+from theorems.proof import (
+    Bound,
+    Cases,
+    Cited,
+    Enclosed,
+    Farkas,
+    Identity,
+    Induction,
+    InductionOn,
+    Limit,
+    Proof,
+    Specialise,
+)
+from theorems.registry import claims
+
+x = sp.Symbol("x", nonnegative=True)
+y = sp.Symbol("y", real=True)
+n, j = sp.symbols("n j", integer=True, nonnegative=True)
+rationals = st.fractions(min_value=-5, max_value=5, max_denominator=40)
+
+SQUARES = Induction(
+    name="sum of odd numbers",
+    index=n,
+    start=0,
+    initial=sp.S.Zero,
+    next=lambda h, t: h + 2 * t + 1,
+    closed=n**2,
+)
+TRUE_STEPS = [
+    Identity(name="binomial", lhs=(y + 1) ** 2, rhs=y**2 + 2 * y + 1),
+    Identity(name="circle", lhs=sp.sin(y) ** 2, rhs=1 - sp.cos(y) ** 2),
+    Bound(name="square", claim=sp.Ge(y**2 + 1, 2 * y)),
+    Bound(name="exponential", claim=sp.Ge(sp.exp(x), 1 + x)),
+    Bound(name="constants", claim=sp.Lt(sp.exp(1), sp.Rational(2719, 1000))),
+    Limit(name="softplus slope", expression=sp.log(1 + sp.exp(x)) / x, variable=x, point=sp.oo, value=sp.S.One),
+    SQUARES,
+    Cases(name="parity", claim=sp.Eq(n * (n - 1) * (n - 2) * (n - 3), 0, evaluate=False), over={n: range(4)}),
+    Enclosed(name="box", claim=sp.Lt(sp.exp(-y), sp.Rational(1, 2)), over={y: (1, 2)}),
+    Farkas(
+        name="x ≥ 1, y ≥ 1, x + y ≤ 1",
+        rows=sp.Matrix([[-1, 0], [0, -1], [1, 1]]),
+        bounds=sp.Matrix([-1, -1, 1]),
+        multipliers=sp.Matrix([1, 1, 1]),
+    ),
+    InductionOn(
+        name="2ⁿ ≥ 1",
+        base=Bound(name="base", claim=sp.Ge(sp.S(2) ** 0, 1, evaluate=False)),
+        step=Bound(name="step", claim=sp.Ge(2 * x, 1), given=(sp.Ge(x, 1),)),
+    ),
+]
+
+
+@pytest.mark.parametrize("step", TRUE_STEPS, ids=lambda s: s.name)
+def test_a_true_step_is_proved_and_each_of_its_mutants_is_not(step):
+    assert step.decide().truth is Truth.TRUE, step.decide()
+    mutants = list(step.mutants())
+    assert mutants
+    for name, mutant in mutants:
+        assert mutant.decide().truth is not Truth.TRUE, name
+
+
+@given(rationals, rationals)
+def test_an_identity_that_is_off_by_any_rational_is_refuted_at_a_point(a, b):
+    shifted = Identity(name="shifted", lhs=(y + a) ** 2 + b, rhs=y**2 + 2 * a * y + a**2)
+    assert shifted.decide().truth is (Truth.TRUE if b == 0 else Truth.FALSE)
+
+
+@given(rationals)
+def test_balls_contain_what_exact_arithmetic_gives(a):
+    value = enclose((y - 3) ** 5 / (y**2 + 1), {y: a})
+    exact = (a - 3) ** 5 / (a**2 + 1)
+    true = fmpq(exact.numerator, exact.denominator)
+    with ctx.workprec(1024):
+        assert value.overlaps(arb(true))
+        assert not value.overlaps(arb(true + fmpq(1, 10**9)))
+
+
+def test_a_comparison_that_balls_cannot_separate_is_undecided():
+    assert holds(sp.Eq(sp.sin(y) ** 2 + sp.cos(y) ** 2, 1, evaluate=False), {y: Fraction(1, 3)}) is None
+
+
+def test_a_part_without_an_enclosure_is_named():
+    with pytest.raises(NotEnclosed, match="zeta"):
+        enclose(sp.zeta(3, evaluate=False))
+
+
+def test_an_identity_sympy_cannot_reduce_is_unknown_not_false():
+    k = sp.Symbol("k", integer=True, positive=True)
+    lengths = sp.Sum(sp.zeta(j + 2), (j, 1, k))
+    assert decide.identity(lengths, sp.Sum(sp.zeta(n + 2), (n, 1, k + 1)) - sp.zeta(k + 3)).truth is not Truth.FALSE
+    assert decide.identity(sp.zeta(k + 2), sp.zeta(k + 3)).truth is Truth.UNKNOWN
+
+
+def test_contradictory_hypotheses_prove_nothing():
+    assert Bound(name="b", claim=sp.Ge(y, 5), given=(sp.Gt(y, 1), sp.Lt(y, 0))).decide().truth is Truth.UNKNOWN
+
+
+def test_an_abstracted_transcendental_part_never_yields_false_from_z3():
+    assert decide.entails((), sp.Ge(sp.log(1 + x), x / 2)).truth is Truth.UNKNOWN
+
+
+def test_a_strict_inequality_that_is_tight_is_refuted():
+    assert Bound(name="strict", claim=sp.Gt(y**2 + 1, 2 * y)).decide().truth is Truth.FALSE
+
+
+def test_a_proof_of_citations_alone_is_unknown():
+    proof = Proof(steps=(Cited(name="Eckart–Young", statement="best rank", source="Eckart & Young (1936)"),))
+    assert proof.check().truth is Truth.UNKNOWN
+
+
+def test_a_proof_whose_last_step_states_something_else_is_unknown():
+    step = Bound(name="square", claim=sp.Ge(y**2, 0))
+    assert Proof(steps=(step,)).check(sp.Ge(y**2, 0)).truth is Truth.TRUE
+    assert Proof(steps=(step,)).check(sp.Ge(y**2, 1)).truth is Truth.UNKNOWN
+
+
+def test_a_conclusion_from_an_unestablished_premise_is_unknown():
+    premise, conclusion = sp.Ge(y, 2), sp.Ge(y**2, 4)
+    leap = Bound(name="leap", claim=conclusion, given=(premise,))
+    assert Proof(steps=(leap,)).check(conclusion).truth is Truth.UNKNOWN
+    assert Proof(steps=(leap,), hypotheses=(premise,)).check(conclusion).truth is Truth.TRUE
+
+
+def test_a_premise_established_only_under_another_premise_does_not_count():
+    middle = Bound(name="middle", claim=sp.Ge(y, 2), given=(sp.Ge(y, 3),))
+    leap = Bound(name="leap", claim=sp.Ge(y**2, 4), given=(sp.Ge(y, 2),))
+    assert Proof(steps=(middle, leap)).check(sp.Ge(y**2, 4)).truth is Truth.UNKNOWN
+
+
+def test_specialising_needs_the_symbol_s_assumptions_and_the_step_itself():
+    lemma = Bound(name="lemma", claim=sp.Ge(sp.exp(x), 1 + x))
+    good = Specialise(name="at y²", of=lemma, at={x: y**2})
+    assert good.decide().truth is Truth.TRUE
+    assert good.relation == sp.Ge(sp.exp(y**2), 1 + y**2)
+    assert replace(good, at={x: y}).decide().truth is Truth.UNKNOWN
+    assert Proof(steps=(lemma, good)).check(good.relation).truth is Truth.TRUE
+    assert Proof(steps=(TRUE_STEPS[0], good)).check(good.relation).truth is Truth.UNKNOWN
+
+
+def test_no_claim_of_the_project_rests_on_a_step_without_mutants():
+    proofs = [p() for c in claims().values() for p in (c.proof, c.disproof) if p is not None]
+    assert proofs
+    for proof in proofs:
+        for step in proof.steps:
+            assert not step.needs_mutant or list(step.mutants()), step.name
