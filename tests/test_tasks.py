@@ -198,7 +198,7 @@ def test_stored_writes_are_the_values_directly_after_a_key():
         (lambda: zoology_mqar(64, 0, 64, 0), "num_examples=0 must be at least 1"),
         (lambda: paper_mqar(4, 4, 1, 8, 0), "use at least 9"),
         (lambda: paper_mqar(0, 4, 1, 8, 0), "num_kv_pairs=0 must be at least 1"),
-        (lambda: Vocabulary(4, range(0, 2), range(1, 4)), "must be disjoint ids below 4"),
+        (lambda: Vocabulary(4, range(0, 2), range(1, 4)), "must be disjoint token ids below 4"),
         (lambda: Vocabulary(4, range(0), range(1, 4)), "needs a key and a value"),
         (lambda: answers(np.array([[1, 4, 4, 5]]), VOCABULARY, 2), "must start with 2 pairs"),
         (lambda: answers(np.array([[1, 4]]), VOCABULARY, 2), "must start with 2 pairs"),
