@@ -1,0 +1,287 @@
+"""From a mixer described over named channels to the weights of a block that computes it, exact to the last entry.
+
+Targets: the paper's Mamba block ([P] Tab. 2), the official Mamba-1 block, and a language model around the latter.
+`validate` says first what a target cannot hold, and why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+import sympy
+
+from constructions.channels import Channel, LinearMap, Space
+from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from kernels.fields import Exact
+from kernels.semantics import RMS_NORM_EPS
+
+Weights = dict[str, ExactTensor]
+TARGETS = ("paper", "official", "language_model")
+# The official block's decay is strict: e^-40 < 2^-54, so exp(-step e^-40) is exactly 1 in float32 and float64.
+NEGLIGIBLE_A_LOG = -40
+
+
+@dataclass(frozen=True)
+class MixerDescription:
+    """One selective mixer: tokens -> inner channels -> convolution -> state -> readout, with a constant step.
+
+    `taps` are a channel's convolution taps, the current token's last; `bias` the convolution's, 0 where missing.
+    h_t = e^(-decay_rate step) h_(t-1) + step x_t B_t^T, y_t = h_t C_t, B_t = B x_t and C_t = C x_t.
+    """
+
+    tokens: Space
+    inner: Space
+    state: Space
+    embedding: LinearMap
+    taps: Mapping[Channel, tuple[Exact, ...]]
+    bias: Mapping[Channel, Exact]
+    B: LinearMap
+    C: LinearMap
+    readout: LinearMap
+    activation: str
+    step: Exact = 1
+    decay_rate: Exact = 0
+
+    @property
+    def answers(self) -> tuple[Channel, ...]:
+        """The tokens that the readout writes to, in order."""
+        written = {target for target, _ in self.readout.coefficients}
+        return tuple(token for token in self.tokens if token in written)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The official block's sizes that the description leaves open; dt_rank defaults to ceil(d_model / 16)."""
+
+    expand: int = 1
+    d_conv: int = 4
+    dt_rank: int | None = None
+
+    def sizes(self, description: MixerDescription) -> dict[str, int]:
+        """d_model, d_inner, d_state, d_conv, expand and dt_rank, as the official block takes them."""
+        d_model = len(description.tokens)
+        return {
+            "d_model": d_model,
+            "d_inner": self.expand * d_model,
+            "d_state": len(description.state),
+            "d_conv": self.d_conv,
+            "expand": self.expand,
+            "dt_rank": ceil(d_model / 16) if self.dt_rank is None else self.dt_rank,
+        }
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Which part of a description a target cannot hold, and why."""
+
+    where: str
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.why}"
+
+
+def validate(description: MixerDescription, target: str, layout: Layout | None = None) -> list[Reason]:
+    """Every reason why `target` cannot hold the description; empty where it can."""
+    if target not in TARGETS:
+        return [Reason("target", f"there is no target {target!r}; choose one of {', '.join(TARGETS)}")]
+    reasons = [*_mismatched_spaces(description), *_bad_taps(description), *_bad_dynamics(description)]
+    return reasons if target == "paper" else [*reasons, *_unofficial(description, layout or Layout())]
+
+
+def _mismatched_spaces(description: MixerDescription) -> list[Reason]:
+    expected = {
+        "embedding": (description.tokens, description.inner),
+        "B": (description.inner, description.state),
+        "C": (description.inner, description.state),
+        "readout": (description.inner, description.tokens),
+    }
+    maps: dict[str, LinearMap] = {name: getattr(description, name) for name in expected}
+    return [
+        Reason(name, "it maps between other spaces than the description's")
+        for name, spaces in expected.items()
+        if (maps[name].source, maps[name].target) != spaces
+    ]
+
+
+def _bad_taps(description: MixerDescription) -> list[Reason]:
+    inner = set(description.inner)
+    stray = (set(description.taps) | set(description.bias)) - inner
+    reasons = [Reason("taps", f"{channel} is no inner channel") for channel in sorted(stray)]
+    reasons += [Reason("taps", f"{channel} has none") for channel in sorted(inner - set(description.taps))]
+    if len({len(taps) for taps in description.taps.values()}) > 1:
+        reasons.append(
+            Reason("taps", "the channels have different numbers of taps; pad the shorter with zeros in front")
+        )
+    return reasons
+
+
+def _bad_dynamics(description: MixerDescription) -> list[Reason]:
+    reasons = []
+    if description.activation not in ("relu", "silu"):
+        reasons.append(Reason("activation", f"{description.activation!r} is neither relu nor silu"))
+    if not sympy.sympify(description.step) > 0:
+        reasons.append(Reason("step", f"{description.step} is not positive"))
+    if not sympy.sympify(description.decay_rate) >= 0:
+        reasons.append(Reason("decay_rate", f"{description.decay_rate} is negative: the state would grow"))
+    return reasons
+
+
+def _unofficial(description: MixerDescription, layout: Layout) -> list[Reason]:
+    sizes = layout.sizes(description)
+    reasons = []
+    if description.activation != "silu":
+        reasons.append(Reason("activation", f"the official block has SiLU, not {description.activation}"))
+    if len(description.inner) > sizes["d_inner"]:
+        why = f"{len(description.inner)} channels exceed d_inner = {sizes['d_inner']}; raise expand"
+        reasons.append(Reason("inner", why))
+    if _num_taps(description) > layout.d_conv:
+        reasons.append(Reason("taps", f"{_num_taps(description)} exceed d_conv = {layout.d_conv}; raise d_conv"))
+    return reasons
+
+
+def _require_valid(description: MixerDescription, target: str, layout: Layout | None = None) -> None:
+    reasons = validate(description, target, layout)
+    if reasons:
+        raise ValueError(f"The {target} target cannot hold this mixer: {'; '.join(map(str, reasons))}.")
+
+
+# ---------------------------------------------------------------------------------- the paper's block
+
+
+def paper_weights(description: MixerDescription) -> Weights:
+    """embedding.weight (vocab_size, d), mixer.* by the paper block's names, head.weight (vocab_size, d).
+
+    The step needs the paper block's `delta_activation="identity"`. Raises ValueError where `validate` has a reason.
+    """
+    _require_valid(description, "paper")
+    d, n = len(description.inner), len(description.state)
+    return {
+        "embedding.weight": description.embedding.tensor().transposed(),
+        "mixer.conv.weight": _conv_weight(description, _num_taps(description)),
+        "mixer.conv.bias": _conv_bias(description),
+        "mixer.delta.weight": block((d, d), 0),
+        "mixer.delta.bias": block((d,), description.step),
+        "mixer.B.weight": description.B.tensor(),
+        "mixer.C.weight": description.C.tensor(),
+        "mixer.A": block((d, n), -description.decay_rate),
+        "head.weight": description.readout.tensor(),
+    }
+
+
+def _num_taps(description: MixerDescription) -> int:
+    return max(map(len, description.taps.values()), default=0)
+
+
+def _conv_weight(description: MixerDescription, d_conv: int) -> ExactTensor:
+    entries: dict[Index, Exact] = {
+        (description.inner.position(channel), d_conv - len(taps) + i): tap
+        for channel, taps in description.taps.items()
+        for i, tap in enumerate(taps)
+    }
+    return ExactTensor((len(description.inner), d_conv), 0, entries)
+
+
+def _conv_bias(description: MixerDescription) -> ExactTensor:
+    position = description.inner.position
+    return ExactTensor((len(description.inner),), 0, {(position(c),): bias for c, bias in description.bias.items()})
+
+
+# ----------------------------------------------------------------------------------- the official block
+
+
+def mamba_weights(description: MixerDescription, layout: Layout | None = None) -> Weights:
+    """The official Mamba-1 block's weights by its names, for one-hot inputs over `description.tokens`.
+
+    The gate is SiLU(z* 1^T e) = 1 on a one-hot e; inner channels beyond the description's stay 0.
+    Raises ValueError where `validate` has a reason.
+    """
+    layout = layout or Layout()
+    _require_valid(description, "official", layout)
+    sizes = layout.sizes(description)
+    d_model, d_inner, d_state, dt_rank = (sizes[name] for name in ("d_model", "d_inner", "d_state", "dt_rank"))
+    conv = _conv_weight(description, layout.d_conv)
+    return {
+        "in_proj.weight": stack_rows(
+            [description.embedding.tensor().padded((d_inner, d_model)), block((d_inner, d_model), silu_preimage(1))]
+        ),
+        "conv1d.weight": ExactTensor(
+            (d_inner, 1, layout.d_conv), 0, {(c, 0, i): w for (c, i), w in conv.entries.items()}
+        ),
+        "conv1d.bias": _conv_bias(description).padded((d_inner,)),
+        "x_proj.weight": stack_rows(
+            [
+                block((dt_rank, d_inner), 0),
+                *(m.tensor().padded((d_state, d_inner)) for m in (description.B, description.C)),
+            ]
+        ),
+        "dt_proj.weight": block((d_inner, dt_rank), 0),
+        "dt_proj.bias": block((d_inner,), softplus_preimage(description.step)),
+        "A_log": block((d_inner, d_state), a_log(description)),
+        "D": block((d_inner,), 0),
+        "out_proj.weight": description.readout.tensor().padded((d_model, d_inner)),
+    }
+
+
+def a_log(description: MixerDescription) -> Exact:
+    """log of the decay rate; `NEGLIGIBLE_A_LOG` where the description has no decay."""
+    return sympy.log(description.decay_rate) if description.decay_rate else NEGLIGIBLE_A_LOG
+
+
+def official_weights(description: MixerDescription, layout: Layout | None = None) -> Weights:
+    """`mamba_weights` as mixer.*, between a one-hot embedding.weight and an identity head.weight."""
+    identity = LinearMap.selecting(description.tokens, description.tokens, description.tokens).tensor()
+    mixer = {f"mixer.{name}": weight for name, weight in mamba_weights(description, layout).items()}
+    return {"embedding.weight": identity, **mixer, "head.weight": identity}
+
+
+# --------------------------------------------------------------------------------- the language model
+
+
+def language_model_weights(description: MixerDescription, layout: Layout | None = None) -> Weights:
+    """One pre-norm residual layer around `mamba_weights`, by the state-spaces names, head untied.
+
+    One-hot embeddings all have mean square 1/d_model, so the pre-norm with weight sqrt(1/d_model + eps) leaves them
+    as they are. The head reads the answer tokens only; the residual adds to them nothing at a token that is none.
+    """
+    tokens = description.tokens
+    identity = LinearMap.selecting(tokens, tokens, tokens).tensor()
+    layer = "backbone.layers.0"
+    mixer = {f"{layer}.mixer.{name}": weight for name, weight in mamba_weights(description, layout).items()}
+    return {
+        "backbone.embedding.weight": identity,
+        f"{layer}.norm.weight": block((len(tokens),), _one_hot_rms(len(tokens))),
+        **mixer,
+        "backbone.norm_f.weight": block((len(tokens),), 1),
+        "lm_head.weight": LinearMap.selecting(tokens, tokens, description.answers).tensor(),
+    }
+
+
+def _one_hot_rms(d_model: int) -> sympy.Expr:
+    return sympy.sqrt(sympy.sympify(Fraction(1, d_model) + RMS_NORM_EPS))
+
+
+# ------------------------------------------------------------------------------------- one entry for all
+
+
+def compile_weights(description: MixerDescription, target: str, layout: Layout | None = None) -> Weights:
+    """The weights of the whole network for `target`. Raises ValueError where `validate` has a reason."""
+    _require_valid(description, target, layout)
+    if target == "paper":
+        return paper_weights(description)
+    return (
+        official_weights(description, layout) if target == "official" else language_model_weights(description, layout)
+    )
+
+
+def hyperparameters(description: MixerDescription, target: str, layout: Layout | None = None) -> dict[str, int]:
+    """The sizes of the compiled network, by the field's names."""
+    if target == "paper":
+        return {
+            "d_model": len(description.inner),
+            "d_state": len(description.state),
+            "d_conv": _num_taps(description),
+            "vocab_size": len(description.tokens),
+        }
+    return (layout or Layout()).sizes(description) | {"vocab_size": len(description.tokens)}

@@ -1,0 +1,92 @@
+"""A network with explicit weights, ready to run: on any number field, or as a torch module on real kernels.
+
+Beside the weights it carries what they are claimed to compute, in closed form, so that a run can be compared.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import sympy
+
+from constructions.compile import MixerDescription, Weights, a_log
+from constructions.exact import Index
+from constructions.tasks import Vocabulary
+from kernels import semantics
+from kernels.fields import Exact, Field
+
+
+class ClosedForm(Protocol):
+    """What a construction's mixer is claimed to read out."""
+
+    @property
+    def margins(self) -> dict[str, Exact]:
+        """The claimed margins, by case."""
+
+    def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """The mixer's readout over the vocabulary, (length, vocab_size), for one sequence."""
+
+
+@dataclass(frozen=True)
+class Construction:
+    """Exact weights for one claim and target, by name; `hyperparameters` are the block's sizes.
+
+    Targets "paper" and "official": embedding.weight, mixer.*, head.weight. "language_model": the state-spaces names.
+    """
+
+    claim: str
+    target: str
+    vocabulary: Vocabulary
+    description: MixerDescription
+    weights: Weights
+    hyperparameters: dict[str, int]
+    closed_form: ClosedForm
+
+    @property
+    def margins(self) -> dict[str, Exact]:
+        """The mixer's margins in closed form, before a language model's final norm divides them."""
+        return self.closed_form.margins
+
+    def to(self, f: Field) -> dict[str, np.ndarray]:
+        """Every weight in a number field."""
+        return {name: weight.to(f) for name, weight in self.weights.items()}
+
+    def with_entries(self, name: str, entries: Mapping[Index, Exact]) -> "Construction":
+        """This network with entries of one weight overwritten: how a mutant is made. KeyError for an unknown name."""
+        return replace(self, weights=self.weights | {name: self.weights[name].with_entries(entries)})
+
+    def run(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """Logits (..., length, vocab_size) of tokens (..., length), by the definition of the block over the field."""
+        weights = self.to(f)
+        if self.target == "language_model":
+            return semantics.language_model(f, weights, tokens)
+        x, mixer = weights["embedding.weight"][tokens], semantics.sub_weights(weights, "mixer")
+        if self.target == "paper":
+            options: dict[str, Any] = {"activation": self.description.activation, "delta_activation": "identity"}
+            y = semantics.paper_mamba(f, mixer, x, **options)
+        else:
+            y = semantics.mamba(f, mixer, x)
+        with f.arithmetic():
+            return semantics.linear(y, weights["head.weight"])
+
+    def expected_logits(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """The claimed logits (length, vocab_size) of one sequence, from the closed form; no decay.
+
+        A language model adds the token itself (residual), divides by the root mean square and reads the answers.
+        """
+        y = self.closed_form.readout(f, tokens)
+        if self.target != "language_model":
+            return y
+        identity = f.array(np.eye(self.vocabulary.size, dtype=int))
+        with f.arithmetic():
+            x = semantics.rms_norm(f, y + identity[tokens], identity.sum(0))
+            return semantics.linear(x, self.weights["lm_head.weight"].to(f))
+
+    def decay_loss_bound(self, length: int) -> sympy.Expr:
+        """How much of a stored write is lost over `length` steps in real arithmetic, at most: L step |A|, relative.
+
+        0 in the paper's block, whose A may be 0; floats round each of these decays to exactly 1.
+        """
+        rate = self.description.decay_rate if self.target == "paper" else sympy.exp(a_log(self.description))
+        return sympy.Integer(length) * sympy.sympify(self.description.step) * sympy.sympify(rate)
