@@ -1,0 +1,216 @@
+"""Explicit networks for multi-query associative recall: [P] Theorem 2, step 1 (one-hot keys and values, N = keys).
+
+One description compiles to the paper's block (ReLU), the official Mamba-1 block (SiLU) and a language model. A value
+directly after key k adds to the state's column k; a query reads its column: logit_v = a0 c (a1 n_qv + a0 n_iv).
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import sympy
+
+from constructions.channels import Channel, LinearMap, Space, family
+from constructions.compile import TARGETS, Layout, MixerDescription, compile_weights, hyperparameters
+from constructions.construction import Construction
+from constructions.exact import silu_preimage
+from constructions.tasks import Vocabulary, stored_writes
+from kernels.fields import Exact, Field
+
+CLAIM = "mqar.thm2-step1"
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What the convolution's non-linearity must give: `previous` a0, `current` a1 for keys, `value` c for values.
+
+    The weights are its preimages. `relu` with key_weight k = 2 and bias b = 1 gives the paper's c_0 = 1, c_1 = 2,
+    v = 1; `silu` has no bias, and no tap on the previous value. Raises ValueError for codes that are not positive,
+    or where the previous value passes: with ReLU, a1 >= a0 + c + a0 c / b stops it (c_0 v <= b).
+    """
+
+    activation: str
+    previous: Exact = 1
+    current: Exact = 3
+    value: Exact = 1
+    key_weight: Exact = 1
+    bias: Exact = 0
+
+    def __post_init__(self) -> None:
+        if not all(sympy.sympify(code) > 0 for code in (self.previous, self.current, self.value, self.key_weight)):
+            raise ValueError("The codes and the key weight of a recall mixer must be positive: raise them above 0.")
+        if self.activation == "relu" and not self.bias > 0:
+            raise ValueError("ReLU with no bias lets the previous value through: use a bias above 0.")
+        if self.activation == "relu" and not self.previous_tap * self.value_weight <= self.bias:
+            least = self.previous + self.value + sympy.sympify(self.previous * self.value) / self.bias
+            raise ValueError(f"The previous value passes the bias {self.bias}: raise `current` to at least {least}.")
+
+    def preimage(self, code: Exact) -> sympy.Expr:
+        """The convolution's output, bias left out, that the non-linearity takes to `code`."""
+        return silu_preimage(code) if self.activation == "silu" else sympy.sympify(code) + sympy.sympify(self.bias)
+
+    @cached_property
+    def previous_tap(self) -> sympy.Expr:
+        """c_0."""
+        return self.preimage(self.previous) / sympy.sympify(self.key_weight)
+
+    @cached_property
+    def current_tap(self) -> sympy.Expr:
+        """c_1."""
+        return self.preimage(self.current) / sympy.sympify(self.key_weight)
+
+    @cached_property
+    def value_weight(self) -> sympy.Expr:
+        """v."""
+        return self.preimage(self.value) / self.current_tap
+
+    @cached_property
+    def repeated(self) -> sympy.Expr:
+        """What a key directly after itself gives: SiLU or ReLU of (c_0 + c_1) k - b."""
+        x = self.preimage(self.previous) + self.preimage(self.current) - sympy.sympify(self.bias)
+        return x / (1 + sympy.exp(-x)) if self.activation == "silu" else sympy.Max(x, 0)
+
+
+PAPER_CODES = Codes("relu", key_weight=2, bias=1)
+OFFICIAL_CODES = Codes("silu")
+
+
+@dataclass(frozen=True)
+class RecallForm:
+    """The closed form of the mixer's readout, exact for every sequence: what the network must compute."""
+
+    codes: Codes
+    vocabulary: Vocabulary
+
+    @property
+    def margins(self) -> dict[str, Exact]:
+        """A query's least margin over every other value, by what stands before it (under H1, H2)."""
+        a0, a1, value = (sympy.sympify(x) for x in (self.codes.previous, self.codes.current, self.codes.value))
+        return {
+            "isolated": a0 * value * a1,
+            "adjacent, other value": a0 * value * (a1 - a0),
+            "adjacent, same value": a0 * value * (a1 + a0),
+            "adjacent, same key": a0 * value * self.codes.repeated,
+        }
+
+    def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """logit_v = sum over the (k, v) stored so far of a0 c C_t[k], (length, vocab_size), of one sequence."""
+        writes = stored_writes(tokens, self.vocabulary)
+        if not len(writes.keys):
+            return f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
+        seen = writes.positions <= np.arange(len(tokens))[:, None]
+        stored = writes.values[:, None] == np.arange(self.vocabulary.size)
+        with f.arithmetic():
+            gain = f.number(self.codes.previous) * f.number(self.codes.value)
+            read = self._query_code(f, tokens)[:, writes.keys] * f.array(seen.astype(int))
+            return gain * (read @ f.array(stored.astype(int)))
+
+    def _query_code(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """C_t over token ids, (length, vocab_size)."""
+        previous, current, repeated, zero = f.array(
+            np.array([self.codes.previous, self.codes.current, self.codes.repeated, 0], dtype=object)
+        )
+        code = np.full((len(tokens), self.vocabulary.size), zero)
+        steps = np.arange(len(tokens))
+        is_key = self.vocabulary.is_key(tokens)
+        code[steps[1:][is_key[:-1]], tokens[:-1][is_key[:-1]]] = previous
+        code[steps[is_key], tokens[is_key]] = current
+        again = steps[1:][is_key[1:] & (tokens[1:] == tokens[:-1])]
+        code[again, tokens[again]] = repeated
+        return code
+
+
+def token_space(vocabulary: Vocabulary) -> Space:
+    """The tokens as channels, in the order of their ids: key[i], value[j], filler, unused[id]."""
+    channels = {token: Channel("unused", token) for token in range(vocabulary.size)}
+    channels |= dict(zip(vocabulary.keys, family("key", len(vocabulary.keys)), strict=True))
+    channels |= dict(zip(vocabulary.values, family("value", len(vocabulary.values)), strict=True))
+    if vocabulary.filler is not None:
+        channels[vocabulary.filler] = Channel("filler")
+    return Space(tuple(channels[token] for token in range(vocabulary.size)))
+
+
+def describe(vocabulary: Vocabulary, codes: Codes) -> MixerDescription:
+    """[P] Theorem 2, step 1 as named channels: d = keys + values, N = keys, B = C = the key channels, no decay."""
+    keys, values = family("key", len(vocabulary.keys)), family("value", len(vocabulary.values))
+    tokens, inner, state = token_space(vocabulary), Space(keys + values), Space(keys)
+    key_taps = (codes.previous_tap, codes.current_tap)
+    value_taps = key_taps if codes.activation == "relu" else (sympy.Integer(0), codes.current_tap)
+    weight = {(key, key): codes.key_weight for key in keys} | {(value, value): codes.value_weight for value in values}
+    read_key = LinearMap.selecting(inner, state, keys)
+    return MixerDescription(
+        tokens=tokens,
+        inner=inner,
+        state=state,
+        embedding=LinearMap(tokens, inner, weight),
+        taps=dict.fromkeys(keys, key_taps) | dict.fromkeys(values, value_taps),
+        bias=dict.fromkeys(inner, -codes.bias) if codes.bias else {},
+        B=read_key,
+        C=read_key,
+        readout=LinearMap.selecting(inner, tokens, values),
+        activation=codes.activation,
+    )
+
+
+def theorem2_step1(
+    vocabulary: Vocabulary, target: str, *, codes: Codes | None = None, layout: Layout | None = None
+) -> Construction:
+    """[P] Theorem 2, step 1 for `target`: "paper", "official" or "language_model".
+
+    `codes` defaults to the paper's constants, or to their SiLU preimages; `layout` sets expand, d_conv and dt_rank of
+    the official block. Raises ValueError where the target cannot hold the mixer.
+    """
+    codes = codes or (PAPER_CODES if target == "paper" else OFFICIAL_CODES)
+    description = describe(vocabulary, codes)
+    layout = layout or Layout()
+    return Construction(
+        claim=CLAIM,
+        target=target,
+        vocabulary=vocabulary,
+        description=description,
+        weights=compile_weights(description, target, layout),
+        hyperparameters=hyperparameters(description, target, layout),
+        closed_form=RecallForm(codes, vocabulary),
+    )
+
+
+def build(
+    claim: str,
+    target: str = "paper",
+    *,
+    num_kv_pairs: int,
+    vocab_size: int,
+    vocabulary: Vocabulary | None = None,
+    codes: Codes | None = None,
+    layout: Layout | None = None,
+) -> Construction:
+    """The construction of a claim of this family, for a target and a size.
+
+    The vocabulary is the paper's (`num_kv_pairs` keys, the other tokens values), for a language model Zoology's;
+    `vocabulary` overrides it. Raises ValueError for an unknown claim or target, or a size that is impossible.
+    """
+    if claim not in BUILDERS:
+        raise ValueError(f"No construction is known for {claim!r}: choose one of {', '.join(BUILDERS)}.")
+    if target not in TARGETS:
+        raise ValueError(f"There is no target {target!r}: choose one of {', '.join(TARGETS)}.")
+    vocabulary = vocabulary or _vocabulary(target, num_kv_pairs, vocab_size)
+    if not 1 <= num_kv_pairs <= len(vocabulary.keys):
+        raise ValueError(
+            f"num_kv_pairs={num_kv_pairs} distinct keys do not fit the vocabulary's {len(vocabulary.keys)}: "
+            "use at least 1 pair, and enlarge vocab_size for more."
+        )
+    return BUILDERS[claim](vocabulary, target, codes=codes, layout=layout)
+
+
+def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:
+    if target == "language_model":
+        return Vocabulary.zoology(vocab_size)
+    if num_kv_pairs < 1 or num_kv_pairs >= vocab_size:
+        raise ValueError(
+            f"vocab_size={vocab_size} cannot hold num_kv_pairs={num_kv_pairs} distinct keys and a value: "
+            f"use at least 1 pair and vocab_size >= {num_kv_pairs + 1}."
+        )
+    return Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
+
+
+BUILDERS = {CLAIM: theorem2_step1}
