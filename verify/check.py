@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Score:
-    """How well one case went: a margin must be > 0, an error/bound ratio ≤ 1; NaN never passes."""
+    """How well one case went: a margin must be > 0, an error/bound ≤ 1, mismatches 0; NaN never passes."""
 
     value: float
     unit: str = "margin"
@@ -68,7 +68,7 @@ class Score:
     @property
     def passes(self) -> bool:
         """Whether the case is fine."""
-        return self.value > 0 if self.unit == "margin" else self.value <= 1
+        return {"margin": self.value > 0, "error/bound": self.value <= 1, "mismatches": self.value == 0}[self.unit]
 
     @property
     def badness(self) -> float:
@@ -207,7 +207,9 @@ class _Seen:
 
     def worst_figure(self) -> dict[str, float | str]:
         """The worst score, under its unit."""
-        return {} if self.worst is None else {f"worst {self.worst.unit}": self.worst.value}
+        if self.worst is None or self.worst.unit == "mismatches":
+            return {}
+        return {f"worst {self.worst.unit}": self.worst.value}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,10 +230,13 @@ class Examination(Check[S]):
         return self.again(self.subject, case, run)
 
 
-def rejects(check: Check[S], mutant: S, run: Run) -> bool:
-    """Whether the check fails on a mutant, as it must; a mutant that only crashes has not been rejected by it."""
-    finding = check.examine(mutant, replace(run, shrink=False))
-    return finding.holds is False and not finding.crashed
+def rejects(check: Check[S], mutant: S, run: Run) -> tuple[bool, str]:
+    """Whether the check fails on a mutant, as it must, and how; a mutant that only crashes has not been rejected."""
+    try:
+        finding = check.examine(mutant, replace(run, shrink=False))
+    except Exception as reason:
+        return False, f"crashed: {type(reason).__name__}: {reason}"
+    return finding.holds is False and not finding.crashed, finding.summary
 
 
 def _plain(case: Any) -> Any:

@@ -140,6 +140,6 @@ def _mutants(mutated: dict[str, Future], run: Run, progress: Progress) -> Iterab
         for check in all_checks()[claim]:
             if check.wanted(run):
                 for name, mutant in check.mutants.items():
-                    yield claim, MutantResult(check.name, name, rejects(check, mutant, run), "")
+                    yield claim, MutantResult(check.name, name, *rejects(check, mutant, run))
         for result in future.result():
             yield claim, result

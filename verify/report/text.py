@@ -104,7 +104,7 @@ def _conclusion(report: Report) -> Iterable[Text]:
         rejected = len(report.mutants) - len(report.survivors)
         yield Text(f"controls: {rejected} of {len(report.mutants)} mutants rejected")
         for claim, mutant in report.survivors:
-            yield Text(f"  survived: {claim}: {mutant.check}: {mutant.mutant}", style="bold red")
+            yield Text(f"  survived: {claim}: {mutant.check}: {mutant.mutant} ({mutant.how})", style="bold red")
     if report.as_expected:
         yield Text(f"every outcome is the expected one ({report.seconds:.0f} s)", style="green")
     for claim in report.unexpected:

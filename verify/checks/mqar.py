@@ -1,0 +1,358 @@
+"""Checks of Theorem 2, step 1: on real kernels in three targets, on Zoology's sequences, exactly, and its refutation.
+
+[P] Section 4.3, Appendix D.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+from flint import arb
+
+from constructions import mqar as build_mqar
+from constructions.construction import Construction
+from constructions.tasks import IGNORED, Batch, Vocabulary, answers, h2_no_query_after_noise, zoology_mqar
+from kernels import ops
+from kernels.fields import BALL, RATIONAL
+from theorems.mqar import REWRITTEN
+from verify.check import Check, Examination, Finding, Property, Run, Score, Sizes, Tier
+from verify.checks.recall import (
+    Recall,
+    RecallCase,
+    batch_margins,
+    network,
+    recall_cases,
+    recall_score,
+)
+from verify.evidence import Kind
+
+CLAIM, PRINTED = "mqar.thm2-step1", "mqar.thm2-step1-printed"
+
+
+def _build(target: str, vocabulary: Vocabulary) -> Construction:
+    return build_mqar.theorem2_step1(vocabulary, target)
+
+
+# --- mutants: what each check must reject --------------------------------------------------------------------------
+
+
+def _entries(construction: Construction, suffix: str, change: Any) -> Construction:
+    """Every nonzero entry of the weight that ends in `suffix`, changed."""
+    (name,) = [n for n in construction.weights if n.endswith(suffix)]
+    weight = construction.weights[name]
+    return replace(construction, weights=construction.weights | {name: change(weight)})
+
+
+def tap_moved(construction: Construction) -> Construction:
+    """The convolution looks one token further back."""
+
+    def move(weight: Any) -> Any:
+        return replace(weight, entries={(*i[:-1], max(i[-1] - 1, 0)): v for i, v in weight.entries.items()})
+
+    return _entries(construction, "conv.weight" if construction.target == "paper" else "conv1d.weight", move)
+
+
+def threshold_broken(construction: Construction) -> Construction:
+    """The ReLU's bias is 0, so that the previous value leaks into the write."""
+    return _entries(construction, "conv.bias", lambda w: replace(w, fill=0, entries={}))
+
+
+def gate_negated(construction: Construction) -> Construction:
+    """The gate's half of in_proj has the other sign, so that SiLU(z) < 0."""
+
+    def negate(weight: Any) -> Any:
+        half = weight.shape[0] // 2
+        return replace(weight, entries={i: -v if _first(i[0]) >= half else v for i, v in weight.entries.items()})
+
+    return _entries(construction, "in_proj.weight", negate)
+
+
+def _first(index: int | range) -> int:
+    return index.start if isinstance(index, range) else index
+
+
+def forgetful(construction: Construction) -> Construction:
+    """A = −20: e^{−20} is kept at each step, so that a pair is gone after a few."""
+    name = ".A" if construction.target == "paper" else "A_log"
+    value = -20 if construction.target == "paper" else 3
+    return _entries(construction, name, lambda w: replace(w, fill=value, entries={}))
+
+
+def _scan_without_decay_exp(u: Any, delta: Any, A: Any, *rest: Any, **options: Any) -> Any:
+    """ΔA in place of e^{ΔA}: nothing is kept."""
+    return ops.selective_scan(u, delta, A * 0 - 1e4, *rest, backend="cpu", **options)
+
+
+def _scan_reading_late(u: Any, delta: Any, A: Any, B: Any, C: Any, *rest: Any, **options: Any) -> Any:
+    """The state is read one step late: C moves by one token."""
+    return ops.selective_scan(u, delta, A, B, torch.roll(C, 1, dims=-1), *rest, backend="cpu", **options)
+
+
+def _recall_mutants(subject: Recall) -> dict[str, Recall]:
+    mutants = {
+        "conv tap moved": replace(subject, tamper=tap_moved),
+        "strong decay": replace(subject, tamper=forgetful),
+        "decay exp dropped": replace(subject, scan=_scan_without_decay_exp),
+        "C one token late": replace(subject, scan=_scan_reading_late),
+        "H1 dropped: keys repeat": replace(subject, repeats_keys=True),
+        "H2 dropped: keys are rewritten": replace(subject, rewrites_keys=True),
+    }
+    if subject.target == "paper":
+        return mutants | {"ReLU threshold broken": replace(subject, tamper=threshold_broken)}
+    return mutants | {"gate negated": replace(subject, tamper=gate_negated)}
+
+
+def _recall(name: str, target: str, examples: int) -> Property:
+    subject = Recall(_build, target)
+    return Property(
+        claim=CLAIM,
+        name=name,
+        subject=subject,
+        mutants=_recall_mutants(subject),
+        cases=recall_cases,
+        score=recall_score,
+        case_type=RecallCase,
+        examples=examples,
+        facts={"target": target, "kernel": "selective_scan", "dtypes": "float32, float64"},
+    )
+
+
+# --- Zoology's sequences, in a whole language model -----------------------------------------------------------------
+
+QUICK = ((Sizes(64, 64, 8), 1000), (Sizes(256, 256, 32), 1000))
+LARGE = ((Sizes(1024, 512, 64), 50),)
+CONTROL_EXAMPLES = 8
+STATE_BUDGET = 2**26
+"""Floats of logits and activations that one chunk of sequences may take."""
+
+
+@dataclass(frozen=True)
+class Zoology:
+    """A recall subject and the sizes it is run at."""
+
+    recall: Recall
+    sizes: tuple[tuple[Sizes, int], ...]
+    random_non_queries: bool = False
+
+    def batch(self, sizes: Sizes, count: int, run: Run) -> Batch:
+        """`count` sequences."""
+        return zoology_mqar(
+            sizes.vocab_size,
+            count,
+            sizes.input_seq_len,
+            run.seed,
+            num_kv_pairs=sizes.num_kv_pairs,
+            random_non_queries=self.random_non_queries,
+        )
+
+
+def _zoology_look(subject: Zoology, run: Run) -> Finding:
+    """100 % at every size and dtype, or the first sequence that fails."""
+    wanted = ((run.sizes, 1000),) if run.sizes else subject.sizes
+    if not run.shrink:
+        wanted = tuple((sizes, CONTROL_EXAMPLES) for sizes, _ in wanted[:1])
+    facts: dict[str, str | int] = {"examples": 0, "target": "language_model", "dtypes": ", ".join(run.dtypes)}
+    worst = float("inf")
+    for (sizes, count), dtype in product(wanted, run.dtypes):
+        batch = subject.batch(sizes, count, run)
+        chunk = max(1, STATE_BUDGET // (8 * sizes.input_seq_len * sizes.vocab_size))
+        margins = batch_margins(subject.recall, batch, dtype, run, chunk)
+        network.cache_clear()
+        facts["examples"] = int(facts["examples"]) + count
+        worst = min(worst, float(margins.min()))
+        where = f"(|V|, L, κ) = ({sizes.vocab_size}, {sizes.input_seq_len}, {sizes.num_kv_pairs}), {dtype}"
+        right = int((margins > 0).sum())
+        if right < count:
+            case = _zoology_case(sizes, batch, int(np.argmin(margins > 0)), dtype)
+            return Finding(False, f"{right} of {count} at {where}", facts, {"worst margin": worst}, case)
+        facts[where] = f"{right} of {count}"
+    return Finding(True, "", facts, {"worst margin": worst})
+
+
+def _zoology_case(sizes: Sizes, batch: Batch, row: int, dtype: str) -> dict[str, Any]:
+    return {
+        "vocab_size": sizes.vocab_size,
+        "num_kv_pairs": sizes.num_kv_pairs,
+        "tokens": batch.tokens[row].tolist(),
+        "dtype": dtype,
+    }
+
+
+def _zoology_again(subject: Zoology, case: Any, run: Run) -> Finding:
+    vocabulary = Vocabulary.zoology(case["vocab_size"])
+    tokens = np.array([case["tokens"]], dtype=np.int64)
+    batch = Batch(tokens, answers(tokens, vocabulary, case["num_kv_pairs"]), vocabulary, case["num_kv_pairs"])
+    margin = float(batch_margins(subject.recall, batch, case["dtype"], run, 1)[0])
+    return Finding(margin > 0, f"least margin {margin:.6g}", {}, {"margin": margin}, case)
+
+
+def _zoology(name: str, sizes: tuple[tuple[Sizes, int], ...], tier: Tier) -> Examination:
+    subject = Zoology(Recall(_build, "language_model"), sizes)
+    broken = {
+        "conv tap moved": replace(subject, recall=replace(subject.recall, tamper=tap_moved)),
+        "gate negated": replace(subject, recall=replace(subject.recall, tamper=gate_negated)),
+        "filler is random (H2 dropped)": replace(subject, random_non_queries=True),
+    }
+    return Examination(
+        claim=CLAIM,
+        name=name,
+        kind=Kind.TESTED,
+        subject=subject,
+        mutants=broken,
+        tier=tier,
+        look=_zoology_look,
+        again=_zoology_again,
+    )
+
+
+# --- exact: the block over the rationals and over balls equals the closed form ----------------------------------------
+
+
+def _exactly(subject: Recall, case: RecallCase, run: Run) -> Score:
+    """The paper's block over the rationals has exactly the logits of the closed form, at every position."""
+    construction, tokens = subject.construct(case.vocabulary), np.array(case.tokens)
+    found = construction.run(RATIONAL, tokens)
+    wrong = int((found != _build("paper", case.vocabulary).expected_logits(RATIONAL, tokens)).sum())
+    return Score(wrong, "mismatches")
+
+
+def _enclosed(subject: Recall, case: RecallCase, run: Run) -> Score:
+    """|exact block − closed form| ≤ what the strict decay can lose, in balls, at every position."""
+    construction, tokens = subject.construct(case.vocabulary), np.array(case.tokens)
+    found, ideal = construction.run(BALL, tokens), _build(subject.target, case.vocabulary).expected_logits(BALL, tokens)
+    loss = BALL.number(construction.decay_loss_bound(len(tokens)))
+    with BALL.arithmetic():
+        return Score(max(_loss_ratio(f, i, loss) for f, i in zip(found.flat, ideal.flat, strict=True)), "error/bound")
+
+
+def _loss_ratio(found: arb, ideal: arb, loss: arb) -> float:
+    """|found − ideal| / (loss · ideal), at most; where nothing was stored the ball of `found` must contain 0."""
+    if ideal == 0:
+        return 0.0 if found.contains(0) else float("inf")
+    return float((abs(found - ideal) / (loss * ideal)).upper())
+
+
+def _h2_only(case: RecallCase) -> bool:
+    return h2_no_query_after_noise(np.array(case.tokens), case.vocabulary, case.num_keys) is None
+
+
+# --- the printed form: the smallest counterexample, by exhaustive search ----------------------------------------------
+
+
+@dataclass(frozen=True)
+class Search:
+    """All sequences of eq. (46) up to a length, over κ keys and two values; `rewrites=False` keeps H2."""
+
+    longest: int = 5
+    rewrites: bool = True
+
+
+def _sequences(length: int, num_keys: int, num_values: int) -> Iterator[RecallCase]:
+    """Every sequence with distinct keys in order (relabelling loses nothing), any values, any tail."""
+    values = range(num_keys, num_keys + num_values)
+    tail_length = length - 2 * num_keys
+    for stored in product(values, repeat=num_keys):
+        context = [token for pair in zip(range(num_keys), stored, strict=True) for token in pair]
+        for tail in product(range(num_keys + num_values), repeat=tail_length):
+            yield RecallCase(num_keys, num_values, [*context, *tail], "rational")
+
+
+def exact_margin(case: RecallCase) -> Fraction | float:
+    """The least margin over the queries, in exact rationals; inf where nothing is asked."""
+    tokens = np.array([case.tokens])
+    targets = answers(tokens, case.vocabulary, case.num_keys)[0]
+    if (targets == IGNORED).all():
+        return float("inf")
+    scores = _build("paper", case.vocabulary).run(RATIONAL, tokens[0])
+    asked = [(row, target) for row, target in zip(scores, targets, strict=True) if target != IGNORED]
+    return min(row[t] - max(np.delete(row, t)) for row, t in asked)
+
+
+def _smallest(subject: Search, run: Run) -> Finding:
+    """The shortest sequence on which the exact block does not recall; every shorter one is tried first."""
+    searched = 0
+    for length in range(3, subject.longest + 1):
+        for num_keys in range(1, (length - 1) // 2 + 1):
+            for case in _sequences(length, num_keys, 2):
+                if not subject.rewrites and not _h2_only(case):
+                    continue
+                searched += 1
+                margin = exact_margin(case)
+                if margin <= 0:
+                    return _found(case, margin, searched)
+    return Finding(False, f"none among {searched} sequences of length ≤ {subject.longest}", {"searched": searched})
+
+
+def _found(case: RecallCase, margin: Fraction | float, searched: int) -> Finding:
+    words = " ".join(_word(case, token) for token in case.tokens)
+    facts: dict[str, str | int] = {"sequence": words, "searched": searched, "exact margin": str(margin)}
+    matches = tuple(words.split()) == REWRITTEN
+    summary = f"{words}: at the last query the right value's margin is exactly {margin}; no shorter sequence fails"
+    plain = {"num_keys": case.num_keys, "num_values": case.num_values, "tokens": case.tokens, "dtype": case.dtype}
+    return Finding(matches, summary, facts, {}, plain)
+
+
+def _word(case: RecallCase, token: int) -> str:
+    if token >= case.num_keys:
+        return f"v{token - case.num_keys + 1}"
+    return "k" if case.num_keys == 1 else f"k{token + 1}"
+
+
+def _margin_again(subject: Search, case: Any, run: Run) -> Finding:
+    margin = exact_margin(RecallCase(**case))
+    word = "does not recall" if margin <= 0 else "recalls"
+    return Finding(
+        margin <= 0, f"the exact block {word}: least margin {margin}", {"exact margin": str(margin)}, {}, case
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _recall("paper-block", "paper", 60),
+    _recall("official-block", "official", 60),
+    _recall("language-model", "language_model", 60),
+    _zoology("zoology", QUICK, Tier.QUICK),
+    _zoology("zoology-large", LARGE, Tier.FULL),
+    Property(
+        claim=CLAIM,
+        name="closed-form-exactly",
+        subject=Recall(_build, "paper", rewrites_keys=True),
+        mutants={
+            "conv tap moved": Recall(_build, "paper", tamper=tap_moved),
+            "ReLU threshold broken": Recall(_build, "paper", tamper=threshold_broken),
+        },
+        cases=recall_cases,
+        score=_exactly,
+        case_type=RecallCase,
+        examples=15,
+        facts={"target": "paper", "field": "rationals"},
+    ),
+    Property(
+        claim=CLAIM,
+        name="closed-form-enclosed",
+        subject=Recall(_build, "official", rewrites_keys=True),
+        mutants={
+            "conv tap moved": Recall(_build, "official", tamper=tap_moved),
+            "strong decay": Recall(_build, "official", tamper=forgetful),
+        },
+        cases=recall_cases,
+        score=_enclosed,
+        case_type=RecallCase,
+        examples=10,
+        facts={"target": "official", "field": "Arb balls"},
+    ),
+    Examination(
+        claim=PRINTED,
+        name="smallest-counterexample",
+        kind=Kind.REFUTED,
+        subject=Search(),
+        mutants={"H2 kept": Search(rewrites=False), "shorter sequences only": Search(longest=4)},
+        look=_smallest,
+        again=_margin_again,
+    ),
+)
