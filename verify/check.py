@@ -46,14 +46,15 @@ class Sizes:
 class Run:
     """What the user asked for: how much, on what, from which seed, at which sizes.
 
-    `backend` names the implementation of the kernels' operations ("auto" lets the kernels choose).
+    `kernel` names someone else's implementation that runs under every block, if there is one (it is set by the caller
+    with `kernels.using_backend`).
     """
 
     tier: Tier = Tier.QUICK
     seed: int = 0
     device: str = "cpu"
     dtypes: tuple[str, ...] = ("float32", "float64")
-    backend: str = "auto"
+    kernel: str = ""
     sizes: Sizes | None = None
     shrink: bool = True
 

@@ -10,10 +10,11 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--vocab-size", type=int, metavar="V", help="run recall at these sizes…")
     add("--input-seq-len", type=int, metavar="L", help="…length…")
     add("--num-kv-pairs", type=int, metavar="K", help="…and pairs (all three together)")
+    add("--kernel", metavar="MODULE:FUNCTION", help="run all numeric evidence on this selective_scan (or OPERATION=…)")
     add("--output-format", choices=list(FORMATS), default="text", help="default: text")
     add("-o", dest="output", type=Path, metavar="DIR", help="write the report into DIR as well")
     add("--record", action="store_true", help="with `all`: write recorded.json and paper_map.md")
@@ -95,11 +97,12 @@ def _dispatch(args: argparse.Namespace, console: Console) -> int:
     if command == "list":
         return _list(_selected(rest or ["all"], args.k), console)
     run = _run(args)
-    if args.replay is not None:
-        return _replay(args.words, args.replay, run, console)
-    if command == "explain":
-        return _explain(rest, run, console)
-    return _verify(_selected(args.words, args.k), args, run, console)
+    with _foreign(run.kernel):
+        if args.replay is not None:
+            return _replay(args.words, args.replay, run, console)
+        if command == "explain":
+            return _explain(rest, run, console)
+        return _verify(_selected(args.words, args.k), args, run, console)
 
 
 # --- what was asked for ------------------------------------------------------------------------------------------
@@ -121,7 +124,7 @@ def _closest(word: str) -> str:
 
 def _run(args: argparse.Namespace) -> Run:
     dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
-    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, sizes=_sizes(args))
+    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, args.kernel or "", _sizes(args))
 
 
 def _device(name: str) -> str:
@@ -147,6 +150,31 @@ def _sizes(args: argparse.Namespace) -> Sizes | None:
     except ValueError as reason:
         raise UsageError(str(reason)) from reason
     return Sizes(*given)
+
+
+@contextmanager
+def _foreign(kernel: str) -> Iterator[None]:
+    """Someone else's operation under every block, for as long as the run lasts."""
+    if not kernel:
+        yield
+        return
+    from kernels.backends import OPERATIONS, using_backend  # noqa: PLC0415
+
+    operation, _, path = kernel.rpartition("=")
+    operation = operation or "selective_scan"
+    if operation not in OPERATIONS:
+        raise UsageError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
+    with using_backend({operation: _function(path)}):
+        yield
+
+
+def _function(path: str) -> Callable:
+    """The function at MODULE:FUNCTION; modules of the current directory count."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as reason:
+        raise UsageError(f"--kernel takes MODULE:FUNCTION, and '{path}' is none ({reason})") from reason
 
 
 # --- what is done ------------------------------------------------------------------------------------------------

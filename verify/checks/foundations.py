@@ -77,8 +77,7 @@ def scan_inputs(case: ScanCase, device: str = "cpu") -> dict[str, Tensor]:
 def scan_score(subject: Scan, case: ScanCase, run: Run) -> Score:
     """Error against the unrolled definition over its running-error bound, with softplus, D and gate."""
     inputs = scan_inputs(case, run.device)
-    backend = {} if run.backend == "auto" else {"backend": run.backend}
-    y = subject(**inputs, delta_softplus=True, **backend)
+    y = subject(**inputs, delta_softplus=True)
     return Score(selective_scan_bound(**inputs, delta_softplus=True).ratio(y), "error/bound")
 
 

@@ -108,15 +108,13 @@ def network(subject: Recall, vocabulary: Vocabulary, dtype: str, device: str) ->
 def logits(subject: Recall, vocabulary: Vocabulary, tokens: np.ndarray, dtype: str, run: Run) -> np.ndarray:
     """(batch, length, vocab_size) float64 of the network run on the kernels."""
     module = network(replace(subject, scan=None), vocabulary, dtype, run.device)
-    with torch.no_grad(), _kernels(subject, run):
+    with torch.no_grad(), _kernels(subject):
         return module(torch.from_numpy(tokens).to(run.device)).double().cpu().numpy()
 
 
-def _kernels(subject: Recall, run: Run) -> AbstractContextManager:
-    """The kernels that were asked for, under every block."""
-    if subject.scan is not None:
-        return using_backend({"selective_scan": subject.scan})
-    return nullcontext() if run.backend == "auto" else using_backend(run.backend)
+def _kernels(subject: Recall) -> AbstractContextManager:
+    """The subject's own scan under the block, if it has one."""
+    return nullcontext() if subject.scan is None else using_backend({"selective_scan": subject.scan})
 
 
 def asked(subject: Recall, tokens: np.ndarray, vocabulary: Vocabulary, num_kv_pairs: int) -> np.ndarray:

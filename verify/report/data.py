@@ -69,7 +69,7 @@ def volatile(report: Report) -> dict[str, Any]:
         "tier": str(report.run.tier),
         "seed": report.run.seed,
         "device": report.run.device,
-        "backend": report.run.backend,
+        "kernel": report.run.kernel or "ours",
         "python": platform.python_version(),
         "machine": platform.machine(),
         "versions": {name: _version(name) for name in PACKAGES},
