@@ -25,7 +25,7 @@ from theorems.registry import claims
 from verify.check import Run, Sizes, Tier
 from verify.checks import all_checks
 from verify.evidence import ClaimReport
-from verify.report import data, explain, paper_map, text
+from verify.report import data, explain, paper_map, readme, text
 from verify.runner import Report, replay, verify, with_dependencies
 
 FORMATS = {"text": "report.txt", "json": "report.json"}
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--kernel", metavar="MODULE:FUNCTION", help="run all numeric evidence on this selective_scan (or OPERATION=…)")
     add("--output-format", choices=list(FORMATS), default="text", help="default: text")
     add("-o", dest="output", type=Path, metavar="DIR", help="write the report into DIR as well")
-    add("--record", action="store_true", help="with `all`: write recorded.json and paper_map.md")
+    add("--record", action="store_true", help="with `all`: write recorded.json, paper_map.md and the README's sample")
     return parser
 
 
@@ -238,10 +238,11 @@ def _verify(selected: list[str], args: argparse.Namespace, run: Run, console: Co
 
 
 def record(report: Report, folder: Path = Path()) -> None:
-    """Write recorded.json (the canonical part and its digest) and the paper_map.md that follows from it."""
+    """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
     document = {key: value for key, value in data.document(report).items() if key != "volatile"}
     _write(folder / paper_map.RECORD, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     _write(folder / paper_map.MAP, paper_map.render(document))
+    readme.update(_write, _plain_text(report), folder)
 
 
 def _plain_text(report: Report) -> str:
