@@ -1,0 +1,120 @@
+"""The backend "reference": the definition itself, `kernels.semantics` on numpy floats. Slow, and not differentiable."""
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels import semantics
+from kernels.fields import FLOAT32, FLOAT64, Field
+
+Array = np.ndarray
+
+
+def compute_dtype(*tensors: Tensor | None) -> torch.dtype:
+    """The dtype of the accumulation: float64 where any argument is, else float32."""
+    wide = any(t is not None and t.dtype == torch.float64 for t in tensors)
+    return torch.float64 if wide else torch.float32
+
+
+def _field(dtype: torch.dtype) -> Field:
+    return FLOAT64 if dtype == torch.float64 else FLOAT32
+
+
+def _array(tensor: Tensor, dtype: torch.dtype) -> Array:
+    return tensor.detach().cpu().to(dtype).numpy()
+
+
+def _optional(tensor: Tensor | None, dtype: torch.dtype) -> Array | None:
+    return None if tensor is None else _array(tensor, dtype)
+
+
+def segments(seq_idx: Tensor | None, row: int, length: int) -> list[slice]:
+    """The stretches of equal seq_idx in one row."""
+    if seq_idx is None:
+        return [slice(0, length)]
+    cuts = (seq_idx[row, 1:] != seq_idx[row, :-1]).nonzero().flatten() + 1
+    ends = [0, *cuts.tolist(), length]
+    return [slice(a, b) for a, b in pairwise(ends)]
+
+
+def selective_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    return_last_state: bool = False,
+    *,
+    initial_state: Tensor | None = None,
+    seq_idx: Tensor | None = None,
+) -> Any:
+    """`kernels.ops.selective_scan`, by its definition: one group, one sequence at a time."""
+    dtype = compute_dtype(u, delta, A, B, C, D, z, delta_bias, initial_state)
+    f = _field(dtype)
+    if delta_bias is not None:
+        delta = delta.to(dtype) + delta_bias.to(dtype)[:, None]
+    step = _array(delta, dtype)
+    step = f.softplus(step) if delta_softplus else step
+    arrays = {"u": _array(u, dtype), "delta": step, "z": _optional(z, dtype)}
+    matrices = {"A": _array(A, dtype), "D": _optional(D, dtype), "B": _grouped(B, dtype), "C": _grouped(C, dtype)}
+    y = np.empty(u.shape, step.dtype)
+    last = np.zeros((*u.shape[:2], A.shape[1]), step.dtype)
+    start = _optional(initial_state, dtype)
+    for row in range(u.shape[0]):
+        for i, part in enumerate(segments(seq_idx, row, u.shape[2])):
+            first = start[row] if start is not None and i == 0 else None
+            y[row, :, part], last[row] = _one_sequence(f, arrays, matrices, row, part, first)
+    out = torch.from_numpy(y).to(u.device, u.dtype)
+    return (out, torch.from_numpy(last).to(u.device)) if return_last_state else out
+
+
+def _grouped(tensor: Tensor, dtype: torch.dtype) -> Array:
+    return _array(tensor if tensor.ndim == 4 else tensor[:, None], dtype)
+
+
+def _one_sequence(f: Field, arrays: dict, matrices: dict, row: int, part: slice, start: Array | None) -> Any:
+    """y (d_inner, L) and the last state of one stretch of one sequence, group by group."""
+    d_inner, groups = matrices["A"].shape[0], matrices["B"].shape[1]
+    ys, states = [], []
+    for group in range(groups):
+        channels = slice(group * d_inner // groups, (group + 1) * d_inner // groups)
+        u, delta = (arrays[name][row, channels, part].T for name in ("u", "delta"))
+        z = None if arrays["z"] is None else arrays["z"][row, channels, part].T
+        B, C = (matrices[name][row, min(group, matrices[name].shape[1] - 1), :, part].T for name in ("B", "C"))
+        A, D = matrices["A"][channels], None if matrices["D"] is None else matrices["D"][channels]
+        first = None if start is None else start[channels]
+        ys.append(semantics.selective_scan(f, u, delta, A, B, C, D, z, first).T)
+        states.append(semantics.state_history(f, u, delta, A, B, first)[-1])
+    return np.concatenate(ys), np.concatenate(states)
+
+
+def causal_conv1d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    seq_idx: Tensor | None = None,
+    activation: str | None = None,
+    *,
+    initial_states: Tensor | None = None,
+) -> Tensor:
+    """`kernels.ops.causal_conv1d`, by its definition."""
+    dtype = compute_dtype(x, weight, bias)
+    f, w, b = _field(dtype), _array(weight, dtype), _optional(bias, dtype)
+    y = np.empty(x.shape, f.dtype)
+    for row in range(x.shape[0]):
+        for i, part in enumerate(segments(seq_idx, row, x.shape[2])):
+            tokens = x[row, :, part]
+            past = 0
+            if i == 0 and initial_states is not None:
+                past = initial_states.shape[2]
+                tokens = torch.cat([initial_states[row].to(x.dtype), tokens], dim=-1)
+            y[row, :, part] = semantics.causal_conv1d(f, _array(tokens, dtype).T, w, b)[past:].T
+    y = y if activation is None else semantics.silu(f, y)
+    return torch.from_numpy(y).to(x.device, x.dtype)

@@ -1,0 +1,133 @@
+"""The S6 scan in Triton, fused: softplus, Δ·B·u, decay, C, D and gate in one pass over the sequence.
+
+One program takes BLOCK_D channels of one sequence and walks over chunks of BLOCK_T steps; inside a chunk each state
+component is an associative scan along time. No (batch, L, d_inner, N) tensor exists. The interpreter
+(TRITON_INTERPRET=1) checks indexing and masks; numerics need a GPU.
+"""
+
+import triton
+import triton.language as tl
+
+FP_FUSION = True  # fused multiply-adds are allowed: the running-error bound holds with and without them
+
+
+@triton.jit
+def combine(decay_a, write_a, decay_b, write_b):
+    """The scan's operator: first a, then b."""
+    return decay_a * decay_b, decay_b * write_a + write_b
+
+
+@triton.jit
+def softplus(x):
+    """max(x, 0) + log1p(e^−|x|), log1p(t) = 2 artanh(t/(2+t)) by its series; log(1+e^x) would be 0 for x < −16.64."""
+    t = tl.exp(-tl.abs(x))
+    s = t / (2 + t)
+    q = s * s
+    series = q * 0 + 2.0 / 35
+    for i in tl.static_range(16, -1, -1):
+        series = series * q + 2.0 / (2 * i + 1)
+    return tl.maximum(x, 0) + s * series
+
+
+@triton.jit
+def sigmoid(x):
+    """1/(1 + e^−x), written so that nothing overflows."""
+    t = tl.exp(-tl.abs(x))
+    return tl.where(x < 0, t, 1) / (1 + t)
+
+
+@triton.jit
+def load_delta(delta, bias, tile, mask, channel, in_channels, HAS_BIAS: tl.constexpr, SOFTPLUS: tl.constexpr):
+    """Δ of a tile (BLOCK_D, BLOCK_T) and the same before softplus; 0 where masked."""
+    raw = tl.load(delta + tile, mask=mask, other=0)
+    if HAS_BIAS:
+        raw += tl.load(bias + channel, mask=in_channels, other=0)[:, None]
+    step = softplus(raw) if SOFTPLUS else raw
+    return tl.where(mask, step, 0), raw
+
+
+@triton.jit
+def s6_forward(
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    bias,
+    initial,
+    fresh,
+    y,
+    last,
+    checkpoints,
+    ungated,
+    length,
+    d_inner,
+    ngroups,
+    d_state,
+    HAS_D: tl.constexpr,
+    HAS_Z: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
+    HAS_INITIAL: tl.constexpr,
+    HAS_FRESH: tl.constexpr,
+    SAVE: tl.constexpr,
+    SOFTPLUS: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_T: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+):
+    """y, the last state; where SAVE the state before each chunk, y before the gate. Grid (blocks, groups, batch).
+
+    u, delta, z, y (batch, d_inner, L); A (d_inner, N); B, C (batch, ngroups, N, L); fresh (batch, L);
+    initial, last (batch, d_inner, N); checkpoints (batch, d_inner, chunks, N). All contiguous.
+    """
+    batch, group = tl.program_id(2).to(tl.int64), tl.program_id(1)
+    channels = d_inner // ngroups
+    lane = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
+    in_channels = lane < channels
+    channel = group * channels + lane
+    row = batch * d_inner + channel
+    n = tl.arange(0, BLOCK_N)
+    state_mask = in_channels[:, None] & (n < d_state)[None, :]
+    state_at = row[:, None] * d_state + n[None, :]
+    h = tl.zeros((BLOCK_D, BLOCK_N), dtype=A.dtype.element_ty)
+    if HAS_INITIAL:
+        h = tl.load(initial + state_at, mask=state_mask, other=0)
+    t = tl.arange(0, BLOCK_T)
+    matrices = (batch * ngroups + group) * d_state * length
+    chunks = tl.cdiv(length, BLOCK_T)
+    for chunk in range(chunks):
+        time = chunk * BLOCK_T + t
+        in_time = time < length
+        mask = in_channels[:, None] & in_time[None, :]
+        tile = row[:, None] * length + time[None, :]
+        if SAVE:
+            saved = (row[:, None] * chunks + chunk) * d_state + n[None, :]
+            tl.store(checkpoints + saved, h, mask=state_mask)
+        step, _ = load_delta(delta, bias, tile, mask, channel, in_channels, HAS_BIAS, SOFTPLUS)
+        x = tl.load(u + tile, mask=mask, other=0)
+        starts = tl.zeros((BLOCK_T,), dtype=tl.int32)
+        if HAS_FRESH:
+            starts = tl.load(fresh + batch * length + time, mask=in_time, other=0).to(tl.int32)
+        out = x * 0
+        if HAS_D:
+            out = x * tl.load(D + channel, mask=in_channels, other=0)[:, None]
+        for i in range(d_state):
+            a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
+            b = tl.load(B + matrices + i * length + time, mask=in_time, other=0)
+            c = tl.load(C + matrices + i * length + time, mask=in_time, other=0)
+            decay = tl.where(starts[None, :] != 0, 0, tl.exp(step * a[:, None]))
+            carried = tl.sum(tl.where(n[None, :] == i, h, 0), axis=1)
+            kept, written = tl.associative_scan((decay, step * x * b[None, :]), 1, combine)
+            states = kept * carried[:, None] + written
+            out += states * c[None, :]
+            at_end = tl.sum(tl.where(t[None, :] == BLOCK_T - 1, states, 0), axis=1)
+            h = tl.where(n[None, :] == i, at_end[:, None], h)
+        if SAVE and HAS_Z:
+            tl.store(ungated + tile, out, mask=mask)
+        if HAS_Z:
+            gate = tl.load(z + tile, mask=mask, other=0)
+            out *= gate * sigmoid(gate)
+        tl.store(y + tile, out, mask=mask)
+    tl.store(last + state_at, h, mask=state_mask)

@@ -1,0 +1,32 @@
+"""Shapes in signatures are checked at run time in tests: jaxtyping's hook on the modules that carry them."""
+
+import os
+
+import pytest
+from jaxtyping import install_import_hook
+
+if not os.path.exists("/dev/nvidia0"):
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported: it decides when a kernel is defined
+
+CHECKED = ["kernels.ops", "kernels.blocks"]
+install_import_hook(CHECKED, "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_a_worker():
+    """Two test workers share two cores."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    """Tests marked gpu run only where there is a CUDA device."""
+    import torch
+
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason="needs a CUDA device")
+    for item in items:
+        if "gpu" in item.keywords:
+            item.add_marker(skip)

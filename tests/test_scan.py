@@ -1,0 +1,239 @@
+"""The S6 scan on a CPU: held to its definition within the running-error bound, and to itself by its symmetries."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from scan_strategies import ScanCase, scan_cases
+
+from kernels import ops, simd
+from kernels.error_bounds import ELEMENTARY_ULPS, selective_scan_bound
+
+quick = settings(max_examples=40, deadline=None)
+unchecked_scan = inspect.unwrap(ops.selective_scan)
+
+
+@pytest.fixture
+def shapes_unchecked(monkeypatch):
+    """The package as a user runs it: without the tests' run-time check of annotations."""
+    monkeypatch.setattr(ops, "_check_selective_scan", inspect.unwrap(ops._check_selective_scan))
+
+
+def scan(case_or_arguments, backend="cpu", **changes):
+    arguments = getattr(case_or_arguments, "arguments", case_or_arguments)
+    return ops.selective_scan(**(arguments | changes), backend=backend)
+
+
+def bound(arguments):
+    return selective_scan_bound(**arguments)
+
+
+def packed_free(present=("D", "z", "delta_bias", "initial_state"), **options):
+    return scan_cases(present=present, **options)
+
+
+@given(scan_cases(dtypes=(torch.float32,)))
+@example(ScanCase(1, 1, 1, 1, 1, torch.float32, 0, frozenset(), "contiguous"))
+@example(ScanCase(2, 17, 65, 3, 1, torch.float32, 1, frozenset({"z", "D"}), "time-major"))
+@quick
+def test_float32_scan_stays_within_its_error_bound(case):
+    limits = bound(case.arguments)
+    for backend in ("cpu", "reference"):
+        y, last = scan(case, backend, return_last_state=True)
+        assert limits.ratio(y) <= 1
+        assert bool(((last.double() - limits.last_state.value).abs() <= limits.last_state.error).all())
+
+
+def test_error_bound_is_never_looser_than_fifty_times_the_worst_error():
+    ratios = []
+    for seed in range(40):
+        case = ScanCase(2, 16, 1 + 3 * seed, 1 + seed % 16, 1, torch.float32, seed, frozenset({"D", "z"}), "contiguous")
+        ratios.append(bound(case.arguments).ratio(scan(case)))
+    assert 1 / 50 <= max(ratios) <= 1
+
+
+@given(scan_cases(dtypes=(torch.float64,)))
+@quick
+def test_float64_scan_stays_within_its_error_bound(case):
+    limits = bound(case.arguments)
+    for backend in ("cpu", "reference"):
+        y, last = scan(case, backend, return_last_state=True)
+        assert limits.ratio(y) <= 1
+        assert bool(((last - limits.last_state.value).abs() <= limits.last_state.error).all())
+
+
+@given(scan_cases())
+@quick
+def test_a_layout_changes_no_bit(case):
+    packed = {k: v.contiguous() if isinstance(v, torch.Tensor) else v for k, v in case.arguments.items()}
+    assert torch.equal(scan(case), scan(packed))
+
+
+@given(scan_cases(), st.integers(1, 149))
+@quick
+def test_the_future_changes_no_bit_of_the_past(case, cut):
+    cut = min(cut, case.length)
+    prefix = {
+        k: v[..., :cut] if k in {"u", "delta", "B", "C", "z", "seq_idx"} else v for k, v in case.arguments.items()
+    }
+    assert torch.equal(scan(case)[..., :cut], scan(prefix))
+
+
+@given(packed_free(), st.integers(1, 149))
+@quick
+def test_a_state_carries_the_past_bit_by_bit(case, cut):
+    if case.length == 1:
+        return
+    cut = min(cut, case.length - 1)
+    time = {"u", "delta", "B", "C", "z"}
+    head = {k: v[..., :cut] if k in time else v for k, v in case.arguments.items()}
+    tail = {k: v[..., cut:] if k in time else v for k, v in case.arguments.items()}
+    y_head, state = scan(head, return_last_state=True)
+    y_tail, last = scan(tail, initial_state=state, return_last_state=True)
+    whole, whole_last = scan(case, return_last_state=True)
+    assert torch.equal(torch.cat([y_head, y_tail], -1), whole)
+    assert torch.equal(last, whole_last)
+
+
+@given(packed_free(present=("D", "z", "delta_bias")), packed_free(present=("D", "z", "delta_bias")))
+@quick
+def test_packed_sequences_equal_separate_ones(first, second):
+    if first.dtype != second.dtype:
+        return
+    second = ScanCase(
+        first.batch,
+        first.d_inner,
+        second.length,
+        first.d_state,
+        first.groups,
+        first.dtype,
+        second.seed,
+        first.present,
+        "contiguous",
+    )
+    weights = {k: first.arguments[k] for k in first.arguments if k in {"A", "D", "delta_bias"}}
+    second_arguments = second.arguments | weights
+    time = {"u", "delta", "B", "C", "z"} & set(first.arguments)
+    packed = first.arguments | {k: torch.cat([first.arguments[k], second_arguments[k]], -1) for k in time}
+    seq_idx = torch.tensor([0] * first.length + [1] * second.length).expand(first.batch, -1)
+    separate = torch.cat([scan(first), scan(second_arguments)], -1)
+    assert torch.equal(scan(packed, seq_idx=seq_idx), separate)
+
+
+@given(scan_cases(dtypes=(torch.bfloat16, torch.float16)))
+@quick
+def test_half_precision_inputs_are_accumulated_in_float32(case):
+    wide = {
+        k: v.float() if isinstance(v, torch.Tensor) and v.is_floating_point() else v for k, v in case.arguments.items()
+    }
+    assert torch.equal(scan(case), scan(wide).to(case.dtype))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_integers_without_decay_are_summed_exactly(dtype):
+    u = torch.arange(1, 101, dtype=dtype)[None, None].expand(1, 3, -1)
+    one = torch.ones_like(u)
+    y = ops.selective_scan(u, one, torch.zeros(3, 2, dtype=dtype), one[:, :2], one[:, :2], backend="cpu")
+    assert torch.equal(y, 2 * u.cumsum(-1))
+
+
+# ------------------------------------------------------------------------------- elementary functions
+
+_POINTS = {np.float32: (-104.0, 88.7), np.float64: (-745.0, 709.7)}
+
+
+def _compiled(function):
+    from numba import njit
+
+    @njit
+    def evaluate(x, out):
+        for i in range(0, x.size, simd.LANES):
+            simd.store(out, i, function(simd.load(x, i)))
+
+    return evaluate
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("function", "exact", "ulps"),
+    [
+        (simd.exp, np.exp, 1),
+        (simd.softplus, lambda x: np.logaddexp(np.longdouble(0), x), ELEMENTARY_ULPS),
+        (simd.sigmoid, lambda x: 1 / (1 + np.exp(-x)), ELEMENTARY_ULPS),
+    ],
+)
+def test_elementary_functions_keep_their_accuracy_into_the_subnormals(dtype, function, exact, ulps):
+    low, high = _POINTS[dtype]
+    x = np.linspace(low, high, 1 << 17).astype(dtype)
+    out = np.empty_like(x)
+    _compiled(function)(x, out)
+    true = exact(x.astype(np.longdouble))
+    assert np.max(np.abs(out - true) / np.spacing(true.astype(dtype))) <= ulps
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_exp_of_nothing_is_one_and_nan_stays_nan(dtype):
+    tiny = np.finfo(dtype).eps / 4
+    x = np.array([0, -0.0, tiny, -tiny, np.nan, np.inf, -np.inf, 1e4, -1e4] + [0] * 7, dtype=dtype)
+    out = np.empty_like(x)
+    _compiled(simd.exp)(x, out)
+    assert list(out[:4]) == [1, 1, 1, 1]
+    assert np.isnan(out[4])
+    assert list(out[5:9]) == [np.inf, 0, np.inf, 0]
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_delta_near_zero_survives_softplus(backend):
+    u = torch.ones(1, 1, 1)
+    for x in (-15.0, -17.0, -50.0, -87.0, -100.0):
+        arguments = {
+            "u": u,
+            "delta": u * x,
+            "A": -torch.ones(1, 1),
+            "B": torch.ones(1, 1, 1),
+            "C": torch.ones(1, 1, 1),
+            "delta_softplus": True,
+        }
+        y = scan(arguments, backend)
+        assert y.item() > 0
+        assert bound(arguments).ratio(y) <= 1
+    softplus_of_the_trap = torch.log(1 + torch.exp(torch.tensor(-17.0)))
+    assert softplus_of_the_trap == 0
+
+
+# -------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"delta": torch.ones(2, 4, 6)}, r"delta must have shape \(batch, d_inner, L\) = \(2, 4, 5\), not \(2, 4, 6\)"),
+        ({"A": torch.ones(5, 3)}, r"A must have shape \(d_inner, d_state\) = \(4, any\)"),
+        ({"B": torch.ones(2, 5, 3)}, r"B must have shape .* or .*groups"),
+        ({"C": torch.ones(2, 3, 3, 5)}, "C has 3 groups, which do not divide d_inner = 4"),
+        ({"D": torch.ones(3)}, "D must have shape"),
+        ({"u": torch.ones(2, 4, 5, dtype=torch.int64)}, "u must be a float tensor"),
+        ({"delta": torch.full((2, 4, 5), torch.nan)}, r"delta holds a NaN, first at index \(0, 0, 0\)"),
+        ({"u": torch.ones(2, 4, 0)}, "u must have shape"),
+        ({"u": [1.0]}, "u must be a torch.Tensor, not list"),
+        ({"z": torch.ones(2, 4, 5, device="meta")}, "z is on meta, but the first argument is on cpu"),
+        ({"seq_idx": torch.ones(2, 5)}, "seq_idx must be an int32 or int64 tensor of shape"),
+        ({"backend": "cuda"}, "There is no backend 'cuda'; choose from auto, reference, cpu, triton"),
+        ({"backend": "triton"}, "needs CUDA tensors"),
+    ],
+)
+@pytest.mark.usefixtures("shapes_unchecked")
+def test_bad_arguments_are_named(change, message, monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    arguments = {
+        "u": torch.ones(2, 4, 5),
+        "delta": torch.ones(2, 4, 5),
+        "A": -torch.ones(4, 3),
+        "B": torch.ones(2, 3, 5),
+        "C": torch.ones(2, 3, 5),
+    }
+    with pytest.raises((TypeError, ValueError), match=message):
+        unchecked_scan(**(arguments | change))
