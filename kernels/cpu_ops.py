@@ -1,14 +1,16 @@
 """The backend "cpu": torch tensors in and out of the compiled loops of `kernels.cpu`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numba
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from kernels import cpu
+from kernels import cpu, cpu_backward, simd
 from kernels.reference import compute_dtype
 
 
@@ -61,32 +63,103 @@ def selective_scan(
     initial_state: Tensor | None = None,
     seq_idx: Tensor | None = None,
 ) -> Any:
-    """`kernels.ops.selective_scan`, compiled."""
+    """`kernels.ops.selective_scan`, compiled, with gradients."""
     dtype = compute_dtype(u, delta, A, B, C, D, z, delta_bias, initial_state)
-    time_major = _is_time_major(u)
     groups = max(M.shape[1] if M.ndim == 4 else 1 for M in (B, C))
-    arguments = cpu.S6(
+    matrices = (with_groups(M, groups) for M in (B, C))
+    tensors = (u, delta, A, *matrices, D, z, delta_bias, initial_state)
+    wide = tuple(None if t is None else t.to(dtype) for t in tensors)
+    y, last = _SelectiveScan.apply(delta_softplus, fresh_starts(seq_idx), *wide)
+    return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
+
+
+class _SelectiveScan(torch.autograd.Function):
+    """y and the last state; everything in one dtype, B and C with groups."""
+
+    @staticmethod
+    def forward(ctx: Any, softplus: bool, fresh: Tensor, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
+        scan = _arguments(softplus, fresh, tensors)
+        y, last = np.empty_like(scan.u), np.empty((scan.u.shape[0], *scan.A.shape), scan.u.dtype)
+        nothing = np.empty((0, 0, 0), y.dtype)
+        training = any(ctx.needs_input_grad)
+        checkpoints = np.empty(_checkpoint_shape(scan), y.dtype) if training else nothing
+        ungated = np.empty_like(y) if training and scan.z.size else nothing
+        use_torch_threads()
+        cpu.forward(scan, y, last, checkpoints, ungated)
+        ctx.save_for_backward(fresh, torch.from_numpy(checkpoints), torch.from_numpy(ungated), *tensors)
+        ctx.softplus = softplus
+        return _laid_out(y, scan), torch.from_numpy(last)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, y_bar: Tensor, last_bar: Tensor) -> tuple[Tensor | None, ...]:
+        fresh, checkpoints, ungated, *tensors = ctx.saved_tensors
+        scan = _arguments(ctx.softplus, fresh, tensors)
+        dtype = y_bar.dtype
+        saved = cpu_backward.Saved(
+            _contiguous(y_bar, dtype, 3, scan.time_major),
+            _contiguous(last_bar, dtype, 3),
+            checkpoints.numpy(),
+            ungated.numpy(),
+        )
+        use_torch_threads()
+        gradients = _empty_gradients(scan)
+        cpu_backward.backward(scan, saved, gradients)
+        return None, None, *_by_argument(scan, gradients, tensors)
+
+
+def _arguments(softplus: bool, fresh: Tensor, tensors: Sequence[Tensor | None]) -> cpu.S6:
+    u, delta, A, B, C, D, z, delta_bias, initial_state = tensors
+    assert u is not None
+    dtype, time_major = u.dtype, _is_time_major(u)
+    return cpu.S6(
         _contiguous(u, dtype, 3, time_major),
         _contiguous(delta, dtype, 3, time_major),
         _contiguous(A, dtype, 2),
-        _contiguous(with_groups(B, groups), dtype, 4),
-        _contiguous(with_groups(C, groups), dtype, 4),
+        _contiguous(B, dtype, 4),
+        _contiguous(C, dtype, 4),
         _contiguous(D, dtype, 1),
         _contiguous(z, dtype, 3, time_major),
         _contiguous(delta_bias, dtype, 1),
         _contiguous(initial_state, dtype, 3),
-        fresh_starts(seq_idx).numpy(),
-        delta_softplus,
+        fresh.numpy(),
+        softplus,
         time_major,
     )
-    y = np.empty_like(arguments.u)
-    nothing = np.empty((0, 0, 0), y.dtype)
-    last = np.empty((u.shape[0], *A.shape), y.dtype) if return_last_state else nothing
-    use_torch_threads()
-    cpu.forward(arguments, y, last, nothing, nothing)
-    out = torch.from_numpy(y).to(u.dtype)
-    out = out.transpose(1, 2) if time_major else out
-    return (out, torch.from_numpy(last)) if return_last_state else out
+
+
+def _laid_out(x: np.ndarray, scan: cpu.S6) -> Tensor:
+    """A result in the kernel's layout as (batch, d_inner, L)."""
+    tensor = torch.from_numpy(x)
+    return tensor.transpose(1, 2) if scan.time_major else tensor
+
+
+def _checkpoint_shape(scan: cpu.S6) -> tuple[int, int, int]:
+    """(jobs, tiles, N·LANES)."""
+    tiles = -(-scan.B.shape[3] // cpu.TILE)
+    return cpu.number_of_jobs(scan), tiles, scan.A.shape[1] * simd.LANES
+
+
+def _empty_gradients(scan: cpu.S6) -> cpu_backward.Gradients:
+    """Room for the gradients: as many parts a sequence as it takes to occupy every thread."""
+    batch, (d_inner, n), dtype = scan.u.shape[0], scan.A.shape, scan.u.dtype
+    blocks = cpu.number_of_jobs(scan) // batch
+    parts = min(blocks, -(-numba.get_num_threads() // batch))
+    matrices = [np.zeros((batch * parts, *scan.B.shape[1:]), dtype) for _ in "BC"]
+    states = [np.empty((batch, d_inner, n), dtype) for _ in ("A", "initial_state")]
+    vectors = [np.empty((batch, d_inner), dtype) for _ in ("D", "delta_bias")]
+    u, delta, z = (np.empty_like(x) for x in (scan.u, scan.delta, scan.z))
+    return cpu_backward.Gradients(u, delta, z, states[0], matrices[0], matrices[1], vectors[0], vectors[1], states[1])
+
+
+def _by_argument(scan: cpu.S6, g: cpu_backward.Gradients, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The gradients in the order of the arguments; None for an argument that was not there."""
+    batch = scan.u.shape[0]
+    B, C = (torch.from_numpy(m).unflatten(0, (batch, -1)).sum(1) for m in (g.B, g.C))
+    A, D, bias = (torch.from_numpy(m).sum(0) for m in (g.A, g.D, g.delta_bias))
+    u, delta, z = (_laid_out(m, scan) for m in (g.u, g.delta, g.z))
+    gradients = (u, delta, A, B, C, D, z, bias, torch.from_numpy(g.initial_state))
+    return [None if t is None else gradient for t, gradient in zip(tensors, gradients, strict=True)]
 
 
 def causal_conv1d(

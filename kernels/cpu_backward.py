@@ -1,0 +1,180 @@
+"""The gradient of the S6 scan on a CPU: the adjoint recurrence g_t = C_t ȳ_t + e^{Δ_{t+1}A} g_{t+1}, compiled.
+
+Tiles are walked backwards. In each the states are recomputed from the state before the tile, which the forward pass
+kept: one state in TILE steps. Gradients of B and C sum over channels: each job sums its own, torch adds up the jobs.
+"""
+
+# mypy: disable-error-code="call-arg,var-annotated"
+# (numba supplies the first argument of an intrinsic)
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+
+from kernels import simd
+from kernels.cpu import (
+    TILE,
+    _block,
+    _blocks_of_group,
+    _gather,
+    _gather_matrix,
+    _lane_vector,
+    _load_delta,
+    _scatter,
+    _scatter_matrix,
+)
+from kernels.simd import LANES, load, splat, store, total
+
+Array = np.ndarray
+
+
+class Saved(NamedTuple):
+    """What the backward pass is given: ȳ, the last state's gradient (size 0: none), and what the forward pass kept."""
+
+    y: Array
+    last_state: Array
+    checkpoints: Array
+    ungated: Array
+
+
+class Gradients(NamedTuple):
+    """What it fills: u, delta, z laid out as u; A, initial_state (batch, d_inner, N); D, delta_bias (batch, d_inner).
+
+    B, C (batch·parts, ngroups, N, L), zero at first: part i of a sequence has the i-th share of its channels.
+    """
+
+    u: Array
+    delta: Array
+    z: Array
+    A: Array
+    B: Array
+    C: Array
+    D: Array
+    delta_bias: Array
+    initial_state: Array
+
+
+@njit
+def _ungate(y_bar, z, ungated, z_bar, size):
+    """Through y·SiLU(z): z_bar = ȳ·y·SiLU'(z), and y_bar becomes ȳ·SiLU(z)."""
+    for i in range(0, size, LANES):
+        gate, slope = load(z, i), simd.sigmoid(load(z, i))
+        one = splat(z.dtype.type(1))
+        store(z_bar, i, load(y_bar, i) * load(ungated, i) * (slope * (one + gate * (one - slope))))
+        store(y_bar, i, load(y_bar, i) * (gate * slope))
+
+
+@njit
+def _recompute(s, block, n, start, length, a, before, delta, delta_u, decays, states):
+    """Decays and states of component n through one tile; states[0] is the state before it."""
+    B, h = s.B[block.batch, block.group, n], before
+    store(states, 0, h)
+    for t in range(length):
+        i = t * LANES
+        decay = simd.exp(load(delta, i) * a)
+        if s.fresh.size and s.fresh[block.batch, start + t]:
+            decay = splat(s.u.dtype.type(0))
+            h = decay
+        h = decay * h + load(delta_u, i) * B[start + t]
+        store(decays, i, decay)
+        store(states, i + LANES, h)
+
+
+@njit
+def _reverse(s, g, part, block, n, start, length, adjoint, a, y_bar, delta, delta_u, decays, states, out):
+    """The adjoint of one component through one tile, backwards; out holds the gradients of Δ (via decay) and Δu."""
+    delta_bar, delta_u_bar = out[0], out[1]
+    B, C = s.B[block.batch, block.group, n], s.C[block.batch, block.group, n]
+    B_bar, C_bar = g.B[part, block.group, n], g.C[part, block.group, n]
+    a_bar = splat(s.u.dtype.type(0))
+    for back in range(length):
+        t = length - 1 - back
+        i = t * LANES
+        y = load(y_bar, i)
+        adjoint = adjoint + y * C[start + t]
+        C_bar[start + t] += total(y * load(states, i + LANES))
+        B_bar[start + t] += total(adjoint * load(delta_u, i))
+        store(delta_u_bar, i, load(delta_u_bar, i) + adjoint * B[start + t])
+        adjoint = adjoint * load(decays, i)
+        through_decay = adjoint * load(states, i)
+        store(delta_bar, i, load(delta_bar, i) + through_decay * a)
+        a_bar = a_bar + through_decay * load(delta, i)
+    return adjoint, a_bar
+
+
+@njit
+def _finish(s, block, start, length, u, raw, delta, y_bar, skip, out, g, sums):
+    """From Δ and Δu to delta and u: product, skip connection and softplus; sums gathers D and delta_bias."""
+    delta_bar, u_bar = out[0], out[1]
+    D_bar, bias_bar = load(sums, 0), load(sums, LANES)
+    for i in range(0, length * LANES, LANES):
+        x, product = load(u, i), load(u_bar, i)
+        step = load(delta_bar, i) + product * x
+        if s.delta_softplus:
+            step = step * simd.sigmoid(load(raw, i))
+        store(delta_bar, i, step)
+        store(u_bar, i, product * load(delta, i) + skip * load(y_bar, i))
+        D_bar = D_bar + load(y_bar, i) * x
+        bias_bar = bias_bar + step
+    store(sums, 0, D_bar)
+    store(sums, LANES, bias_bar)
+    _scatter(delta_bar, g.delta, block, start, length, s.time_major)
+    _scatter(u_bar, g.u, block, start, length, s.time_major)
+
+
+@njit
+def _backward(s, saved, g, job, part):
+    """One block of channels, all of its sequence."""
+    block, dtype, n_states = _block(s, job), s.u.dtype, s.A.shape[1]
+    vectors = np.zeros((3, n_states * LANES), dtype)
+    A, A_bar, adjoint = vectors[0], vectors[1], vectors[2]
+    _gather_matrix(A, s.A, block)
+    if saved.last_state.size:
+        _gather_matrix(adjoint, saved.last_state[block.batch], block)
+    skip = load(_lane_vector(s.D, block, dtype), 0)
+    sums = np.zeros(2 * LANES, dtype)
+    buffers = np.zeros((10, (TILE + 1) * LANES), dtype)
+    u, raw, delta, delta_u, y_bar = buffers[0], buffers[1], buffers[2], buffers[3], buffers[4]
+    decays, states, extra, z_bar, out = buffers[5], buffers[6], buffers[7], buffers[7], buffers[8:10]
+    length = s.B.shape[3]
+    for tile in range((length - 1) // TILE, -1, -1):
+        start = tile * TILE
+        m = min(TILE, length - start)
+        _gather(u, s.u, block, start, m, s.time_major)
+        _gather(y_bar, saved.y, block, start, m, s.time_major)
+        if s.z.size:
+            _gather(raw, s.z, block, start, m, s.time_major)
+            _gather(extra, saved.ungated, block, start, m, s.time_major)
+            _ungate(y_bar, raw, extra, z_bar, m * LANES)
+            _scatter(z_bar, g.z, block, start, m, s.time_major)
+        _load_delta(s, block, start, m, raw, delta)
+        for i in range(0, m * LANES, LANES):
+            store(delta_u, i, load(delta, i) * load(u, i))
+        out[:] = 0
+        before = saved.checkpoints[job, tile]
+        for n in range(n_states):
+            a = load(A, n * LANES)
+            _recompute(s, block, n, start, m, a, load(before, n * LANES), delta, delta_u, decays, states)
+            h_bar, a_bar = _reverse(
+                s, g, part, block, n, start, m, load(adjoint, n * LANES), a, y_bar, delta, delta_u, decays, states, out
+            )
+            store(adjoint, n * LANES, h_bar)
+            store(A_bar, n * LANES, load(A_bar, n * LANES) + a_bar)
+        _finish(s, block, start, m, u, raw, delta, y_bar, skip, out, g, sums)
+    _scatter_matrix(A_bar, g.A[block.batch], block)
+    _scatter_matrix(adjoint, g.initial_state[block.batch], block)
+    for c in range(block.width):
+        g.D[block.batch, block.start + c] = sums[c]
+        g.delta_bias[block.batch, block.start + c] = sums[LANES + c]
+
+
+@njit(parallel=True, cache=True, error_model="numpy")
+def backward(s, saved, g):
+    """Fill the gradients `g` of a scan `s` from the gradients of its results in `saved`."""
+    batch = s.u.shape[0]
+    blocks = s.B.shape[1] * _blocks_of_group(s)
+    parts = g.B.shape[0] // batch
+    for task in prange(batch * parts):
+        sequence, part = task // parts, task % parts
+        for i in range(part * blocks // parts, (part + 1) * blocks // parts):
+            _backward(s, saved, g, sequence * blocks + i, task)
