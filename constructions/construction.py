@@ -9,9 +9,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import sympy
+import torch
+from torch import nn
 
 from constructions.compile import MixerDescription, Weights, a_log
 from constructions.exact import Index
+from constructions.modules import empty_module
 from constructions.tasks import Vocabulary
 from kernels import semantics
 from kernels.fields import Exact, Field
@@ -90,3 +93,17 @@ class Construction:
         """
         rate = self.description.decay_rate if self.target == "paper" else sympy.exp(a_log(self.description))
         return sympy.Integer(length) * sympy.sympify(self.description.step) * sympy.sympify(rate)
+
+    def state_dict(self, dtype: torch.dtype) -> dict[str, torch.Tensor]:
+        """Every weight as a tensor, rounded once. Raises ValueError for a dtype other than float32 and float64."""
+        return {name: weight.torch(dtype) for name, weight in self.weights.items()}
+
+    def module(self, dtype: torch.dtype, backend: str = "auto", device: str | torch.device = "cpu") -> nn.Module:
+        """A torch module with these weights: tokens (batch, length) -> logits (batch, length, vocab_size).
+
+        `backend` is one of `kernels.backends.backend_names()`. Raises ValueError for another dtype than `state_dict`.
+        """
+        weights = self.state_dict(dtype)
+        module = empty_module(self.target, self.hyperparameters, self.description.activation, dtype, backend)
+        module.load_state_dict(weights, strict=True)
+        return module.requires_grad_(False).eval().to(device)

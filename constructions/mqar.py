@@ -14,6 +14,7 @@ from constructions.channels import Channel, LinearMap, Space, family
 from constructions.compile import TARGETS, Layout, MixerDescription, compile_weights, hyperparameters
 from constructions.construction import Construction
 from constructions.exact import silu_preimage
+from constructions.explain import explain_mixer
 from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field
 
@@ -214,3 +215,13 @@ def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:
 
 
 BUILDERS = {CLAIM: theorem2_step1}
+
+
+def describe_claim(claim: str) -> list[str]:
+    """The claim's weights by channel at the smallest size (two keys, two values); [] where none are known."""
+    if claim != CLAIM:
+        return []
+    lines = []
+    for title, codes in (("the paper's block", PAPER_CODES), ("the official block", OFFICIAL_CODES)):
+        lines += [f"{title}:", *(f"  {line}" for line in explain_mixer(describe(Vocabulary.paper(2, 2), codes)))]
+    return lines

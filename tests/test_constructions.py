@@ -287,6 +287,43 @@ def test_language_model_recalls_zoology(pairs, spare, extra, seed):
     assert recall(model, FLOAT32, batch) == 1
 
 
+def module_recall(construction, dtype, batch: Batch) -> float:
+    logits = construction.module(dtype)(torch.from_numpy(batch.tokens)).numpy()
+    return float((logits[batch.queries].argmax(-1) == batch.targets[batch.queries]).mean())
+
+
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
+
+
+@DTYPES
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 8), st.integers(2, 8), st.integers(1, 24), st.integers(0, 2**32))
+def test_every_module_recalls_the_papers_task(target, dtype, keys, values, tail, seed):
+    batch = paper_mqar(keys, values, 8, 2 * keys + tail, seed, query_probability=0.7)
+    if batch.queries.any():
+        assert module_recall(mqar.theorem2_step1(batch.vocabulary, target), dtype, batch) == 1
+
+
+@DTYPES
+@pytest.mark.parametrize(("vocab_size", "length", "pairs", "examples"), [(64, 64, 8, 1000), (256, 256, 32, 16)])
+def test_language_model_module_recalls_zoology_at_the_fields_sizes(vocab_size, length, pairs, examples, dtype):
+    model = constructions.build(CLAIM, "language_model", num_kv_pairs=pairs, vocab_size=vocab_size)
+    batch = zoology_mqar(vocab_size, examples, length, 0, num_kv_pairs=pairs, random_non_queries=False)
+    assert module_recall(model, dtype, batch) == 1
+
+
+@DTYPES
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_module_holds_the_exact_weights_rounded_once(target, dtype):
+    construction = constructions.build(CLAIM, target, num_kv_pairs=3, vocab_size=8)
+    field = FLOAT32 if dtype == torch.float32 else FLOAT64
+    state, weights = construction.module(dtype).state_dict(), construction.to(field)
+    assert state.keys() == weights.keys()
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(state[name].numpy(), weight)
+
+
 MUTANTS = {
     "paper": [
         ("mixer.conv.weight", {(range(6), 0): 2, (range(6), 1): 1}),  # taps swapped
@@ -316,7 +353,9 @@ def test_a_broken_weight_breaks_recall(target, name, entries):
     batch = paper_mqar(3, 3, 200, 20, seed=0, query_probability=0.7)
     construction = mqar.theorem2_step1(batch.vocabulary, target)
     assert recall(construction, FLOAT32, batch) == 1
-    assert recall(construction.with_entries(name, entries), FLOAT32, batch) < 1
+    mutant = construction.with_entries(name, entries)
+    assert recall(mutant, FLOAT32, batch) < 1
+    assert module_recall(mutant, torch.float32, batch) < 1
 
 
 def test_decay_is_exactly_one_in_floats_and_bounded_in_real_arithmetic():
@@ -350,3 +389,13 @@ def test_an_impossible_construction_raises_one_sentence(arguments, sentence):
 def test_impossible_codes_raise_one_sentence(codes, sentence):
     with pytest.raises(ValueError, match=sentence):
         replace(mqar.PAPER_CODES, **codes)
+
+
+def test_the_explanation_tells_every_weight_by_channel():
+    lines = mqar.describe_claim(CLAIM)
+    assert "  embedding  key[0] = 2 key[0], key[1] = 2 key[1], value[0] = value[0], value[1] = value[1]" in lines
+    assert any(
+        "key[0] key[1] value[0] value[1]: relu, taps (1, 2), the current token's last, bias -1" in x for x in lines
+    )
+    assert any("value[0] value[1]: silu, taps (0, " in line for line in lines)
+    assert mqar.describe_claim("mqar.thm3") == []
