@@ -58,9 +58,7 @@ def test_a_missing_device_gets_one_sentence(capsys):
     assert "CUDA" in usage(capsys, "all", "--device", "cuda")
 
 
-@pytest.mark.parametrize(
-    "args", [["all", "--tier", "huge"], [], ["mqar.thm2-step1", "--replay", "nonsense"], ["explain"]]
-)
+@pytest.mark.parametrize("args", ["all --tier huge", "", "mqar.thm2-step1 --replay nonsense", "explain"])
 def test_wrong_usage_gets_one_sentence(capsys, args):
     usage(capsys, *args.split())
 

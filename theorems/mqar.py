@@ -203,7 +203,7 @@ def _rewritten_ties() -> Proof:
 
 
 KEYS_DISTINCT = "H1: the context's keys are distinct"
-NO_REWRITE = "H2: no key is queried again after a query of it that a value follows"
+NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
 
 CLAIMS = (
     Claim(

@@ -169,13 +169,12 @@ class Property(Check[S], Generic[S, C]):
             attempt()
         except (_Fails, ExceptionGroup):
             return self._failed(seen)
-        return Finding(True, "", {"examples": seen.count, **self.facts}, seen.worst_figure())
+        return Finding(True, "", self.facts, seen.figures())
 
     def _failed(self, seen: _Seen) -> Finding:
         case, score, error = seen.failing
-        facts = {"examples": seen.count, **self.facts}
         summary = error or f"fails with {score.unit} {score.value:.3g}"
-        return Finding(False, summary, facts, seen.worst_figure(), _plain(case), crashed=bool(error))
+        return Finding(False, summary, self.facts, seen.figures(), _plain(case), crashed=bool(error))
 
     def replay(self, case: Any, run: Run) -> Finding:
         """Score one case again."""
@@ -206,11 +205,12 @@ class _Seen:
             raise _Fails
         target(min(score.badness, 1e9))
 
-    def worst_figure(self) -> dict[str, float | str]:
-        """The worst score, under its unit."""
-        if self.worst is None or self.worst.unit == "mismatches":
-            return {}
-        return {f"worst {self.worst.unit}": self.worst.value}
+    def figures(self) -> dict[str, float | str]:
+        """How many cases ran, and the worst score under its unit."""
+        found: dict[str, float | str] = {"examples": self.count}
+        if self.worst is not None and self.worst.unit != "mismatches":
+            found[f"worst {self.worst.unit}"] = self.worst.value
+        return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,9 +94,11 @@ def verify(
 def _report(claim_id: str, derivation: Future, done: dict[str, ClaimReport], run: Run) -> ClaimReport:
     start, claim = time.perf_counter(), claims()[claim_id]
     numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
-    evidence = (*derivation.result(), *numeric)
+    elapsed = time.perf_counter() - start
+    derived, seconds = derivation.result()
+    evidence = (*derived, *numeric)
     outcome = outcome_of(evidence, [done[d].outcome for d in claim.depends_on])
-    return ClaimReport(claim, family_of(claim_id), outcome, evidence, time.perf_counter() - start)
+    return ClaimReport(claim, family_of(claim_id), outcome, evidence, elapsed + seconds)
 
 
 def run_check(check: Check, run: Run) -> Evidence:

@@ -29,13 +29,19 @@ Scan = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class ScanCase:
-    """Sizes and the seed of the inputs; `largest_delta` reaches from frozen to forgetting within a step."""
+    """Sizes and the seed of the inputs; Δ = softplus(`delta_scale` · normal + `delta_shift` + normal).
+
+    The shift reaches from forgetting within a step (20) to frozen time (−60); without `skip` there is no D, so that
+    a small state is not hidden behind it.
+    """
 
     batch: int
     d_inner: int
     d_state: int
     length: int
-    largest_delta: float
+    delta_scale: float
+    delta_shift: float
+    skip: bool
     dtype: str
     seed: int
 
@@ -48,13 +54,15 @@ def scan_cases(subject: Scan, run: Run) -> st.SearchStrategy[ScanCase]:
         d_inner=st.integers(1, 9),
         d_state=st.integers(1, 9),
         length=st.integers(1, 70),
-        largest_delta=st.sampled_from([1e-6, 0.1, 1.0, 20.0]),
+        delta_scale=st.sampled_from([1e-6, 0.1, 1.0, 20.0]),
+        delta_shift=st.sampled_from([0.0, 20.0, -20.0, -60.0]),
+        skip=st.booleans(),
         dtype=st.sampled_from(run.dtypes),
         seed=st.integers(0, 2**16),
     )
 
 
-def scan_inputs(case: ScanCase, device: str = "cpu") -> dict[str, Tensor]:
+def scan_inputs(case: ScanCase, device: str = "cpu") -> dict[str, Any]:
     """Random inputs of every argument, from the seed."""
     rng = np.random.default_rng(case.seed)
     n, d, s, length = case.batch, case.d_inner, case.d_state, case.length
@@ -64,13 +72,13 @@ def scan_inputs(case: ScanCase, device: str = "cpu") -> dict[str, Tensor]:
 
     return {
         "u": normal(n, d, length),
-        "delta": normal(n, d, length) * case.largest_delta,
+        "delta": normal(n, d, length) * case.delta_scale,
         "A": -torch.exp(normal(d, s)),
         "B": normal(n, s, length),
         "C": normal(n, s, length),
-        "D": normal(d),
+        "D": normal(d) if case.skip else None,
         "z": normal(n, d, length),
-        "delta_bias": normal(d),
+        "delta_bias": normal(d) + case.delta_shift,
     }
 
 
@@ -94,12 +102,12 @@ def _relu_for_softplus(delta: Tensor, delta_bias: Tensor, delta_softplus: bool, 
 
 
 def _naive_softplus(delta: Tensor, delta_bias: Tensor, delta_softplus: bool, **rest: Any) -> Tensor:
-    shifted = delta + delta_bias[:, None] - 12
-    return ops.selective_scan(delta=torch.log(1 + torch.exp(shifted)) * np.exp(12), **rest)
+    return ops.selective_scan(delta=torch.log(1 + torch.exp(delta + delta_bias[:, None])), **rest)
 
 
-def _late_skip(u: Tensor, D: Tensor, z: Tensor, **rest: Any) -> Tensor:
-    return ops.selective_scan(u=u, z=z, **rest) + D[:, None] * u
+def _late_skip(u: Tensor, D: Tensor | None, z: Tensor, **rest: Any) -> Tensor:
+    y = ops.selective_scan(u=u, z=z, **rest)
+    return y if D is None else y + D[:, None] * u
 
 
 def _without_decay(**inputs: Any) -> Tensor:
@@ -107,10 +115,9 @@ def _without_decay(**inputs: Any) -> Tensor:
     field = replace(FLOAT64, exp=lambda x: 1 + x)
     time_major = {k: inputs[k].double().numpy().swapaxes(1, 2) for k in ("u", "delta", "B", "C", "z")}
     delta = FLOAT64.softplus(time_major["delta"] + inputs["delta_bias"].double().numpy())
-    rest = {k: inputs[k].double().numpy() for k in ("A", "D")}
-    y = semantics.selective_scan(
-        field, time_major["u"], delta, rest["A"], time_major["B"], time_major["C"], rest["D"], time_major["z"]
-    )
+    u, B, C, z = (time_major[k] for k in ("u", "B", "C", "z"))
+    D = None if inputs["D"] is None else inputs["D"].double().numpy()
+    y = semantics.selective_scan(field, u, delta, inputs["A"].double().numpy(), B, C, D, z)
     return torch.from_numpy(y.swapaxes(1, 2))
 
 

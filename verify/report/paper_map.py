@@ -58,4 +58,5 @@ def _links(family: str) -> str:
 def _row(claim: Any, seen: dict[str, Any] | None) -> str:
     outcome = seen["outcome"] if seen else "not recorded"
     checks = ", ".join(dict.fromkeys(f"{e['check']} ({e['kind']})" for e in seen["evidence"])) if seen else ""
-    return f"| {claim.paper} | `{claim.id}` | {claim.form} | {claim.title} | {outcome} | {checks} |"
+    title = claim.title.replace("|", r"\|")
+    return f"| {claim.paper} | `{claim.id}` | {claim.form} | {title} | {outcome} | {checks} |"

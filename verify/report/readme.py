@@ -28,7 +28,7 @@ def excerpt(printed: str) -> str:
         if line.startswith("  ") and not line.startswith("   "):
             inside = line.split()[0] in SAMPLE
         if line.startswith("  ") and inside:
-            kept.append(line)
+            kept.append(line[2:])
     return "\n".join([*kept, "", *closing.splitlines()])
 
 

@@ -60,7 +60,7 @@ def figures(report: ClaimReport) -> str:
 
 def examples_of(report: ClaimReport) -> int:
     """How many examples the tests of a claim ran."""
-    return sum(int(e.facts.get("examples", 0)) for e in report.evidence)
+    return sum(int({**e.measured, **e.facts}.get("examples", 0)) for e in report.evidence)
 
 
 def worst(report: ClaimReport) -> dict[str, float]:

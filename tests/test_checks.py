@@ -1,0 +1,113 @@
+"""Checks as the runner uses them: mutants rejected, failures shrunk and replayable, the whole run as expected."""
+
+import json
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from theorems.registry import claims
+from verify import cli
+from verify.check import Run
+from verify.checks import all_checks
+from verify.checks.mqar import exact_margin
+from verify.checks.recall import RecallCase
+from verify.evidence import Kind
+from verify.report import readme
+from verify.runner import replay, run_check
+
+EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim, checks in all_checks().items() for check in checks]
+
+
+def named(claim: str, name: str):
+    return {check.name: check for check in all_checks()[claim]}[name]
+
+
+def broken(claim: str, name: str, mutant: str):
+    check = named(claim, name)
+    return replace(check, subject=check.mutants[mutant])
+
+
+@pytest.mark.parametrize("check", EVERY)
+def test_every_check_has_a_mutant_that_differs_from_its_subject(check):
+    assert check.mutants
+    assert all(mutant != check.subject for mutant in check.mutants.values())
+
+
+def test_a_planted_bug_is_shrunk_and_its_replay_line_fails_again_until_it_is_mended(capsys):
+    check = broken("mqar.thm2-step1", "paper-block", "conv tap moved")
+    evidence = run_check(check, Run(dtypes=("float64",)))
+    assert evidence.holds is False
+    words = shlex.split(evidence.replay)
+    assert words[:4] == ["python", "-m", "verify", "mqar.thm2-step1"]
+    name, _, case = words[-1].partition(":")
+    tokens = json.loads(case)["tokens"]
+    assert len(tokens) == 3, "one pair and one query are the smallest failing case"
+    assert check.replay(json.loads(case), Run()).holds is False
+    assert replay("mqar.thm2-step1", name, json.loads(case), Run()).holds is True
+    assert cli.main(words[3:]) == cli.Exit.EXPECTED
+    assert "passes" in capsys.readouterr().out
+
+
+def test_the_smallest_counterexample_replays_with_margin_zero_and_its_extension_is_strictly_wrong(capsys):
+    evidence = run_check(named("mqar.thm2-step1-printed", "smallest-counterexample"), Run())
+    assert evidence.kind is Kind.REFUTED
+    assert evidence.holds
+    assert evidence.facts["sequence"] == "k v1 k v2 k"
+    assert cli.main(shlex.split(evidence.replay)[3:]) == cli.Exit.EXPECTED
+    assert "least margin 0" in capsys.readouterr().out
+    assert exact_margin(RecallCase(1, 2, [0, 1, 0, 2, 0, 2, 0], "rational")) < 0
+    assert exact_margin(RecallCase(1, 2, [0, 1, 0, 1, 0], "rational")) > 0
+
+
+def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypatch):
+    (tmp_path / "theirs.py").write_text(
+        "from kernels.cpu_ops import selective_scan as ours\n"
+        "def good(*args, **options): return ours(*args, **options)\n"
+        "def swapped(u, delta, A, B, C, *rest, **options): return ours(u, delta, A, C, B, *rest, **options)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert cli.main(["foundations.unrolled", "--kernel", "theirs:good"]) == cli.Exit.EXPECTED
+    assert cli.main(["foundations.unrolled", "--kernel", "theirs:swapped"]) == cli.Exit.UNEXPECTED
+
+
+@pytest.mark.parametrize("path", ["nowhere:scan", "kernels.ops:absent", "ssd=kernels.ops:selective_scan", "plain"])
+def test_a_kernel_that_cannot_be_found_gets_one_sentence(capsys, path):
+    assert cli.main(["foundations.unrolled", "--kernel", path]) == cli.Exit.USAGE
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_sizes_from_the_command_line_are_the_ones_that_run():
+    check = named("mqar.thm2-step1", "zoology")
+    run = cli._run(
+        cli._parser().parse_args(["all", "--vocab-size", "32", "--input-seq-len", "20", "--num-kv-pairs", "3"])
+    )
+    evidence = run_check(check, replace(run, shrink=False))
+    assert evidence.holds
+    assert any("(32, 20, 3)" in name for name in evidence.facts)
+
+
+def test_the_whole_run_is_as_expected_and_names_every_claim(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "verify", "all", "--output-format", "json", "-o", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == cli.Exit.EXPECTED, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    found = {c["id"]: c for c in report["canonical"]["claims"]}
+    assert set(found) == set(claims())
+    assert all(c["outcome"] == c["expected"] for c in found.values())
+
+
+def test_the_readme_s_sample_is_replaced_between_its_markers():
+    text = readme.with_sample(f"a\n{readme.START}\nold\n{readme.END}\nb", "mqar\n  mqar.thm2-step1  PROVED\n\nall well")
+    assert text.startswith("a\n")
+    assert text.endswith("\nb")
+    assert "PROVED" in text
+    assert "old" not in text
+    with pytest.raises(ValueError, match="needs the lines"):
+        readme.with_sample("no markers", "x\n\ny")
