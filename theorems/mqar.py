@@ -151,8 +151,8 @@ def _recall_everywhere() -> Proof:
             ),
             Cases(
                 name="the paper's weights give margins 3, 4 and 2",
-                claim=sp.Eq(_paper(margin()), 3 + same - rival, evaluate=False),
-                over={same: (0, 1), rival: (0, 1)},
+                claim=sp.Eq(_in_weights(margin()), 3 + same - rival, evaluate=False),
+                over={**{symbol: (number,) for symbol, number in WEIGHTS.items()}, same: (0, 1), rival: (0, 1)},
                 given=(sp.Le(same + rival, 1),),
             ),
             Bound(
@@ -178,10 +178,9 @@ def _recall_everywhere() -> Proof:
     )
 
 
-def _paper(e: sp.Expr) -> sp.Expr:
-    """The expression at the paper's weights."""
-    numbers = {a0: tap0 * key - bias, a1: tap1 * key - bias, c: tap1 * value - bias}
-    return e.subs(numbers).subs(WEIGHTS)
+def _in_weights(e: sp.Expr) -> sp.Expr:
+    """The expression in terms of k, v, c_0, c_1 and b."""
+    return e.subs({a0: tap0 * key - bias, a1: tap1 * key - bias, c: tap1 * value - bias})
 
 
 REWRITTEN = ("k", "v1", "k", "v2", "k")
