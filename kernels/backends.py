@@ -11,7 +11,13 @@ from importlib import import_module
 from typing import Any
 
 Function = Callable[..., Any]
-OPERATIONS = ("selective_scan", "ssd_chunk_scan", "causal_conv1d", "selective_state_update")
+OPERATIONS = (
+    "selective_scan",
+    "selective_scan_delta_t",
+    "ssd_chunk_scan",
+    "causal_conv1d",
+    "selective_state_update",
+)
 _MODULES = {"reference": "kernels.reference", "cpu": "kernels.cpu_ops", "triton": "kernels.triton_ops"}
 _REGISTERED: dict[str, dict[str, Function]] = {}
 _FORCED: ContextVar[Mapping[str, Function] | str | None] = ContextVar("backend", default=None)
@@ -75,4 +81,8 @@ def _automatic(operation: str, device_type: str) -> Function:
         functions = available_functions(forced) if isinstance(forced, str) else forced
         if operation in functions:
             return functions[operation]
-    return available_functions("cpu" if device_type == "cpu" else "triton")[operation]
+    name = "cpu" if device_type == "cpu" else "triton"
+    functions = available_functions(name)
+    if operation not in functions:
+        raise ValueError(f"{operation} does not run on {device_type} yet; move its tensors to the CPU.")
+    return functions[operation]

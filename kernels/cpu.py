@@ -24,7 +24,8 @@ class S6(NamedTuple):
 
     u, delta, z (batch, d_inner, L), or (batch, L, d_inner) where time_major; A (d_inner, N); B, C (batch, ngroups, N,
     L); D, delta_bias (d_inner); initial_state (batch, d_inner, N); fresh (batch, L) bool: where a packed sequence
-    begins. All contiguous, so that one compilation serves every caller.
+    begins. B_gain, C_gain (d_inner, N) multiply B and C by channel. state_delta (batch, N, L): Δ^⊤, one Δ a state and
+    none on the input. All contiguous, so that one compilation serves every caller.
     """
 
     u: Array
@@ -37,6 +38,9 @@ class S6(NamedTuple):
     delta_bias: Array
     initial_state: Array
     fresh: Array
+    B_gain: Array
+    C_gain: Array
+    state_delta: Array
     delta_softplus: bool
     time_major: bool
 
@@ -126,8 +130,20 @@ def _lane_vector(x, block, dtype):
 
 
 @njit
+def _gather_gain(vectors, gain, block):
+    """_gather_matrix, or ones where there is no gain."""
+    vectors[:] = 1
+    if gain.size:
+        _gather_matrix(vectors, gain, block)
+
+
+@njit
 def _load_delta(s, block, start, length, raw, delta):
-    """delta = softplus(Δ + bias) of the tile, and raw = Δ + bias itself."""
+    """delta = softplus(Δ + bias) of the tile, and raw = Δ + bias itself; 1 where Δ runs along the state."""
+    if s.state_delta.size:
+        raw[:] = 0
+        delta[:] = 1
+        return
     _gather(raw, s.delta, block, start, length, s.time_major)
     bias = load(_lane_vector(s.delta_bias, block, s.u.dtype), 0)
     for i in range(0, length * LANES, LANES):
@@ -137,18 +153,29 @@ def _load_delta(s, block, start, length, raw, delta):
 
 
 @njit
-def _run_tile(s, block, start, length, A, state, delta, delta_u, y):
+def _load_state_delta(s, block, n, start, length, delta):
+    """Where Δ runs along the state: component n's, in every lane."""
+    if s.state_delta.size:
+        row = s.state_delta[block.batch, n]
+        for t in range(length):
+            store(delta, t * LANES, splat(row[start + t]))
+
+
+@njit
+def _run_tile(s, block, start, length, A, B_gain, C_gain, state, delta, delta_u, y):
     """Advance every state component through one tile and add C·h to y."""
     for n in range(A.size // LANES):
         i_n = n * LANES
         a, h = load(A, i_n), load(state, i_n)
+        b, c = load(B_gain, i_n), load(C_gain, i_n)
         B, C = s.B[block.batch, block.group, n], s.C[block.batch, block.group, n]
+        _load_state_delta(s, block, n, start, length, delta)
         for t in range(length):
             i = t * LANES
             if s.fresh.size and s.fresh[block.batch, start + t]:
                 h = splat(s.u.dtype.type(0))
-            h = simd.exp(load(delta, i) * a) * h + load(delta_u, i) * B[start + t]
-            store(y, i, load(y, i) + h * C[start + t])
+            h = simd.exp(load(delta, i) * a) * h + load(delta_u, i) * (b * B[start + t])
+            store(y, i, load(y, i) + h * (c * C[start + t]))
         store(state, i_n, h)
 
 
@@ -165,8 +192,11 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
     """One job: all of the sequence for LANES channels."""
     block, dtype = _block(s, job), s.u.dtype
     length, n = s.B.shape[3], s.A.shape[1]
-    A, state = np.zeros(n * LANES, dtype), np.zeros(n * LANES, dtype)
+    vectors = np.zeros((4, n * LANES), dtype)
+    A, B_gain, C_gain, state = vectors[0], vectors[1], vectors[2], vectors[3]
     _gather_matrix(A, s.A, block)
+    _gather_gain(B_gain, s.B_gain, block)
+    _gather_gain(C_gain, s.C_gain, block)
     if s.initial_state.size:
         _gather_matrix(state, s.initial_state[block.batch], block)
     skip = load(_lane_vector(s.D, block, dtype), 0)
@@ -181,7 +211,7 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
         for i in range(0, m * LANES, LANES):
             store(delta_u, i, load(delta, i) * load(u, i))
             store(acc, i, skip * load(u, i))
-        _run_tile(s, block, start, m, A, state, delta, delta_u, acc)
+        _run_tile(s, block, start, m, A, B_gain, C_gain, state, delta, delta_u, acc)
         if ungated.size:
             _scatter(acc, ungated, block, start, m, s.time_major)
         if s.z.size:

@@ -17,9 +17,11 @@ from kernels.cpu import (
     _block,
     _blocks_of_group,
     _gather,
+    _gather_gain,
     _gather_matrix,
     _lane_vector,
     _load_delta,
+    _load_state_delta,
     _scatter,
     _scatter_matrix,
 )
@@ -38,20 +40,21 @@ class Saved(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What it fills: u, delta, z laid out as u; A, initial_state (batch, d_inner, N); D, delta_bias (batch, d_inner).
+    """What it fills: u, delta, z laid out as u; D, delta_bias (batch, d_inner); the matrices (batch, d_inner, N).
 
-    B, C (batch·parts, ngroups, N, L), zero at first: part i of a sequence has the i-th share of its channels.
+    B, C (batch·parts, ngroups, N, L) and state_delta (batch·parts, N, L), zero at first: part i of a sequence has the
+    i-th share of its channels. matrices: of A, B_gain, C_gain and initial_state.
     """
 
     u: Array
     delta: Array
     z: Array
-    A: Array
     B: Array
     C: Array
     D: Array
     delta_bias: Array
-    initial_state: Array
+    state_delta: Array
+    matrices: Array
 
 
 @njit
@@ -65,9 +68,10 @@ def _ungate(y_bar, z, ungated, z_bar, size):
 
 
 @njit
-def _recompute(s, block, n, start, length, a, before, delta, delta_u, decays, states):
+def _recompute(s, block, n, start, length, a, b, before, delta, delta_u, decays, states):
     """Decays and states of component n through one tile; states[0] is the state before it."""
     B, h = s.B[block.batch, block.group, n], before
+    _load_state_delta(s, block, n, start, length, delta)
     store(states, 0, h)
     for t in range(length):
         i = t * LANES
@@ -75,36 +79,56 @@ def _recompute(s, block, n, start, length, a, before, delta, delta_u, decays, st
         if s.fresh.size and s.fresh[block.batch, start + t]:
             decay = splat(s.u.dtype.type(0))
             h = decay
-        h = decay * h + load(delta_u, i) * B[start + t]
+        h = decay * h + load(delta_u, i) * (b * B[start + t])
         store(decays, i, decay)
         store(states, i + LANES, h)
 
 
 @njit
-def _reverse(s, g, part, block, n, start, length, adjoint, a, y_bar, delta, delta_u, decays, states, out):
-    """The adjoint of one component through one tile, backwards; out holds the gradients of Δ (via decay) and Δu."""
-    delta_bar, delta_u_bar = out[0], out[1]
+def _reverse(s, g, part, block, n, start, length, vectors, y_bar, delta, delta_u, decays, states, out):
+    """The adjoint of one component through one tile, backwards; out gathers the gradients of Δ (via decay) and Δu.
+
+    vectors holds A, B_gain, C_gain, and updates the gradients of A, B_gain, C_gain and the adjoint.
+    """
+    delta_bar, delta_u_bar, i_n = out[0], out[1], n * LANES
+    a, b, c = load(vectors[0], i_n), load(vectors[1], i_n), load(vectors[2], i_n)
+    a_bar, b_bar, c_bar = load(vectors[3], i_n), load(vectors[4], i_n), load(vectors[5], i_n)
+    adjoint = load(vectors[6], i_n)
     B, C = s.B[block.batch, block.group, n], s.C[block.batch, block.group, n]
     B_bar, C_bar = g.B[part, block.group, n], g.C[part, block.group, n]
-    a_bar = splat(s.u.dtype.type(0))
     for back in range(length):
         t = length - 1 - back
         i = t * LANES
         y = load(y_bar, i)
-        adjoint = adjoint + y * C[start + t]
-        C_bar[start + t] += total(y * load(states, i + LANES))
-        B_bar[start + t] += total(adjoint * load(delta_u, i))
-        store(delta_u_bar, i, load(delta_u_bar, i) + adjoint * B[start + t])
+        read, written = y * load(states, i + LANES), load(delta_u, i)
+        adjoint = adjoint + y * (c * C[start + t])
+        written = adjoint * written
+        C_bar[start + t] += total(read * c)
+        B_bar[start + t] += total(written * b)
+        c_bar = c_bar + read * C[start + t]
+        b_bar = b_bar + written * B[start + t]
+        store(delta_u_bar, i, load(delta_u_bar, i) + adjoint * (b * B[start + t]))
         adjoint = adjoint * load(decays, i)
         through_decay = adjoint * load(states, i)
         store(delta_bar, i, load(delta_bar, i) + through_decay * a)
         a_bar = a_bar + through_decay * load(delta, i)
-    return adjoint, a_bar
+    for k, value in enumerate((a_bar, b_bar, c_bar, adjoint)):
+        store(vectors[3 + k], i_n, value)
+
+
+@njit
+def _collect_state_delta(s, g, part, n, start, length, delta_bar):
+    """Where Δ runs along the state its gradient is component n's alone, summed over the lanes."""
+    if s.state_delta.size:
+        for t in range(length):
+            g.state_delta[part, n, start + t] += total(load(delta_bar, t * LANES))
+        delta_bar[:] = 0
 
 
 @njit
 def _finish(s, block, start, length, u, raw, delta, y_bar, skip, out, g, sums):
     """From Δ and Δu to delta and u: product, skip connection and softplus; sums gathers D and delta_bias."""
+    _load_delta(s, block, start, length, raw, delta)
     delta_bar, u_bar = out[0], out[1]
     D_bar, bias_bar = load(sums, 0), load(sums, LANES)
     for i in range(0, length * LANES, LANES):
@@ -126,16 +150,17 @@ def _finish(s, block, start, length, u, raw, delta, y_bar, skip, out, g, sums):
 def _backward(s, saved, g, job, part):
     """One block of channels, all of its sequence."""
     block, dtype, n_states = _block(s, job), s.u.dtype, s.A.shape[1]
-    vectors = np.zeros((3, n_states * LANES), dtype)
-    A, A_bar, adjoint = vectors[0], vectors[1], vectors[2]
-    _gather_matrix(A, s.A, block)
+    vectors = np.zeros((7, n_states * LANES), dtype)
+    _gather_matrix(vectors[0], s.A, block)
+    _gather_gain(vectors[1], s.B_gain, block)
+    _gather_gain(vectors[2], s.C_gain, block)
     if saved.last_state.size:
-        _gather_matrix(adjoint, saved.last_state[block.batch], block)
+        _gather_matrix(vectors[6], saved.last_state[block.batch], block)
     skip = load(_lane_vector(s.D, block, dtype), 0)
     sums = np.zeros(2 * LANES, dtype)
     buffers = np.zeros((10, (TILE + 1) * LANES), dtype)
     u, raw, delta, delta_u, y_bar = buffers[0], buffers[1], buffers[2], buffers[3], buffers[4]
-    decays, states, extra, z_bar, out = buffers[5], buffers[6], buffers[7], buffers[7], buffers[8:10]
+    decays, states, extra, out = buffers[5], buffers[6], buffers[7], buffers[8:10]
     length = s.B.shape[3]
     for tile in range((length - 1) // TILE, -1, -1):
         start = tile * TILE
@@ -145,24 +170,21 @@ def _backward(s, saved, g, job, part):
         if s.z.size:
             _gather(raw, s.z, block, start, m, s.time_major)
             _gather(extra, saved.ungated, block, start, m, s.time_major)
-            _ungate(y_bar, raw, extra, z_bar, m * LANES)
-            _scatter(z_bar, g.z, block, start, m, s.time_major)
+            _ungate(y_bar, raw, extra, extra, m * LANES)
+            _scatter(extra, g.z, block, start, m, s.time_major)
         _load_delta(s, block, start, m, raw, delta)
         for i in range(0, m * LANES, LANES):
             store(delta_u, i, load(delta, i) * load(u, i))
         out[:] = 0
         before = saved.checkpoints[job, tile]
         for n in range(n_states):
-            a = load(A, n * LANES)
-            _recompute(s, block, n, start, m, a, load(before, n * LANES), delta, delta_u, decays, states)
-            h_bar, a_bar = _reverse(
-                s, g, part, block, n, start, m, load(adjoint, n * LANES), a, y_bar, delta, delta_u, decays, states, out
-            )
-            store(adjoint, n * LANES, h_bar)
-            store(A_bar, n * LANES, load(A_bar, n * LANES) + a_bar)
+            a, b = load(vectors[0], n * LANES), load(vectors[1], n * LANES)
+            _recompute(s, block, n, start, m, a, b, load(before, n * LANES), delta, delta_u, decays, states)
+            _reverse(s, g, part, block, n, start, m, vectors, y_bar, delta, delta_u, decays, states, out)
+            _collect_state_delta(s, g, part, n, start, m, out[0])
         _finish(s, block, start, m, u, raw, delta, y_bar, skip, out, g, sums)
-    _scatter_matrix(A_bar, g.A[block.batch], block)
-    _scatter_matrix(adjoint, g.initial_state[block.batch], block)
+    for k in range(4):
+        _scatter_matrix(vectors[3 + k], g.matrices[k, block.batch], block)
     for c in range(block.width):
         g.D[block.batch, block.start + c] = sums[c]
         g.delta_bias[block.batch, block.start + c] = sums[LANES + c]

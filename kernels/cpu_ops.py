@@ -1,7 +1,7 @@
-"""The backend "cpu": torch tensors in and out of the compiled loops of `kernels.cpu`."""
+"""The backend "cpu": torch tensors in and out of the compiled loops of `kernels.cpu`; SSD in matrix products."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -12,6 +12,9 @@ from torch.nn import functional
 
 from kernels import cpu, cpu_backward, simd
 from kernels.reference import compute_dtype
+from kernels.ssd import ssd_chunk_scan, time_steps
+
+__all__ = ["causal_conv1d", "selective_scan", "selective_scan_delta_t", "selective_state_update", "ssd_chunk_scan"]
 
 
 def _contiguous(tensor: Tensor | None, dtype: torch.dtype, ndim: int, time_major: bool = False) -> np.ndarray:
@@ -64,21 +67,61 @@ def selective_scan(
     seq_idx: Tensor | None = None,
 ) -> Any:
     """`kernels.ops.selective_scan`, compiled, with gradients."""
-    dtype = compute_dtype(u, delta, A, B, C, D, z, delta_bias, initial_state)
-    groups = max(M.shape[1] if M.ndim == 4 else 1 for M in (B, C))
-    matrices = (with_groups(M, groups) for M in (B, C))
-    tensors = (u, delta, A, *matrices, D, z, delta_bias, initial_state)
-    wide = tuple(None if t is None else t.to(dtype) for t in tensors)
-    y, last = _SelectiveScan.apply(delta_softplus, fresh_starts(seq_idx), *wide)
-    return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
+    options = _options(delta_softplus, seq_idx)
+    groups = max((M.shape[1] for M in (B, C) if M.ndim == 4), default=1)
+    B, B_gain = _matrix_and_gain(B, u, groups)
+    C, C_gain = _matrix_and_gain(C, u, groups)
+    y, last = _run(u, options, (u, delta, A, B, C, D, z, delta_bias, initial_state, B_gain, C_gain, None))
+    return (y, last) if return_last_state else y
+
+
+def selective_scan_delta_t(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    return_last_state: bool = False,
+    *,
+    initial_state: Tensor | None = None,
+    seq_idx: Tensor | None = None,
+) -> Any:
+    """`kernels.ops.selective_scan_delta_t`, compiled, with gradients."""
+    B, C = (with_groups(M, 1) for M in (B, C))
+    y, last = _run(u, _options(False, seq_idx), (u, u, A, B, C, D, z, None, initial_state, None, None, delta))
+    return (y, last) if return_last_state else y
+
+
+class _Options(NamedTuple):
+    softplus: bool
+    fresh: Tensor
+
+
+def _options(softplus: bool, seq_idx: Tensor | None) -> _Options:
+    return _Options(softplus, fresh_starts(seq_idx))
+
+
+def _matrix_and_gain(M: Tensor, u: Tensor, groups: int) -> tuple[Tensor, Tensor | None]:
+    """B or C as (batch, groups, N, L) and its factor by channel: a constant (d_inner, N) is all factor."""
+    if M.ndim == 2:
+        return M.new_ones(1).expand(u.shape[0], groups, M.shape[1], u.shape[2]), M
+    return with_groups(M, groups), None
+
+
+def _run(u: Tensor, options: _Options, tensors: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    dtype = compute_dtype(*tensors)
+    y, last = _SelectiveScan.apply(options, *(None if t is None else t.to(dtype) for t in tensors))
+    return y.to(u.dtype), last
 
 
 class _SelectiveScan(torch.autograd.Function):
-    """y and the last state; everything in one dtype, B and C with groups."""
+    """y and the last state; the tensors of `cpu.S6`, all in one dtype, u, delta and z as (batch, d_inner, L)."""
 
     @staticmethod
-    def forward(ctx: Any, softplus: bool, fresh: Tensor, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
-        scan = _arguments(softplus, fresh, tensors)
+    def forward(ctx: Any, options: _Options, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
+        scan = _arguments(options, tensors)
         y, last = np.empty_like(scan.u), np.empty((scan.u.shape[0], *scan.A.shape), scan.u.dtype)
         nothing = np.empty((0, 0, 0), y.dtype)
         training = any(ctx.needs_input_grad)
@@ -86,30 +129,26 @@ class _SelectiveScan(torch.autograd.Function):
         ungated = np.empty_like(y) if training and scan.z.size else nothing
         use_torch_threads()
         cpu.forward(scan, y, last, checkpoints, ungated)
-        ctx.save_for_backward(fresh, torch.from_numpy(checkpoints), torch.from_numpy(ungated), *tensors)
-        ctx.softplus = softplus
+        ctx.save_for_backward(torch.from_numpy(checkpoints), torch.from_numpy(ungated), *tensors)
+        ctx.options = options
         return _laid_out(y, scan), torch.from_numpy(last)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, y_bar: Tensor, last_bar: Tensor) -> tuple[Tensor | None, ...]:
-        fresh, checkpoints, ungated, *tensors = ctx.saved_tensors
-        scan = _arguments(ctx.softplus, fresh, tensors)
-        dtype = y_bar.dtype
-        saved = cpu_backward.Saved(
-            _contiguous(y_bar, dtype, 3, scan.time_major),
-            _contiguous(last_bar, dtype, 3),
-            checkpoints.numpy(),
-            ungated.numpy(),
-        )
+        checkpoints, ungated, *tensors = ctx.saved_tensors
+        scan = _arguments(ctx.options, tensors)
+        y_bar_array = _contiguous(y_bar, y_bar.dtype, 3, scan.time_major)
+        last_bar_array = _contiguous(last_bar, y_bar.dtype, 3)
+        saved = cpu_backward.Saved(y_bar_array, last_bar_array, checkpoints.numpy(), ungated.numpy())
         use_torch_threads()
         gradients = _empty_gradients(scan)
         cpu_backward.backward(scan, saved, gradients)
-        return None, None, *_by_argument(scan, gradients, tensors)
+        return None, *_by_argument(scan, gradients, tensors)
 
 
-def _arguments(softplus: bool, fresh: Tensor, tensors: Sequence[Tensor | None]) -> cpu.S6:
-    u, delta, A, B, C, D, z, delta_bias, initial_state = tensors
+def _arguments(options: _Options, tensors: Sequence[Tensor | None]) -> cpu.S6:
+    u, delta, A, B, C, D, z, delta_bias, initial_state, B_gain, C_gain, state_delta = tensors
     assert u is not None
     dtype, time_major = u.dtype, _is_time_major(u)
     return cpu.S6(
@@ -122,8 +161,11 @@ def _arguments(softplus: bool, fresh: Tensor, tensors: Sequence[Tensor | None]) 
         _contiguous(z, dtype, 3, time_major),
         _contiguous(delta_bias, dtype, 1),
         _contiguous(initial_state, dtype, 3),
-        fresh.numpy(),
-        softplus,
+        options.fresh.numpy(),
+        _contiguous(B_gain, dtype, 2),
+        _contiguous(C_gain, dtype, 2),
+        _contiguous(state_delta, dtype, 3),
+        options.softplus,
         time_major,
     )
 
@@ -142,23 +184,27 @@ def _checkpoint_shape(scan: cpu.S6) -> tuple[int, int, int]:
 
 def _empty_gradients(scan: cpu.S6) -> cpu_backward.Gradients:
     """Room for the gradients: as many parts a sequence as it takes to occupy every thread."""
-    batch, (d_inner, n), dtype = scan.u.shape[0], scan.A.shape, scan.u.dtype
+    batch, dtype = scan.u.shape[0], scan.u.dtype
     blocks = cpu.number_of_jobs(scan) // batch
     parts = min(blocks, -(-numba.get_num_threads() // batch))
-    matrices = [np.zeros((batch * parts, *scan.B.shape[1:]), dtype) for _ in "BC"]
-    states = [np.empty((batch, d_inner, n), dtype) for _ in ("A", "initial_state")]
-    vectors = [np.empty((batch, d_inner), dtype) for _ in ("D", "delta_bias")]
     u, delta, z = (np.empty_like(x) for x in (scan.u, scan.delta, scan.z))
-    return cpu_backward.Gradients(u, delta, z, states[0], matrices[0], matrices[1], vectors[0], vectors[1], states[1])
+    B, C = (np.zeros((batch * parts, *scan.B.shape[1:]), dtype) for _ in range(2))
+    D, bias = (np.empty((batch, scan.A.shape[0]), dtype) for _ in range(2))
+    state_delta = np.zeros((batch * parts, *scan.state_delta.shape[1:]), dtype)
+    matrices = np.empty((4, batch, *scan.A.shape), dtype)
+    return cpu_backward.Gradients(u, delta, z, B, C, D, bias, state_delta, matrices)
 
 
 def _by_argument(scan: cpu.S6, g: cpu_backward.Gradients, tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
     """The gradients in the order of the arguments; None for an argument that was not there."""
     batch = scan.u.shape[0]
-    B, C = (torch.from_numpy(m).unflatten(0, (batch, -1)).sum(1) for m in (g.B, g.C))
-    A, D, bias = (torch.from_numpy(m).sum(0) for m in (g.A, g.D, g.delta_bias))
-    u, delta, z = (_laid_out(m, scan) for m in (g.u, g.delta, g.z))
-    gradients = (u, delta, A, B, C, D, z, bias, torch.from_numpy(g.initial_state))
+    B, C, state_delta = (torch.from_numpy(m).unflatten(0, (batch, -1)).sum(1) for m in (g.B, g.C, g.state_delta))
+    D, bias = (torch.from_numpy(m).sum(0) for m in (g.D, g.delta_bias))
+    A, B_gain, C_gain, initial_state = torch.from_numpy(g.matrices).unbind()
+    u, z = _laid_out(g.u, scan), _laid_out(g.z, scan)
+    delta = torch.zeros_like(u) if scan.state_delta.size else _laid_out(g.delta, scan)  # unused with Δ along the state
+    gains = (B_gain.sum(0), C_gain.sum(0))
+    gradients = (u, delta, A.sum(0), B, C, D, z, bias, initial_state, *gains, state_delta)
     return [None if t is None else gradient for t, gradient in zip(tensors, gradients, strict=True)]
 
 
@@ -195,3 +241,32 @@ def same_sequence(seq_idx: Tensor, lag: int) -> Tensor:
     stretch = fresh_starts(seq_idx).cumsum(-1)
     earlier = functional.pad(stretch, (lag, 0))[:, : stretch.shape[1]]
     return earlier == stretch
+
+
+def selective_state_update(
+    state: Tensor,
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    dt_bias: Tensor | None = None,
+    dt_softplus: bool = False,
+) -> Tensor:
+    """`kernels.ops.selective_state_update`: a handful of whole-tensor operations, on any device."""
+    dtype = compute_dtype(state, x, dt, A, B, C, D, z, dt_bias)
+    wide = x.to(dtype)
+    step = time_steps(dt.to(dtype), dt_bias, dt_softplus, (0.0, float("inf")))
+    B, C = (_by_head(M.to(dtype), x) for M in (B, C))
+    h = torch.exp(step[..., None] * A.to(dtype)) * state.to(dtype) + (step * wide)[..., None] * B
+    state.copy_(h)
+    y = (h * C).sum(-1)
+    y = y if D is None else y + D.to(dtype) * wide
+    return (y if z is None else y * functional.silu(z.to(dtype))).to(x.dtype)
+
+
+def _by_head(M: Tensor, x: Tensor) -> Tensor:
+    """B or C of one step, to fit the state: (batch, 1, N), or (batch, nheads, 1, N) from (batch, groups, N)."""
+    return M[:, None] if x.ndim == 2 else M.repeat_interleave(x.shape[1] // M.shape[1], dim=1)[:, :, None]

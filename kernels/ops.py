@@ -14,15 +14,29 @@ from torch.nn import functional
 from kernels.backends import find, register_backend, using_backend
 from kernels.checks import check_group_count, check_no_nan, check_seq_idx, check_tensor
 
-__all__ = ["causal_conv1d", "register_backend", "selective_scan", "using_backend"]
+__all__ = [
+    "causal_conv1d",
+    "register_backend",
+    "selective_scan",
+    "selective_scan_delta_t",
+    "selective_state_update",
+    "ssd_chunk_scan",
+    "using_backend",
+]
+
+Matrix = (
+    Float[Tensor, "batch d_state length"]
+    | Float[Tensor, "batch groups d_state length"]
+    | Float[Tensor, "d_inner d_state"]
+)
 
 
 def selective_scan(
     u: Float[Tensor, "batch d_inner length"],
     delta: Float[Tensor, "batch d_inner length"],
     A: Float[Tensor, "d_inner d_state"],
-    B: Float[Tensor, "batch d_state length"] | Float[Tensor, "batch groups d_state length"],
-    C: Float[Tensor, "batch d_state length"] | Float[Tensor, "batch groups d_state length"],
+    B: Matrix,
+    C: Matrix,
     D: Float[Tensor, " d_inner"] | None = None,
     z: Float[Tensor, "batch d_inner length"] | None = None,
     delta_bias: Float[Tensor, " d_inner"] | None = None,
@@ -36,6 +50,7 @@ def selective_scan(
     """S6: h_t = e^{Δ_t A} h_{t−1} + Δ_t B_t u_t; y_t = C_t·h_t + D u_t, times SiLU(z_t) where z is given.
 
     Δ is delta + delta_bias, through softplus where delta_softplus. Where seq_idx changes the state starts from 0.
+    B and C vary with time, for all channels or by group of channels, or are constants (d_inner, d_state).
     Returns y like u, and with return_last_state also h_L (batch, d_inner, d_state).
     Raises TypeError or ValueError that names the argument. Source: Gu & Dao 2023, Algorithm 2.
     """
@@ -63,7 +78,8 @@ def _check_selective_scan(
     check_tensor("A", A, [d_inner, ("d_state", None)], like=u)
     d_state, groups = ("d_state", A.shape[1]), ("groups", None)
     for name, value in (("B", B), ("C", C)):
-        check_tensor(name, value, [batch, d_state, length], [batch, groups, d_state, length], like=u)
+        shapes = ([batch, d_state, length], [batch, groups, d_state, length], [d_inner, d_state])
+        check_tensor(name, value, *shapes, like=u)
         if value.ndim == 4:
             check_group_count(name, value.shape[1], u.shape[1], "d_inner")
     optional = (
@@ -77,6 +93,143 @@ def _check_selective_scan(
             check_tensor(name, tensor, axes, like=u)
     check_seq_idx(seq_idx, u.shape[0], u.shape[2])
     check_no_nan("delta", delta)
+
+
+def selective_scan_delta_t(
+    u: Float[Tensor, "batch d_inner length"],
+    delta: Float[Tensor, "batch d_state length"],
+    A: Float[Tensor, "d_inner d_state"],
+    B: Float[Tensor, "batch d_state length"],
+    C: Float[Tensor, "batch d_state length"],
+    D: Float[Tensor, " d_inner"] | None = None,
+    z: Float[Tensor, "batch d_inner length"] | None = None,
+    return_last_state: bool = False,
+    *,
+    backend: str = "auto",
+    initial_state: Float[Tensor, "batch d_inner d_state"] | None = None,
+    seq_idx: Int[Tensor, "batch length"] | None = None,
+) -> Any:
+    """The paper's Δ^⊤: h_t = e^{A ⊙ (1⊗Δ_t)} h_{t−1} + u_t ⊗ B_t. Δ runs along the state and not on the input.
+
+    Returns and raises as `selective_scan`. Source: [P] Lemma 3.
+    """
+    _check_selective_scan(u, u, A, B, C, D, z, None, initial_state, seq_idx)
+    axes = [("batch", u.shape[0]), ("d_state", A.shape[1]), ("L", u.shape[2])]
+    for name, tensor in (("delta", delta), ("B", B), ("C", C)):
+        check_tensor(name, tensor, axes, like=u)
+    check_no_nan("delta", delta)
+    run = find("selective_scan_delta_t", backend, u.device.type)
+    return run(u, delta, A, B, C, D, z, return_last_state, initial_state=initial_state, seq_idx=seq_idx)
+
+
+def ssd_chunk_scan(
+    x: Float[Tensor, "batch length nheads headdim"],
+    dt: Float[Tensor, "batch length nheads"],
+    A: Float[Tensor, " nheads"],
+    B: Float[Tensor, "batch length groups d_state"],
+    C: Float[Tensor, "batch length groups d_state"],
+    chunk_size: int = 64,
+    D: Float[Tensor, " nheads"] | Float[Tensor, "nheads headdim"] | None = None,
+    z: Float[Tensor, "batch length nheads headdim"] | None = None,
+    dt_bias: Float[Tensor, " nheads"] | None = None,
+    initial_states: Float[Tensor, "batch nheads headdim d_state"] | None = None,
+    seq_idx: Int[Tensor, "batch length"] | None = None,
+    dt_softplus: bool = False,
+    dt_limit: tuple[float, float] = (0.0, float("inf")),
+    return_final_states: bool = False,
+    *,
+    backend: str = "auto",
+) -> Any:
+    """SSD: h_t = e^{Δ_t A} h_{t−1} + Δ_t x_t ⊗ B_t, one decay a head; y_t = h_t C_t + D x_t, times SiLU(z_t).
+
+    Δ is dt + dt_bias, through softplus where dt_softplus, clamped to dt_limit. Where seq_idx changes the state starts
+    from 0. Returns y like x, and with return_final_states also h_L (batch, nheads, headdim, d_state).
+    Raises TypeError or ValueError that names the argument. Source: Dao & Gu 2024; mamba_chunk_scan_combined.
+    """
+    _check_ssd(x, dt, A, B, C, chunk_size, D, z, dt_bias, initial_states, seq_idx)
+    run = find("ssd_chunk_scan", backend, x.device.type)
+    optional = {
+        "D": D,
+        "z": z,
+        "dt_bias": dt_bias,
+        "initial_states": initial_states,
+        "seq_idx": seq_idx,
+        "dt_softplus": dt_softplus or None,
+        "dt_limit": None if dt_limit == (0.0, float("inf")) else dt_limit,
+        "return_final_states": return_final_states or None,
+    }
+    return run(x, dt, A, B, C, chunk_size, **{k: v for k, v in optional.items() if v is not None})
+
+
+def _check_ssd(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    chunk_size: int,
+    D: Tensor | None,
+    z: Tensor | None,
+    dt_bias: Tensor | None,
+    initial_states: Tensor | None,
+    seq_idx: Tensor | None,
+) -> None:
+    check_tensor("x", x, [("batch", None), ("L", None), ("nheads", None), ("headdim", None)], like=x)
+    names = zip(("batch", "L", "nheads", "headdim"), x.shape, strict=True)
+    batch, length, nheads, headdim = names
+    check_tensor("dt", dt, [batch, length, nheads], like=x)
+    check_tensor("A", A, [nheads], like=x)
+    check_tensor("B", B, [batch, length, ("groups", None), ("d_state", None)], like=x)
+    check_tensor("C", C, [batch, length, ("groups", B.shape[2]), ("d_state", B.shape[3])], like=x)
+    check_group_count("B", B.shape[2], x.shape[2], "nheads")
+    optional = (
+        ("D", D, ([nheads], [nheads, headdim])),
+        ("z", z, ([batch, length, nheads, headdim],)),
+        ("dt_bias", dt_bias, ([nheads],)),
+        ("initial_states", initial_states, ([batch, nheads, headdim, ("d_state", B.shape[3])],)),
+    )
+    for name, tensor, shapes in optional:
+        if tensor is not None:
+            check_tensor(name, tensor, *shapes, like=x)
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be at least 1, not {chunk_size}.")
+    check_seq_idx(seq_idx, x.shape[0], x.shape[1])
+    check_no_nan("dt", dt)
+
+
+def selective_state_update(
+    state: Float[Tensor, "batch *heads dim d_state"],
+    x: Float[Tensor, "batch *heads dim"],
+    dt: Float[Tensor, "batch *heads dim"],
+    A: Float[Tensor, "*heads dim d_state"],
+    B: Float[Tensor, "batch *groups d_state"],
+    C: Float[Tensor, "batch *groups d_state"],
+    D: Float[Tensor, "*heads dim"] | None = None,
+    z: Float[Tensor, "batch *heads dim"] | None = None,
+    dt_bias: Float[Tensor, "*heads dim"] | None = None,
+    dt_softplus: bool = False,
+    *,
+    backend: str = "auto",
+) -> Tensor:
+    """One step of decoding: `state` is advanced in place, and y of that step returned, shaped as x.
+
+    Mamba-1: state (batch, dim, d_state), B and C (batch, d_state). Mamba-2: state (batch, nheads, headdim, d_state),
+    B and C (batch, groups, d_state). Raises TypeError or ValueError that names the argument. Source: mamba_ssm.
+    """
+    check_tensor("x", x, [("batch", None), ("dim", None)], [("batch", None), ("nheads", None), ("dim", None)], like=x)
+    sizes = [("batch", x.shape[0]), *((f"axis {i}", n) for i, n in enumerate(x.shape[1:], 1))]
+    check_tensor("state", state, [*sizes, ("d_state", None)], like=x)
+    check_tensor("dt", dt, sizes, like=x)
+    d_state, groups = ("d_state", state.shape[-1]), [("groups", None)] * (x.ndim - 2)
+    check_tensor("A", A, [*sizes[1:], d_state], like=x)
+    for name, tensor in (("B", B), ("C", C)):
+        check_tensor(name, tensor, [sizes[0], *groups, d_state], like=x)
+    for name, optional, axes in (("D", D, sizes[1:]), ("z", z, sizes), ("dt_bias", dt_bias, sizes[1:])):
+        if optional is not None:
+            check_tensor(name, optional, axes, like=x)
+    check_no_nan("dt", dt)
+    run = find("selective_state_update", backend, x.device.type)
+    return run(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
 
 
 def causal_conv1d(

@@ -160,8 +160,15 @@ def selective_scan_delta_t(f: Field, u: Array, delta: Array, A: Array, B: Array,
 
     u (..., L, d); A (d, N); B, C (..., L, N); y (..., L, d). Source: [P] Lemma 3.
     """
-    h = recurrence(f, f.exp(delta[..., None, :] * A), u[..., None] * B[..., None, :])
-    return (h * C[..., None, :]).sum(-1)
+    return (state_history_delta_t(f, u, delta, A, B) * C[..., None, :]).sum(-1)
+
+
+@_equation
+def state_history_delta_t(
+    f: Field, u: Array, delta: Array, A: Array, B: Array, initial_state: Array | None = None
+) -> Array:
+    """Every state of the Δ^⊤ recurrence, (..., L, d, N); arguments as in `selective_scan_delta_t`."""
+    return recurrence(f, f.exp(delta[..., None, :] * A), u[..., None] * B[..., None, :], initial_state)
 
 
 @_equation
@@ -180,13 +187,26 @@ def ssd(
     x (..., L, nheads, headdim); dt (..., L, nheads); A, D (nheads); B, C (..., L, ngroups, N);
     initial_state (..., nheads, headdim, N); y as x. Source: Dao & Gu 2024, section 7.
     """
-    heads_per_group = x.shape[-2] // B.shape[-2]
-    B, C = (_heads_first(np.repeat(M, heads_per_group, axis=-2))[..., None, :] for M in (B, C))
-    decay = _heads_first(f.exp(dt * A)[..., None])[..., None]
-    write = _heads_first(dt[..., None] * x)[..., None] * B
-    y = (recurrence(f, decay, write, initial_state) * C).sum(-1)
-    y = np.moveaxis(y, -3, -2)
+    y = ssd_readout(ssd_states(f, x, dt, A, B, initial_state), C)
     return y if D is None else y + D[:, None] * x
+
+
+@_equation
+def ssd_states(f: Field, x: Array, dt: Array, A: Array, B: Array, initial_state: Array | None = None) -> Array:
+    """Every state of SSD, heads first: (..., nheads, L, headdim, N); arguments as in `ssd`."""
+    decay = _heads_first(f.exp(dt * A)[..., None])[..., None]
+    write = _heads_first(dt[..., None] * x)[..., None] * _by_head(B, x.shape[-2])
+    return recurrence(f, decay, write, initial_state)
+
+
+def ssd_readout(h: Array, C: Array) -> Array:
+    """y_t = h_t C_t, (..., L, nheads, headdim), of states as `ssd_states` gives them; C (..., L, ngroups, N)."""
+    return np.moveaxis((h * _by_head(C, h.shape[-4])).sum(-1), -3, -2)
+
+
+def _by_head(M: Array, nheads: int) -> Array:
+    """B or C (..., L, ngroups, N) as (..., nheads, L, 1, N): a group's heads share it."""
+    return _heads_first(np.repeat(M, nheads // M.shape[-2], axis=-2))[..., None, :]
 
 
 def _heads_first(x: Array) -> Array:
@@ -299,7 +319,7 @@ def mamba2(f: Field, weights: Weights, u: Array, *, ngroups: int = 1, eps: Any =
 
     Weights: in_proj.weight (2·d_inner + 2·ngroups·N + nheads, d_model), its rows in the order z, x, B, C, dt;
     conv1d.* over x, B, C together; dt_bias, A_log, D (nheads); norm.weight (d_inner); out_proj.weight.
-    Source: state-spaces/mamba, mamba2.py (norm after the gate).
+    Source: state-spaces/mamba, mamba2.py (norm after the gate, group by group).
     """
     d_inner, nheads = weights["out_proj.weight"].shape[1], weights["A_log"].shape[0]
     conv_dim = weights["conv1d.weight"].shape[0]
@@ -309,8 +329,9 @@ def mamba2(f: Field, weights: Weights, u: Array, *, ngroups: int = 1, eps: Any =
     x = x.reshape(*x.shape[:-1], nheads, -1)
     B, C = (m.reshape(*m.shape[:-1], ngroups, -1) for m in (B, C))
     y = ssd(f, x, f.softplus(dt + weights["dt_bias"]), -f.exp(weights["A_log"]), B, C, weights["D"])
-    y = rms_norm(f, y.reshape(z.shape) * silu(f, z), weights["norm.weight"], eps)
-    return _linear(weights, "out_proj", y)
+    y = y.reshape(z.shape) * silu(f, z)
+    by_group = rms_norm(f, y.reshape(*y.shape[:-1], ngroups, -1), f.number(1), eps)
+    return _linear(weights, "out_proj", by_group.reshape(y.shape) * weights["norm.weight"])
 
 
 @_equation

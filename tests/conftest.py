@@ -8,7 +8,14 @@ from jaxtyping import install_import_hook
 if not os.path.exists("/dev/nvidia0"):
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported: it decides when a kernel is defined
 
-CHECKED = ["kernels.ops", "kernels.blocks"]
+CHECKED = [
+    "kernels.ops",
+    "kernels.ssd",
+    "kernels.mamba",
+    "kernels.mamba2",
+    "kernels.paper_blocks",
+    "kernels.language_model",
+]
 install_import_hook(CHECKED, "beartype.beartype")
 
 

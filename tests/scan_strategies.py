@@ -19,6 +19,7 @@ class ScanCase:
     seed: int
     present: frozenset
     layout: str
+    constant: frozenset = frozenset()
     arguments: dict = field(init=False, repr=False)
 
     def __post_init__(self):
@@ -53,7 +54,16 @@ class ScanCase:
             "initial_state": normal(self.batch, self.d_inner, self.d_state),
             "seq_idx": torch.randint(0, 3, (self.batch, self.length), generator=generator).sort(-1).values,
         }
+        for name in self.constant:
+            arguments[name] = normal(self.d_inner, self.d_state)
         return arguments | {name: value for name, value in optional.items() if name in self.present}
+
+
+def delta_t_arguments(case):
+    """The case as arguments of `kernels.ops.selective_scan_delta_t`: one Δ ≥ 0 a state."""
+    kept = {k: v for k, v in case.arguments.items() if k in {"u", "A", "D", "z", "initial_state", "seq_idx"}}
+    B, C = (case.arguments[k] if case.arguments[k].ndim == 3 else case.arguments[k][:, 0] for k in "BC")
+    return kept | {"delta": B.roll(1, 0).abs(), "B": B, "C": C}
 
 
 OPTIONAL = ("D", "z", "delta_bias", "initial_state", "seq_idx")
@@ -61,7 +71,13 @@ OPTIONAL = ("D", "z", "delta_bias", "initial_state", "seq_idx")
 
 @st.composite
 def scan_cases(
-    draw, dtypes=(torch.float32, torch.float64), max_length=150, max_channels=20, max_state=9, present=OPTIONAL
+    draw,
+    dtypes=(torch.float32, torch.float64),
+    max_length=150,
+    max_channels=20,
+    max_state=9,
+    present=OPTIONAL,
+    constants=False,
 ):
     """Ragged sizes: 1 upward, below, at and above the vector width and the tile."""
     groups = draw(st.integers(1, 3))
@@ -75,4 +91,5 @@ def scan_cases(
         seed=draw(st.integers(0, 2**16)),
         present=frozenset(draw(st.sets(st.sampled_from(present)))) if present else frozenset(),
         layout=draw(st.sampled_from(["contiguous", "time-major", "strided"])),
+        constant=frozenset(draw(st.sets(st.sampled_from("BC")))) if constants else frozenset(),
     )

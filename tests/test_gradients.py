@@ -3,7 +3,7 @@
 import pytest
 import torch
 from hypothesis import given, settings
-from scan_strategies import OPTIONAL, ScanCase, scan_cases
+from scan_strategies import OPTIONAL, ScanCase, delta_t_arguments, scan_cases
 
 from kernels import blocks, ops
 
@@ -36,6 +36,26 @@ def scan_of(case):
 def test_scan_gradients_are_the_finite_differences(case):
     run, inputs = scan_of(case)
     assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
+
+
+@given(scan_cases(dtypes=(torch.float64,), max_length=5, max_channels=4, max_state=3, constants=True))
+@quick
+def test_gradients_of_constant_matrices_are_the_finite_differences(case):
+    run, inputs = scan_of(case)
+    assert torch.autograd.gradcheck(run, inputs, fast_mode=True)
+
+
+@given(scan_cases(dtypes=(torch.float64,), max_length=5, max_channels=20, max_state=3))
+@quick
+def test_delta_t_gradients_are_the_finite_differences(case):
+    arguments = delta_t_arguments(case)
+    inputs = differentiable(arguments)
+    fixed = {k: v for k, v in arguments.items() if k not in inputs}
+
+    def run(*values):
+        return ops.selective_scan_delta_t(**dict(zip(inputs, values, strict=True)), **fixed, return_last_state=True)
+
+    assert torch.autograd.gradcheck(run, tuple(inputs.values()), fast_mode=True)
 
 
 def test_scan_gradients_across_tiles_blocks_and_groups():

@@ -7,7 +7,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scan_strategies import ScanCase, scan_cases
+from scan_strategies import ScanCase, delta_t_arguments, scan_cases
 
 from kernels import ops, simd
 from kernels.error_bounds import ELEMENTARY_ULPS, selective_scan_bound
@@ -121,6 +121,34 @@ def test_packed_sequences_equal_separate_ones(first, second):
     seq_idx = torch.tensor([0] * first.length + [1] * second.length).expand(first.batch, -1)
     separate = torch.cat([scan(first), scan(second_arguments)], -1)
     assert torch.equal(scan(packed, seq_idx=seq_idx), separate)
+
+
+@given(scan_cases(dtypes=(torch.float64,), constants=True))
+@quick
+def test_constant_matrices_are_matrices_that_do_not_vary(case):
+    """Each channel becomes a group of its own."""
+    by_channel = case.d_inner // case.groups
+    varying = {
+        k: m[None, :, :, None].expand(case.batch, -1, -1, case.length)
+        if m.ndim == 2
+        else (m if m.ndim == 4 else m[:, None]).repeat_interleave(by_channel, 1)
+        for k, m in ((k, case.arguments[k]) for k in "BC")
+    }
+    for backend in ("cpu", "reference"):
+        y, last = scan(case, backend, return_last_state=True)
+        limits = bound(case.arguments | varying)
+        assert limits.ratio(y) <= 1
+        assert limits.last_state.ratio(last) <= 1
+
+
+@given(scan_cases(dtypes=(torch.float64,)))
+@quick
+def test_delta_along_the_state_equals_its_definition(case):
+    arguments = delta_t_arguments(case)
+    runs = [ops.selective_scan_delta_t(**arguments, return_last_state=True, backend=b) for b in ("cpu", "reference")]
+    for compiled, defined in zip(*runs, strict=True):
+        scale = float(defined.abs().max() + 1) * case.length * case.d_state
+        torch.testing.assert_close(compiled, defined, rtol=0, atol=8 * torch.finfo(case.dtype).eps * scale)
 
 
 @given(scan_cases(dtypes=(torch.bfloat16, torch.float16)))

@@ -1,0 +1,117 @@
+"""SSD, Mamba-2's scan, in chunks: attention inside a chunk, one recurrence between chunks, all in matrix products.
+
+Decays are exponentials of sums over segments that are *summed*, never differences of running sums: after 256 steps of
+strong decay such a difference has lost its digits. Torch throughout: any device, gradients by autograd.
+Source: Dao & Gu 2024, section 6 and Listing 1.
+"""
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+CHUNK_SIZE = 64
+
+
+class _Chunks(NamedTuple):
+    """Arguments cut into chunks of Q steps, heads split into (groups g, heads a group k)."""
+
+    x: Tensor  # (b, c, g, k, Q, p), times Δ
+    decay: Tensor  # (b, c, g, k, Q), the logarithms Δ_t A
+    B: Tensor  # (b, c, g, Q, n)
+    C: Tensor  # (b, c, g, Q, n)
+
+
+def segment_sums(x: Float[Tensor, "*batch Q"]) -> Float[Tensor, "*batch Q Q"]:
+    """S[i, j] = x_{j+1} + … + x_i for j ≤ i, else −∞; each a sum of its own terms."""
+    size = x.shape[-1]
+    below = torch.ones(size, size, dtype=torch.bool, device=x.device).tril(-1)
+    sums = x[..., :, None].expand(*x.shape, size).masked_fill(~below, 0).cumsum(-2)
+    return sums.masked_fill(~(below | torch.eye(size, dtype=torch.bool, device=x.device)), -torch.inf)
+
+
+def chunk_scan(
+    x: Float[Tensor, "batch length nheads headdim"],
+    log_decay: Float[Tensor, "batch length nheads"],
+    B: Float[Tensor, "batch length groups d_state"],
+    C: Float[Tensor, "batch length groups d_state"],
+    initial_state: Float[Tensor, "batch nheads headdim d_state"],
+    chunk_size: int,
+) -> tuple[Float[Tensor, "batch length nheads headdim"], Float[Tensor, "batch nheads headdim d_state"]]:
+    """y_t = h_t C_t and h_L of h_t = e^{log_decay_t} h_{t−1} + x_t ⊗ B_t. A log-decay of −∞ starts afresh."""
+    length = x.shape[1]
+    chunks = _cut(x, log_decay, B, C, chunk_size)
+    decays = torch.exp(segment_sums(chunks.decay))
+    within = (chunks.C @ chunks.B.mT)[:, :, :, None] * decays @ chunks.x
+    written = chunks.x.mT @ (chunks.B[:, :, :, None] * decays[..., -1, :, None])
+    from_start = torch.exp(chunks.decay.cumsum(-1))
+    states, last = _between_chunks(written, from_start[..., -1], initial_state)
+    carried = (chunks.C[:, :, :, None] @ states.mT) * from_start[..., None]
+    y = (within + carried).permute(0, 1, 4, 2, 3, 5).flatten(1, 2).flatten(2, 3)
+    return y[:, :length], last
+
+
+def _cut(x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, chunk_size: int) -> _Chunks:
+    """Pad with steps that do nothing (no decay, no input) and split time into chunks."""
+    missing = -x.shape[1] % chunk_size
+    groups = B.shape[2]
+
+    def cut(m: Tensor) -> Tensor:
+        padding = (0, 0) * (m.ndim - 2) + (0, missing)
+        return functional.pad(m, padding).unflatten(1, (-1, chunk_size))
+
+    x, log_decay = cut(x).unflatten(3, (groups, -1)), cut(log_decay).unflatten(3, (groups, -1))
+    B, C = (cut(m).transpose(2, 3) for m in (B, C))
+    return _Chunks(x.permute(0, 1, 3, 4, 2, 5), log_decay.permute(0, 1, 3, 4, 2), B, C)
+
+
+def _between_chunks(written: Tensor, decay: Tensor, initial_state: Tensor) -> tuple[Tensor, Tensor]:
+    """The state before each chunk (b, c, g, k, p, n), and the last one (b, nheads, p, n): one step a chunk."""
+    h = initial_state.unflatten(1, written.shape[2:4])
+    states = []
+    for chunk in range(written.shape[1]):
+        states.append(h)
+        h = decay[:, chunk, ..., None, None] * h + written[:, chunk]
+    return torch.stack(states, 1), h.flatten(1, 2)
+
+
+def ssd_chunk_scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    chunk_size: int = CHUNK_SIZE,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    dt_bias: Tensor | None = None,
+    initial_states: Tensor | None = None,
+    seq_idx: Tensor | None = None,
+    dt_softplus: bool = False,
+    dt_limit: tuple[float, float] = (0.0, float("inf")),
+    return_final_states: bool = False,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """`kernels.ops.ssd_chunk_scan` on any device."""
+    tensors = (x, dt, A, B, C, D, z, dt_bias, initial_states)
+    dtype = torch.float64 if any(t is not None and t.dtype == torch.float64 for t in tensors) else torch.float32
+    wide, A, B, C = (t.to(dtype) for t in (x, A, B, C))
+    step = time_steps(dt.to(dtype), dt_bias, dt_softplus, dt_limit)
+    log_decay = step * A
+    if seq_idx is not None:
+        starts = functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
+        log_decay = log_decay.masked_fill(starts[..., None], -torch.inf)
+    start = wide.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if initial_states is None else initial_states
+    y, last = chunk_scan(wide * step[..., None], log_decay, B, C, start.to(dtype), min(chunk_size, x.shape[1]))
+    if D is not None:
+        y = y + (D if D.ndim == 2 else D[:, None]) * wide
+    y = (y if z is None else y * functional.silu(z.to(dtype))).to(x.dtype)
+    return (y, last) if return_final_states else y
+
+
+def time_steps(dt: Tensor, dt_bias: Tensor | None, dt_softplus: bool, dt_limit: tuple[float, float]) -> Tensor:
+    """Δ = clamp(softplus(dt + dt_bias)), in dt's dtype."""
+    step = dt if dt_bias is None else dt + dt_bias.to(dt.dtype)
+    step = torch.logaddexp(step, torch.zeros_like(step)) if dt_softplus else step
+    return step if dt_limit == (0.0, float("inf")) else step.clamp(*dt_limit)

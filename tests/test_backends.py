@@ -1,0 +1,42 @@
+"""Interchangeable backends: registered, forced, and someone else's kernel under every block."""
+
+import inspect
+
+import pytest
+import torch
+
+from kernels import backends, blocks, ops
+
+
+def test_a_foreign_scan_runs_under_every_block():
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(kwargs)
+        return backends.available_functions("cpu")["selective_scan"](*args, **kwargs)
+
+    model = blocks.MambaLM(7, 8, 3)
+    tokens = torch.randint(0, 7, (1, 4))
+    with torch.no_grad():
+        expected = model(tokens)
+        with backends.using_backend({"selective_scan": counted}):
+            assert torch.equal(model(tokens), expected)
+        model(tokens)
+    assert len(calls) == 3
+
+
+def test_a_registered_backend_is_chosen_by_name():
+    backends.register_backend("wrong", {"selective_scan": lambda u, *args, **kwargs: torch.zeros_like(u)})
+    block = blocks.PaperMamba(4, 2, backend="auto")
+    with torch.no_grad(), backends.using_backend("wrong"):
+        assert not block(torch.randn(1, 3, 4)).any()
+
+
+def test_unknown_operations_and_backends_are_named():
+    with pytest.raises(ValueError, match="scan is no operation; choose from selective_scan"):
+        backends.register_backend("x", {"scan": print})
+    with pytest.raises(ValueError, match="no backend 'y'"), backends.using_backend("y"):
+        pass
+    backends.register_backend("scan only", {"selective_scan": print})
+    with pytest.raises(ValueError, match="has no causal_conv1d; it has selective_scan"):
+        inspect.unwrap(ops.causal_conv1d)(torch.ones(1, 1, 1), torch.ones(1, 1), backend="scan only")
