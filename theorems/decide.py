@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from itertools import permutations
 
 import sympy as sp
 import z3
@@ -248,6 +249,12 @@ class _ToZ3:
         if isinstance(e, sp.Pow) and e.exp == sp.S.Half:
             self.facts.append(v * v == self.real(e.base))
 
+    def monotone(self) -> list[z3.BoolRef]:
+        """e^a ≤ e^b iff a ≤ b, e^a ≤ 1 iff a ≤ 0, and e^a > 0, for every exponential read so far."""
+        powers = [(self.real(e.args[0]), v) for e, v in list(self.atoms.items()) if isinstance(e, sp.exp)]
+        pairs = [(a <= b) == (v <= w) for (a, v), (b, w) in permutations([*powers, (z3.RealVal(0), z3.RealVal(1))], 2)]
+        return [*pairs, *(v > 0 for _, v in powers)]
+
     def boolean(self, e: sp.Basic) -> z3.BoolRef:
         if e in (sp.true, sp.false):
             return z3.BoolVal(e is sp.true)
@@ -271,7 +278,7 @@ def entails(given: Sequence[sp.Basic], goal: sp.Basic) -> Verdict:
         return unknown("z3", str(reason))
     solver = z3.Solver()
     solver.set("timeout", Z3_MILLISECONDS)
-    solver.add(*premises, *reader.facts)
+    solver.add(*premises, *reader.monotone(), *reader.facts)
     if solver.check() == z3.unsat:
         return unknown("z3", "the hypotheses contradict each other: nothing is shown")
     solver.add(z3.Not(conclusion))

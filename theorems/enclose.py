@@ -225,6 +225,14 @@ def _polylog(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     return _walk(e.args[1], env, kind).polylog(order)
 
 
+def _evaluated(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
+    """A derivative, or a value of one, once sympy has carried it out."""
+    done = e.doit()
+    if done.has(sp.Derivative, sp.Subs):
+        raise NotEnclosed(f"no enclosure for {e}")
+    return _walk(done, env, kind)
+
+
 def _integral(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     """Certified quadrature; the integrand must be analytic on the segment (Piecewise and Abs are refused)."""
     ((variable, low, high),) = e.limits
@@ -251,4 +259,6 @@ _HANDLERS: dict[Any, Callable[..., Any]] = {
     sp.Abs: _absolute,
     sp.polylog: _polylog,
     sp.Integral: _integral,
+    sp.Derivative: _evaluated,
+    sp.Subs: _evaluated,
 }

@@ -1,0 +1,214 @@
+"""Eq. (45): how causal softmax attention forgets, its constant for j < t, and its failure at the query itself.
+
+y_t = W_V Σ_{r≤t} p_r x_r, p_r = e^{s_r}/Z, s_r = x_tᵀQx_r, Q = W_Qᵀ W_K. One component g = uᵀW_V x (‖u‖ = 1), one
+direction z (‖z‖ = 1): |g| ≤ WM, |g′| ≤ W, |s_r| ≤ qM², |s_r′| ≤ qM, with W = ‖W_V‖, q = ‖Q‖, M = sup‖x‖.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Cited, Enclosed, Identity, InductionOn, Limit, Proof, Step
+
+z = sp.Symbol("z", real=True)
+W, M, q = sp.symbols("W M q", nonnegative=True)
+t, least = sp.symbols("t m", positive=True)
+weight, top = sp.symbols("p E", positive=True)
+slope, value, mean = sp.symbols("s' g ybar", real=True)
+change = sp.Symbol("g'", real=True)
+"""p the weight of token j, m the least e^{s_r}, E = e^{M²q}."""
+
+DERIVATIVE = weight * (change + slope * (value - mean))
+CONSTANT = top * W * (1 + 2 * M**2 * q)
+FADES = sp.Le(sp.Abs(DERIVATIVE) * t * least, CONSTANT)
+QUERY_CONSTANT = 3 * sp.E
+"""C = e^{M²q}‖W_V‖(1 + 2M²q) at M = q = ‖W_V‖ = 1."""
+
+
+def _softmax() -> Identity:
+    """Differentiate along z when only token j moves."""
+    others, rest = sp.Symbol("A", real=True), sp.Symbol("Z_0", positive=True)
+    s, g = sp.Function("s", real=True)(z), sp.Function("g", real=True)(z)
+    output = (others + sp.exp(s) * g) / (rest + sp.exp(s))
+    share = sp.exp(s) / (rest + sp.exp(s))
+    right = share * (sp.Derivative(g, z) + sp.Derivative(s, z) * (g - output))
+    return Identity(
+        name="∂y/∂x_j = p_j (g′ + s_j′ (g − y))",
+        lhs=sp.Derivative(output, z),
+        rhs=right,
+        also_wrong=(
+            Identity(
+                name="without − y",
+                lhs=sp.Derivative(output, z),
+                rhs=share * (sp.Derivative(g, z) + sp.Derivative(s, z) * g),
+            ),
+        ),
+    )
+
+
+def _sums() -> tuple[InductionOn, InductionOn]:
+    """Z ≥ t·m and |Σ e^{s_r} g_r| ≤ WM·Z, both by induction over the tokens."""
+    Z, N, e, v, steps = (
+        sp.Symbol("Z", nonnegative=True),
+        sp.Symbol("N", real=True),
+        sp.Symbol("e_r", positive=True),
+        sp.Symbol("g_r", real=True),
+        sp.Symbol("n", integer=True, nonnegative=True),
+    )
+    none = (sp.Eq(Z, 0, evaluate=False), sp.Eq(N, 0, evaluate=False), sp.Eq(steps, 0, evaluate=False))
+    enough, within = sp.Ge(Z, steps * least), sp.Le(sp.Abs(N), W * M * Z)
+    size = InductionOn(
+        name="Z ≥ t·min e^{s_r}",
+        base=Bound(name="no token", claim=enough, given=(none[0], none[2])),
+        step=Bound(name="one token", claim=sp.Ge(Z + e, (steps + 1) * least), given=(enough, sp.Ge(e, least))),
+        conclusion=enough,
+    )
+    mean_within = InductionOn(
+        name="|y| ≤ WM",
+        base=Bound(name="no token", claim=within, given=none[:2]),
+        step=Bound(
+            name="one token",
+            claim=sp.Le(sp.Abs(N + e * v), W * M * (Z + e)),
+            given=(within, sp.Le(sp.Abs(v), W * M)),
+        ),
+        conclusion=within,
+    )
+    return size, mean_within
+
+
+def _own_term() -> InductionOn:
+    """At j = t every score moves: |Σ e^{s_r} s_r′ (g_r − y)| ≤ 2M²qW·Z, so that term is at most 2M²qW."""
+    Z, total, e, term = (
+        sp.Symbol("Z", nonnegative=True),
+        sp.Symbol("T", real=True),
+        sp.Symbol("e_r", positive=True),
+        sp.Symbol("d_r", real=True),
+    )
+    most = 2 * M**2 * q * W
+    within = sp.Le(sp.Abs(total), most * Z)
+    return InductionOn(
+        name="at j = t one term more, at most 2M²q‖W_V‖: bounded, not O(1/t)",
+        because="d_r = s_r′(g_r − y); ∂y/∂x_t adds Σ p_r d_r to the term of (45)",
+        base=Bound(name="no token", claim=within, given=(sp.Eq(Z, 0, evaluate=False), sp.Eq(total, 0, evaluate=False))),
+        step=Bound(
+            name="one token",
+            claim=sp.Le(sp.Abs(total + e * term), most * (Z + e)),
+            given=(within, sp.Le(sp.Abs(term), most)),
+        ),
+        conclusion=within,
+    )
+
+
+SLOPES = (
+    sp.Le(sp.Abs(change), W),
+    sp.Le(sp.Abs(slope), q * M),
+    sp.Le(sp.Abs(value), W * M),
+    sp.Le(sp.Abs(mean), W * M),
+)
+SHARE = sp.Le(weight * t * least, top)
+
+
+def _pieces() -> tuple[Bound, ...]:
+    both = sp.Le(sp.Abs(change + slope * (value - mean)), W * (1 + 2 * M**2 * q))
+    spread = sp.Le(sp.Abs(value - mean), 2 * W * M)
+    product = sp.Le(sp.Abs(slope * (value - mean)), 2 * q * M * W * M)
+    score, Z = sp.Symbol("s_j", real=True), sp.Symbol("Z", positive=True)
+    return (
+        Bound(
+            name="p_j ≤ e^{M²q}/(t·min e^{s_r})",
+            because="p_j = e^{s_j}/Z",
+            claim=sp.Le(sp.exp(score) / Z * t * least, sp.exp(M**2 * q)),
+            given=(sp.Ge(Z, t * least), sp.Le(score, M**2 * q)),
+        ),
+        Bound(name="|g − y| ≤ 2WM", claim=spread, given=SLOPES[2:]),
+        Bound(
+            name="|s′(g − y)| ≤ 2M²qW",
+            claim=sp.Le(sp.Abs(slope) * sp.Abs(value - mean), 2 * q * M * W * M),
+            given=(SLOPES[1], spread),
+        ),
+        Bound(
+            name="|g′ + s′(g − y)| ≤ W(1 + 2M²q)",
+            claim=both,
+            given=(SLOPES[0], product),
+            also_wrong=(Bound(name="W(1 + M²q)", claim=sp.Le(both.lhs, W * (1 + M**2 * q)), given=SLOPES),),
+        ),
+    )
+
+
+def bound() -> Proof:
+    """(45) for j < t, with C = e^{M²q}‖W_V‖(1 + 2M²q)."""
+    first, spread, product, both = _pieces()
+    absolute = Bound(
+        name="|s′(g − y)| is the product of the absolute values",
+        claim=sp.Le(sp.Abs(slope * (value - mean)), 2 * q * M * W * M),
+        given=(product.claim,),
+    )
+    return Proof(
+        hypotheses=(*SLOPES, SHARE),
+        steps=(
+            Cited(
+                name="operator norms",
+                statement="|uᵀAv| ≤ ‖A‖‖u‖‖v‖: |g| ≤ WM, |g′| ≤ W, |s_r| ≤ qM², |s_r′| ≤ qM",
+                source="Cauchy–Schwarz",
+            ),
+            _softmax(),
+            *_sums(),
+            first,
+            spread,
+            product,
+            absolute,
+            both,
+            _own_term(),
+            Bound(
+                name="(45)",
+                claim=FADES,
+                given=(SHARE, both.claim),
+                also_wrong=(Bound(name="without the share", claim=FADES, given=(both.claim,)),),
+            ),
+        ),
+    )
+
+
+# --- the query's own token ----------------------------------------------------------------------------------------
+
+
+def query_output(pairs: sp.Expr) -> sp.Expr:
+    """y_t at x_t = z in one dimension, W_V = 1, Q = q: `pairs` tokens +1, as many −1, then the query."""
+    plus, minus, own = sp.exp(q * z), sp.exp(-q * z), sp.exp(q * z**2)
+    return (pairs * plus - pairs * minus + z * own) / (pairs * plus + pairs * minus + own)
+
+
+def query_disproof() -> Proof:
+    """t = 2k+1, x_t = 0: all scores are 0, and ∂y_t/∂x_t = (2kq+1)/t does not fall with t."""
+    k = sp.Symbol("k", integer=True, positive=True)
+    constant = sp.Symbol("C", positive=True)
+    real_k = sp.Symbol("k", positive=True)
+    at_zero = sp.Subs(sp.Derivative(query_output(k), z), z, 0)
+    steps: tuple[Step, ...] = (
+        Identity(name="∂y_t/∂x_t at x_t = 0", lhs=at_zero, rhs=(2 * k * q + 1) / (2 * k + 1)),
+        Limit(
+            name="it tends to q",
+            expression=(2 * real_k * q + 1) / (2 * real_k + 1),
+            variable=real_k,
+            point=sp.oo,
+            value=q,
+        ),
+        Limit(
+            name="the printed right side tends to 0",
+            because="min e^{s_r} = 1",
+            expression=constant / (2 * real_k + 1),
+            variable=real_k,
+            point=sp.oo,
+            value=sp.S.Zero,
+        ),
+        Bound(
+            name="q = 1: any constant C fails once t > C",
+            claim=sp.Gt(1, constant / (2 * k + 1)),
+            given=(sp.Gt(2 * k + 1, constant),),
+        ),
+        Enclosed(
+            name="q = 1, t = 9: 1 > 3e/9, the constant of j < t",
+            claim=sp.Gt(sp.S.One, QUERY_CONSTANT / 9, evaluate=False),
+        ),
+    )
+    return Proof(steps=steps)

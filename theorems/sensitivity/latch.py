@@ -1,0 +1,129 @@
+"""What freezing time buys: hold the value at the last flag. One S6 state does it; no LTI mixer of any size does.
+
+S6, N = 1, λ = 1, Euler: a flag makes Δ = D, elsewhere Δ = ε, B = 1/D. Values v and noise u lie in [−1, 1].
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from theorems.proof import Bound, Identity, InductionOn, Proof, Specialise
+
+value, noise, h = sp.symbols("v u h", real=True)
+D, eps, decay, step_decay = sp.symbols("D epsilon e_D e_epsilon", positive=True)
+y, m = sp.Symbol("y", nonnegative=True), sp.Symbol("m", integer=True, nonnegative=True)
+"""e_D = e^{−D} ≤ 1/2 and e_ε = e^{−ε}."""
+
+SMALL = (sp.Le(eps, 1), sp.Ge(D, 1), sp.Le(decay, sp.Rational(1, 2)))
+UNIT = (sp.Le(sp.Abs(value), 1), sp.Le(sp.Abs(noise), 1))
+BELOW, ABOVE = sp.Ge(step_decay, 1 - eps), sp.Le(step_decay, 1 - eps + eps**2 / 2)
+BOUNDED = sp.Le(sp.Abs(h), 2)
+HELD = sp.Le(sp.Abs(h - value), 2 * decay + m * eps * (1 + 1 / D))
+
+
+def after_flag(state: sp.Expr) -> sp.Expr:
+    """e^{−D}h + D·(v/D)."""
+    return decay * state + value
+
+
+def after_noise(state: sp.Expr) -> sp.Expr:
+    """e^{−ε}h + ε·u/D."""
+    return step_decay * state + eps * noise / D
+
+
+def _expansion() -> tuple[Bound, Bound, Specialise, Specialise]:
+    below = Bound(name="1 − y ≤ e^{−y}", claim=sp.Ge(sp.exp(-y), 1 - y))
+    above = Bound(name="e^{−y} ≤ 1 − y + y²/2", claim=sp.Le(sp.exp(-y), 1 - y + y**2 / 2))
+    return (
+        below,
+        above,
+        Specialise(name="below, at ε", of=below, at={y: eps}),
+        Specialise(name="above, at ε", of=above, at={y: eps}),
+    )
+
+
+def _bounded() -> InductionOn:
+    flagged = Bound(name="a flag", claim=BOUNDED.subs(h, after_flag(h)), given=(BOUNDED, *SMALL, *UNIT))
+    quiet = Bound(
+        name="any step keeps |h| ≤ 2",
+        claim=sp.And(flagged.claim, BOUNDED.subs(h, after_noise(h))),
+        given=(BOUNDED, *SMALL, *UNIT, BELOW, ABOVE),
+        also_wrong=(
+            Bound(
+                name="without e^{−D} ≤ 1/2",
+                claim=flagged.claim,
+                given=(BOUNDED, *SMALL[:2], *UNIT),
+            ),
+        ),
+    )
+    return InductionOn(
+        name="the state stays in [−2, 2]",
+        base=Bound(name="from 0", claim=BOUNDED, given=(sp.Eq(h, 0, evaluate=False),)),
+        step=quiet,
+        conclusion=BOUNDED,
+    )
+
+
+def _held() -> InductionOn:
+    one_more = HELD.subs(m, m + 1).subs(h, after_noise(h))
+    step = Bound(
+        name="one step without a flag",
+        claim=one_more,
+        given=(HELD, *SMALL, *UNIT, BELOW, sp.Le(step_decay, 1)),
+    )
+    tight = sp.Le(sp.Abs(after_noise(h) - value), 2 * decay + m * eps * (1 + 1 / D) + eps / D)
+    step = replace(step, also_wrong=(replace(step, name="the loss ε of one step left out", claim=tight),))
+    return InductionOn(
+        name="m steps after a flag the state is v up to 2e^{−D} + mε(1 + 1/D)",
+        base=Bound(
+            name="at the flag",
+            claim=sp.Le(sp.Abs(after_flag(h) - value), 2 * decay + m * eps * (1 + 1 / D)),
+            given=(BOUNDED, sp.Eq(m, 0, evaluate=False)),
+        ),
+        step=step,
+        conclusion=HELD,
+    )
+
+
+def _superposition() -> tuple[Identity, Bound]:
+    """Two flags at t1 < t2, contents a or a′ and b or nothing: four outputs of an LTI map with any embeddings."""
+    kernel, noise_at = sp.Function("k", real=True), sp.Function("e", real=True)
+    t1, t2, r, length = sp.symbols("t_1 t_2 r t", integer=True, positive=True)
+    a, a2, b = sp.symbols("e(a) e(a') e(b)", real=True)
+
+    def output(one: sp.Expr, two: sp.Expr) -> sp.Expr:
+        written = noise_at(r) + one * sp.KroneckerDelta(r, t1) + two * sp.KroneckerDelta(r, t2)
+        return sp.Sum(kernel(length - r) * written, (r, 1, length))
+
+    none = sp.S.Zero
+    defect = Identity(
+        name="an LTI mixer between any embedding and an affine head superposes",
+        because="k is the kernel Σ_n C_n Λ̄^{t−r} B_n, e the embedded tokens; a convolution, its non-linearity and the "
+        "gate change nothing once the windows of t1, t2 and t are disjoint",
+        lhs=output(a, b) - output(a2, b),
+        rhs=output(a, none) - output(a2, none),
+    )
+    e1, e2, e3, e4 = errors = sp.symbols("e_1 e_2 e_3 e_4", real=True)
+    total = sp.Eq((1 + e1) - (1 + e2) - (1 + e3) + (-1 + e4), 0, evaluate=False)
+    half = sp.Rational(1, 2)
+    misses = Bound(
+        name="so one of four outputs misses its target by at least 1/2",
+        because="a = 1, a′ = −1, b = 1: the targets are 1, 1, 1, −1",
+        claim=sp.Or(*(sp.Ge(sp.Abs(e), half) for e in errors)),
+        given=(total,),
+        also_wrong=(
+            Bound(
+                name="by more than 1/2",
+                claim=sp.Or(*(sp.Gt(sp.Abs(e), half) for e in errors)),
+                given=(total,),
+            ),
+        ),
+    )
+    return defect, misses
+
+
+def proof() -> Proof:
+    """Both halves: S6 holds, LTI cannot."""
+    return Proof(steps=(*_superposition(), *_expansion(), _bounded(), _held()))

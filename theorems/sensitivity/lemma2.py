@@ -1,0 +1,252 @@
+"""Lemma 2: what a summable Δ keeps of an input. Its printed lower bound fails; the limit itself is exact.
+
+K_j = w′(x_j) + h_{j−1} Λ̄′(x_j) with w = BΔx; the printed bound drops the second term, which can cancel the first.
+Then the criterion: which inputs a state remembers for ever.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Cited, Enclosed, Identity, Induction, Limit, Proof, Specialise, Step
+from theorems.sensitivity.recurrence import exponential, gain, lam, propagation, slow_steps, total, x
+
+y, rest = sp.symbols("y S_rest", nonnegative=True)
+n = sp.Symbol("n", integer=True, nonnegative=True)
+"""s = Σ Δ(r) over the first m later steps (`total`), `rest` what the remaining ones still add: S = s + rest."""
+
+NOW = gain * sp.exp(-lam * total)
+LIMIT = NOW * sp.exp(-lam * rest)
+CLOSE = sp.And(sp.Ge(NOW - LIMIT, 0), sp.Le(NOW - LIMIT, gain * lam * rest))
+
+
+def squeeze() -> tuple[Bound, Specialise, Bound]:
+    """0 ≤ |K|e^{−λs} − |K|e^{−λS} ≤ |K|λ(S − s): the sensitivity converges as fast as Σ does."""
+    tangent = Bound(
+        name="e^{−y} ≥ 1 − y",
+        claim=sp.Ge(sp.exp(-y), 1 - y),
+        also_wrong=(Bound(name="1 − y/2", claim=sp.Ge(sp.exp(-y), 1 - y / 2)),),
+    )
+    at = Specialise(name="at y = λ(S − s)", of=tangent, at={y: lam * rest})
+    both = Bound(
+        name="the sensitivity tends to |K_j| e^{−λS}",
+        because="e^{−λS} = e^{−λs}e^{−λ(S−s)} and e^{−λs} ≤ 1",
+        claim=CLOSE,
+        given=(sp.Ge(sp.exp(-lam * rest), 1 - lam * rest),),
+        also_wrong=(
+            Bound(
+                name="half the room",
+                claim=sp.Le(NOW - LIMIT, gain * lam * rest / 2),
+                given=(sp.Ge(sp.exp(-lam * rest), 1 - lam * rest),),
+            ),
+        ),
+    )
+    return tangent, at, both
+
+
+def amended() -> Proof:
+    """The limit, exactly; and when the printed lower bound holds."""
+    write, cross = sp.symbols("w_prime p", real=True)
+    opposed = (sp.Ge(write * cross, 0),)
+    keeps = sp.Ge(sp.Abs(write + cross), sp.Abs(write))
+    return Proof(
+        steps=(
+            propagation(),
+            exponential(),
+            Bound(
+                name="when the printed bound holds",
+                because="p = h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
+                claim=keeps,
+                given=opposed,
+                also_wrong=(Bound(name="no condition on the sign", claim=keeps),),
+            ),
+            *squeeze(),
+        )
+    )
+
+
+# --- the counterexample -------------------------------------------------------------------------------------------
+
+BETA = (2 - sp.log(3)) / sp.log(3) ** 2
+FIRST = sp.log(3)
+SUM_FROM_ONE = 3 * sp.log(2) + 1
+"""λΣΔ over all steps from the first on; over r > j it is 1."""
+BRACKET = (sp.Rational(15735771, 10**7), sp.Rational(15735772, 10**7))
+"""Between these lies the x_1 of the second instance (B = 1)."""
+
+
+def softplus(z: sp.Expr) -> sp.Expr:
+    """ln(1 + e^z), left as it stands at constants, so that a proof shows what it evaluates."""
+    return sp.log(1 + sp.exp(z, evaluate=False), evaluate=False)
+
+
+def tail_input(r: sp.Expr | int) -> sp.Expr:
+    """x_{2+r} = ln(e^{2^{−r}} − 1), whose Δ is 2^{−r}."""
+    return sp.log(sp.exp(sp.Rational(1, 2) ** r) - 1)
+
+
+def linear_gain(z: sp.Expr) -> sp.Expr:
+    """B(x) = 1 + βx."""
+    return 1 + BETA * z
+
+
+def write(z: sp.Expr, gain_of: sp.Expr) -> sp.Expr:
+    """B(x)Δ(x)x."""
+    return gain_of * softplus(z) * z
+
+
+def sensitivity_at_zero(gain_of: sp.Expr, state: sp.Expr | int) -> sp.Expr:
+    """K_2 at x_2 = 0, from the definition: d/dx [B(x)Δ(x)x + e^{−Δ(x)} h_1], to be evaluated."""
+    return sp.Subs(sp.Derivative(write(x, gain_of) + sp.exp(-softplus(x)) * state, x), x, 0)
+
+
+def _tail() -> tuple[Step, ...]:
+    positive = sp.Symbol("y", positive=True)
+    return (
+        Identity(name="softplus(ln(e^y − 1)) = y", lhs=softplus(sp.log(sp.exp(positive) - 1)), rhs=positive),
+        Induction(
+            name="the later steps add up to 1 − 2^{−n}",
+            index=n,
+            start=0,
+            initial=sp.S.Zero,
+            next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
+            closed=1 - sp.Rational(1, 2) ** n,
+        ),
+        Limit(
+            name="in all to 1",
+            expression=1 - sp.Rational(1, 2) ** y,
+            variable=y,
+            point=sp.oo,
+            value=sp.S.One,
+        ),
+    )
+
+
+def _constant_gain() -> tuple[Step, ...]:
+    """B = 1: x_1 = a with a·softplus(a) = 4 ln 2 cancels too; a is enclosed."""
+    a = sp.Symbol("a", positive=True)
+    state = a * softplus(a)
+    low, high = BRACKET
+    return (
+        Enclosed(name="B = 1: below the root", claim=sp.Lt(state.subs(a, low), 4 * sp.log(2))),
+        Enclosed(name="B = 1: above the root", claim=sp.Gt(state.subs(a, high), 4 * sp.log(2))),
+        Enclosed(name="B = 1: only one root in [1, 2]", claim=sp.Gt(sp.diff(state, a), 0), over={a: (1, 2)}),
+        Cited(name="a root lies between", statement="continuity", source="intermediate value theorem"),
+        Identity(
+            name="B = 1: K_2 vanishes with a·softplus(a) − 4 ln 2",
+            lhs=sensitivity_at_zero(sp.S.One, state),
+            rhs=(4 * sp.log(2) - state) / 4,
+        ),
+    )
+
+
+def disproof() -> Proof:
+    """λ = 1, Δ = softplus, B = 1 + βx: the sensitivity to x_2 is 0 at every later time."""
+    memory = propagation()
+    here = sensitivity_at_zero(linear_gain(x), 4 * sp.log(2))
+    return Proof(
+        steps=(
+            *_tail(),
+            Identity(name="Δ_1 = 2 ln 2", lhs=softplus(FIRST), rhs=2 * sp.log(2)),
+            Identity(name="h_1 = 4 ln 2", lhs=write(FIRST, linear_gain(FIRST)), rhs=4 * sp.log(2)),
+            Identity(name="∂(BΔx)/∂x = ln 2 at x_2 = 0", lhs=sensitivity_at_zero(linear_gain(x), 0), rhs=sp.log(2)),
+            Identity(name="K_2 = 0", lhs=here, rhs=sp.S.Zero),
+            memory,
+            Specialise(name="the left side is 0 at every t ≥ 2", of=memory, at={gain: sp.S.Zero}),
+            Identity(
+                name="c = λΣ_{r≥1}Δ = 3 ln 2 + 1, and the right side is ln 2/(8e)",
+                lhs=sp.exp(-(softplus(FIRST) + softplus(sp.S.Zero) + 1), evaluate=False) * sp.log(2),
+                rhs=sp.log(2) / (8 * sp.E),
+            ),
+            *_constant_gain(),
+            Bound(name="no c helps: e^{−c} ln 2 > 0", claim=sp.Gt(sp.exp(-y) * sp.log(2), 0, evaluate=False)),
+            Enclosed(
+                name="0 ≥ ln 2/(8e) is false: it is 0.0318…",
+                claim=sp.Gt(sp.log(2) / (8 * sp.E), sp.Rational(318, 10**4), evaluate=False),
+            ),
+        )
+    )
+
+
+# --- the criterion ------------------------------------------------------------------------------------------------
+
+
+def _forgotten() -> tuple[Step, ...]:
+    """Σ = ∞ and λ > 0: |K|e^{−λs} ≤ |K|/(1 + λs), below any ε once s is large."""
+    bound, room = sp.Symbol("epsilon", positive=True), lam * total
+    tangent = Bound(
+        name="e^{−y}(1 + y) ≤ 1",
+        claim=sp.Le(sp.exp(-y) * (1 + y), 1),
+        also_wrong=(Bound(name="1 + 2y", claim=sp.Le(sp.exp(-y) * (1 + 2 * y), 1)),),
+    )
+    small = sp.Lt(NOW, bound)
+    large = sp.Ge(room * bound, gain)
+    known = sp.Le(sp.exp(-room) * (1 + room), 1)
+    return (
+        tangent,
+        Specialise(name="at y = λs", of=tangent, at={y: room}),
+        Bound(
+            name="Σ = ∞ and λ > 0: below every ε once λs ≥ |K|/ε",
+            claim=small,
+            given=(known, large),
+            also_wrong=(
+                Bound(name="s not large", claim=small, given=(known,)),
+                Bound(name="λs ≥ |K|/(2ε)… with ε halved", claim=sp.Lt(NOW, bound / 4), given=(known, large)),
+            ),
+        ),
+    )
+
+
+def criterion() -> Proof:
+    """The limit exists, and is > 0 iff K ≠ 0 and (λ = 0 or Σ Δ < ∞)."""
+    nonzero, rate = sp.Symbol("K_j", positive=True), sp.Symbol("lambda_n", positive=True)
+    step, upper = sp.symbols("Delta_r S_all", nonnegative=True)
+    return Proof(
+        steps=(
+            propagation(),
+            exponential(),
+            Bound(
+                name="the sensitivity never grows",
+                because="so its limit exists",
+                claim=sp.Le(NOW * sp.exp(-lam * step), NOW),
+                also_wrong=(Bound(name="strictly", claim=sp.Lt(NOW * sp.exp(-lam * step), NOW)),),
+            ),
+            Cited(
+                name="either ΣΔ is finite, or its partial sums pass every bound",
+                statement="a monotone sequence of reals converges or is unbounded",
+                source="monotone convergence",
+            ),
+            *squeeze(),
+            Bound(
+                name="⇐: ΣΔ ≤ S keeps at least |K|e^{−λS} > 0",
+                claim=sp.And(
+                    sp.Ge(nonzero * sp.exp(-rate * total), nonzero * sp.exp(-rate * upper)),
+                    sp.Gt(nonzero * sp.exp(-rate * upper), 0),
+                ),
+                given=(sp.Le(total, upper),),
+                also_wrong=(
+                    Bound(
+                        name="Σ not bounded",
+                        claim=sp.Ge(nonzero * sp.exp(-rate * total), nonzero * sp.exp(-rate * upper)),
+                    ),
+                ),
+            ),
+            Identity(name="⇐: λ = 0 keeps |K|", lhs=(NOW).subs(lam, 0), rhs=gain),
+            Identity(name="⇒: K = 0 is never felt", lhs=NOW.subs(gain, 0), rhs=sp.S.Zero),
+            *_forgotten(),
+            Bound(
+                name="a limit ≥ ε > 0 bounds λΣΔ by |K|/ε, so Δ → 0: the converse of Lemma 2",
+                because="the terms of a convergent series tend to 0",
+                claim=sp.Le(lam * total * upper, gain),
+                given=(sp.Ge(NOW, upper), sp.Le(sp.exp(-lam * total) * (1 + lam * total), 1)),
+            ),
+            *slow_steps(),
+            Limit(
+                name="Δ → 0 is not enough: with Δ = ln(1 + 1/r) the sensitivity (m+1)^{−λ} still tends to 0",
+                expression=sp.exp(-rate * sp.log(y + 1)),
+                variable=y,
+                point=sp.oo,
+                value=sp.S.Zero,
+            ),
+        )
+    )
