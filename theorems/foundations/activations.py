@@ -1,0 +1,67 @@
+"""SiLU as the official blocks have it: two of them make a line, two more a step that saturates on integers."""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Identity, Proof
+
+x, d = sp.symbols("x d", real=True)
+w, y = sp.Symbol("w", positive=True), sp.Symbol("y", nonnegative=True)
+
+
+def silu(e: sp.Expr) -> sp.Expr:
+    """x·σ(x)."""
+    return e / (1 + sp.exp(-e))
+
+
+def silu_step(e: sp.Expr) -> sp.Expr:
+    """(SiLU(w(d+1)) − SiLU(wd))/w: about 1[d ≥ 0] on integers."""
+    return (silu(w * (e + 1)) - silu(w * e)) / w
+
+
+PAIR = sp.Eq(silu(x) - silu(-x), x, evaluate=False)
+STEP = sp.Eq(silu_step(d) + silu_step(-1 - d), 1, evaluate=False)
+
+
+def silu_pair() -> Proof:
+    """σ(x) + σ(−x) = 1."""
+    wrong = Identity(name="SiLU(x) + SiLU(−x)", lhs=silu(x) + silu(-x), rhs=x)
+    return Proof(
+        steps=(
+            Identity(
+                name="σ(x) + σ(−x) = 1",
+                lhs=1 / (1 + sp.exp(-x)) + 1 / (1 + sp.exp(x)),
+                rhs=sp.S.One,
+            ),
+            Identity(name="SiLU(x) − SiLU(−x) = x", lhs=PAIR.lhs, rhs=PAIR.rhs, also_wrong=(wrong,)),
+        )
+    )
+
+
+def silu_step_proof() -> Proof:
+    """The symmetry from the pair; the two values next to the jump; and how flat SiLU is away from its bend."""
+    power = sp.Symbol("E", positive=True)
+    steep = Bound(
+        name="y/(1 + e^y) ≤ y/e^y",
+        because="E = e^y: so |SiLU(±y) − ReLU(±y)| ≤ y e^{−y}",
+        claim=sp.Le(y / (1 + power), y / power),
+        also_wrong=(Bound(name="y/(2e^y)", claim=sp.Le(y / (1 + power), y / (2 * power))),),
+    )
+    return Proof(
+        steps=(
+            Identity(name="at the jump: step(0) = σ(w)", lhs=sp.Subs(silu_step(d), d, 0), rhs=1 / (1 + sp.exp(-w))),
+            Identity(
+                name="before it: step(−1) = 1/(1 + e^w)", lhs=sp.Subs(silu_step(d), d, -1), rhs=1 / (1 + sp.exp(w))
+            ),
+            Identity(name="SiLU(y) = ReLU(y) − y/(1 + e^y)", lhs=sp.Subs(silu(x), x, y), rhs=y - y / (1 + sp.exp(y))),
+            Identity(name="SiLU(−y) = −y/(1 + e^y)", lhs=sp.Subs(silu(x), x, -y), rhs=-y / (1 + sp.exp(y))),
+            steep,
+            Identity(
+                name="step(d) + step(−1−d) = 1",
+                lhs=STEP.lhs,
+                rhs=STEP.rhs,
+                also_wrong=(Identity(name="step(d) + step(−d) = 1", lhs=silu_step(d) + silu_step(-d), rhs=sp.S.One),),
+            ),
+        )
+    )

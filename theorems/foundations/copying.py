@@ -1,0 +1,163 @@
+"""Selective copying (Gu & Dao 2023, §4.1.1): M content tokens among noise, then M markers; answer them in order.
+
+Layer 1 counts content tokens and markers. Layer 2 writes content l at address l and reads address i at marker i: the
+address n − M·[marker] turns into M codes by trapezoids, and B = C. State N = M; the values are one-hot.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
+
+t, s = sp.symbols("t s", integer=True, nonnegative=True)
+address = sp.Symbol("d", real=True)
+err, share = sp.symbols("e x", positive=True)
+"""e: how far a code is from one-hot; x = Me."""
+
+LARGEST_SHARE = sp.Rational(1, 8)
+OWN = (1 - err) * ((1 - err) ** 2 - (share - err) * err)
+CROSS = (1 + err) * (share - err) * (2 * (1 + err) + share)
+MARGIN = sp.Gt(OWN - CROSS, sp.Rational(1, 4))
+CODES = (sp.Le(share, LARGEST_SHARE), sp.Le(err, share))
+
+
+def relu(e: sp.Expr) -> sp.Expr:
+    """max(0, e)."""
+    return sp.Max(0, e)
+
+
+def trapezoid(d: sp.Expr) -> sp.Expr:
+    """1 for |d| ≤ 1/4, 0 for |d| ≥ 3/4, linear between."""
+    half = sp.Rational(1, 2)
+    return relu(2 * d + 3 * half) - relu(2 * d + half) - relu(2 * d - half) + relu(2 * d - 3 * half)
+
+
+def _count() -> Induction:
+    token = sp.Function("w", integer=True, nonnegative=True)
+    return Induction(
+        name="layer 1 counts: n_t = content tokens and markers up to t",
+        because="decay 1, Δ = 1; after all M contents the i-th marker has n = M + i, so its address is n − M = i",
+        index=t,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda n, k: n + token(k + 1),
+        closed=sp.Sum(token(s), (s, 1, t)),
+    )
+
+
+def _codes() -> tuple[Bound, ...]:
+    quarter = sp.Rational(1, 4)
+    own = sp.Eq(trapezoid(address), 1, evaluate=False)
+    other = sp.Eq(trapezoid(address), 0, evaluate=False)
+    near = (sp.Le(address, quarter), sp.Ge(address, -quarter))
+    return (
+        Bound(
+            name="the code of the own address is 1, with room 1/4",
+            claim=own,
+            given=near,
+            also_wrong=(Bound(name="room 1/3", claim=own, given=(sp.Le(sp.Abs(address), sp.Rational(1, 3)),)),),
+        ),
+        Bound(
+            name="and of every other 0",
+            claim=other,
+            given=(sp.Ge(sp.Abs(address), 3 * quarter),),
+            also_wrong=(Bound(name="from 2/3 on", claim=other, given=(sp.Ge(sp.Abs(address), sp.Rational(2, 3)),)),),
+        ),
+    )
+
+
+def _sharpness() -> tuple[Bound, Specialise, Bound]:
+    """|SiLU(wy)/w − ReLU(y)| = |y|/(1 + e^{w|y|}) ≤ 1/w."""
+    u, w = sp.Symbol("u", nonnegative=True), sp.Symbol("w", positive=True)
+    y = sp.Symbol("y", nonnegative=True)
+    tangent = Bound(name="1 + u ≤ e^u", claim=sp.Ge(sp.exp(u), 1 + u))
+    small = sp.Le(y / (1 + sp.exp(w * y)), 1 / w)
+    return (
+        tangent,
+        Specialise(name="at u = wy", of=tangent, at={u: w * y}),
+        Bound(
+            name="SiLU(w·)/w is within 1/w of ReLU, so each code within 4/w: w ≥ 32M makes x ≤ 1/8",
+            claim=small,
+            given=(sp.Ge(sp.exp(w * y), 1 + w * y),),
+            also_wrong=(
+                Bound(name="without the tangent", claim=small),
+                Bound(name="1/(4w)", claim=sp.Le(small.lhs, 1 / (4 * w)), given=(sp.Ge(sp.exp(w * y), 1 + w * y),)),
+            ),
+        ),
+    )
+
+
+def _no_smaller_state() -> tuple[Bound, InductionOn, Bound, Cited]:
+    """S_il = C(marker i)·B(l): right on all 2^M contents makes S strictly diagonally dominant, so N ≥ rank S = M."""
+    entry, own, part, mass, x, top = (
+        *sp.symbols("S_il S_ii T", real=True),
+        sp.Symbol("mass", nonnegative=True),
+        sp.Symbol("x_l", real=True),
+        sp.Symbol("X", nonnegative=True),
+    )
+    within = sp.Le(sp.Abs(part), mass * top)
+    signs = Bound(
+        name="some content makes the other l contribute −|S_il| to marker i",
+        because="two values, ε_l = ±1; over all l ≠ i at once: S_ii − Σ|S_il| > 0 is needed",
+        claim=sp.Or(sp.Eq(entry, -sp.Abs(entry), evaluate=False), sp.Eq(-entry, -sp.Abs(entry), evaluate=False)),
+    )
+    sums = InductionOn(
+        name="|Σ_{l≠i} S_il x_l| ≤ Σ|S_il|·max|x_l|",
+        base=Bound(name="empty", claim=within, given=(sp.Eq(part, 0, evaluate=False), sp.Eq(mass, 0, evaluate=False))),
+        step=Bound(
+            name="one more",
+            claim=sp.Le(sp.Abs(part + entry * x), (mass + sp.Abs(entry)) * top),
+            given=(within, sp.Le(sp.Abs(x), top)),
+        ),
+        conclusion=within,
+    )
+    kernel = (within, sp.Gt(own, mass), sp.Or(sp.Eq(own * top + part, 0), sp.Eq(-own * top + part, 0)))
+    regular = Bound(
+        name="so S x = 0 only for x = 0",
+        because="take i with |x_i| = X the largest",
+        claim=sp.Eq(top, 0, evaluate=False),
+        given=kernel,
+        also_wrong=(
+            Bound(
+                name="dominance not strict",
+                claim=sp.Eq(top, 0, evaluate=False),
+                given=(within, sp.Ge(own, mass), kernel[2]),
+            ),
+        ),
+    )
+    rank = Cited(name="rank S ≤ N", statement="S = C B has rank at most its inner size N", source="rank of a product")
+    return signs, sums, regular, rank
+
+
+def proof() -> Proof:
+    """The margin of the construction, and that no additive state smaller than M does it."""
+    whole, e = sp.symbols("m_other e", positive=True)
+    return Proof(
+        hypotheses=CODES,
+        steps=(
+            _count(),
+            *_codes(),
+            *_sharpness(),
+            Identity(
+                name="own and cross scores: M − 1 other addresses, amplitudes 1 ± e",
+                because="⟨C_i, B_i⟩ ≥ (1−e)² − (M−1)e², |⟨C_i, B_l⟩| ≤ 2e(1+e) + (M−2)e², with M e = x",
+                lhs=(1 - e) * ((1 - e) ** 2 - whole * e**2) - (1 + e) * whole * (2 * e * (1 + e) + (whole + 1) * e**2),
+                rhs=(OWN - CROSS).subs({err: e, share: (whole + 1) * e}),
+            ),
+            *_no_smaller_state(),
+            Bound(
+                name="the margin at every marker is above 1/4",
+                claim=MARGIN,
+                given=CODES,
+                also_wrong=(
+                    Bound(
+                        name="codes twice as blunt",
+                        claim=MARGIN,
+                        given=(sp.Le(share, 3 * LARGEST_SHARE), CODES[1]),
+                    ),
+                    Bound(name="above 0.9", claim=sp.Gt(OWN - CROSS, sp.Rational(9, 10)), given=CODES),
+                ),
+            ),
+        ),
+    )

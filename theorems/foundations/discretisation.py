@@ -1,0 +1,205 @@
+"""From the continuous state to a step: zero-order hold, Euler, the bilinear rule, and the gated RNN inside ZOH.
+
+Section 2 of the paper; Gu & Dao (2023), eq. 4 and Theorem 1. One state with eigenvalue −λ ≤ 0, step Δ, x = λΔ.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Cited, Enclosed, Identity, Limit, Proof, Specialise
+
+x = sp.Symbol("x", nonnegative=True)
+s, z, h0, u = sp.symbols("s z h_0 u", real=True)
+lam, step = sp.symbols("lambda Delta", positive=True)
+
+
+# --- zero-order hold ----------------------------------------------------------------------------------------------
+
+
+def zoh_flow(time: sp.Expr) -> sp.Expr:
+    """h(time) under h′ = −λh + u with u held: e^{−λs}h_0 + (1 − e^{−λs})/λ · u."""
+    return sp.exp(-lam * time) * h0 + (1 - sp.exp(-lam * time)) / lam * u
+
+
+def zoh() -> Proof:
+    """The flow solves the equation, is the only solution, and at λ → 0 the gain is Δ."""
+    other = sp.Function("d", real=True)(s)
+    slope = sp.Derivative(other, s)
+    return Proof(
+        steps=(
+            Identity(
+                name="it solves h′ = −λh + u",
+                lhs=sp.Derivative(zoh_flow(s), s),
+                rhs=-lam * zoh_flow(s) + u,
+                also_wrong=(
+                    Identity(
+                        name="Euler's gain",
+                        lhs=sp.Derivative(sp.exp(-lam * s) * h0 + s * u, s),
+                        rhs=-lam * (sp.exp(-lam * s) * h0 + s * u) + u,
+                    ),
+                ),
+            ),
+            Identity(name="from h(0) = h_0", lhs=sp.Subs(zoh_flow(s), s, 0), rhs=h0),
+            Identity(
+                name="a difference d of two solutions has (e^{λs}d)′ = e^{λs}(d′ + λd)",
+                because="and d′ = −λd, d(0) = 0",
+                lhs=sp.Derivative(sp.exp(lam * s) * other, s),
+                rhs=sp.exp(lam * s) * (slope + lam * other),
+            ),
+            Cited(name="so it is constant", statement="f′ = 0 makes f constant", source="mean value theorem"),
+            Limit(
+                name="at λ → 0 the gain is Δ",
+                expression=(1 - sp.exp(-lam * step)) / lam,
+                variable=lam,
+                point=sp.S.Zero,
+                value=step,
+            ),
+            Identity(
+                name="two steps are one step of double length, with the same input",
+                lhs=sp.exp(-lam * step) * zoh_flow(step) + (1 - sp.exp(-lam * step)) / lam * u,
+                rhs=zoh_flow(2 * step),
+            ),
+        )
+    )
+
+
+# --- Euler --------------------------------------------------------------------------------------------------------
+
+y = sp.Symbol("y", positive=True)
+RATIO = (1 - sp.exp(-y)) / y
+GAP = sp.And(sp.Ge(RATIO, 1 - y / 2), sp.Le(RATIO, 1 - y / 2 + y**2 / 6))
+
+
+def euler_gap() -> Proof:
+    """ZOH's gain over Euler's is (1 − e^{−x})/x, within x²/6 of 1 − x/2."""
+    lower, upper = x - x**2 / 2, x - x**2 / 2 + x**3 / 6
+    below = Bound(
+        name="lower, times x",
+        claim=sp.Ge(1 - sp.exp(-x), lower),
+        because="1 − e^{−x} − x + x²/2 and its first two derivatives are ≥ 0 at 0",
+        also_wrong=(Bound(name="x²/3 for x²/2", claim=sp.Ge(1 - sp.exp(-x), x - x**2 / 3)),),
+    )
+    above = Bound(
+        name="upper, times x",
+        claim=sp.Le(1 - sp.exp(-x), upper),
+        also_wrong=(Bound(name="x³/7 for x³/6", claim=sp.Le(1 - sp.exp(-x), lower + x**3 / 7)),),
+    )
+    at_y = [Specialise(name=f"{part.name}, at y > 0", of=part, at={x: y}) for part in (below, above)]
+    return Proof(
+        steps=(
+            below,
+            above,
+            Limit(name="the ratio tends to 1", expression=RATIO, variable=y, point=sp.S.Zero, value=sp.S.One),
+            *at_y,
+            Bound(
+                name="divide by y > 0",
+                claim=GAP,
+                given=tuple(part.claim.subs(x, y) for part in (below, above)),
+            ),
+        )
+    )
+
+
+# --- bilinear -----------------------------------------------------------------------------------------------------
+
+TUSTIN = (1 - x / 2) / (1 + x / 2)
+BILINEAR = sp.And(sp.Ge(sp.exp(-x) - TUSTIN, 0), sp.Le(sp.exp(-x) - TUSTIN, x**3 / 12))
+
+
+def bilinear() -> Proof:
+    """The trapezoidal rule's factor: inside the unit disc, negative beyond x = 2, third-order exact."""
+    after = sp.Symbol("h_1", real=True)
+    trapezoid = sp.Eq(after, h0 + step / 2 * ((-lam * h0 + u) + (-lam * after + u)), evaluate=False)
+    solved = (1 - lam * step / 2) / (1 + lam * step / 2) * h0 + step / (1 + lam * step / 2) * u
+    scaled = (1 + x / 2) * sp.exp(-x) - (1 - x / 2)
+    bend = Bound(name="x(1 − e^{−x})/2 ≥ 0", claim=sp.Ge(x / 2 - x * sp.exp(-x) / 2, 0))
+    return Proof(
+        steps=(
+            Bound(
+                name="the trapezoidal rule, solved for h_1",
+                claim=sp.Eq(after, solved, evaluate=False),
+                given=(trapezoid,),
+                also_wrong=(
+                    Bound(name="the input not halved", claim=sp.Eq(after, solved + step * u / 9), given=(trapezoid,)),
+                ),
+            ),
+            Bound(name="|factor| ≤ 1, and < 1 for x > 0", claim=sp.And(sp.Le(TUSTIN, 1), sp.Gt(TUSTIN, -1))),
+            Bound(
+                name="negative exactly for λΔ > 2",
+                because="so the state alternates, as no solution of the equation does",
+                claim=sp.And(sp.Implies(sp.Gt(x, 2), sp.Lt(TUSTIN, 0)), sp.Implies(sp.Le(x, 2), sp.Ge(TUSTIN, 0))),
+                also_wrong=(Bound(name="for λΔ > 1", claim=sp.Implies(sp.Gt(x, 1), sp.Lt(TUSTIN, 0))),),
+            ),
+            Bound(name="e^{−x} is above it", claim=sp.Ge(scaled, 0)),
+            bend,
+            Identity(
+                name="x³/12 − ((1 + x/2)e^{−x} − (1 − x/2)) has second derivative x(1 − e^{−x})/2",
+                lhs=sp.Derivative(x**3 / 12 - scaled, (x, 2)),
+                rhs=x / 2 - x * sp.exp(-x) / 2,
+            ),
+            Identity(
+                name="and vanishes at 0 with its first derivative",
+                lhs=sp.Subs(sp.Derivative(x**3 / 12 - scaled, x) ** 2 + (x**3 / 12 - scaled) ** 2, x, 0),
+                rhs=sp.S.Zero,
+            ),
+            Cited(
+                name="so it is ≥ 0",
+                statement="f(0) = f′(0) = 0 and f″ ≥ 0 on x ≥ 0 give f ≥ 0",
+                source="Taylor's formula",
+                states=sp.Ge(x**3 / 12 - scaled, 0),
+            ),
+            Bound(
+                name="0 ≤ e^{−x} − (1 − x/2)/(1 + x/2) ≤ x³/12",
+                because="divide by 1 + x/2 ≥ 1",
+                claim=BILINEAR,
+                given=(sp.Ge(scaled, 0), sp.Ge(x**3 / 12 - scaled, 0)),
+                also_wrong=(
+                    Bound(name="x³/13", claim=sp.Le(sp.exp(-x) - TUSTIN, x**3 / 13)),
+                    Bound(name="without the lower link", claim=BILINEAR, given=(sp.Ge(x**3 / 12 - scaled, 0),)),
+                ),
+            ),
+        )
+    )
+
+
+# --- the gated RNN ------------------------------------------------------------------------------------------------
+
+
+def sigmoid(e: sp.Expr) -> sp.Expr:
+    """1/(1 + e^{−e})."""
+    return 1 / (1 + sp.exp(-e))
+
+
+def softplus(e: sp.Expr) -> sp.Expr:
+    """ln(1 + e^e)."""
+    return sp.log(1 + sp.exp(e))
+
+
+GATED = sp.Eq(
+    sp.exp(-softplus(z)) * h0 + (1 - sp.exp(-softplus(z))) * u, (1 - sigmoid(z)) * h0 + sigmoid(z) * u, evaluate=False
+)
+
+
+def gated_rnn() -> Proof:
+    """N = 1, A = −1, B = 1, Δ = softplus(z): ZOH is the gated RNN with g = σ(z); Euler writes Δ > g instead."""
+    written = sp.Subs(softplus(z) - sigmoid(z), z, 0)
+    return Proof(
+        steps=(
+            Identity(name="e^{−softplus(z)} = 1 − σ(z)", lhs=sp.exp(-softplus(z)), rhs=1 - sigmoid(z)),
+            Identity(
+                name="Euler writes softplus(z) u: at z = 0 with h = 0, u = 1 it gives ln 2, the gated RNN 1/2",
+                lhs=written,
+                rhs=sp.log(2) - sp.Rational(1, 2),
+            ),
+            Enclosed(
+                name="ln 2 > 1/2: the official Euler block is not that RNN",
+                claim=sp.Gt(sp.log(2), sp.Rational(1, 2), evaluate=False),
+            ),
+            Bound(
+                name="Euler always writes more: Δ > 1 − e^{−Δ}",
+                claim=sp.Ge(x, 1 - sp.exp(-x)),
+            ),
+            Identity(name="ZOH, N = 1, A = −1 is h ← (1 − g)h + g u", lhs=GATED.lhs, rhs=GATED.rhs),
+        )
+    )

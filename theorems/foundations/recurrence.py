@@ -1,0 +1,229 @@
+"""One recurrence, many forms: the unrolled sum, the scan, the convolution and its FFT, masked attention, chunks.
+
+Section 2 of the paper and Appendix A; Gu & Dao (2023), Dao & Gu (2024).
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Enclosed, Identity, Induction, Proof
+
+n, j, r = sp.symbols("n j r", integer=True, nonnegative=True)
+a, b = sp.Function("a"), sp.Function("b")
+i, m = sp.symbols("i m", integer=True, nonnegative=True)
+c, start = sp.Symbol("a", positive=True), sp.Symbol("h_i", real=True)
+
+
+def unrolled_sum(length: sp.Expr) -> sp.Expr:
+    """Σ_{j=1}^{length} (Π_{r=j+1}^{length} a_r) b_j, the state after `length` steps from 0."""
+    return sp.Sum(sp.Product(a(r), (r, j + 1, length)) * b(j), (j, 1, length))
+
+
+def unrolled() -> Proof:
+    """h_t = a_t h_{t−1} + b_t from h_0 = 0, by induction."""
+    return Proof(
+        steps=(
+            Induction(
+                name="the recurrence unrolls",
+                because="peel the newest write off the sum and the newest decay off each product",
+                index=n,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, t: a(t + 1) * h + b(t + 1),
+                closed=unrolled_sum(n),
+            ),
+        )
+    )
+
+
+def scan_associative() -> Proof:
+    """(a1, b1) ∘ (a2, b2) is associative, and the fold of all steps is (Π a, h)."""
+    a1, a2, a3, b1, b2, b3 = sp.symbols("a1 a2 a3 b1 b2 b3", real=True)
+
+    def then(first: tuple[sp.Expr, sp.Expr], second: tuple[sp.Expr, sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
+        return first[0] * second[0], second[0] * first[1] + second[1]
+
+    one, two, three = (a1, b1), (a2, b2), (a3, b3)
+    left, right = then(then(one, two), three), then(one, then(two, three))
+    return Proof(
+        steps=(
+            Identity(name="decays compose", lhs=left[0], rhs=right[0]),
+            Identity(name="states compose", lhs=left[1], rhs=right[1]),
+            folded_block(),
+        )
+    )
+
+
+def folded_block() -> Induction:
+    """The state m steps after h_i: Π a · h_i + what the block writes by itself."""
+    own = sp.Sum(sp.Product(a(r), (r, j + 1, i + m)) * b(j), (j, i + 1, i + m))
+    return Induction(
+        name="a block of m steps acts as (Π a, its own state): any bracketing, any chunks",
+        index=m,
+        start=0,
+        initial=start,
+        next=lambda h, t: a(i + t + 1) * h + b(i + t + 1),
+        closed=sp.Product(a(r), (r, i + 1, i + m)) * start + own,
+    )
+
+
+# --- convolution --------------------------------------------------------------------------------------------------
+
+
+def _powers() -> Induction:
+    return Induction(
+        name="a constant decay unrolls to powers",
+        index=n,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda h, t: c * h + b(t + 1),
+        closed=sp.Sum(c ** (n - j) * b(j), (j, 1, n)),
+    )
+
+
+def _kernel() -> Induction:
+    """Σ_n C_n (Σ_j a_n^{t−j} B_n x_j) = Σ_j k(t−j) x_j, one state after the other."""
+    C, B, decay, x = (sp.Function(name, real=True) for name in "CBax")
+    t, state = sp.Symbol("t", integer=True, positive=True), sp.Symbol("s", integer=True, positive=True)
+    return Induction(
+        name="N states add up to one kernel k(i) = Σ_n C_n a_n^i B_n",
+        index=m,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda y, k: y + sp.Sum(C(k + 1) * B(k + 1) * decay(k + 1, t - j) * x(j), (j, 1, t)),
+        because="a(n, i) stands for a_n^i",
+        closed=sp.Sum(sp.Sum(C(state) * B(state) * decay(state, t - j), (state, 1, m)) * x(j), (j, 1, t)),
+    )
+
+
+def _no_wrap() -> Bound:
+    """Lags i and inputs j below L, read at t < L: i + j ≡ t (mod P) only if i + j = t, once P ≥ 2L − 1."""
+    lag, at, read, turns = sp.symbols("i j t q", integer=True)
+    length, period = sp.symbols("L P", integer=True, positive=True)
+    inside = [f for s in (lag, at, read) for f in (sp.Ge(s, 0), sp.Le(s, length - 1))]
+    wraps = sp.Eq(lag + at - read, turns * period, evaluate=False)
+    claim = sp.Eq(lag + at, read, evaluate=False)
+    return Bound(
+        name="padded to P ≥ 2L − 1 nothing wraps around",
+        claim=claim,
+        given=(*inside, wraps, sp.Ge(period, 2 * length - 1)),
+        also_wrong=(Bound(name="P = 2L − 2", claim=claim, given=(*inside, wraps, sp.Eq(period, 2 * length - 2))),),
+    )
+
+
+def _wraps() -> Bound:
+    """For L ≤ P ≤ 2L − 2 lag L−1 and input L−1 land on an output t = 2L − 2 − P that they do not belong to."""
+    length, period = sp.symbols("L P", integer=True, positive=True)
+    read = 2 * length - 2 - period
+    return Bound(
+        name="padded to less, the last lag of the last input lands on t = 2L − 2 − P",
+        claim=sp.And(sp.Ge(read, 0), sp.Le(read, length - 2), sp.Eq(2 * (length - 1) - read, period, evaluate=False)),
+        given=(sp.Ge(period, length), sp.Le(period, 2 * length - 2)),
+        also_wrong=(Bound(name="at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(sp.Le(period, 2 * length - 1),)),),
+    )
+
+
+def lti_convolution() -> Proof:
+    """S4D: the recurrence is a convolution, and the FFT computes it."""
+    z, period = sp.Symbol("z", real=True), sp.Symbol("P", integer=True, nonnegative=True)
+    return Proof(
+        steps=(
+            _powers(),
+            _kernel(),
+            Induction(
+                name="(z − 1) Σ_{k<P} z^k = z^P − 1",
+                because="so Σ_k ω^{k(i+j−t)} over a P-th root of unity ω is P where P divides i+j−t and 0 elsewhere:"
+                " the inverse DFT of a product of DFTs is the circular convolution; the identity holds in every ring",
+                index=period,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda s, k: s + (z - 1) * z**k,
+                closed=z**period - 1,
+            ),
+            _no_wrap(),
+            _wraps(),
+        )
+    )
+
+
+def s6_not_lti() -> Proof:
+    """Doubling the input does not double the output, even where Δ does not multiply the input."""
+    x, positive = sp.Symbol("x", real=True), sp.Symbol("x", positive=True)
+
+    def softplus(e: sp.Expr) -> sp.Expr:
+        return sp.log(1 + sp.exp(e))
+
+    def two_steps(first: sp.Expr, second: sp.Expr) -> sp.Expr:
+        return sp.exp(-softplus(second)) * first + second
+
+    defect = two_steps(2 * x, 2 * x) - 2 * two_steps(x, x)
+    v, w = sp.symbols("Delta_2 Delta_1", positive=True)
+    return Proof(
+        steps=(
+            Identity(
+                name="L = 1, write Δx: twice x gives 2x(softplus(2x) − softplus(x)) too much",
+                lhs=softplus(2 * x) * 2 * x - 2 * (softplus(x) * x),
+                rhs=2 * x * (softplus(2 * x) - softplus(x)),
+            ),
+            Bound(
+                name="which is > 0 at every x > 0",
+                because="Δ_1 = softplus(x), Δ_2 = softplus(2x)",
+                claim=sp.Gt(2 * positive * (v - w), 0),
+                given=(
+                    sp.Eq(sp.exp(v), 1 + sp.exp(2 * positive), evaluate=False),
+                    sp.Eq(sp.exp(w), 1 + sp.exp(positive), evaluate=False),
+                ),
+            ),
+            Enclosed(
+                name="x = ln 3: 2 ln 3 (ln 10 − ln 4) > 0",
+                claim=sp.Gt(2 * sp.log(3) * (sp.log(10) - sp.log(4)), 2, evaluate=False),
+            ),
+            Identity(
+                name="L = 2, only the decay selective: at x = (ln 3, ln 3) the defect is 2 ln 3 (1/10 − 1/4)",
+                lhs=sp.Subs(defect, x, sp.log(3)),
+                rhs=2 * sp.log(3) * (sp.Rational(1, 10) - sp.Rational(1, 4)),
+            ),
+            Induction(
+                name="it does commute with a delay: zeros before the input leave the state at 0",
+                because="time-invariant but not linear; with Δ frozen, linear but not time-invariant",
+                index=m,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, k: a(k) * h,
+                closed=sp.S.Zero * m,
+            ),
+        )
+    )
+
+
+# --- masked attention ---------------------------------------------------------------------------------------------
+
+
+def ssd_duality() -> Proof:
+    """Mamba-2: y_t = Σ_{j≤t} (Π_{r=j+1}^t a_r)(C_t·B_j) Δ_j x_j, one row of (L ∘ CBᵀ)X; chunks give the same."""
+    C, B, mask, x = sp.Function("C", real=True), *(sp.Function(f, real=True) for f in ("B", "M", "X"))
+    t, state = sp.Symbol("t", integer=True, positive=True), sp.Symbol("s", integer=True, positive=True)
+    Delta, rate = sp.Function("Delta", positive=True), sp.Symbol("A", negative=True)
+    return Proof(
+        steps=(
+            Induction(
+                name="the sum over N states is the score C_t·B_j",
+                because="M(j) = Π_{r=j+1}^t a_r is one number a head, the same for all states; X(j) = Δ_j x_j",
+                index=m,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda y, k: y + sp.Sum(C(k + 1) * mask(j) * B(k + 1, j) * x(j), (j, 1, t)),
+                closed=sp.Sum(mask(j) * sp.Sum(C(state) * B(state, j), (state, 1, m)) * x(j), (j, 1, t)),
+            ),
+            Induction(
+                name="the mask is e^{A(cumsum_t − cumsum_j)}",
+                index=m,
+                start=0,
+                initial=sp.S.One,
+                next=lambda p, k: sp.exp(rate * Delta(j + k + 1)) * p,
+                closed=sp.exp(rate * (sp.Sum(Delta(r), (r, 1, j + m)) - sp.Sum(Delta(r), (r, 1, j)))),
+            ),
+            folded_block(),
+        )
+    )
