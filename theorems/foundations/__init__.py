@@ -70,7 +70,8 @@ CLAIMS = (
         form=Form.PRINTED,
         title="S4D: recurrence = convolution = FFT zero-padded to at least 2L − 1",
         statement=r"y_t=\sum_{j\le t}k_{t-j}x_j,\ k_i=\sum_nC_n\bar\Lambda_n^i\bar B_n;\quad "
-        r"y=\mathcal F_P^{-1}(\mathcal F_Pk\cdot\mathcal F_Px)\ \text{on}\ 0\le t<L\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
+        r"y=\mathcal F_P^{-1}(\mathcal F_Pk\cdot\mathcal F_Px)\ \text{on}\ 0\le t<L"
+        r"\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
         depends_on=("foundations.unrolled",),
         proof=recurrence.lti_convolution,
     ),

@@ -90,12 +90,8 @@ def _sharpness() -> tuple[Bound, Specialise, Bound]:
 
 def _no_smaller_state() -> tuple[Bound, InductionOn, Bound, Cited]:
     """S_il = C(marker i)·B(l): right on all 2^M contents makes S strictly diagonally dominant, so N ≥ rank S = M."""
-    entry, own, part, mass, x, top = (
-        *sp.symbols("S_il S_ii T", real=True),
-        sp.Symbol("mass", nonnegative=True),
-        sp.Symbol("x_l", real=True),
-        sp.Symbol("X", nonnegative=True),
-    )
+    entry, own, part, x = sp.symbols("S_il S_ii T x_l", real=True)
+    mass, top = sp.symbols("mass X", nonnegative=True)
     within = sp.Le(sp.Abs(part), mass * top)
     signs = Bound(
         name="some content makes the other l contribute −|S_il| to marker i",
