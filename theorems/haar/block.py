@@ -1,0 +1,379 @@
+"""From eq. (8) to the recurrence that runs: what the printed parameters give there, and what does compute Haar.
+
+The Euler recurrence has Δ on the input too; the construction for the official blocks uses no decay at all, and takes
+its wavelets from differences of SiLUs of time.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.calculus import Grows, Integrated
+from theorems.claim import Claim, Form
+from theorems.haar.heaviside import KAPPA, W
+from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
+
+w, lam, delta, u, x, z = sp.symbols("w lambda Delta u x z", positive=True)
+s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
+m, n, L = sp.symbols("m n L", integer=True, nonnegative=True)
+i, j = sp.symbols("i j", integer=True, nonnegative=True)
+
+
+def silu(e: sp.Expr) -> sp.Expr:
+    """e/(1 + e^{−e})."""
+    return e / (1 + sp.exp(-e))
+
+
+# --- the mismatch between eq. (8) and the recurrence ------------------------------------------------------------------
+
+
+def _mismatch() -> Proof:
+    gate = sp.Function("Delta", positive=True)
+    kernel = sp.exp(-lam * sp.Integral(gate(r), (r, s, t)))
+    later = sp.Symbol("A", nonnegative=True)
+    return Proof(
+        steps=(
+            Identity(
+                name="the Euler kernel is the derivative of eq. (8)",
+                because="Δ(s)e^{−λ∫_s^tΔ} = λ^{−1} ∂_s e^{−λ∫_s^tΔ}",
+                lhs=gate(s) * kernel,
+                rhs=sp.diff(kernel, s) / lam,
+            ),
+            Integrated(
+                name="so its mass over [a, b] is what eq. (8) gains there",
+                integrand=gate(s) * kernel,
+                variable=s,
+                low=a,
+                high=b,
+                antiderivative=kernel / lam,
+                value=(kernel.subs(s, b) - kernel.subs(s, a)) / lam,
+            ),
+            Identity(
+                name="discretely: ZOH's weight is eq. (8)'s difference",
+                because="A = Σ_{r>s}Δ_r; λ = 1",
+                lhs=sp.exp(-later) * (1 - sp.exp(-delta)),
+                rhs=sp.exp(-later) - sp.exp(-(later + delta)),
+            ),
+            Bound(
+                name="and Euler's lies above it",
+                claim=sp.Ge(delta * sp.exp(-later), sp.exp(-later) * (1 - sp.exp(-delta))),
+                given=(sp.Ge(delta, 1 - sp.exp(-delta)),),
+            ),
+            Bound(name="1 − e^{−Δ} ≤ Δ", claim=sp.Ge(delta, 1 - sp.exp(-delta))),
+            Limit(
+                name="with the printed parameters the mass right of t̂ + x tends to 0",
+                because="by haar.thm1-amended it is at most π²/(12W); a Heaviside has mass 1 − t̂ − x there",
+                expression=KAPPA / W,
+                variable=W,
+                point=sp.oo,
+                value=sp.S.Zero,
+            ),
+            Limit(
+                name="and so does the mass left of t̂ − u",
+                because="it is at most e^{−Wu²/2}: the mass 1/λ gathers at t̂, a delta",
+                expression=sp.exp(-W * u**2 / 2),
+                variable=W,
+                point=sp.oo,
+                value=sp.S.Zero,
+            ),
+        )
+    )
+
+
+# --- every weight vector is reachable ---------------------------------------------------------------------------------
+
+
+def _any_weights() -> Proof:
+    grown = sp.Symbol("E", positive=True)
+    weight, so_far = sp.symbols("w_s Q", positive=True)
+    target = sp.Symbol("c", real=True)
+    step = Bound(
+        name="one step back in time",
+        because="E_s = E_{s+1} e^{w_s E_{s+1}} with E = e^{ΣΔ}; e^{−a} ≥ 1 − a gives 1/E_s ≥ 1/E_{s+1} − w_s",
+        claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight),
+        given=(sp.Ge(1 / grown, so_far), sp.Ge(sp.exp(-weight * grown), 1 - weight * grown)),
+        also_wrong=(
+            Bound(
+                name="½w_s",
+                claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight / 2),
+                given=(sp.Ge(1 / grown, so_far), sp.Ge(sp.exp(-weight * grown), 1 - weight * grown)),
+            ),
+        ),
+    )
+    return Proof(
+        steps=(
+            Identity(
+                name="solving backwards gives weight w_s",
+                because="Δ_s = w_s E with E = e^{Σ_{r>s}Δ_r} known already; the weight is Δ_s/E",
+                lhs=(weight * grown) / grown,
+                rhs=weight,
+            ),
+            Bound(name="every Δ_s is positive", claim=sp.Gt(weight * grown, 0)),
+            Bound(
+                name="two channels: every number is a difference of positive ones",
+                claim=sp.And(
+                    sp.Eq((sp.Max(target, 0) + 1) - (sp.Max(-target, 0) + 1), target, evaluate=False),
+                    sp.Gt(sp.Max(target, 0) + 1, 0),
+                    sp.Gt(sp.Max(-target, 0) + 1, 0),
+                ),
+                also_wrong=(
+                    Bound(
+                        name="without + 1: weights may vanish",
+                        claim=sp.And(sp.Gt(sp.Max(target, 0), 0), sp.Gt(sp.Max(-target, 0), 0)),
+                    ),
+                ),
+            ),
+            Bound(
+                name="e^{−a} ≥ 1 − a",
+                claim=sp.Ge(sp.exp(-u), 1 - u),
+            ),
+            InductionOn(
+                name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
+                base=Identity(name="nothing yet", lhs=1 / sp.S.One, rhs=1 - sp.S.Zero),
+                step=step,
+            ),
+            Bound(
+                name="with Σw ≤ ½ (C rescales): w_s ≤ Δ_s ≤ 2w_s",
+                because="1 ≤ E ≤ 1/(1 − Σw) ≤ 2: relative changes of Δ move log-weights by at most ΣΔ ≤ ln 2",
+                claim=sp.And(sp.Ge(weight * grown, weight), sp.Le(weight * grown, 2 * weight)),
+                given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far, sp.S.Half), sp.Ge(grown, 1)),
+                also_wrong=(
+                    Bound(
+                        name="Σw ≤ 0.6",
+                        claim=sp.Le(weight * grown, 2 * weight),
+                        given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far, sp.Rational(6, 10)), sp.Ge(grown, 1)),
+                    ),
+                ),
+            ),
+            Identity(
+                name="log-derivative of a weight",
+                because="log w_s = log Δ_s − Σ_{r>s}Δ_r",
+                lhs=sp.diff(sp.log(u) - x, x) * x,
+                rhs=-x,
+            ),
+        )
+    )
+
+
+# --- Haar in the official block ---------------------------------------------------------------------------------------
+
+
+def loss(at: sp.Expr) -> sp.Expr:
+    """φ(m) = m/(1 + e^{wm})."""
+    return at / (1 + sp.exp(w * at))
+
+
+def hinge_step(at: sp.Expr) -> sp.Expr:
+    """(SiLU(w(at + 1)) − SiLU(w·at))/w, at = t − a."""
+    return (silu(w * (at + 1)) - silu(w * at)) / w
+
+
+def _step_error() -> tuple[Step, ...]:
+    """1[t ≥ a] on integers, up to |φ(m + 1) − φ(m)| ≤ φ(1) = 1/(1 + e^w) for w ≥ 2."""
+    at_x = sp.Symbol("x", positive=True)
+    rising = sp.Ge(w * sp.exp(w * at_x), w * sp.exp(w))
+    first = sp.Symbol("f_1", positive=True)
+    phi, psi = sp.symbols("f g", nonnegative=True)
+    return (
+        Identity(name="at and after a: 1 less φ(m + 1) − φ(m)", lhs=hinge_step(m), rhs=1 - (loss(m + 1) - loss(m))),
+        Identity(name="before a: φ(m + 1) − φ(m)", lhs=hinge_step(-1 - m), rhs=loss(m + 1) - loss(m)),
+        Identity(name="at a itself the error is 1/(1 + e^w)", lhs=1 - hinge_step(sp.S.Zero), rhs=1 / (1 + sp.exp(w))),
+        Bound(
+            name="e^w(w − 1) ≥ 1 for w ≥ 2",
+            claim=sp.Ge(sp.exp(w) * (w - 1), 1),
+            given=(sp.Ge(w, 2), sp.Ge(sp.exp(w), 1 + w)),
+            also_wrong=(
+                Bound(name="w ≥ 1", claim=sp.Ge(sp.exp(w) * (w - 1), 1), given=(sp.Ge(w, 1), sp.Ge(sp.exp(w), 1 + w))),
+            ),
+        ),
+        Bound(name="e^w ≥ 1 + w", claim=sp.Ge(sp.exp(w), 1 + w)),
+        Grows(
+            name="w e^{wx} increases from x = 1",
+            larger=w * sp.exp(w * at_x),
+            smaller=w * sp.exp(w),
+            variable=at_x,
+            start=sp.S.One,
+        ),
+        Grows(
+            name="φ(x) ≤ φ(1) for x ≥ 1",
+            because="1 + e^{wx} ≥ x(1 + e^w)",
+            larger=1 + sp.exp(w * at_x),
+            smaller=at_x * (1 + sp.exp(w)),
+            variable=at_x,
+            start=sp.S.One,
+            given=(rising, sp.Ge(sp.exp(w) * (w - 1), 1)),
+            also_wrong=(
+                Grows(
+                    name="for small w",
+                    larger=1 + sp.exp(w * at_x),
+                    smaller=at_x * (1 + sp.exp(w)),
+                    variable=at_x,
+                    start=sp.S.One,
+                    given=(rising,),
+                ),
+            ),
+        ),
+        Bound(
+            name="so the error is at most φ(1) everywhere",
+            claim=sp.Le(sp.Abs(phi - psi), first),
+            given=(sp.Le(phi, first), sp.Le(psi, first)),
+        ),
+    )
+
+
+def _wavelet() -> tuple[Step, ...]:
+    """Steps make wavelets and one-hot codes on the integers."""
+    at, first, middle, last, d = sp.symbols("t a b c d", integer=True)
+
+    def step(threshold: sp.Expr) -> sp.Expr:
+        return sp.Piecewise((1, sp.Ge(at, threshold)), (0, True))
+
+    wavelet = sp.Piecewise(
+        (0, sp.Lt(at, first)), (1, sp.Lt(at, middle)), (-1, sp.Lt(at, last)), (0, True)
+    )  # fmt: skip
+    ordered = (sp.Lt(first, middle), sp.Lt(middle, last))
+    made = step(first) - 2 * step(middle) + step(last)
+    return (
+        Bound(
+            name="three steps make an unnormalised wavelet",
+            claim=sp.Eq(made, wavelet, evaluate=False),
+            given=ordered,
+            also_wrong=(
+                Bound(name="−step(c)", claim=sp.Eq(made - 2 * step(last), wavelet, evaluate=False), given=ordered),
+            ),
+        ),
+        Bound(
+            name="two steps make a one-hot code of time",
+            because="d = t − a",
+            claim=sp.Eq(
+                sp.Piecewise((1, sp.Ge(d, 0)), (0, True)) - sp.Piecewise((1, sp.Ge(d, 1)), (0, True)),
+                sp.Piecewise((1, sp.Eq(d, 0)), (0, True)),
+                evaluate=False,
+            ),
+        ),
+    )
+
+
+def _official() -> Proof:
+    psi, signal = sp.Function("psi", real=True), sp.Function("x", real=True)
+    kept = sp.Symbol("c", nonnegative=True)
+    return Proof(
+        steps=(
+            *_step_error(),
+            *_wavelet(),
+            Identity(name="two channels carry a signed signal", lhs=silu(y) - silu(-y), rhs=y),
+            Induction(
+                name="without decay the state is the coefficient",
+                because="B_t = ψ(t), constant Δ, C one-hot at the reading time",
+                index=n,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, at: h + delta * psi(at + 1) * signal(at + 1),
+                closed=delta * sp.Sum(psi(i) * signal(i), (i, 1, n)),
+            ),
+            Bound(
+                name="a decay A < 0 costs at most LΔ|A| of each term",
+                because="c = LΔ|A|",
+                claim=sp.Le(1 - sp.exp(-kept), kept),
+                also_wrong=(Bound(name="half of it", claim=sp.Le(1 - sp.exp(-kept), kept / 2)),),
+            ),
+            Bound(
+                name="a wavelet of inexact steps is off by at most 4/(1 + e^w)",
+                claim=sp.Le(sp.Abs(a - 2 * b + s), 4 * x),
+                given=tuple(c for e in (a, b, s) for c in (sp.Le(e, x), sp.Ge(e, -x))),
+                also_wrong=(
+                    Bound(
+                        name="3/(1 + e^w)",
+                        claim=sp.Le(sp.Abs(a - 2 * b + s), 3 * x),
+                        given=tuple(c for e in (a, b, s) for c in (sp.Le(e, x), sp.Ge(e, -x))),
+                    ),
+                ),
+            ),
+            Cases(
+                name="Mamba-2: codes 1[first half], 1[second half] in two groups differ by the wavelet",
+                because="B of Mamba-2 is SiLU of a linear map, ≥ −0.2785: the sign is taken after the state",
+                claim=sp.Eq(sp.Max(y, 0) - sp.Max(-y, 0), y, evaluate=False),
+                over={y: (-1, 0, 1)},
+            ),
+        )
+    )
+
+
+# --- Remark 1 ---------------------------------------------------------------------------------------------------------
+
+
+def _remark() -> Proof:
+    decay, write, c = sp.Function("a", real=True), sp.Function("v", real=True), sp.Symbol("c", real=True)
+    mixed = sp.Sum(sp.Product(decay(j), (j, i + 1, n)) * write(i), (i, 1, n))
+    return Proof(
+        steps=(
+            Induction(
+                name="a head with a scalar decay is one S6 channel",
+                because="all N states of a head share Λ̄ = a_t I; v_t = B̄_t x_t, N = 1",
+                index=n,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, at: decay(at + 1) * h + write(at + 1),
+                closed=mixed,
+            ),
+            Induction(
+                name="N states: the readout factors as (Π a_r)(C_t·B_s)",
+                because="each state with its own write c·v, the same decay",
+                index=n,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, at: decay(at + 1) * h + c * write(at + 1),
+                closed=c * mixed,
+            ),
+            Identity(
+                name="one head for each Δ: m + 1 Heavisides need m + 1 heads",
+                because="the kernel e^{−λΣΔ} of a head with headdim 1 and N = 1 is eq. (8) with that Δ",
+                lhs=sp.exp(-lam * (u + x)),
+                rhs=sp.exp(-lam * u) * sp.exp(-lam * x),
+            ),
+        )
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="haar.euler-mismatch",
+        paper="Eq. (8) against eq. (3)",
+        form=Form.EXTENSION,
+        title="in the Euler recurrence the printed parameters give a delta, not a Heaviside",
+        statement=r"\Delta(s)\,e^{-\lambda\int_s^t\Delta}=\lambda^{-1}\,\partial_s\,e^{-\lambda\int_s^t\Delta}",
+        hypotheses=("Euler discretisation (Δ on the input)", r"\lambda>0"),
+        depends_on=("haar.thm1-amended",),
+        proof=_mismatch,
+    ),
+    Claim(
+        id="haar.any-weights",
+        paper="Eq. (3), (8)",
+        form=Form.EXTENSION,
+        title="free Δ reach every positive weight vector with one state, and well-conditioned",
+        statement=r"\Delta_s=w_se^{\sum_{r>s}\Delta_r}\ \Rightarrow\ \Delta_se^{-\sum_{r>s}\Delta_r}=w_s;\qquad "
+        r"\sum w\le\tfrac12\ \Rightarrow\ w_s\le\Delta_s\le2w_s",
+        hypotheses=("Euler discretisation, λ = 1, one readout time", "w > 0; a signed functional takes two channels"),
+        proof=_any_weights,
+    ),
+    Claim(
+        id="haar.official-block",
+        paper="Theorem 1 (Section 3.1)",
+        form=Form.EXTENSION,
+        title="the official blocks compute Haar coefficients of a sequence",
+        statement=r"\Bigl|\tfrac1w\bigl(\mathrm{SiLU}(w(t-a+1))-\mathrm{SiLU}(w(t-a))\bigr)-\mathbf1[t\ge a]\Bigr|"
+        r"\le\frac1{1+e^{w}}\ (w\ge2,\ t,a\in\mathbb Z),\text{ with equality at }t=a",
+        hypotheses=("time is an input coordinate (PE), or recovered by a first layer",),
+        proof=_official,
+    ),
+    Claim(
+        id="haar.remark1",
+        paper="Remark 1",
+        form=Form.PRINTED,
+        title="the statements on the mixer hold for Mamba-2's scalar decay",
+        statement=r"y_t=\sum_{s\le t}\Bigl(\prod_{r=s+1}^ta_r\Bigr)(C_t\cdot B_s)\,x_s\ \text{per head}",
+        hypotheses=("one head for each Δ",),
+        depends_on=("haar.thm1-amended", "haar.exact-jumps", "haar.keep-nth-one-state"),
+        proof=_remark,
+    ),
+)

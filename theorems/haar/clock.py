@@ -1,0 +1,281 @@
+"""Proposition 1: time from a constant input, what a decay λ > 0 costs, and steps on a clock that decays.
+
+The clock τ(r) = (1 − e^{−λr})/λ is the state of a channel with constant input; at λ = 0 it is time itself.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.calculus import Grows, Integrated
+from theorems.claim import Claim, Form
+from theorems.haar.heaviside import (
+    CLOSED,
+    EXP_DECREASES,
+    KAPPA,
+    LI_LEAST,
+    LI_NEGATIVE,
+    LINEAR,
+    RAMP,
+    REFLECTION,
+    W,
+    right_tail,
+    softplus,
+)
+from theorems.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
+
+lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
+r, v, y = sp.symbols("r v y", real=True)
+n = sp.Symbol("n", integer=True, nonnegative=True)
+error = sp.Symbol("e_n", nonnegative=True)
+
+
+def clock(at: sp.Expr) -> sp.Expr:
+    """τ(r) = (1 − e^{−λr})/λ."""
+    return (1 - sp.exp(-lam * at)) / lam
+
+
+def _time() -> Proof:
+    return Proof(
+        steps=(
+            Integrated(
+                name="the continuous state without decay is Δ₀t",
+                integrand=step,
+                variable=v,
+                low=sp.S.Zero,
+                high=time,
+                antiderivative=step * v,
+                value=step * time,
+            ),
+            Induction(
+                name="so is the discrete one, for Euler and ZOH alike",
+                index=n,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, _: h + step,
+                closed=step * n,
+            ),
+            Limit(
+                name="ZOH's gain is Δ₀ at λ = 0",
+                expression=(1 - sp.exp(-lam * step)) / lam,
+                variable=lam,
+                point=sp.S.Zero,
+                value=step,
+            ),
+        )
+    )
+
+
+def _with_decay() -> Proof:
+    """z = λΔ₀; the discrete error e_n = n − Σ_{i<n} e^{−zi}."""
+    z = sp.Symbol("z", nonnegative=True)
+    continuous = sp.Le(z - (1 - sp.exp(-z)), z**2 / 2)
+    grown = sp.Le(error + (1 - sp.exp(-z * n)), z * (n + 1) * n / 2)
+    linear = Bound(name="1 − e^{−zn} ≤ zn", claim=sp.Le(1 - sp.exp(-z * n), z * n))
+    early = Bound(name="every step adds an error ≥ 0", claim=sp.Ge(1 - sp.exp(-z * n), 0))
+    return Proof(
+        steps=(
+            Integrated(
+                name="the continuous state",
+                integrand=step * sp.exp(-lam * step * (time - v)),
+                variable=v,
+                low=sp.S.Zero,
+                high=time,
+                antiderivative=sp.exp(-lam * step * (time - v)) / lam,
+                value=(1 - sp.exp(-lam * step * time)) / lam,
+            ),
+            Induction(
+                name="the discrete state under Euler",
+                index=n,
+                start=0,
+                initial=sp.S.Zero,
+                next=lambda h, _: sp.exp(-lam * step) * h + step,
+                closed=step * (1 - sp.exp(-lam * step * n)) / (1 - sp.exp(-lam * step)),
+            ),
+            Bound(
+                name="continuous error: Δ₀t − h ≤ λ(Δ₀t)²/2",
+                because="z = λΔ₀t, and both sides are λ times the error",
+                claim=continuous,
+                also_wrong=(Bound(name="z²/3", claim=sp.Le(z - (1 - sp.exp(-z)), z**2 / 3)),),
+            ),
+            linear,
+            early,
+            InductionOn(
+                name="discrete error: n − h_n/Δ₀ ≤ λΔ₀ n(n−1)/2",
+                because="e_{n+1} = e_n + (1 − e^{−zn}), e_0 = 0",
+                base=Bound(name="no error at n = 0", claim=sp.Le(sp.S.Zero, z * 0 * (0 - 1) / 2)),
+                step=Bound(
+                    name="one more step",
+                    claim=grown,
+                    given=(sp.Le(error, z * n * (n - 1) / 2), linear.relation),
+                    also_wrong=(
+                        Bound(
+                            name="(n−1)(n−2)/2",
+                            claim=sp.Le(error + (1 - sp.exp(-z * n)), z * n * (n - 1) / 2),
+                            given=(sp.Le(error, z * (n - 1) * (n - 2) / 2), linear.relation),
+                        ),
+                    ),
+                ),
+            ),
+            Limit(
+                name="the first-order constant ½ is attained",
+                expression=(z - (1 - sp.exp(-z))) / z**2,
+                variable=z,
+                point=sp.S.Zero,
+                value=sp.S.Half,
+            ),
+        )
+    )
+
+
+def _slopes() -> tuple[Step, ...]:
+    """How fast the clock runs: at least e^{−λt̂} before t̂, at least e^{−λ} on [t̂, 1]."""
+    above = Bound(name="e^{λx} − 1 ≥ λx", claim=sp.Ge(sp.exp(lam * x) - 1, lam * x))
+    before = Identity(
+        name="clock before t̂",
+        lhs=clock(that) - clock(that - x),
+        rhs=sp.exp(-lam * that) * (sp.exp(lam * x) - 1) / lam,
+    )
+    slow = sp.exp(-lam * that) * (sp.exp(lam * x) - 1) / lam
+    after = Identity(
+        name="clock after t̂",
+        lhs=clock(that + x) - clock(that),
+        rhs=sp.exp(-lam * (that + x)) * (sp.exp(lam * x) - 1) / lam,
+    )
+    late = sp.exp(-lam * (that + x)) * (sp.exp(lam * x) - 1) / lam
+    end = Bound(
+        name="e^{−λr} ≥ e^{−λ} up to r = 1",
+        because="r = 1 − R",
+        claim=sp.Ge(sp.exp(-lam * (1 - R)), sp.exp(-lam)),
+        given=(
+            sp.Eq(sp.exp(-lam * (1 - R)), sp.exp(-lam) * sp.exp(lam * R), evaluate=False),
+            sp.Ge(sp.exp(lam * R), 1),
+        ),
+    )
+    return (
+        above,
+        before,
+        Bound(
+            name="τ(t̂) − τ(t̂ − x) ≥ e^{−λt̂}x",
+            claim=sp.Ge(slow, sp.exp(-lam * that) * x),
+            given=(above.relation,),
+            also_wrong=(Bound(name="e^{−λt̂} dropped", claim=sp.Ge(slow, x), given=(above.relation,)),),
+        ),
+        after,
+        Identity(name="the decay to the end splits", lhs=sp.exp(-lam * (1 - R)), rhs=sp.exp(-lam) * sp.exp(lam * R)),
+        Bound(name="e^{λR} ≥ 1", claim=sp.Ge(sp.exp(lam * R), 1)),
+        end,
+        Bound(
+            name="τ(t̂ + x) − τ(t̂) ≥ e^{−λ}x",
+            claim=sp.Ge(late, sp.exp(-lam) * x),
+            given=(above.relation, sp.Ge(sp.exp(-lam * (that + x)), sp.exp(-lam))),
+            also_wrong=(Bound(name="beyond r = 1", claim=sp.Ge(late, sp.exp(-lam) * x), given=(above.relation,)),),
+        ),
+    )
+
+
+def _clock_left() -> tuple[Step, ...]:
+    """∫_{t̂−u}^1 Δ ≥ We^{−λt̂}u²/2."""
+    gate = softplus(W * (clock(that) - clock(r)))
+    at_u = gate.subs(r, that - u)
+    rate = W * sp.exp(-lam * that)
+    ramp = sp.Ge(at_u, W * (clock(that) - clock(that - u)))
+    ahead = sp.Integral(gate, (r, that, that + R))
+    beyond = Grows(name="the part after t̂ is ≥ 0", larger=ahead, smaller=sp.S.Zero, variable=R)
+    runs = sp.Ge(clock(that) - clock(that - u), sp.exp(-lam * that) * u)
+    slope = Bound(name="the gate lies above its ramp", claim=sp.Ge(at_u, rate * u), given=(ramp, runs))
+    tail = Grows(
+        name="left tail on the clock: exponent ≥ We^{−λt̂}u²/2",
+        larger=sp.Integral(gate, (r, that - u, that + R)),
+        smaller=rate * u**2 / 2,
+        variable=u,
+        given=(beyond.relation, slope.relation),
+        also_wrong=(
+            Grows(
+                name="We^{−λt̂}u² for We^{−λt̂}u²/2",
+                larger=sp.Integral(gate, (r, that - u, that + R)),
+                smaller=rate * u**2,
+                variable=u,
+                given=(beyond.relation, slope.relation),
+            ),
+        ),
+    )
+    ramp_there = Specialise(name="ramp at the clock's distance", of=RAMP, at={y: W * (clock(that) - clock(that - u))})
+    return ramp_there, beyond, slope, tail
+
+
+def _clock_right() -> tuple[Step, ...]:
+    """∫_{t̂+x}^1 Δ ≤ π²e^λ/(12W)."""
+    near = sp.Symbol("d", real=True)
+    gap = sp.Symbol("g", nonnegative=True)
+    compare = Grows(
+        name="softplus increases",
+        larger=softplus(near + gap),
+        smaller=softplus(near),
+        variable=gap,
+    )
+    return (
+        compare,
+        CLOSED,
+        LI_NEGATIVE,
+        LI_LEAST,
+        *right_tail(),
+        Specialise(
+            name="right tail at the slower rate We^{−λ}",
+            because="on [t̂, 1] Δ = softplus(−W(τ(r) − τ(t̂))) ≤ softplus(−We^{−λ}(r − t̂))",
+            of=right_tail()[-1],
+            at={W: W * sp.exp(-lam)},
+        ),
+        Identity(name="its value", lhs=KAPPA / (W * sp.exp(-lam)), rhs=sp.pi**2 * sp.exp(lam) / (12 * W)),
+    )
+
+
+def _steps_on_the_clock() -> Proof:
+    return Proof(
+        steps=(
+            REFLECTION,
+            RAMP,
+            *_slopes(),
+            *_clock_left(),
+            *_clock_right(),
+            EXP_DECREASES,
+            LINEAR,
+        )
+    )
+
+
+CONSTANT_INPUT = "constant input 1, B = 1, constant Δ₀"
+
+CLAIMS = (
+    Claim(
+        id="haar.prop1",
+        paper="Proposition 1 (Section 3.1)",
+        form=Form.PRINTED,
+        title="an S6 layer recovers time from a constant input",
+        statement=r"\lambda=0:\quad h(t)=\int_0^t\Delta_0\,ds=\Delta_0t,\qquad h_t=\Delta_0t",
+        hypotheses=(CONSTANT_INPUT, "λ = 0, which the paper's block allows and the official block does not"),
+        proof=_time,
+    ),
+    Claim(
+        id="haar.prop1-amended",
+        paper="Proposition 1 (Section 3.1)",
+        form=Form.AMENDED,
+        title="with a decay λ > 0, time is recovered up to λΔ₀t²/2",
+        statement=r"0\le t-\tfrac{h(t)}{\Delta_0}\le\tfrac{\lambda\Delta_0t^2}{2},\qquad "
+        r"0\le n-\tfrac{h_n}{\Delta_0}\le\tfrac{\lambda\Delta_0n(n-1)}{2}\ (\text{Euler})",
+        hypotheses=(CONSTANT_INPUT, r"\lambda>0"),
+        proof=_with_decay,
+    ),
+    Claim(
+        id="haar.clock",
+        paper="Theorem 1 with Proposition 1",
+        form=Form.EXTENSION,
+        title="the state of Proposition 1 serves as the clock, at any λ",
+        statement=r"\Delta(r)=\mathrm{softplus}(-W(\tau(r)-\tau(\hat t))),\ \tau(r)=\tfrac{1-e^{-\lambda r}}{\lambda}:"
+        r"\quad \tfrac gB\le e^{-We^{-\lambda\hat t}(\hat t-s)^2/2}\ (s<\hat t),\quad "
+        r"1-\tfrac gB\le\tfrac{\pi^2e^{\lambda}}{12W}\ (s\ge\hat t)",
+        hypotheses=(CONSTANT_INPUT, r"\lambda>0", "kernel of eq. (8)"),
+        depends_on=("haar.thm1-amended",),
+        proof=_steps_on_the_clock,
+    ),
+)

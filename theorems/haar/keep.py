@@ -1,0 +1,337 @@
+"""Corollary 2, KEEP n-TH (y_t = x_n): printed, amended, with one state only, and out of reach for S4D.
+
+Positions are integers, z = e^{−w/2}; the gates are softplus of a line in time that crosses 0 half-way between tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import sympy as sp
+
+from theorems.claim import Claim, Erratum, Form, Outcome
+from theorems.haar.heaviside import RAMP, REFLECTION, softplus
+from theorems.proof import Bound, Enclosed, Farkas, Identity, Induction, InductionOn, Proof, Step
+
+w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
+y = sp.Symbol("y", real=True)
+d = sp.Symbol("d", integer=True)
+m, i = sp.symbols("m i", integer=True, nonnegative=True)
+n, t, lag, V = sp.symbols("n t delta V", integer=True, positive=True)
+before, after, error = sp.symbols("b a_f e", nonnegative=True)
+HALF = sp.S.Half
+
+
+def _printed_sign() -> Proof:
+    """H(s − n) − H(s − (n − 1)) is minus an indicator, whichever value H(0) has."""
+
+    def weakly(e: sp.Expr) -> sp.Expr:
+        return sp.Piecewise((1, sp.Ge(e, 0)), (0, True))
+
+    def strictly(e: sp.Expr) -> sp.Expr:
+        return sp.Piecewise((1, sp.Gt(e, 0)), (0, True))
+
+    def only(e: sp.Expr) -> sp.Expr:
+        return sp.Piecewise((1, sp.Eq(e, 0)), (0, True))
+
+    return Proof(
+        steps=(
+            Bound(
+                name="with H(s) = 1[s ≥ 0] the printed kernel is −1[s = n − 1]",
+                because="d = s − n, any integer",
+                claim=sp.Eq(weakly(d) - weakly(d + 1), -only(d + 1), evaluate=False),
+                also_wrong=(
+                    Bound(name="+1[s = n − 1]", claim=sp.Eq(weakly(d) - weakly(d + 1), only(d + 1), evaluate=False)),
+                ),
+            ),
+            Bound(
+                name="with H(s) = 1[s > 0] it is −1[s = n]",
+                claim=sp.Eq(strictly(d) - strictly(d + 1), -only(d), evaluate=False),
+            ),
+            Bound(
+                name="exact instance: n = 2, inputs 1, 1, 1, 1: the output is not 1",
+                because="it is −1 under either convention",
+                claim=sp.And(*(sp.Ne(_output(step), 1) for step in (weakly, strictly))),
+                also_wrong=(
+                    Bound(
+                        name="it is not −1", claim=sp.And(*(sp.Ne(_output(step), -1) for step in (weakly, strictly)))
+                    ),
+                ),
+            ),
+        )
+    )
+
+
+def _output(step: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
+    """Σ_{s=1}^4 (H(s − 2) − H(s − 1))·1."""
+    return sp.Add(*(step(sp.Integer(s) - 2) - step(sp.Integer(s) - 1) for s in range(1, 5)))
+
+
+GATE_CLOSES = Bound(name="softplus(−y) ≤ e^{−y}", claim=sp.Le(sp.log(1 + a), a))
+GEOMETRIC = Induction(
+    name="geometric sum",
+    index=m,
+    start=0,
+    initial=sp.S.Zero,
+    next=lambda total, k: total + z ** (2 * k),
+    closed=(1 - z ** (2 * m)) / (1 - z**2),
+)
+SQUARE = Induction(
+    name="half-integers add up to a square",
+    because="Σ_{i<m} w(i + ½) = w m²/2, the exponent of a token m places before the threshold",
+    index=m,
+    start=0,
+    initial=sp.S.Zero,
+    next=lambda total, k: total + w * (k + HALF),
+    closed=w * m**2 / 2,
+)
+SQUARE_ABOVE = Bound(
+    name="m² ≥ m, so e^{−wm²/2} ≤ z^m", claim=sp.Ge(m**2, m), also_wrong=(Bound(name="2m", claim=sp.Ge(m**2, 2 * m)),)
+)
+SMALL = Enclosed(name="z = e^{−w/2} < 0.136 for w ≥ 4", claim=sp.Lt(sp.exp(-2), sp.Rational(136, 1000)))
+
+
+def _two_channels() -> Proof:
+    """The errors of the two kernels, summed over all positions, in units of the largest |x|."""
+    total = z / (1 - z) + (z + z / (1 - z**2)) + z / (1 - z**2) ** 2
+    small = sp.Lt(z, sp.Rational(136, 1000))
+    return Proof(
+        steps=(
+            REFLECTION,
+            RAMP,
+            GATE_CLOSES,
+            SQUARE,
+            SQUARE_ABOVE,
+            GEOMETRIC,
+            SMALL,
+            Bound(
+                name="s < n: Σ_m z^m = z/(1 − z)",
+                because="both kernels lie in [0, z^m], m = n − s ≥ 1; partial sums stay below the limit",
+                claim=sp.Le((z - z**3) / (1 - z), z / (1 - z)),
+                given=(small,),
+            ),
+            Bound(
+                name="all errors together are at most 5z",
+                because="s < n: z/(1 − z); s = n: z from the second, z/(1 − z²) from the first; s > n: z/(1 − z²)²",
+                claim=sp.Le(total, 5 * z),
+                given=(small,),
+                also_wrong=(
+                    Bound(name="4z", claim=sp.Le(total, 4 * z), given=(small,)),
+                    Bound(name="any w", claim=sp.Le(total, 5 * z), given=(sp.Lt(z, 1),)),
+                ),
+            ),
+        )
+    )
+
+
+ZOH_ERROR = sp.Le(error, D * (z + z / (1 - z**2)))
+
+
+def _one_state() -> Proof:
+    """ZOH: the state is a convex combination of the inputs and the initial 0; Euler: the same, up to gains."""
+    keep, weight = sp.symbols("g c", real=True)
+    known = (sp.Le(error, D * (before + after)), sp.Le(before, z), sp.Le(after, z / (1 - z**2)))
+    return Proof(
+        steps=(
+            REFLECTION,
+            RAMP,
+            GATE_CLOSES,
+            Identity(
+                name="what a step keeps under ZOH with λ = 1",
+                lhs=sp.exp(-softplus(y)),
+                rhs=1 / (1 + sp.exp(y)),
+            ),
+            InductionOn(
+                name="the weights of h_0, x_1, …, x_t add up to 1",
+                because="h_t = g h_{t−1} + (1 − g) x_t",
+                base=Identity(name="at t = 0 all weight is on h_0", lhs=sp.Integer(0) + 1, rhs=sp.S.One),
+                step=Identity(name="a step keeps the sum", lhs=keep * 1 + (1 - keep), rhs=sp.S.One),
+            ),
+            Bound(
+                name="everything before n weighs at most z",
+                because="it is kept by e^{−Δ_n} = 1/(1 + e^{w/2}) at n, and by at most 1 later",
+                claim=sp.Le(1 / (1 + 1 / z), z),
+                also_wrong=(Bound(name="z/2", claim=sp.Le(1 / (1 + 1 / z), z / 2)),),
+            ),
+            GEOMETRIC,
+            Bound(
+                name="everything after n weighs at most z/(1 − z²)",
+                because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
+                claim=sp.Le(z * (1 - after) / (1 - z**2), z / (1 - z**2)),
+                given=(sp.Lt(z, 1),),
+                also_wrong=(
+                    Bound(
+                        name="z/(1 + z²)",
+                        claim=sp.Le(z * (1 - after) / (1 - z**2), z / (1 + z**2)),
+                        given=(sp.Lt(z, 1),),
+                    ),
+                ),
+            ),
+            Identity(
+                name="the error is Σ weight·(x_s − x_n), x_0 = h_0 = 0",
+                because="so |y − x_n| ≤ D·(weight before + weight after), D = max |x_s − x_n| over s = 0, 1, …",
+                lhs=weight * X + (1 - weight) * D - D,
+                rhs=weight * (X - D),
+            ),
+            *_euler(),
+            Bound(
+                name="the error bound under ZOH",
+                claim=ZOH_ERROR,
+                given=known,
+                also_wrong=(Bound(name="what was before n dropped", claim=sp.Le(error, D * z), given=known),),
+            ),
+            Bound(
+                name="D must include the initial state: n = t = 1 and equal inputs have D = 0 without it",
+                because="y_1 = (1 − e^{−Δ_1})x_1 < x_1",
+                claim=sp.Lt((1 - 1 / (1 + 1 / z)) * X, X),
+            ),
+        ),
+    )
+
+
+def _euler() -> tuple[Step, ...]:
+    """Euler with readout 1/softplus(w/2): error ≤ 6·max|x|·e^{−w/2} for w ≥ 4."""
+    power = sp.Symbol("p", positive=True)
+    small = (sp.Lt(z, sp.Rational(136, 1000)), sp.Ge(S, 2))
+    total = z * (3 - z) / (1 - z) ** 2 + (1 + 1 / S) * z / (1 - z**2)
+    return (
+        Bound(
+            name="softplus((2m+1)w/2) ≤ (2m+1)·softplus(w/2), one factor at a time",
+            because="(1 + P)(1 + e^{w/2}) ≥ 1 + P e^{w/2}, P = e^{mw/2}; take logarithms",
+            claim=sp.Ge((1 + power) * (1 + a), 1 + power * a),
+            also_wrong=(Bound(name="without the cross term", claim=sp.Ge(1 + power + a, 1 + power * a)),),
+        ),
+        Induction(
+            name="Σ_{1≤i≤m} (2i + 1)z^i in closed form",
+            index=m,
+            start=0,
+            initial=sp.S.Zero,
+            next=lambda so_far, k: so_far + (2 * k + 3) * z ** (k + 1),
+            closed=(z * (3 - z) - z ** (m + 1) * (2 * m + 3 - (2 * m + 1) * z)) / (1 - z) ** 2,
+        ),
+        SQUARE,
+        SQUARE_ABOVE,
+        SMALL,
+        Enclosed(name="softplus(2) ≥ 2", claim=sp.Gt(softplus(sp.Integer(2)), 2)),
+        Bound(
+            name="Euler: the error is at most 6z·max|x|",
+            because="before n: Σ(2m + 1)z^m; after n: Σ Δ_s/S and what they erase, S = softplus(w/2) ≥ 2",
+            claim=sp.Le(total, 6 * z),
+            given=small,
+            also_wrong=(Bound(name="5z", claim=sp.Le(total, 5 * z), given=small),),
+        ),
+    )
+
+
+def _s4d_cannot() -> Proof:
+    """Four margins at times t and t + δ, over both orders of two values u, v, add up to 0."""
+    rows = sp.Matrix(
+        # φ: uu uv vv vu | ψ: uu uv vv vu | ρ ρ'     (row x_n = u: logits u and v of the pieces), −margin < 0
+        [
+            [-1, 1, 0, 0, 0, 0, 1, -1, -1, 0],
+            [0, 0, -1, 1, 1, -1, 0, 0, 1, 0],
+            [0, 0, 1, -1, -1, 1, 0, 0, 0, -1],
+            [1, -1, 0, 0, 0, 0, -1, 1, 0, 1],
+        ]
+    )
+    both = Farkas(
+        name="not both orders at both times",
+        because="φ, ψ: logits u, v of a token at lags t − n and t + δ − n; ρ, ρ′: logit u − logit v of all the rest",
+        rows=rows,
+        bounds=sp.zeros(4, 1),
+        multipliers=sp.ones(4, 1),
+        strict=frozenset(range(4)),
+    )
+    first, second = sp.symbols("e_t e_u", nonnegative=True)
+    share = sp.Ge(first + second, (V * (V - 1) / 2) / V**2)
+    mean = sp.Ge((first + second) / 2, (1 - 1 / V) / 4)
+    return Proof(
+        steps=(
+            Bound(
+                name="both partners exist: 1 ≤ n − δ and n + δ ≤ t + δ",
+                because="at time t the token at lag t + δ − n is x_{n−δ}; at t + δ the one at lag t − n is x_{n+δ}",
+                claim=sp.And(sp.Ge(n - lag, 1), sp.Le(n + lag, t + lag)),
+                given=(sp.Le(lag, n - 1), sp.Ge(t, n)),
+                also_wrong=(
+                    Bound(
+                        name="δ = n",
+                        claim=sp.Ge(n - lag, 1),
+                        given=(sp.Le(lag, n), sp.Ge(t, n)),
+                    ),
+                ),
+            ),
+            both,
+            Identity(
+                name="each of the |V|(|V| − 1)/2 pairs costs 1/|V|² at one of the times",
+                because="given the rest, at least one of two equally likely orders is wrong there",
+                lhs=(V * (V - 1) / 2) / V**2,
+                rhs=(1 - 1 / V) / 2,
+            ),
+            Bound(
+                name="the mean error is at least ¼(1 − 1/|V|)",
+                claim=mean,
+                given=(share,),
+                also_wrong=(Bound(name="½(1 − 1/|V|)", claim=sp.Ge(first + second, 1 - 1 / V), given=(share,)),),
+            ),
+            Enclosed(
+                name="|V| = 128: accuracy at most 0.752",
+                claim=sp.Lt(1 - (1 - sp.Rational(1, 128)) / 4, sp.Rational(752, 1000)),
+            ),
+        )
+    )
+
+
+ONE_STATE = r"N=1,\ \Delta_t=\mathrm{softplus}(-w(t-n-\tfrac12)),\ \lambda=1"
+
+CLAIMS = (
+    Claim(
+        id="haar.cor2",
+        paper="Corollary 2 (Section 3.2)",
+        form=Form.PRINTED,
+        title="a difference of two Heavisides, as printed, keeps x_n",
+        statement=r"y_t=\sum_s\bigl(H(s-n)-H(s-(n-1))\bigr)x_s=x_n",
+        expected=Outcome.REFUTED,
+        disproof=_printed_sign,
+        erratum=Erratum(
+            printed="KEEP n-TH is the difference of the Heaviside at n and the one at n − 1, two states of one S6.",
+            instance="the input 1, 1, 1, …: the printed difference gives −1 at every t ≥ n.",
+            reading="H(s) = 1[s ≥ 0] or 1[s > 0], ideal Heavisides; the sign is reversed in both",
+            instead="haar.cor2-amended: the Heaviside at n less the one at n + 1 (H(0) = 1), in two channels: Δ is"
+            " one per channel and shared by its states",
+            survives="that S6 with time as input solves KEEP n-TH; one state is even enough: haar.keep-nth-one-state",
+        ),
+    ),
+    Claim(
+        id="haar.cor2-amended",
+        paper="Corollary 2 (Section 3.2)",
+        form=Form.AMENDED,
+        title="two channels keep x_n up to 5e^{−W/2}, for all t",
+        statement=r"\Bigl|\sum_{s\le t}\bigl(g_n(s;t)-g_{n+1}(s;t)\bigr)x_s-x_n\Bigr|\le5e^{-W/2}\max_s|x_s|,\quad "
+        r"g_c(s;t)=e^{-\sum_{r=s+1}^t\Delta_c(r)},\ \Delta_c(r)=\mathrm{softplus}(-W(r-c-\tfrac12))",
+        hypotheses=("time is an input coordinate: integer positions", r"W\ge4", "kernel of eq. (8), discretised"),
+        proof=_two_channels,
+    ),
+    Claim(
+        id="haar.keep-nth-one-state",
+        paper="Corollary 2 (Section 3.2)",
+        form=Form.EXTENSION,
+        title="one state is enough for KEEP n-TH, under ZOH and under Euler",
+        statement=r"\text{ZOH: }|h_t-x_n|\le De^{-w/2}\Bigl(1+\frac1{1-e^{-w}}\Bigr),\quad "
+        r"\text{Euler: }\Bigl|\frac{h_t}{\mathrm{softplus}(w/2)}-x_n\Bigr|\le6e^{-w/2}\max_s|x_s|\ (w\ge4)",
+        hypotheses=(ONE_STATE, "D = max |x_s − x_n| over s = 0 … t with x_0 = 0, the initial state"),
+        proof=_one_state,
+    ),
+    Claim(
+        id="haar.keep-nth-s4d-impossible",
+        paper="Table 1, Table A.1 (Section 3.2)",
+        form=Form.EXTENSION,
+        title="no time-invariant mixer keeps x_n: mean error at least ¼(1 − 1/|V|)",
+        statement=r"\tfrac12\bigl(\Pr[\hat y_t\ne x_n]+\Pr[\hat y_{t+\delta}\ne x_n]\bigr)"
+        r"\ge\tfrac14\bigl(1-\tfrac1{|V|}\bigr),\quad 1\le\delta\le n-1,\ t\ge n\ge2",
+        hypotheses=(
+            "embedding, then any time-invariant linear mixer (any N, d), then a linear head; positional terms add",
+            "i.i.d. uniform tokens; a tie counts as an error",
+        ),
+        proof=_s4d_cannot,
+    ),
+)

@@ -1,0 +1,367 @@
+"""The lower bound that the paper lacks: no sum of N exponentials is closer to a step than order N^{−1/2}.
+
+Compress the kernel f(t + τ) on [0, ½]² to φ_k(t) = 2cos((2k − 1)πt), k ≤ K: a K × K matrix of rank ≤ N for a sum of N
+exponentials, diagonal with entries ±1/((2k − 1)π) for the step ρ = 1_[0,½).
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.calculus import Integrated
+from theorems.claim import Claim, Form
+from theorems.proof import Bound, Cited, Identity, Induction, InductionOn, Limit, Proof, Step
+
+k, d, N, K, n = sp.symbols("k d N K n", integer=True, positive=True)
+t, tau, s, v = sp.symbols("t tau s v", real=True)
+q, p, J = sp.symbols("q p J", positive=True)
+error, frobenius, tail = sp.symbols("E F T", nonnegative=True)
+"""E = ‖ρ − e‖², F = squared Frobenius norm of the compressed difference, T = Σ_{k>N} 1/(2k − 1)²."""
+
+HALF = sp.S.Half
+
+
+def frequency(index: sp.Expr) -> sp.Expr:
+    """(2k − 1)π."""
+    return (2 * index - 1) * sp.pi
+
+
+def mode(index: sp.Expr, at: sp.Expr) -> sp.Expr:
+    """φ_k(t) = 2cos((2k − 1)πt)."""
+    return 2 * sp.cos(frequency(index) * at)
+
+
+def _orthonormal() -> tuple[Step, ...]:
+    """∫_0^½ φ_k² = 1 and ∫_0^½ φ_k φ_{k+d} = 0."""
+    low, high = 2 * sp.pi * d, 2 * sp.pi * (2 * k + d - 1)
+    return (
+        Integrated(
+            name="φ_k has norm 1",
+            integrand=mode(k, v) ** 2,
+            variable=v,
+            low=sp.S.Zero,
+            high=HALF,
+            antiderivative=2 * v + sp.sin(2 * frequency(k) * v) / frequency(k),
+            value=sp.S.One,
+            also_wrong=(
+                Integrated(
+                    name="√3 cos for 2 cos",
+                    integrand=3 * sp.cos(frequency(k) * v) ** 2,
+                    variable=v,
+                    low=sp.S.Zero,
+                    high=HALF,
+                    antiderivative=3 * v / 2 + 3 * sp.sin(2 * frequency(k) * v) / (4 * frequency(k)),
+                    value=sp.S.One,
+                ),
+            ),
+        ),
+        Integrated(
+            name="φ_k and φ_{k+d} are orthogonal",
+            integrand=mode(k, v) * mode(k + d, v),
+            variable=v,
+            low=sp.S.Zero,
+            high=HALF,
+            antiderivative=2 * sp.sin(low * v) / low + 2 * sp.sin(high * v) / high,
+            value=sp.S.Zero,
+            also_wrong=(
+                Integrated(
+                    name="frequencies kπ for (2k − 1)π",
+                    integrand=4 * sp.cos(k * sp.pi * v) * sp.cos((k + 1) * sp.pi * v),
+                    variable=v,
+                    low=sp.S.Zero,
+                    high=HALF,
+                    antiderivative=2 * sp.sin(sp.pi * v) / sp.pi
+                    + 2 * sp.sin((2 * k + 1) * sp.pi * v) / ((2 * k + 1) * sp.pi),
+                    value=sp.S.Zero,
+                ),
+            ),
+        ),
+    )
+
+
+EIGEN = Integrated(
+    name="the step's kernel maps φ_k to ±φ_k/((2k − 1)π)",
+    because="ρ(t + τ) = 1 for τ < ½ − t, so (Γφ)(t) = ∫_0^{½−t} φ",
+    integrand=mode(k, tau),
+    variable=tau,
+    low=sp.S.Zero,
+    high=HALF - t,
+    antiderivative=2 * sp.sin(frequency(k) * tau) / frequency(k),
+    value=(-1) ** (k + 1) * mode(k, t) / frequency(k),
+    also_wrong=(
+        Integrated(
+            name="without the alternating sign",
+            integrand=mode(k, tau),
+            variable=tau,
+            low=sp.S.Zero,
+            high=HALF - t,
+            antiderivative=2 * sp.sin(frequency(k) * tau) / frequency(k),
+            value=mode(k, t) / frequency(k),
+        ),
+    ),
+)
+
+
+def _rank() -> tuple[Step, ...]:
+    """A sum of N exponentials has a kernel of rank ≤ N."""
+    rate = sp.Symbol("a", complex=True)
+    return (
+        Identity(
+            name="an exponential's kernel separates",
+            because="so M(e) = Σ_n c_n P_n Q_nᵀ; for C e^{As} b: C e^{At} times e^{Aτ} b, N columns and N rows",
+            lhs=sp.exp(rate * (t + tau)),
+            rhs=sp.exp(rate * t) * sp.exp(rate * tau),
+        ),
+        Cited(
+            name="semigroup",
+            statement="e^{A(t+τ)} = e^{At} e^{Aτ} for every square A (Jordan blocks included)",
+            source="matrix exponential",
+        ),
+        Cited(name="rank", statement="rank(PQ) ≤ N for P (K × N), Q (N × K)", source="rank of a product"),
+    )
+
+
+def _area() -> tuple[Step, ...]:
+    """The level set t + τ = s in [0, ½]² has length min(s, 1 − s) ≤ ½ (in t)."""
+    inside = (sp.Ge(s, 0), sp.Le(s, 1))
+    length = sp.Min(HALF, s) - sp.Max(0, s - HALF)
+    return (
+        Bound(
+            name="length of t + τ = s in the square",
+            because="Fubini: ∫∫ |f(t + τ)|² = ∫_0^1 |f(s)|² min(s, 1 − s) ds",
+            claim=sp.Eq(length, sp.Min(s, 1 - s), evaluate=False),
+            given=inside,
+            also_wrong=(
+                Bound(
+                    name="s for min(s, 1 − s)",
+                    claim=sp.Eq(length, s, evaluate=False),
+                    given=inside,
+                ),
+            ),
+        ),
+        Bound(
+            name="it is at most ½",
+            claim=sp.Le(sp.Min(s, 1 - s), HALF),
+            given=inside,
+            also_wrong=(Bound(name="at most 0.49", claim=sp.Le(sp.Min(s, 1 - s), sp.Rational(49, 100)), given=inside),),
+        ),
+    )
+
+
+def _tail_sum() -> tuple[Step, ...]:
+    """Σ_{k=N+1}^K 1/(2k − 1)² ≥ ½(1/(2N + 1) − 1/(2K + 1)), by telescoping from K = N."""
+    m = sp.Symbol("m", integer=True, nonnegative=True)
+    so_far = sp.Symbol("T_K", nonnegative=True)
+
+    def telescoped(last: sp.Expr) -> sp.Expr:
+        return (1 / (2 * N + 1) - 1 / (2 * last + 1)) / 2
+
+    here = N + m
+    step = Bound(
+        name="one more term",
+        because="1/(2K + 1)² ≥ ½(1/(2K + 1) − 1/(2K + 3))",
+        claim=sp.Ge(so_far + 1 / (2 * here + 1) ** 2, telescoped(here + 1)),
+        given=(sp.Ge(so_far, telescoped(here)),),
+        also_wrong=(
+            Bound(
+                name="the term 1/(2K + 2)²",
+                claim=sp.Ge(so_far + 1 / (2 * here + 2) ** 2, telescoped(here + 1)),
+                given=(sp.Ge(so_far, telescoped(here)),),
+            ),
+        ),
+    )
+    return (
+        InductionOn(
+            name="the tail telescopes",
+            base=Identity(name="empty sum at K = N", lhs=telescoped(N), rhs=sp.S.Zero),
+            step=step,
+        ),
+        Limit(
+            name="all modes",
+            expression=telescoped(K),
+            variable=K,
+            point=sp.oo,
+            value=1 / (2 * (2 * N + 1)),
+        ),
+    )
+
+
+BESSEL = Cited(
+    name="Bessel",
+    because="the φ_k φ_l are orthonormal on the square, where ‖f(t + τ)‖² ≤ ½‖f‖²",
+    statement="F = ‖M(ρ − e)‖_F² ≤ ½‖ρ − e‖² = ½E",
+    source="Bessel's inequality",
+    states=sp.Le(frobenius, error / 2),
+)
+ECKART_YOUNG = Cited(
+    name="Eckart–Young",
+    because="M(ρ) has singular values 1/((2k − 1)π), M(e) has rank ≤ N; K → ∞",
+    statement="F ≥ Σ_{k>N} 1/((2k − 1)π)² = T/π²",
+    source="Eckart–Young theorem (Frobenius norm)",
+    states=sp.Ge(frobenius, tail / sp.pi**2),
+)
+TAIL = Cited(
+    name="monotone limit",
+    because="the partial sums exceed the telescoped ones for every K",
+    statement="T ≥ 1/(2(2N + 1))",
+    source="limits preserve inequalities",
+    states=sp.Ge(tail, 1 / (2 * (2 * N + 1))),
+)
+GAP = sp.Ge(error, 1 / (sp.pi**2 * (2 * N + 1)))
+
+
+def _chain() -> Bound:
+    """How the three facts combine, with b for the bound on T/π²."""
+    modes, least = sp.symbols("G b", nonnegative=True)
+    bessel, rank, low = sp.Le(frobenius, error / 2), sp.Ge(frobenius, modes), sp.Ge(modes, least)
+    claim = sp.Ge(error, 2 * least)
+    return Bound(
+        name="Bessel, rank and tail together",
+        claim=claim,
+        given=(bessel, rank, low),
+        also_wrong=(
+            Bound(name="Bessel without ½", claim=claim, given=(sp.Le(frobenius, error), rank, low)),
+            Bound(name="rank dropped", claim=claim, given=(bessel, low)),
+            Bound(name="tail dropped", claim=claim, given=(bessel, rank)),
+            Bound(name="2.1 for 2", claim=sp.Ge(error, sp.Rational(21, 10) * least), given=(bessel, rank, low)),
+        ),
+    )
+
+
+def lower_bound_steps() -> tuple[Step, ...]:
+    """All steps up to ‖ρ − e‖² ≥ 1/(π²(2N + 1))."""
+    last = Bound(
+        name="the squared error is at least 1/(π²(2N + 1))",
+        claim=GAP,
+        given=(BESSEL.states, ECKART_YOUNG.states, TAIL.states),
+    )
+    return (*_orthonormal(), EIGEN, *_rank(), *_area(), *_tail_sum(), BESSEL, ECKART_YOUNG, TAIL, _chain(), last)
+
+
+def _lower_bound() -> Proof:
+    return Proof(steps=lower_bound_steps())
+
+
+# --- any jump positions, and the discrete kernel --------------------------------------------------------------------
+
+
+def _windows() -> tuple[Step, ...]:
+    """A window of half-width q around a jump is [0, 1] rescaled; windows add up.
+
+    b stands for the bound of the centred step: 1/(π²(2N + 1)), or with N + 1 for N, 1/(π²(2N + 3)).
+    """
+    window, rest, scaled = sp.symbols("E_w E_r E_1", nonnegative=True)
+    b, rate = sp.Symbol("b", positive=True), sp.Symbol("a", complex=True)
+    centred, whole = sp.Ge(scaled, b), sp.Eq(window, 2 * q * scaled, evaluate=False)
+    jump = sp.Eq(window, 2 * q * J**2 * scaled, evaluate=False)
+    plateau = sp.Ge(window, 2 * J**2 * q * b)
+    return (
+        Identity(
+            name="exponentials stay exponentials when the window is rescaled",
+            lhs=sp.exp(rate * (p - q + 2 * q * v)),
+            rhs=sp.exp(rate * (p - q)) * sp.exp(2 * q * rate * v),
+        ),
+        Identity(
+            name="squared norms scale with the window's length",
+            because="s = p − q + 2qv, ds = 2q dv",
+            lhs=sp.diff(p - q + 2 * q * v, v),
+            rhs=2 * q,
+        ),
+        Bound(
+            name="the window [p − q, p + q] lies in [0, 1] for q = min(p, 1 − p)",
+            claim=sp.And(sp.Ge(p - sp.Min(p, 1 - p), 0), sp.Le(p + sp.Min(p, 1 - p), 1)),
+            given=(sp.Le(p, 1),),
+        ),
+        Bound(
+            name="one jump at p: E ≥ 2qb",
+            claim=sp.Ge(window, 2 * q * b),
+            given=(whole, centred),
+            also_wrong=(
+                Bound(
+                    name="a window of length q",
+                    claim=sp.Ge(window, 2 * q * b),
+                    given=(sp.Eq(window, q * scaled, evaluate=False), centred),
+                ),
+            ),
+        ),
+        Identity(
+            name="one more exponential",
+            because="in the window f = c + Jρ, and c = c·e^{0·s}: N + 1 exponentials approximate Jρ",
+            lhs=(1 / (sp.pi**2 * (2 * N + 1))).subs(N, N + 1),
+            rhs=1 / (sp.pi**2 * (2 * N + 3)),
+        ),
+        Bound(name="a jump J on a plateau: E ≥ 2J²qb", claim=plateau, given=(jump, centred)),
+        Bound(
+            name="disjoint windows add up",
+            claim=sp.Ge(window + rest, 2 * J**2 * q * b + rest),
+            given=(plateau,),
+        ),
+    )
+
+
+def _discrete() -> tuple[Step, ...]:
+    """H v = ±v/(2 sin(θ/2)) for H_ab = 1[a + b < n], v_a = cos((a + ½)θ), θ = (2k − 1)π/(2n + 1)."""
+    theta, m = sp.Symbol("theta", positive=True), sp.Symbol("m", integer=True, nonnegative=True)
+    row = sp.Symbol("a", integer=True, nonnegative=True)
+    angle = (2 * k - 1) * sp.pi / (2 * n + 1)
+    return (
+        Induction(
+            name="cosines add up to a sine",
+            because="row a of H v is Σ_{b<n−a} cos((b + ½)θ) = sin((n − a)θ)/(2 sin(θ/2))",
+            index=m,
+            start=0,
+            initial=sp.S.Zero,
+            next=lambda total, i: total + sp.cos((i + HALF) * theta),
+            closed=sp.sin(m * theta) / (2 * sp.sin(theta / 2)),
+        ),
+        Identity(
+            name="(n − a)θ is π(2k − 1)/2 less v_a's angle",
+            lhs=(n - row) * angle,
+            rhs=(2 * k - 1) * sp.pi / 2 - (row + HALF) * angle,
+        ),
+        Identity(
+            name="so the sine is ±v_a",
+            lhs=sp.sin((2 * k - 1) * sp.pi / 2 - v),
+            rhs=(-1) ** (k + 1) * sp.cos(v),
+        ),
+        Cited(
+            name="n different eigenvalues of a symmetric matrix",
+            because="(2k − 1)π/(2(2n + 1)), k = 1…n, lie in (0, π/2), where the sine is injective",
+            statement="the singular values of H are 1/(2 sin((2k − 1)π/(2(2n + 1)))), all > 0, so rank H = n",
+            source="spectral theorem",
+        ),
+    )
+
+
+def _any_jumps() -> Proof:
+    return Proof(steps=(*_windows(), *_discrete()))
+
+
+LTI = "e(s) = C e^{As} b with N-dimensional A: N exponentials, Jordan blocks included; N = total over channels"
+REAL_PART = "a complex state that is read through its real part counts as 2"
+
+CLAIMS = (
+    Claim(
+        id="haar.s4d-lower-bound",
+        paper="Corollary 1 (Section 3.1)",
+        form=Form.EXTENSION,
+        title="no N exponentials come closer to a step than 1/(π√(2N+1))",
+        statement=r"\|\mathbf 1_{[0,1/2)}-e\|_{L^2[0,1]}^2\ \ge\ \frac{2}{\pi^2}\sum_{k>N}\frac1{(2k-1)^2}"
+        r"\ \ge\ \frac{1}{\pi^2(2N+1)}",
+        hypotheses=(LTI, REAL_PART),
+        formula=GAP,
+        proof=_lower_bound,
+    ),
+    Claim(
+        id="haar.s4d-lower-bound-jumps",
+        paper="Corollary 1 (Section 3.1)",
+        form=Form.EXTENSION,
+        title="the same for jumps anywhere, and for sequences: a delay of n needs N ≥ n",
+        statement=r"\|\mathbf1_{[0,p)}-e\|^2\ge\frac{2\min(p,1-p)}{\pi^2(2N+1)},\qquad "
+        r"\|f-e\|^2\ge\sum_i\frac{2J_i^2q_i}{\pi^2(2N+3)},\qquad "
+        r"\sigma_k\bigl([\mathbf 1[a+b<n]]_{a,b<n}\bigr)=\frac1{2\sin\frac{(2k-1)\pi}{2(2n+1)}}",
+        hypotheses=(LTI, REAL_PART, "jumps J_i with disjoint windows of half-width q_i on which f has no other jump"),
+        depends_on=("haar.s4d-lower-bound",),
+        proof=_any_jumps,
+    ),
+)
