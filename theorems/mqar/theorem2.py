@@ -1,6 +1,5 @@
-"""Associative recall: Theorem 2 of the paper (Section 4.3, Appendix D.3).
+"""Theorem 2, step 1 of the paper (Section 4.3, Appendix D.3): one Mamba layer, one-hot keys and values.
 
-Task (eq. 46): κ key–value pairs, then noise and queries; at a query's own position answer its value.
 n_{j,u} counts the stored (key j, value u) pairs; i is the key that stands right before the query q, if any.
 """
 
@@ -12,6 +11,7 @@ from dataclasses import replace
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
+from theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, relu
 from theorems.proof import Bound, Cases, Identity, Induction, Proof
 
 a0, a1, c = sp.symbols("a_0 a_1 c", positive=True)
@@ -19,15 +19,9 @@ key, value, tap0, tap1, bias = sp.symbols("k v c_0 c_1 b", positive=True)
 kappa, q, i, u = sp.symbols("kappa q i u", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
 same, rival = sp.symbols("s_i r_i", integer=True, nonnegative=True)
-delta = sp.KroneckerDelta
 
 WEIGHTS = {key: 2, value: 1, tap0: 1, tap1: 2, bias: 1}
 """The paper's numbers: keys 2, values 1, taps (1, 2), bias 1."""
-
-
-def relu(e: sp.Expr) -> sp.Expr:
-    """max(0, e)."""
-    return sp.Max(0, e)
 
 
 def margin() -> sp.Expr:
@@ -200,9 +194,6 @@ def _rewritten_ties() -> Proof:
         )
     )
 
-
-KEYS_DISTINCT = "H1: the context's keys are distinct"
-NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
 
 CLAIMS = (
     Claim(

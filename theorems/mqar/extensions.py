@@ -1,0 +1,304 @@
+"""Recall with fewer states than keys: two states for distinct values (D), time-gated writes (E), selective Δ (I).
+
+Extensions to Section 4.3 of the paper; what they cannot beat is in `lower_bounds`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from theorems.claim import Claim, Form
+from theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, relu
+from theorems.proof import Bound, Identity, Induction, Proof, Specialise
+
+q, l, K, kappa = sp.symbols("q l K kappa", integer=True, positive=True)
+j, t, s, n = sp.symbols("j t s n", integer=True, nonnegative=True)
+x = sp.Symbol("x", integer=True)
+rho = sp.Symbol("rho", positive=True)
+
+# --- Extension D: the moment curve ----------------------------------------------------------------------------------
+
+MOMENT = {"B": (l, l**2), "C": (2 * q, sp.S.NegativeOne)}
+NONNEGATIVE = {"B": (l, K**2 - l**2), "C": (2 * q, sp.S.One)}
+
+
+def score(codes: dict[str, tuple[sp.Expr, sp.Expr]]) -> sp.Expr:
+    """C(q)·B(l)."""
+    (b1, b2), (c1, c2) = codes["B"], codes["C"]
+    return c1 * b1 + c2 * b2
+
+
+OWN = score(MOMENT).subs(l, q)
+TWO_STATES = sp.And(sp.Ge(OWN - score(MOMENT), 1), sp.Ge(OWN - 0, 1))
+
+
+def _distinct_values() -> Identity:
+    """Under H3 a value is stored under one key: its logit is that key's score."""
+    scores, home = sp.Function("score"), sp.Symbol("k_v", integer=True, positive=True)
+    return Identity(
+        name="a stored value's logit is the score of the one key that holds it; any other value's is 0",
+        because="H3: n_{j,v} = δ(j, k_v) over every key of the vocabulary, tail writes included",
+        lhs=sp.Sum(scores(j) * delta(j, home), (j, 1, K)),
+        rhs=scores(home),
+        given=(sp.Ge(K, home),),
+    )
+
+
+def _integer_square() -> Bound:
+    step = Bound(name="a nonzero integer has square at least 1", claim=sp.Ge(x**2, 1), given=(sp.Ne(x, 0),))
+    return replace(step, also_wrong=(replace(step, name="at least 2", claim=sp.Ge(x**2, 2)),))
+
+
+def _two_states() -> Proof:
+    square = _integer_square()
+    shifted = score(NONNEGATIVE)
+    return Proof(
+        hypotheses=(sp.Ne(q - l, 0),),
+        steps=(
+            Identity(name="score = q² − (q − l)²", lhs=score(MOMENT), rhs=q**2 - (q - l) ** 2),
+            Identity(
+                name="nonnegative form: the same plus K²",
+                because="for ReLU blocks and Mamba-2, whose B and C are ≥ −0.2785",
+                lhs=shifted,
+                rhs=score(MOMENT) + K**2,
+            ),
+            Bound(
+                name="its entries are nonnegative",
+                claim=sp.And(*(sp.Ge(e, 0) for e in (*NONNEGATIVE["B"], *NONNEGATIVE["C"]))),
+                given=(sp.Le(l, K),),
+            ),
+            _distinct_values(),
+            square,
+            Specialise(name="for the integer q − l", of=square, at={x: q - l}),
+            Bound(
+                name="scores are at most 2K², so the relative gap is at least 1/(2K²): 2 log₂K + 1 bits",
+                claim=sp.And(sp.Le(shifted, 2 * K**2), sp.Ge(shifted, 0)),
+                given=(sp.Le(l, K), sp.Le(q, K)),
+                also_wrong=(Bound(name="K²", claim=sp.Le(shifted, K**2), given=(sp.Le(l, K), sp.Le(q, K))),),
+            ),
+            Bound(
+                name="margin at least 1 over stored and over absent values",
+                because="keys of the vocabulary that are absent store nothing; indices start at 1",
+                claim=TWO_STATES,
+                given=(sp.Ge((q - l) ** 2, 1),),
+                also_wrong=(Bound(name="coinciding keys", claim=TWO_STATES),),
+            ),
+        ),
+    )
+
+
+# --- Extension E: time-gated writes ---------------------------------------------------------------------------------
+
+place = sp.Symbol("s_k", integer=True, positive=True)
+
+
+def time_gate(is_key: sp.Expr, at: sp.Expr) -> sp.Expr:
+    """ReLU(2κ·1[key] − s + 1) − ReLU(2κ·1[key] − s), s the key's position."""
+    return relu(2 * kappa * is_key - at + 1) - relu(2 * kappa * is_key - at)
+
+
+GATE = sp.And(
+    sp.Implies(sp.Le(place, 2 * kappa), sp.Eq(time_gate(sp.S.One, place), 1, evaluate=False)),
+    sp.Implies(sp.Gt(place, 2 * kappa), sp.Eq(time_gate(sp.S.One, place), 0, evaluate=False)),
+    sp.Eq(time_gate(sp.S.Zero, place), 0, evaluate=False),
+)
+
+
+def _frozen_state() -> Induction:
+    """From position 2κ on nothing is written: the state stays what the context made it."""
+    held, tail = sp.Symbol("H", real=True), sp.Function("w")
+    return Induction(
+        name="after the context the state does not change, whatever follows a query",
+        because="keys of the tail stand at 2κ + 1 or later",
+        index=n,
+        start=0,
+        initial=held,
+        next=lambda h, step: h + time_gate(sp.S.One, 2 * kappa + 1 + step) * tail(step),
+        closed=held,
+    )
+
+
+def _leak() -> tuple[Bound | Specialise, ...]:
+    """The SiLU form (SiLU(wx) − SiLU(w(x−1)))/w of the same step, at integers x: off by at most 1/(1 + e^w)."""
+    w, y, u = sp.Symbol("w", positive=True), sp.Symbol("y", positive=True), sp.Symbol("u", real=True)
+    grown = sp.Symbol("e^{w(y-1)}", positive=True)
+    tangent = Bound(name="e^u ≥ 1 + u for u ≥ 0", claim=sp.Ge(sp.exp(u), 1 + u), given=(sp.Ge(u, 0),))
+    growth = Bound(
+        name="y(1 + e^w) ≤ 1 + e^{wy} for y ≥ 1, w ≥ 2",
+        because="so f(y) = y/(1 + e^{wy}) is largest at y = 1 among y ≥ 1; the leak at x is f(x−1) − f(x)",
+        claim=sp.Le(y * (1 + sp.exp(w)), 1 + sp.exp(w) * grown),
+        given=(sp.Ge(y, 1), sp.Ge(w, 2), sp.Ge(sp.exp(w), 1 + w), sp.Ge(grown, 1 + w * (y - 1))),
+    )
+    off = replace(growth, name="2 for 1", claim=sp.Le(y * (2 + sp.exp(w)), 1 + sp.exp(w) * grown))
+    lower, upper, top = sp.symbols("f_x f_y f_1", nonnegative=True)
+    difference = Bound(
+        name="a difference of two numbers in [0, f(1)] is at most f(1) = 1/(1 + e^w)",
+        claim=sp.Le(sp.Abs(lower - upper), top),
+        given=(sp.Le(lower, top), sp.Le(upper, top)),
+    )
+    instances = (
+        Specialise(name="at u = w", of=tangent, at={u: w}),
+        Specialise(name="at u = w(y − 1)", of=tangent, at={u: w * (y - 1)}),
+    )
+    return tangent, *instances, replace(growth, also_wrong=(off,)), difference
+
+
+def _silu_step() -> Identity:
+    """What the SiLU form misses is f(x−1) − f(x), f(y) = y/(1 + e^{wy})."""
+    y, w = sp.Symbol("y", real=True), sp.Symbol("w", positive=True)
+
+    def silu(e: sp.Expr) -> sp.Expr:
+        return e / (1 + sp.exp(-e))
+
+    def f(e: sp.Expr) -> sp.Expr:
+        return e / (1 + sp.exp(w * e))
+
+    return Identity(
+        name="SiLU step − 1 = f(x − 1) − f(x)",
+        because="and for x ≤ 0 the leak is that of 1 − x ≥ 1, by SiLU(a) − SiLU(−a) = a",
+        lhs=(silu(w * y) - silu(w * (y - 1))) / w - 1,
+        rhs=f(y - 1) - f(y),
+    )
+
+
+def _robust() -> Proof:
+    count = sp.Function("n")
+    return Proof(
+        steps=(
+            _frozen_state(),
+            Identity(
+                name="a query reads the context's pairs alone, at any time and as often as it is asked",
+                because="so H2 is not needed, and H3 concerns the context only; with the codes of mqar.n2-distinct too",
+                lhs=sp.Sum((count(j) + 0) * delta(j, q), (j, 1, kappa)),
+                rhs=count(q),
+                given=(sp.Ge(kappa, q),),
+            ),
+            _silu_step(),
+            *_leak(),
+            Bound(
+                name="the gate is exactly 1 in the context and 0 after it",
+                because="keys of the context stand at 1, 3, …, 2κ − 1: any threshold in (2κ − 1, 2κ + 1) does",
+                claim=GATE,
+                also_wrong=(
+                    Bound(
+                        name="a threshold of 2κ − 1",
+                        claim=sp.Implies(sp.Le(place, 2 * kappa), sp.Eq(time_gate(sp.S.One, place + 1), 1)),
+                    ),
+                ),
+            ),
+        )
+    )
+
+
+# --- Extension I: selective Δ ---------------------------------------------------------------------------------------
+
+SELECTS = sp.Lt(rho * (kappa - 1), 1)
+asked, rivals = sp.symbols("Q n_w", integer=True, nonnegative=True)
+DELTA_MARGIN = rho ** (asked - 1) * (1 - rho * rivals)
+DELTA_GATE = sp.Gt(DELTA_MARGIN, 0)
+
+
+def _exponents() -> Induction:
+    """How many factors ρ a block has: each query costs every block one, but the one just asked pays a step later."""
+    query, own = sp.Function("x"), sp.Function("K_b")
+    return Induction(
+        name="block b carries ρ to the power (queries so far) − [b is asked now]",
+        because="at a query every block but its own shrinks; at the next step the block asked before shrinks",
+        index=t,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda e, step: e + (query(step + 1) - own(step + 1)) + own(step),
+        closed=sp.Sum(query(s), (s, 1, t)) - own(t) + own(0),
+    )
+
+
+def _without_filler() -> Identity:
+    """k1 v1 k2 v2 k1 with the context's keys taken for queries, as their windows allow: both values get ρ."""
+    tokens = ("k1", "v1", "k2", "v2", "k1")
+
+    def power(block: str, written: int) -> int:
+        shrinks = [
+            (tokens[i][0] == "k" and tokens[i] != block) + (i > 0 and tokens[i - 1] == block)
+            for i in range(written + 1, len(tokens))
+        ]
+        return sum(shrinks)
+
+    return Identity(
+        name="why H4: if a context's key may look like a query, k1 v1 k2 v2 k1 ties at every ρ",
+        lhs=rho ** power("k1", 1) - rho ** power("k2", 3),
+        rhs=sp.S.Zero,
+    )
+
+
+def _delta_gate() -> Proof:
+    base = sp.Symbol("rho_Q", positive=True)
+    return Proof(
+        hypotheses=(SELECTS, sp.Le(rivals, kappa - 1)),
+        steps=(
+            _exponents(),
+            _without_filler(),
+            Identity(
+                name="own block ρ^{Q−1}, the others ρ^Q: the margin over a value that n_w other keys hold",
+                lhs=rho ** (asked - 1) * 1 - rho**asked * rivals,
+                rhs=DELTA_MARGIN,
+            ),
+            Bound(
+                name="positive factor times positive factor",
+                claim=sp.Gt(base * (1 - rho * rivals), 0),
+                given=(SELECTS, sp.Le(rivals, kappa - 1)),
+                also_wrong=(
+                    Bound(
+                        name="ρ(κ − 1) ≤ 1",
+                        claim=sp.Gt(base * (1 - rho * rivals), 0),
+                        given=(sp.Le(rho * (kappa - 1), 1), sp.Le(rivals, kappa - 1)),
+                    ),
+                ),
+            ),
+            Bound(
+                name="one state recalls every assignment",
+                because="ρ(κ − 1) < 1 is necessary too: all other keys may hold one value",
+                claim=DELTA_GATE,
+                given=(SELECTS, sp.Le(rivals, kappa - 1)),
+            ),
+        ),
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="mqar.n1-delta-gate",
+        paper="Theorems 2 and 4",
+        form=Form.EXTENSION,
+        title="selective Δ replaces the gate: N = 1, d = κ|V| + 2κ, ungated S6",
+        statement=r"\text{logit}_{v(q)}-\text{logit}_w=\rho^{Q-1}\bigl(1-\rho\,n_w\bigr)>0"
+        r"\iff\rho(\kappa-1)<1\ \text{in the worst case},\ Q \text{ queries so far}",
+        hypotheses=(KEYS_DISTINCT, FILLER_NO_VALUE, r"\rho(\kappa-1)<1", "range ρ^Q: exponents, not bits"),
+        depends_on=("foundations.unrolled",),
+        formula=DELTA_GATE,
+        proof=_delta_gate,
+    ),
+    Claim(
+        id="mqar.n2-distinct",
+        paper="Theorem 3",
+        form=Form.EXTENSION,
+        title="distinct values need only N = 2, for any κ",
+        statement=r"B(l)=(l,l^2),\ C(q)=(2q,-1):\ \text{logit}_{v(q)}-\text{logit}_u\ge\min((q-l)^2,q^2)\ge1",
+        hypotheses=(KEYS_DISTINCT, VALUES_DISTINCT, "integer keys ≥ 1; one-hot values; 2 log₂K + 1 bits"),
+        depends_on=("mqar.thm3-step1",),
+        formula=TWO_STATES,
+        proof=_two_states,
+    ),
+    Claim(
+        id="mqar.robust",
+        paper="Section 4.3, eq. (46)",
+        form=Form.EXTENSION,
+        title="with positions, time-gated writes drop H2",
+        statement=r"\mathrm{ReLU}(2\kappa[key]-s+1)-\mathrm{ReLU}(2\kappa[key]-s)=[key][s\le2\kappa]",
+        hypotheses=(KEYS_DISTINCT, "positions s = 1, 2, … are an input, κ is known"),
+        depends_on=("mqar.thm3-step1", "mqar.n2-distinct"),
+        formula=GATE,
+        proof=_robust,
+    ),
+)

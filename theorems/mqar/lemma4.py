@@ -1,0 +1,174 @@
+"""Lemma 4 of the paper (Appendix D.3): sign matrices whose columns are nearly orthogonal (Johnson-Lindenstrauss).
+
+The printed inequality includes i = j, where the product is 1. Amended: i ≠ j, with explicit constants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from theorems.claim import Claim, Erratum, Form, Outcome
+from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, Specialise
+
+p, d = sp.symbols("p d", integer=True, positive=True)
+eps = sp.Symbol("epsilon", positive=True)
+r, n = sp.symbols("r n", integer=True, nonnegative=True)
+x, s, z = sp.symbols("x s z", nonnegative=True)
+
+EXCESS = p * eps**2 / 2 - 2 * sp.log(d)
+LARGE_ENOUGH = sp.Ge(EXCESS, 0)
+FEW_BAD_PAIRS = sp.Lt(d * (d - 1), sp.exp(p * eps**2 / 2))
+
+
+def _own_product() -> Proof:
+    sign_of = sp.Function("f", integer=True)
+    return Proof(
+        steps=(
+            Identity(
+                name="a sign column has norm 1",
+                because="this is i = j; already for d = p = 1 and M = [1]",
+                lhs=sp.Sum((sp.S.NegativeOne ** sign_of(r) / sp.sqrt(p)) ** 2, (r, 1, p)),
+                rhs=sp.S.One,
+            ),
+            Bound(
+                name="the printed inequality fails at i = j",
+                claim=sp.Not(sp.Le(sp.Abs(sp.S.One), eps)),
+                given=(sp.Lt(eps, 1),),
+                also_wrong=(Bound(name="ε < 1 dropped", claim=sp.Not(sp.Le(sp.Abs(sp.S.One), eps))),),
+            ),
+        )
+    )
+
+
+def _moment() -> tuple[Cases, Induction]:
+    """The mean of e^{s·sum} over all sign patterns is cosh(s)^p."""
+    a, b = sp.symbols("m_a m_b", integer=True)
+    product = Cases(
+        name="the product of two independent signs is a sign, + for half of the pairs",
+        claim=sp.Eq((a * b) ** 2, 1, evaluate=False),
+        over={a: (-1, 1), b: (-1, 1)},
+    )
+    moment = Induction(
+        name="mean of e^{s·(sum of p signs)} over all patterns",
+        because="one more sign: half of the patterns go up, half go down",
+        index=n,
+        start=0,
+        initial=sp.S.One,
+        next=lambda h, _: (sp.exp(s) * h + sp.exp(-s) * h) / 2,
+        closed=sp.cosh(s) ** n,
+    )
+    return product, moment
+
+
+def _cosh() -> Bound:
+    """cosh x ≤ e^{x²/2}, as log cosh x ≤ x²/2."""
+    step = Bound(
+        name="x²/2 − log cosh x has a nonnegative derivative, x − tanh x",
+        because="its own derivative is tanh² x; both vanish at 0",
+        claim=sp.Ge(x * sp.cosh(x) - sp.sinh(x), 0),
+    )
+    return replace(step, also_wrong=(replace(step, name="x/2 for x", claim=sp.Ge(x * sp.cosh(x) / 2, sp.sinh(x))),))
+
+
+def _derivative() -> Identity:
+    return Identity(
+        name="that is the derivative, times cosh x",
+        lhs=sp.diff(x**2 / 2 - sp.log(sp.cosh(x)), x) * sp.cosh(x),
+        rhs=x * sp.cosh(x) - sp.sinh(x),
+    )
+
+
+def _powers() -> InductionOn:
+    low, high, a, b = sp.symbols("low high a b", nonnegative=True)
+    return InductionOn(
+        name="cosh(ε)^p ≤ e^{pε²/2}",
+        because="powers keep the order of nonnegative numbers; the sum of p signs times ε, s = ε",
+        base=Bound(name="power 0", claim=sp.Le(a**0, b**0)),
+        step=Bound(name="one more factor", claim=sp.Le(a * low, b * high), given=(sp.Le(a, b), sp.Le(low, high))),
+    )
+
+
+def _tangent() -> Bound:
+    u = sp.Symbol("u", real=True)
+    return Bound(name="e^u ≥ 1 + u for u ≥ 0", claim=sp.Ge(sp.exp(u), 1 + u), given=(sp.Ge(u, 0),))
+
+
+def _markov() -> Bound:
+    """The indicator of u ≥ 0 lies below e^u; the two branches are u ≥ 0 (tangent) and u < 0 (e^u > 0)."""
+    u = sp.Symbol("u", real=True)
+    indicator = sp.Piecewise((1, sp.Ge(u, 0)), (0, True))
+    return Bound(
+        name="1[u ≥ 0] ≤ e^u, for u = ε(sum − pε)",
+        claim=sp.Ge(sp.exp(u), indicator),
+        given=(sp.Or(sp.Lt(u, 0), sp.Ge(sp.exp(u), 1 + u)),),
+    )
+
+
+def _union() -> tuple[Bound, Specialise, Bound]:
+    """d(d−1)/2 pairs, two tails each."""
+    tangent = _tangent()
+    (u,) = tangent.claim.free_symbols
+    enough = Specialise(name="e^{pε²/2} ≥ d²", of=tangent, at={u: EXCESS})
+    union = Bound(
+        name="union bound: less than one bad pair is expected, so some matrix has none",
+        because="d(d−1)/2 pairs, two tails of mass at most e^{−pε²/2} ≤ d^{−2} each",
+        claim=FEW_BAD_PAIRS,
+        given=(LARGE_ENOUGH, enough.relation),
+        also_wrong=(Bound(name="without the tangent", claim=FEW_BAD_PAIRS, given=(LARGE_ENOUGH,)),),
+    )
+    return tangent, enough, union
+
+
+def _balanced() -> Identity:
+    one, other = sp.Function("m"), sp.Function("l")
+    doubled = sp.Sum(one(r) * other(r), (r, 1, p)) + sp.Sum((-one(r)) * (-other(r)), (r, 1, p))
+    return Identity(
+        name="balanced columns: stacking M on −M doubles p and keeps every product",
+        because="so p even and p ≥ 8 log d / ε² is enough for column sums 0",
+        lhs=doubled / (2 * p),
+        rhs=sp.Sum(one(r) * other(r), (r, 1, p)) / p,
+    )
+
+
+def _nearly_orthogonal() -> Proof:
+    tail = Identity(
+        name="one tail has mass at most e^{−pε²/2}",
+        lhs=sp.exp(p * eps**2 / 2) * sp.exp(-eps * (p * eps)),
+        rhs=sp.exp(-p * eps**2 / 2),
+    )
+    head = (*_moment(), _derivative(), _cosh(), _powers(), _markov(), tail, _balanced())
+    return Proof(hypotheses=(LARGE_ENOUGH,), steps=(*head, *_union()))
+
+
+CLAIMS = (
+    Claim(
+        id="mqar.lem4",
+        paper="Lemma 4 (Appendix D.3)",
+        form=Form.PRINTED,
+        title="sign matrices with nearly orthogonal columns, as printed",
+        statement=r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ \text{for all } i,j,\quad M\in\{\pm1/\sqrt p\}^{p\times d},"
+        r"\ 0<\varepsilon<1",
+        expected=Outcome.REFUTED,
+        disproof=_own_product,
+        erratum=Erratum(
+            printed="There is M with entries ±1/√p such that |⟨Me_i, Me_j⟩| ≤ ε for all i, j, p = O(log d / ε²).",
+            instance="d = p = 1, M = [1], i = j = 1: the product is 1 > ε. It is 1 for every sign matrix.",
+            reading="'for all i, j' includes i = j",
+            instead="mqar.lem4-amended: for all i ≠ j, once p ε² ≥ 4 log d",
+            survives="everything: the proofs use the lemma for i ≠ j only",
+        ),
+    ),
+    Claim(
+        id="mqar.lem4-amended",
+        paper="Lemma 4 (Appendix D.3)",
+        form=Form.AMENDED,
+        title="sign matrices with nearly orthogonal, or balanced, columns exist",
+        statement=r"p\varepsilon^2\ge4\log d\ \Rightarrow\ d(d-1)e^{-p\varepsilon^2/2}<1\ \Rightarrow\ \exists M:\ "
+        r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ (i\ne j);\quad\text{column sums } 0 \text{ for twice the } p",
+        hypotheses=(r"p\varepsilon^2\ge4\log d",),
+        formula=FEW_BAD_PAIRS,
+        proof=_nearly_orthogonal,
+    ),
+)

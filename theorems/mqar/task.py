@@ -1,0 +1,82 @@
+"""What the recall theorems share: the task's hypotheses in words, and exact runs of the paper's block.
+
+Task (eq. 46): κ key-value pairs, then noise and queries; at a query's own position answer its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import sympy as sp
+
+from theorems.proof import Bound, InductionOn
+
+KEYS_DISTINCT = "H1: the context's keys are distinct"
+NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
+VALUES_DISTINCT = "H3: the values of all stored writes are distinct, those of the tail included"
+FILLER_NO_VALUE = "H4: what stands before a query is no value (a filler token outside V, or another key)"
+
+delta = sp.KroneckerDelta
+Vector = tuple[sp.Expr, ...]
+
+
+def relu(e: sp.Expr) -> sp.Expr:
+    """max(0, e)."""
+    return sp.Max(0, e)
+
+
+def identity(e: sp.Expr) -> sp.Expr:
+    """e."""
+    return e
+
+
+def signs(pattern: str) -> Vector:
+    """The column ±1/√p that a pattern such as "++-+" spells."""
+    scale = sp.sqrt(len(pattern))
+    return tuple((1 if sign == "+" else -1) / scale for sign in pattern)
+
+
+def dot(x: Sequence[sp.Expr], y: Sequence[sp.Expr]) -> sp.Expr:
+    """⟨x, y⟩."""
+    return sum((a * b for a, b in zip(x, y, strict=True)), sp.S.Zero)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One branch of a block: a token's vector, two taps (previous, current), a bias and the non-linearity."""
+
+    vectors: Mapping[str, Vector]
+    taps: tuple[sp.Expr, sp.Expr] = (sp.S.Zero, sp.S.One)
+    bias: sp.Expr = sp.S.Zero
+    activation: Callable[[sp.Expr], sp.Expr] = relu
+
+    def at(self, tokens: Sequence[str], t: int) -> Vector:
+        """The branch's output at position t."""
+        now = self.vectors[tokens[t]]
+        before = self.vectors[tokens[t - 1]] if t else tuple(sp.S.Zero for _ in now)
+        old, new = self.taps
+        return tuple(self.activation(old * p + new * c - self.bias) for p, c in zip(before, now, strict=True))
+
+
+def last_readout(x: Stream, B: Stream, C: Stream, tokens: Sequence[str]) -> Vector:
+    """y = h C at the last token, with h_t = h_{t-1} + x_t B_t^T: the ungated block with decay 1 and step 1."""
+    last = C.at(tokens, len(tokens) - 1)
+    width = len(x.at(tokens, 0))
+    y = [sp.S.Zero] * width
+    for t in range(len(tokens)):
+        score = dot(B.at(tokens, t), last)
+        y = [a + score * b for a, b in zip(y, x.at(tokens, t), strict=True)]
+    return tuple(sp.expand(e) for e in y)
+
+
+def termwise(name: str, conclusion: sp.Basic | None = None, because: str = "") -> InductionOn:
+    """Σ x_r ≥ Σ y_r where x_r ≥ y_r for every r: the induction over the number of terms."""
+    big, small, x, y = sp.symbols("S_x S_y x_r y_r", real=True)
+    return InductionOn(
+        name=name,
+        because=because or "base: two empty sums; step: one more term on each side",
+        base=Bound(name="empty sums", claim=sp.Ge(sp.S.Zero, 0)),
+        step=Bound(name="one more term", claim=sp.Ge(big + x, small + y), given=(sp.Ge(big, small), sp.Ge(x, y))),
+        conclusion=conclusion,
+    )

@@ -1,0 +1,326 @@
+"""Theorem 3 of the paper (Appendix D.4): Mamba-2, where x, B and C have convolutions of their own.
+
+Step 1 (one-hot) is exact with margin 1. Step 2, N = O(log κ), fails for all inputs: cross terms, and the block's ReLU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from theorems.claim import Claim, Erratum, Form, Outcome
+from theorems.mqar.task import (
+    KEYS_DISTINCT,
+    NO_REWRITE,
+    Stream,
+    delta,
+    dot,
+    identity,
+    last_readout,
+    relu,
+    signs,
+)
+from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
+
+kappa, q, V, v, w = sp.symbols("kappa q V v w", integer=True, positive=True)
+j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
+ZERO, ONE = sp.S.Zero, sp.S.One
+
+# --- step 1 ---------------------------------------------------------------------------------------------------------
+
+value_of = sp.Function("v", integer=True, positive=True)
+ONE_HOT_MARGIN = sp.Eq(
+    sp.Sum(delta(j, q) * (delta(value_of(j), value_of(q)) - delta(value_of(j), w)), (j, 1, kappa)),
+    1 - delta(value_of(q), w),
+    evaluate=False,
+)
+
+
+def _branches() -> Cases:
+    """x = [current is value], B = [previous is key j], C = [current is key j]; each branch sees one tap only."""
+    previous, current, is_value = sp.symbols("P_j C_j U", integer=True, nonnegative=True)
+    step = Cases(
+        name="each branch passes one token's bit",
+        claim=sp.And(
+            sp.Eq(relu(1 * previous + 0 * current), previous, evaluate=False),
+            sp.Eq(relu(0 * previous + 1 * current), current, evaluate=False),
+            sp.Eq(relu(is_value) * previous, is_value * previous, evaluate=False),
+        ),
+        over={previous: (0, 1), current: (0, 1), is_value: (0, 1)},
+        given=(sp.Le(current + is_value, 1),),
+    )
+    mixed = replace(
+        step, name="one convolution for B and C", claim=sp.Eq(relu(previous + current), previous, evaluate=False)
+    )
+    return replace(step, also_wrong=(mixed,))  # fmt: skip
+
+
+def _one_hot() -> Proof:
+    writes = sp.Function("w")
+    count = sp.Function("n")
+    return Proof(
+        steps=(
+            _branches(),
+            Induction(
+                name="the state counts the writes",
+                index=t,
+                start=0,
+                initial=ZERO,
+                next=lambda h, n: h + writes(n + 1),
+                closed=sp.Sum(writes(s), (s, 1, t)),
+            ),
+            Identity(
+                name="the query reads its own column, whatever stands before it",
+                lhs=sp.Sum(delta(j, q) * count(j), (j, 1, kappa)),
+                rhs=count(q),
+                given=(sp.Ge(kappa, q),),
+            ),
+            Identity(
+                name="margin 1, adjacency included",
+                because="H1 and H2: n_{j,u} = δ(v(j), u); the right side is 1 for every rival w ≠ v(q)",
+                lhs=ONE_HOT_MARGIN.lhs,
+                rhs=ONE_HOT_MARGIN.rhs,
+                given=(sp.Ge(kappa, q),),
+            ),
+        ),
+        hypotheses=(sp.Ge(kappa, q),),
+    )
+
+
+# --- step 2, printed ------------------------------------------------------------------------------------------------
+
+
+def sign_key_margin(keys: dict[str, str], context: tuple[tuple[str, str], ...], query: str, rectified: bool) -> sp.Expr:
+    """logit(u) − logit(v) at `query` after the context's pairs (values "u", "v"), keys with the given sign columns.
+
+    x is one-hot; `rectified` passes B and C through ReLU, as the block of Table 2 does.
+    """
+    through = relu if rectified else identity
+    codes = {key: signs(pattern) for key, pattern in keys.items()}
+    silent = (ZERO,) * len(next(iter(codes.values())))
+    addresses = codes | {"u": silent, "v": silent}
+    x = Stream(dict.fromkeys(keys, (ZERO, ZERO)) | {"u": (ONE, ZERO), "v": (ZERO, ONE)})
+    tokens = (*(token for pair in context for token in pair), query)
+    y = last_readout(x, Stream(addresses, (ONE, ZERO), ZERO, through), Stream(addresses, activation=through), tokens)
+    return y[0] - y[1]
+
+
+CROSSED = {"q": "++++", "a": "-+++", "b": "+-++", "c": "++-+", "d": "+++-"}
+CROSSED_CONTEXT = (("q", "u"), ("a", "v"), ("b", "v"), ("c", "v"), ("d", "v"))
+CLIPPED = {"a": "++++", "q": "++--", "c": "+-+-"}
+CLIPPED_CONTEXT = (("a", "u"), ("q", "v"), ("c", "u"))
+
+
+def _largest_product(columns: dict[str, str]) -> sp.Expr:
+    vectors = [signs(pattern) for pattern in columns.values()]
+    return sp.Max(*(sp.Abs(dot(x, y)) for i, x in enumerate(vectors) for y in vectors[:i]))
+
+
+def _cross_terms() -> Proof:
+    margin = sign_key_margin(CROSSED, CROSSED_CONTEXT, "q", rectified=False)
+    clipped = sign_key_margin(CROSSED, CROSSED_CONTEXT, "q", rectified=True)
+    return Proof(
+        steps=(
+            Identity(
+                name="five keys in N = 4 dimensions, products of ½ at most",
+                because="Lemma 4 with ε = ½; N = 4 < κ = 5, as N = O(log κ) needs",
+                lhs=_largest_product(CROSSED),
+                rhs=sp.Rational(1, 2),
+            ),
+            Identity(name="margin on q u a v b v c v d v q, without ReLU", lhs=margin, rhs=1 - 4 * sp.Rational(1, 2)),
+            Bound(
+                name="the other value wins, with the block's ReLU too",
+                claim=sp.And(sp.Lt(margin, 0), sp.Lt(clipped, 0)),
+                also_wrong=(
+                    Bound(
+                        name="two keys that hold v",
+                        claim=sp.Lt(sign_key_margin(CROSSED, CROSSED_CONTEXT[:3], "q", rectified=False), 0),
+                    ),
+                ),
+            ),
+        )
+    )
+
+
+def _clipped() -> Proof:
+    linear = -sign_key_margin(CLIPPED, CLIPPED_CONTEXT, "q", rectified=False)
+    clipped = -sign_key_margin(CLIPPED, CLIPPED_CONTEXT, "q", rectified=True)
+    return Proof(
+        steps=(
+            Identity(name="three orthogonal keys: ε = 0", lhs=_largest_product(CLIPPED), rhs=ZERO),
+            Identity(name="without ReLU the margin is 1", lhs=linear, rhs=ONE),
+            Identity(
+                name="with ReLU it is ½ − (½ + ¼)",
+                because="ReLU leaves products |P_q ∩ P_a|/N of the sets of + signs",
+                lhs=clipped,
+                rhs=-sp.Rational(1, 4),
+            ),
+            Bound(
+                name="the other value wins",
+                claim=sp.Lt(clipped, 0),
+                also_wrong=(Bound(name="without ReLU", claim=sp.Lt(linear, 0)),),
+            ),
+        )
+    )
+
+
+# --- amended --------------------------------------------------------------------------------------------------------
+
+eps, writes_u, writes_v = sp.symbols("epsilon m_u m_v", nonnegative=True)
+cross, total = sp.symbols("cross total", real=True)
+FEW_WRITES = sp.Lt(eps * (writes_u + writes_v), 1)
+SMALL_CROSS = sp.Le(sp.Abs(cross), eps * (writes_u + writes_v))
+RIGHT = sp.Gt(1 + cross, 0)
+
+
+def _exact_condition() -> Identity:
+    """The margin is n_{q,u} − n_{q,v} plus the other keys' cross terms."""
+    gram, count, rival = sp.Function("g"), sp.Function("n_u"), sp.Function("n_v")
+    product = delta(j, q) + (1 - delta(j, q)) * gram(j)
+    return Identity(
+        name="margin = (n_{q,u} − n_{q,v}) + Σ_{a≠q} g_{qa}(n_{a,u} − n_{a,v})",
+        lhs=sp.Sum(product * (count(j) - rival(j)), (j, 1, kappa)),
+        rhs=(count(q) - rival(q)) + sp.Sum(gram(j) * (count(j) - rival(j)), (j, 1, kappa))
+        - gram(q) * (count(q) - rival(q)),
+        given=(sp.Ge(kappa, q),),
+    )  # fmt: skip
+
+
+def _cross_is_small() -> InductionOn:
+    """|Σ g_a(x_a − y_a)| ≤ ε Σ (x_a + y_a), one key at a time."""
+    g, x, y, bound = sp.symbols("g_a x_a y_a bound", real=True)
+    step = Bound(
+        name="one more key",
+        claim=sp.Le(sp.Abs(total + g * (x - y)), bound + eps * (x + y)),
+        given=(sp.Le(sp.Abs(total), bound), sp.Le(sp.Abs(g), eps), sp.Ge(x, 0), sp.Ge(y, 0)),
+    )
+    signed = replace(step, name="counts may be negative", given=step.given[:2])
+    return InductionOn(
+        name="cross terms are at most ε(m_u + m_v)",
+        because="m_u, m_v: how often u, v are stored under other keys, noise after queries included",
+        base=Bound(name="no key", claim=sp.Le(sp.Abs(ZERO), ZERO)),
+        step=replace(step, also_wrong=(signed,)),
+        conclusion=SMALL_CROSS,
+    )
+
+
+def _worst_assignment() -> Cases:
+    """Each other key may hold u, v or neither: the margin loses at most |g|, and that is attained."""
+    g, sign = sp.Symbol("g_a", real=True), sp.Symbol("x", integer=True)
+    step = Cases(
+        name="all assignments: another key costs at most |g_{qa}|",
+        because="attained by v where g > 0 and u where g < 0, so right for all iff Σ_{a≠q}|g_{qa}| < 1",
+        claim=sp.And(sp.Ge(g * sign, -sp.Abs(g)), sp.Or(sp.Eq(-g, -sp.Abs(g)), sp.Eq(g, -sp.Abs(g)))),
+        over={sign: (-1, 0, 1)},
+    )
+    half = replace(step, name="half of it", claim=sp.Ge(g * sign, -sp.Abs(g) / 2))
+    return replace(step, also_wrong=(half,))
+
+
+def _dominance() -> tuple[InductionOn, Bound]:
+    """Strict diagonal dominance: G x = 0 with |x_a| ≤ X = |x_q| > 0 is impossible, so N ≥ rank G = κ."""
+    x, g, size, top, largest = sp.symbols("x_a g_a S X x_q", real=True)
+    step = Bound(
+        name="one more key",
+        claim=sp.Le(sp.Abs(total + g * x), (size + sp.Abs(g)) * top),
+        given=(sp.Le(sp.Abs(total), size * top), sp.Le(sp.Abs(x), top), sp.Ge(top, 0)),
+    )
+    sums = InductionOn(
+        name="|Σ_{a≠q} g_{qa}x_a| ≤ X Σ_{a≠q}|g_{qa}|",
+        base=Bound(name="no key", claim=sp.Le(sp.Abs(ZERO), ZERO * top)),
+        step=replace(step, also_wrong=(replace(step, name="x unbounded", given=(step.given[0], step.given[2])),)),
+    )
+    closing = Bound(
+        name="Σ_{a≠q}|g_{qa}| < 1 for all q makes the Gram matrix regular: N ≥ κ",
+        because="g_{qq} = 1: x_q + Σ_{a≠q} g_{qa}x_a = 0 cannot hold where |x_q| is largest",
+        claim=sp.Not(sp.And(sp.Eq(largest + total, 0), sp.Eq(sp.Abs(largest), top), sp.Gt(top, 0))),
+        given=(sp.Le(sp.Abs(total), size * top), sp.Lt(size, 1), sp.Ge(size, 0)),
+    )
+    weak = replace(closing, name="Σ ≤ 1", given=(closing.given[0], sp.Le(size, 1), sp.Ge(size, 0)))
+    return sums, replace(closing, also_wrong=(weak,))
+
+
+def _condition() -> Proof:
+    return Proof(
+        hypotheses=(FEW_WRITES,),
+        steps=(
+            _exact_condition(),
+            _worst_assignment(),
+            *_dominance(),
+            _cross_is_small(),
+            Bound(
+                name="recall where ε(m_u + m_v) < 1",
+                because="for distinct values and no other writes m_u + m_v ≤ 1: every ε < 1 does",
+                claim=RIGHT,
+                given=(SMALL_CROSS, FEW_WRITES),
+                also_wrong=(
+                    Bound(name="≤ 1", claim=RIGHT, given=(SMALL_CROSS, sp.Le(eps * (writes_u + writes_v), 1))),
+                ),
+            ),
+        ),
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="mqar.thm3-step1",
+        paper="Theorem 3, step 1 (Appendix D.4)",
+        form=Form.AMENDED,
+        title="one Mamba-2 layer recalls with N = κ and one-hot codes, margin 1",
+        statement=r"\text{logit}_{v(q)}-\text{logit}_w=1-[v(q)=w]",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        depends_on=("foundations.unrolled",),
+        formula=ONE_HOT_MARGIN,
+        proof=_one_hot,
+    ),
+    Claim(
+        id="mqar.thm3",
+        paper="Theorem 3, step 2 (Appendix D.4)",
+        form=Form.PRINTED,
+        title="N = O(log κ) by Johnson-Lindenstrauss keys",
+        statement=r"N=O(\log\kappa),\ d=O(\log\kappa+\log|V|)\ \text{solve eq. (46)}",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        expected=Outcome.REFUTED,
+        disproof=_cross_terms,
+        erratum=Erratum(
+            printed="Mamba-2 solves the task with N = O(log κ), keys being columns of a sign matrix.",
+            instance="N = 4, κ = 5, |V| = 2, L = 11: keys ++++, −+++, +−++, ++−+, +++− (times ½, products ½ or 0); on"
+            " q u a v b v c v d v q the margin of u over v is 1 − 4·½ = −1.",
+            reading="all inputs of eq. (46) under H1 and H2, values may coincide; B, C linear (the favourable reading)",
+            instead="mqar.thm3-amended, and mqar.n-lower-bound: without a gate N ≥ κ for all inputs, whatever the weights",
+            survives="step 1; and where values are distinct and nothing else is stored, every ε < 1 and so N = O(log κ)",
+        ),
+    ),
+    Claim(
+        id="mqar.thm3-relu-clip",
+        paper="Theorem 3, step 2 with Table 2's block",
+        form=Form.PRINTED,
+        title="the same in the block of Table 2, whose ReLU clips ±1/√p",
+        statement=r"B=\sigma(\mathrm{conv}(\cdot)),\ C=\sigma(\mathrm{conv}(\cdot)),\ \sigma=\mathrm{ReLU}:\ \text{orthogonal"
+        r" keys recall}",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"\langle m_i,m_j\rangle=0\ (i\ne j)"),
+        expected=Outcome.REFUTED,
+        disproof=_clipped,
+        erratum=Erratum(
+            printed="Keys with entries ±1/√p pass through the block that Table 2 defines.",
+            instance="N = 4, κ = 3, |V| = 2, L = 7: orthogonal keys a = ++++, q = ++−−, c = +−+−; on a u q v c u q the"
+            " margin of v over u is ½ − (½ + ¼) = −¼; without ReLU it is 1.",
+            reading="x, B and C pass the same non-linearity, as in Table 2",
+            instead="codes ≥ 0: mqar.thm3-step1 (one-hot) and mqar.n2-distinct (K² − k²)",
+            survives="the statement for linear B and C where mqar.thm3-amended holds",
+        ),
+    ),
+    Claim(
+        id="mqar.thm3-amended",
+        paper="Theorem 3, step 2 (Appendix D.4)",
+        form=Form.AMENDED,
+        title="when sign keys recall: exact condition, sufficient condition, all inputs",
+        statement=r"n_{q,u}-n_{q,v}+\sum_{a\ne q}g_{qa}(n_{a,u}-n_{a,v})>0;\quad\varepsilon(m_u+m_v)<1\text{ is enough};"
+        r"\quad\text{all assignments iff }\sum_{a\ne q}|g_{qa}|<1,\text{ which forces } N\ge\kappa",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"|g_{qa}|\le\varepsilon\ (a\ne q),\ \varepsilon(m_u+m_v)<1"),
+        depends_on=("mqar.thm3-step1",),
+        formula=RIGHT,
+        proof=_condition,
+    ),
+)

@@ -1,0 +1,354 @@
+"""Theorem 2, step 2 of the paper (Appendix D.3): values in few channels, one-hot keys (N = κ).
+
+Printed: sign codes shifted by β to pass the ReLU, and a head bias that is to cancel the shift. The bias lacks a factor.
+Amended twice, and extended: the integer code (v, 1) needs two channels for any |V|.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy as sp
+
+from theorems.claim import Claim, Erratum, Form, Outcome
+from theorems.mqar.task import (
+    KEYS_DISTINCT,
+    NO_REWRITE,
+    Stream,
+    delta,
+    dot,
+    last_readout,
+    relu,
+    signs,
+    termwise,
+)
+from theorems.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
+
+a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
+g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)
+kappa, q, V = sp.symbols("kappa q V", integer=True, positive=True)
+v, w, u = sp.symbols("v w u", integer=True, positive=True)
+j = sp.Symbol("j", integer=True, nonnegative=True)
+
+NUMBERS = {
+    "key": sp.Integer(10),
+    "shift": sp.Integer(2),
+    "taps": (sp.Integer(1), sp.Integer(10)),
+    "bias": sp.Integer(3),
+}
+"""The paper's: k = 10, β = 2, c_0 = 1, c_1 = 10, b = 3; so a_0 = 7, a_1 = 97, s = 17."""
+
+
+# --- the printed construction ---------------------------------------------------------------------------------------
+
+
+def shifted_codes(columns: dict[str, str]) -> tuple[Stream, Stream]:
+    """x and the shared B = C of the printed block for one key "k" and values with the given sign columns."""
+    shift, silent = NUMBERS["shift"], (sp.S.Zero,)
+    width = len(next(iter(columns.values())))
+    codes = {name: tuple(m + shift for m in signs(pattern)) for name, pattern in columns.items()}
+    x = Stream(codes | {"k": (sp.S.Zero,) * width}, NUMBERS["taps"], NUMBERS["bias"])
+    address = Stream(dict.fromkeys(columns, silent) | {"k": (NUMBERS["key"],)}, NUMBERS["taps"], NUMBERS["bias"])
+    return x, address
+
+
+def printed_margin(columns: dict[str, str], correct: str, rival: str) -> sp.Expr:
+    """logit(correct) − logit(rival) at the end of `k correct k`, with the printed bias b_o = −(c_0k − b) s W_o 1."""
+    x, address = shifted_codes(columns)
+    y = last_readout(x, address, address, ("k", correct, "k"))
+    (old, new), key, bias, shift = NUMBERS["taps"], NUMBERS["key"], NUMBERS["bias"], NUMBERS["shift"]
+    offset = (old * key - bias) * (new * shift - bias)
+
+    def logit(value: str) -> sp.Expr:
+        code = signs(columns[value])
+        return dot(code, y) - offset * sum(code)
+
+    return sp.expand(logit(correct) - logit(rival))
+
+
+ORTHOGONAL = {"u": "+-", "v": "++"}
+
+
+def _bias_lacks_a_factor() -> Proof:
+    a0_, a1_, c1_, s_ = 7, 97, 10, 17
+    margin = a0_ * (a1_ * c1_ * (1 - g_uv) + s_ * (a1_ - 1) * (sum_u - sum_v))
+    at = {g_uv: dot(signs("+-"), signs("++")), sum_u: sum(signs("+-")), sum_v: sum(signs("++"))}
+    return Proof(
+        steps=(
+            Identity(
+                name="the two columns are orthogonal: ε = 0",
+                lhs=dot(signs(ORTHOGONAL["u"]), signs(ORTHOGONAL["v"])),
+                rhs=sp.S.Zero,
+            ),
+            Identity(
+                name="the block run on k u k, against a₀(a₁c₁(1 − g) + s(a₁ − 1)(σ_u − σ_v))",
+                because="the shift is read out a₀a₁ times, the printed bias takes it off a₀ times",
+                lhs=printed_margin(ORTHOGONAL, "u", "v"),
+                rhs=sp.expand(margin.subs(at)),
+            ),
+            Bound(
+                name="the rival wins",
+                claim=sp.Lt(printed_margin(ORTHOGONAL, "u", "v"), 0),
+                also_wrong=(
+                    Bound(name="query u and v exchanged", claim=sp.Lt(printed_margin(ORTHOGONAL, "v", "u"), 0)),
+                ),
+            ),
+        )
+    )
+
+
+# --- amended --------------------------------------------------------------------------------------------------------
+
+DISTINCT = sp.Lt(g_uv, 1)
+FAVOURS_CURRENT = sp.Gt(a1, a0)
+NEIGHBOUR = sp.Ge(g_uw - g_vw, g_uv - 1)
+BALANCED_MARGIN = a0 * tap1 * (a1 * (1 - g_uv) + a0 * (g_uw - g_vw))
+BALANCED = sp.And(sp.Ge(BALANCED_MARGIN, a0 * tap1 * (a1 - a0) * (1 - g_uv)), sp.Gt(BALANCED_MARGIN, 0))
+BIASED_MARGIN = a0 * (tap1 * (a1 * (1 - g_uv) + a0 * (g_uw - g_vw)) + a0 * s * (sum_u - sum_v))
+
+
+def _passes_relu() -> Bound:
+    """β > 1/√p, not −1/√p, keeps a shifted sign code positive; the previous value must not pass."""
+    m, shift, bias, old = sp.symbols("m beta b c_0", real=True)
+    inverse_root = sp.Symbol("1/sqrt_p", positive=True)
+    code = sp.Eq(relu(tap1 * (m + shift) - bias), tap1 * m + (tap1 * shift - bias), evaluate=False)
+    silent = sp.Eq(relu(old * (m + shift) - bias), 0, evaluate=False)
+    bounds = (sp.Le(m, inverse_root), sp.Ge(m, -inverse_root))
+    fits = (sp.Ge(tap1 * (shift - inverse_root), bias), sp.Ge(old, 0), sp.Le(old * (shift + inverse_root), bias))
+    step = Bound(name="a value's code passes the ReLU, the previous value's does not", claim=sp.And(code, silent),
+                 given=(*bounds, *fits))  # fmt: skip
+    printed = replace(step, name="β > −1/√p", given=(*bounds, sp.Gt(shift, -inverse_root), *fits[1:]))
+    return replace(step, also_wrong=(printed,))
+
+
+def _coordinate() -> Cases:
+    """(a₁u_r + a₀w_r)(u_r − v_r) ≥ (a₁ − a₀)u_r(u_r − v_r) for signs: the neighbour costs at most a₀(1 − ⟨u, v⟩)."""
+    x, y, z = sp.symbols("u_r v_r w_r", integer=True)
+    step = Cases(
+        name="coordinate by coordinate, the neighbour costs at most a₀/a₁ of the margin",
+        claim=sp.Ge(a0 * z * (x - y), -a0 * x * (x - y)),
+        over=dict.fromkeys((x, y, z), (-1, 1)),
+    )
+    half = replace(step, name="half of that", claim=sp.Ge(a0 * z * (x - y), -a0 * x * (x - y) / 2))
+    return replace(step, also_wrong=(half,))
+
+
+def _codes() -> InductionOn:
+    return termwise(
+        "⟨m_u, m_w⟩ − ⟨m_v, m_w⟩ ≥ −(1 − ⟨m_u, m_v⟩)",
+        NEIGHBOUR,
+        "the coordinates added up, divided by p; for sign codes no ε is needed",
+    )
+
+
+def _johnson_lindenstrauss() -> Bound:
+    """The paper's route, for any unit codes with |⟨m_i, m_j⟩| ≤ ε."""
+    eps = sp.Symbol("epsilon", positive=True)
+    near = [sp.Le(sp.Abs(g), eps) for g in (g_uv, g_uw, g_vw)]
+    step = Bound(
+        name="any unit codes: ε < a₁/(a₁ + 2a₀) is enough",
+        claim=sp.Gt(BALANCED_MARGIN, 0),
+        given=(*near, sp.Lt(eps * (a1 + 2 * a0), a1)),
+    )
+    one = replace(step, name="a₁/(a₁ + a₀)", given=(*near, sp.Lt(eps * (a1 + a0), a1)))
+    return replace(step, also_wrong=(one,))
+
+
+def _biased() -> Cases:
+    """With the bias −a₀a₁s W_o 1: every assignment iff c₁(a₁ − a₀) > a₀s√p (a coordinate where u_r < v_r decides)."""
+    x, y, z = sp.symbols("u_r v_r w_r", integer=True)
+    term = (tap1 * (a1 * x + a0 * z) + a0 * s * root_p) * (x - y)
+    least = 2 * (tap1 * (a1 - a0) - a0 * s * root_p)
+    positive = (sp.Ge(root_p, 1), sp.Gt(tap1 * (a1 - a0), a0 * s * root_p))
+    step = Cases(
+        name="with the corrected bias a differing coordinate adds at least 2(c₁(a₁ − a₀) − a₀s√p) > 0",
+        because="least at u_r = −1, v_r = w_r = 1: there it is attained, so the condition is necessary too",
+        claim=sp.And(sp.Ge(term, least), sp.Gt(least, 0)),
+        over={x: (-1, 1), y: (-1, 1), z: (-1, 1)},
+        given=(sp.Ne(x, y),),
+        under=positive,
+    )
+    loose = replace(step, name="condition dropped", under=positive[:1])
+    return replace(step, also_wrong=(loose,))
+
+
+def _attained() -> Identity:
+    x, y, z = -1, 1, 1
+    return Identity(
+        name="that least value is attained, where the neighbour holds the rival",
+        lhs=(tap1 * (a1 * x + a0 * z) + a0 * s * root_p) * (x - y),
+        rhs=2 * (tap1 * (a1 - a0) - a0 * s * root_p),
+    )
+
+
+def _log_values() -> Bound:
+    """The smallest shift, s = c₁/√p, makes the codes 0 and 2c₁/√p: then a₁ > 2a₀ is enough, for every p."""
+    step = Bound(
+        name="smallest shift: a₁ > 2a₀ answers every assignment with p = ⌈log₂|V|⌉ distinct columns",
+        claim=sp.Gt(tap1 * (a1 - a0), a0 * (tap1 / root_p) * root_p),
+        given=(sp.Gt(a1, 2 * a0), sp.Ge(root_p, 1)),
+    )
+    return replace(step, also_wrong=(replace(step, name="a₁ > a₀", given=(FAVOURS_CURRENT, sp.Ge(root_p, 1))),))
+
+
+def _margins() -> tuple[Identity, Identity]:
+    """From the readout y = a₀(a₁(c₁m_u + s1) + a₀(c₁m_w + s1)), w the value of the key before the query."""
+
+    def logit(own: sp.Expr, other: sp.Expr, total: sp.Expr) -> sp.Expr:
+        return a0 * (a1 * (tap1 * own + s * total) + a0 * (tap1 * other + s * total))
+
+    difference = logit(sp.S.One, g_uw, sum_u) - logit(g_uv, g_vw, sum_v)
+    return (
+        Identity(
+            name="balanced columns, no bias: the margin",
+            lhs=difference.subs({sum_u: 0, sum_v: 0}),
+            rhs=BALANCED_MARGIN,
+        ),
+        Identity(
+            name="bias −a₀a₁s W_o 1: the margin",
+            because="the factor a₁ = c₁k − b is the one that the printed bias lacks",
+            lhs=difference - a0 * a1 * s * (sum_u - sum_v),
+            rhs=BIASED_MARGIN,
+        ),
+    )  # fmt: skip
+
+
+def _codes_recall() -> Proof:
+    balanced, biased = _margins()
+    return Proof(
+        hypotheses=(DISTINCT, FAVOURS_CURRENT),
+        steps=(
+            _passes_relu(),
+            biased,
+            Bound(
+                name="isolated query with the corrected bias: right iff ⟨m_u, m_v⟩ < 1",
+                claim=sp.And(
+                    sp.Implies(DISTINCT, sp.Gt(a0 * a1 * tap1 * (1 - g_uv), 0)),
+                    sp.Implies(sp.Ge(g_uv, 1), sp.Le(a0 * a1 * tap1 * (1 - g_uv), 0)),
+                ),
+            ),
+            _biased(),
+            _attained(),
+            _log_values(),
+            _johnson_lindenstrauss(),
+            balanced,
+            _coordinate(),
+            _codes(),
+            Bound(
+                name="balanced columns recall every assignment, adjacent queries included",
+                claim=BALANCED,
+                given=(DISTINCT, FAVOURS_CURRENT, NEIGHBOUR),
+                also_wrong=(
+                    Bound(name="a₁ > a₀ dropped", claim=BALANCED, given=(DISTINCT, NEIGHBOUR)),
+                    Bound(name="columns may coincide", claim=BALANCED, given=(FAVOURS_CURRENT, NEIGHBOUR)),
+                ),
+            ),
+        ),
+    )
+
+
+# --- Extension H ----------------------------------------------------------------------------------------------------
+
+CODE_MARGIN = (2 * v * v - v**2) - (2 * w * v - w**2)
+CODE = sp.Ge(CODE_MARGIN, 1)
+
+
+def _separate_channels() -> Cases:
+    """B reads [previous is key j], C reads [current is key j], x = (u, 1) at values: no neighbour is seen."""
+    previous, current, is_value, value = sp.symbols("P_j C_j value u", integer=True, nonnegative=True)
+    return Cases(
+        name="B sees the previous key only, C the current one",
+        because="taps (1, 0) and (0, 1) on two families of key channels: d = 2κ + 2",
+        claim=sp.And(
+            sp.Eq(relu(1 * previous + 0 * current), previous, evaluate=False),
+            sp.Eq(relu(0 * previous + 1 * current), current, evaluate=False),
+            sp.Eq(relu(value * is_value) * previous, value * is_value * previous, evaluate=False),
+        ),
+        over={previous: (0, 1), current: (0, 1), is_value: (0, 1)},
+        given=(sp.Le(current + is_value, 1),),
+    )
+
+
+def _value_codes_recall() -> Proof:
+    x = sp.Symbol("x", integer=True)
+    square = Bound(name="a nonzero integer has square at least 1", claim=sp.Ge(x**2, 1), given=(sp.Ne(x, 0),))
+    square = replace(square, also_wrong=(replace(square, name="2", claim=sp.Ge(x**2, 2)),))
+    return Proof(
+        hypotheses=(sp.Ne(v - w, 0),),
+        steps=(
+            _separate_channels(),
+            Identity(
+                name="the query's column holds the code (v, 1) of its value alone",
+                because="n_{q,u} = δ(u, v) under H1 and H2, whatever the other columns hold",
+                lhs=sp.Sum(delta(u, v) * (2 * w * u - w**2), (u, 1, V)),
+                rhs=2 * w * v - w**2,
+                given=(sp.Ge(V, v),),
+            ),
+            Identity(name="margin = (v − w)²", lhs=CODE_MARGIN, rhs=(v - w) ** 2),
+            square,
+            Bound(
+                name="the price: logits up to |V|² beside a margin of 1, so 2 log₂|V| bits",
+                claim=sp.And(sp.Le(2 * w * v - w**2, V**2), sp.Ge(2 * w * v - w**2, -(V**2))),
+                given=(sp.Le(v, V), sp.Le(w, V)),
+                also_wrong=(
+                    Bound(
+                        name="|V|²/2",
+                        claim=sp.Le(2 * w * v - w**2, V**2 / 2),
+                        given=(sp.Le(v, V), sp.Le(w, V)),
+                    ),
+                ),
+            ),
+            Specialise(name="for the integer v − w", of=square, at={x: v - w}),
+            Bound(
+                name="two value channels recall any |V|",
+                claim=CODE,
+                given=(sp.Ge((v - w) ** 2, 1),),
+            ),
+        ),
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="mqar.thm2-step2",
+        paper="Theorem 2, step 2 (Appendix D.3)",
+        form=Form.PRINTED,
+        title="d = κ + O(log|V|) by Johnson-Lindenstrauss values, with the printed bias",
+        statement=r"\arg\max_u\text{logit}_u=v(q),\quad b_o=-(c_0k-b)\,W_o\,s",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"M\in\{\pm1/\sqrt p\}^{p\times|V|},\ |\langle m_u,m_v\rangle|\le\varepsilon"),
+        expected=Outcome.REFUTED,
+        disproof=_bias_lacks_a_factor,
+        erratum=Erratum(
+            printed="With β = 2, k = 10, c_0 = 1, c_1 = 10, b = 3 and head bias −(c_0k − b) W_o s the block recalls; β > −1/√p.",
+            instance="κ = 1, |V| = 2, p = 2, orthogonal columns (+,−)/√2 and (+,+)/√2, the sequence k u k (L = 3): the"
+            " margin of u over v is 7(970 − 1632√2) < 0.",
+            reading="any sign matrix that Lemma 4 allows, here with ε = 0",
+            instead="mqar.thm2-step2-amended: bias −(c_1k − b)(c_0k − b) W_o s, or columns that sum to 0; and β > 1/√p",
+            survives="d = κ + O(log|V|); sharper, p = ⌈log₂|V|⌉ distinct columns are enough and no ε is needed",
+        ),
+    ),
+    Claim(
+        id="mqar.thm2-step2-amended",
+        paper="Theorem 2, step 2 (Appendix D.3)",
+        form=Form.AMENDED,
+        title="sign codes for values: balanced columns, or the corrected bias",
+        statement=r"\text{columns of sum 0, no bias: logit}_u-\text{logit}_v\ge a_0c_1(a_1-a_0)(1-\langle m_u,m_v\rangle)>0;"
+        r"\quad\text{bias }-a_0a_1sW_o\mathbf 1:\ \text{isolated queries iff }\langle m_u,m_v\rangle<1,"
+        r"\ \text{all assignments iff } c_1(a_1-a_0)>a_0s\sqrt p",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"a_1>a_0,\ c_1(\beta-1/\sqrt p)\ge b\ge c_0(\beta+1/\sqrt p)"),
+        depends_on=("mqar.thm2-step1",),
+        formula=BALANCED,
+        proof=_codes_recall,
+    ),
+    Claim(
+        id="mqar.value-code",
+        paper="Theorem 2, step 2",
+        form=Form.EXTENSION,
+        title="log|V| is unnecessary: N = κ, d = 2κ + 2 for every |V|",
+        statement=r"\text{code }(v,1),\ \text{head }(2w,-w^2):\ \text{logit}_v-\text{logit}_w=(v-w)^2\ge1",
+        hypotheses=(KEYS_DISTINCT, NO_REWRITE, "exact arithmetic up to |V|²: 2 log₂|V| bits"),
+        depends_on=("foundations.unrolled",),
+        formula=CODE,
+        proof=_value_codes_recall,
+    ),
+)  # fmt: skip
