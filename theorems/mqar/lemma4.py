@@ -148,7 +148,8 @@ CLAIMS = (
         paper="Lemma 4 (Appendix D.3)",
         form=Form.PRINTED,
         title="sign matrices with nearly orthogonal columns, as printed",
-        statement=r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ \text{for all } i,j,\quad M\in\{\pm1/\sqrt p\}^{p\times d},"
+        statement=r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ \text{for all } i,j,\quad"
+        r" M\in\{\pm1/\sqrt p\}^{p\times d},"
         r"\ 0<\varepsilon<1",
         expected=Outcome.REFUTED,
         disproof=_own_product,

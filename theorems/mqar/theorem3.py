@@ -288,8 +288,10 @@ CLAIMS = (
             instance="N = 4, κ = 5, |V| = 2, L = 11: keys ++++, −+++, +−++, ++−+, +++− (times ½, products ½ or 0); on"
             " q u a v b v c v d v q the margin of u over v is 1 − 4·½ = −1.",
             reading="all inputs of eq. (46) under H1 and H2, values may coincide; B, C linear (the favourable reading)",
-            instead="mqar.thm3-amended, and mqar.n-lower-bound: without a gate N ≥ κ for all inputs, whatever the weights",
-            survives="step 1; and where values are distinct and nothing else is stored, every ε < 1 and so N = O(log κ)",
+            instead="mqar.thm3-amended, and mqar.n-lower-bound: without a gate N ≥ κ for all"
+            " inputs, whatever the weights",
+            survives="step 1; and where values are distinct and nothing else is stored, every ε"
+            " < 1 and so N = O(log κ)",
         ),
     ),
     Claim(
@@ -297,7 +299,8 @@ CLAIMS = (
         paper="Theorem 3, step 2 with Table 2's block",
         form=Form.PRINTED,
         title="the same in the block of Table 2, whose ReLU clips ±1/√p",
-        statement=r"B=\sigma(\mathrm{conv}(\cdot)),\ C=\sigma(\mathrm{conv}(\cdot)),\ \sigma=\mathrm{ReLU}:\ \text{orthogonal"
+        statement=r"B=\sigma(\mathrm{conv}(\cdot)),\ C=\sigma(\mathrm{conv}(\cdot)),\ \sigma="
+        r"\mathrm{ReLU}:\ \text{orthogonal"
         r" keys recall}",
         hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"\langle m_i,m_j\rangle=0\ (i\ne j)"),
         expected=Outcome.REFUTED,
@@ -316,7 +319,8 @@ CLAIMS = (
         paper="Theorem 3, step 2 (Appendix D.4)",
         form=Form.AMENDED,
         title="when sign keys recall: exact condition, sufficient condition, all inputs",
-        statement=r"n_{q,u}-n_{q,v}+\sum_{a\ne q}g_{qa}(n_{a,u}-n_{a,v})>0;\quad\varepsilon(m_u+m_v)<1\text{ is enough};"
+        statement=r"n_{q,u}-n_{q,v}+\sum_{a\ne q}g_{qa}(n_{a,u}-n_{a,v})>0;"
+        r"\quad\varepsilon(m_u+m_v)<1\text{ is enough};"
         r"\quad\text{all assignments iff }\sum_{a\ne q}|g_{qa}|<1,\text{ which forces } N\ge\kappa",
         hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"|g_{qa}|\le\varepsilon\ (a\ne q),\ \varepsilon(m_u+m_v)<1"),
         depends_on=("mqar.thm3-step1",),

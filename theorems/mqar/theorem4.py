@@ -231,7 +231,8 @@ CLAIMS = (
         erratum=Erratum(
             printed="One more vector in Lemma 4 makes (Me_i)ᵀ1 ≤ ε, so the shift β1 does no harm.",
             instance="κ = 1, |V| = 2, p = 4, codes u = (+,+,−,−)/2 and w = (+,+,+,−)/2, the sequence k u k (L = 3): all"
-            " products, with 1/√p too, are at most ε = ½; (m_w)ᵀ1 = 1; the margin is (½ − β) k c_1 < 0 for every β > 1/√p.",
+            " products, with 1/√p too, are at most ε = ½; (m_w)ᵀ1 = 1; the margin is (½ − β) k"
+            " c_1 < 0 for every β > 1/√p.",
             reading="the vector of Lemma 4 has entries ±1/√p; rotating it to 1/√p would destroy those of M",
             instead="mqar.thm4-jl-amended: head bias −k c_1 β Σ_r (Me_i)_r, or columns that sum to 0",
             survives="d = κ·O(log|V|); p = ⌈log₂|V|⌉ distinct columns are enough with the bias",
@@ -246,7 +247,8 @@ CLAIMS = (
         hypotheses=(
             KEYS_DISTINCT,
             NO_REWRITE,
-            r"\beta>1/\sqrt p;\ \text{columns of sum 0, or bias } -kc_1\beta\sum_r(Me_i)_r \text{ and no key after itself}",
+            r"\beta>1/\sqrt p;\ \text{columns of sum 0, or bias } -kc_1\beta\sum_r(Me_i)_r \text{"
+            r" and no key after itself}",
         ),
         depends_on=("mqar.thm4",),
         formula=CODE_MARGIN,

@@ -315,11 +315,16 @@ CLAIMS = (
         form=Form.PRINTED,
         title="d = κ + O(log|V|) by Johnson-Lindenstrauss values, with the printed bias",
         statement=r"\arg\max_u\text{logit}_u=v(q),\quad b_o=-(c_0k-b)\,W_o\,s",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"M\in\{\pm1/\sqrt p\}^{p\times|V|},\ |\langle m_u,m_v\rangle|\le\varepsilon"),
+        hypotheses=(
+            KEYS_DISTINCT,
+            NO_REWRITE,
+            r"M\in\{\pm1/\sqrt p\}^{p\times|V|},\ |\langle m_u,m_v\rangle|\le\varepsilon",
+        ),
         expected=Outcome.REFUTED,
         disproof=_bias_lacks_a_factor,
         erratum=Erratum(
-            printed="With β = 2, k = 10, c_0 = 1, c_1 = 10, b = 3 and head bias −(c_0k − b) W_o s the block recalls; β > −1/√p.",
+            printed="With β = 2, k = 10, c_0 = 1, c_1 = 10, b = 3 and head bias −(c_0k − b) W_o"
+            " s the block recalls; β > −1/√p.",
             instance="κ = 1, |V| = 2, p = 2, orthogonal columns (+,−)/√2 and (+,+)/√2, the sequence k u k (L = 3): the"
             " margin of u over v is 7(970 − 1632√2) < 0.",
             reading="any sign matrix that Lemma 4 allows, here with ε = 0",
@@ -332,7 +337,8 @@ CLAIMS = (
         paper="Theorem 2, step 2 (Appendix D.3)",
         form=Form.AMENDED,
         title="sign codes for values: balanced columns, or the corrected bias",
-        statement=r"\text{columns of sum 0, no bias: logit}_u-\text{logit}_v\ge a_0c_1(a_1-a_0)(1-\langle m_u,m_v\rangle)>0;"
+        statement=r"\text{columns of sum 0, no bias: logit}_u-\text{logit}_v\ge"
+        r" a_0c_1(a_1-a_0)(1-\langle m_u,m_v\rangle)>0;"
         r"\quad\text{bias }-a_0a_1sW_o\mathbf 1:\ \text{isolated queries iff }\langle m_u,m_v\rangle<1,"
         r"\ \text{all assignments iff } c_1(a_1-a_0)>a_0s\sqrt p",
         hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"a_1>a_0,\ c_1(\beta-1/\sqrt p)\ge b\ge c_0(\beta+1/\sqrt p)"),
