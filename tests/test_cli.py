@@ -32,7 +32,7 @@ def test_list_names_every_claim(capsys):
 
 
 def test_an_unknown_claim_gets_one_sentence_with_the_nearest_name(capsys):
-    assert "did you mean 'mqar.thm2-step1'" in usage(capsys, "mqar.thm2-step")
+    assert "did you mean 'mqar.thm2-step1'" in usage(capsys, "mqar.thm2-stp1")
 
 
 @pytest.mark.parametrize(

@@ -91,16 +91,18 @@ def _two_states() -> Proof:
 
 # --- Extension E: time-gated writes ---------------------------------------------------------------------------------
 
-place = sp.Symbol("s_k", integer=True, positive=True)
+place, pairs = sp.symbols("s_k kappa", positive=True)
+WHOLE = sp.Or(sp.Le(place, 2 * pairs), sp.Ge(place, 2 * pairs + 1))
+"""Positions and κ are integers; of that only this is used, and real arithmetic decides the rest."""
 
 
-def time_gate(is_key: sp.Expr, at: sp.Expr) -> sp.Expr:
+def time_gate(is_key: sp.Expr, at: sp.Expr, num_pairs: sp.Expr = pairs) -> sp.Expr:
     """ReLU(2κ·1[key] − s + 1) − ReLU(2κ·1[key] − s), s the key's position."""
-    return relu(2 * kappa * is_key - at + 1) - relu(2 * kappa * is_key - at)
+    return relu(2 * num_pairs * is_key - at + 1) - relu(2 * num_pairs * is_key - at)
 
 
 GATE = sp.Eq(
-    time_gate(sp.S.One, place), sp.Piecewise((1, sp.Le(place, 2 * kappa)), (0, True)), evaluate=False
+    time_gate(sp.S.One, place), sp.Piecewise((1, sp.Le(place, 2 * pairs)), (0, True)), evaluate=False
 )  # fmt: skip
 
 
@@ -113,7 +115,7 @@ def _frozen_state() -> Induction:
         index=n,
         start=0,
         initial=held,
-        next=lambda h, step: h + time_gate(sp.S.One, 2 * kappa + 1 + step) * tail(step),
+        next=lambda h, step: h + time_gate(sp.S.One, 2 * kappa + 1 + step, kappa) * tail(step),
         closed=held,
     )
 
@@ -164,6 +166,7 @@ def _silu_step() -> Identity:
 def _robust() -> Proof:
     count = sp.Function("n")
     return Proof(
+        hypotheses=(WHOLE,),
         steps=(
             _frozen_state(),
             Identity(
@@ -175,19 +178,27 @@ def _robust() -> Proof:
             ),
             _silu_step(),
             *_leak(),
-            Identity(name="a token that is no key opens nothing", lhs=time_gate(sp.S.Zero, place), rhs=sp.S.Zero),
+            Bound(
+                name="a token that is no key opens nothing",
+                claim=sp.Eq(time_gate(sp.S.Zero, place), 0, evaluate=False),
+                given=(sp.Ge(place, 1),),
+                also_wrong=(Bound(name="position 0", claim=sp.Eq(time_gate(sp.S.Zero, place), 0, evaluate=False)),),
+            ),
             Bound(
                 name="for a key the gate is exactly 1 in the context and 0 after it",
                 because="keys of the context stand at 1, 3, …, 2κ − 1: any threshold in (2κ − 1, 2κ + 1) does",
                 claim=GATE,
+                given=(WHOLE,),
                 also_wrong=(
                     Bound(
                         name="a threshold of 2κ − 1",
                         claim=sp.Eq(time_gate(sp.S.One, place + 1), GATE.rhs, evaluate=False),
+                        given=(WHOLE,),
                     ),
+                    Bound(name="between two positions", claim=GATE),
                 ),
             ),
-        )
+        ),
     )
 
 
@@ -295,7 +306,7 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="with positions, time-gated writes drop H2",
         statement=r"\mathrm{ReLU}(2\kappa[key]-s+1)-\mathrm{ReLU}(2\kappa[key]-s)=[key][s\le2\kappa]",
-        hypotheses=(KEYS_DISTINCT, "positions s = 1, 2, … are an input, κ is known"),
+        hypotheses=(KEYS_DISTINCT, "positions s = 1, 2, … (integers) are an input, κ is known"),
         depends_on=("mqar.thm3-step1", "mqar.n2-distinct"),
         formula=GATE,
         proof=_robust,
