@@ -24,6 +24,7 @@ from theorems.proof import (
     Limit,
     Proof,
     Specialise,
+    Termwise,
 )
 from theorems.registry import claims
 
@@ -58,6 +59,11 @@ TRUE_STEPS = [
         rows=sp.Matrix([[-1, 0], [0, -1], [1, 1]]),
         bounds=sp.Matrix([-1, -1, 1]),
         multipliers=sp.Matrix([1, 1, 1]),
+    ),
+    Termwise(
+        name="Σ1 ≤ Σ(1 + j²)",
+        lower=sp.Sum(sp.S.One, (j, 1, n)),
+        upper=sp.Sum(1 + j**2 / 2, (j, 1, n)),
     ),
     InductionOn(
         name="2ⁿ ≥ 1",
@@ -120,6 +126,16 @@ def test_a_strict_inequality_that_is_tight_is_refuted():
     assert Bound(name="strict", claim=sp.Gt(y**2 + 1, 2 * y)).decide().truth is Truth.FALSE
 
 
+@pytest.mark.parametrize("f", [1 / (5 - x), 1 / (7 - x) ** 3, sp.Max(x, 1) - x / 2], ids=str)
+def test_a_derivative_chain_stops_at_poles_and_kinks(f):
+    assert decide.derivative_chain(f, x, sp.S.Zero, ()).truth is Truth.UNKNOWN
+
+
+def test_a_derivative_chain_passes_a_denominator_that_stays_positive():
+    assert decide.derivative_chain(1 - 1 / (1 + x), x, sp.S.Zero, ()).truth is Truth.TRUE
+    assert decide.derivative_chain(sp.log(1 + x), x, sp.S.Zero, ()).truth is Truth.TRUE
+
+
 def test_a_proof_of_citations_alone_is_unknown():
     proof = Proof(steps=(Cited(name="Eckart–Young", statement="best rank", source="Eckart & Young (1936)"),))
     assert proof.check().truth is Truth.UNKNOWN
@@ -152,6 +168,13 @@ def test_specialising_needs_the_symbol_s_assumptions_and_the_step_itself():
     assert replace(good, at={x: y}).decide().truth is Truth.UNKNOWN
     assert Proof(steps=(lemma, good)).check(good.relation).truth is Truth.TRUE
     assert Proof(steps=(TRUE_STEPS[0], good)).check(good.relation).truth is Truth.UNKNOWN
+
+
+def test_an_induction_whose_step_does_not_assume_its_conclusion_is_unknown():
+    base = Bound(name="base", claim=sp.Ge(sp.S.One, 1, evaluate=False))
+    step = Bound(name="step", claim=sp.Ge(2 * x, 1), given=(sp.Ge(x, 1),))
+    assert InductionOn(name="good", base=base, step=step, conclusion=sp.Ge(x, 1)).decide().truth is Truth.TRUE
+    assert InductionOn(name="bad", base=base, step=step, conclusion=sp.Ge(x, 7)).decide().truth is Truth.UNKNOWN
 
 
 def test_no_claim_of_the_project_rests_on_a_step_without_mutants():

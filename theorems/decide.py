@@ -291,7 +291,12 @@ def entails(given: Sequence[sp.Basic], goal: sp.Basic) -> Verdict:
 
 
 def derivative_chain(f: sp.Expr, x: sp.Symbol, start: sp.Expr, given: Sequence[sp.Basic], depth: int = 6) -> Verdict:
-    """f ≥ 0 on x ≥ start: f, f′, …, f⁽ᵏ⁻¹⁾ ≥ 0 at start, and f⁽ᵏ⁾ ≥ 0 on all of it by z3."""
+    """f ≥ 0 on x ≥ start: f, f′, …, f⁽ᵏ⁻¹⁾ ≥ 0 at start, and f⁽ᵏ⁾ ≥ 0 on all of it by z3.
+
+    Needs f smooth there: no kinks, and every denominator, root and logarithm of a quantity shown positive.
+    """
+    if not _smooth(f, x, start, given):
+        return unknown("derivative chain", "not shown to be smooth")
     current = f
     for order in range(depth + 1):
         if entails([*given, sp.Ge(x, start)], sp.Ge(current, 0)).truth is Truth.TRUE:
@@ -301,6 +306,19 @@ def derivative_chain(f: sp.Expr, x: sp.Symbol, start: sp.Expr, given: Sequence[s
             return unknown("derivative chain", f"derivative {order} has no decided sign at {x} = {start}")
         current = sp.simplify(sp.diff(current, x))
     return unknown("derivative chain", f"not closed after {depth} derivatives")
+
+
+KINKS = (sp.Abs, sp.Max, sp.Min, sp.Piecewise, sp.floor, sp.ceiling, sp.sign, sp.Heaviside, sp.KroneckerDelta)
+
+
+def _smooth(f: sp.Expr, x: sp.Symbol, start: sp.Expr, given: Sequence[sp.Basic]) -> bool:
+    """Whether f has no kink, pole or branch point in x ≥ start."""
+    moving = [e for e in sp.preorder_traversal(f) if isinstance(e, sp.Basic) and e.has(x)]
+    if any(isinstance(e, KINKS) for e in moving):
+        return False
+    powers = [e.base for e in moving if isinstance(e, sp.Pow) and not (e.exp.is_Integer and e.exp >= 0)]
+    inside = [e.args[0] for e in moving if isinstance(e, sp.log)] + [base for base in powers if base.has(x)]
+    return all(entails([*given, sp.Ge(x, start)], sp.Gt(e, 0)).truth is Truth.TRUE for e in set(inside))
 
 
 def _nonnegative(e: sp.Expr, given: Sequence[sp.Basic]) -> bool:

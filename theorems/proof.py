@@ -1,404 +1,49 @@
-"""Proofs as lists of small named steps, each of which is decided by a procedure that names itself.
+"""Proofs as lists of small named steps; the last step must state the claim.
 
-A step says what it needs (`given`); the last step must state the claim from the proof's own hypotheses and the
-relations of earlier steps. A cited fact is listed as cited and never counts as proved by us.
+It may use the proof's own hypotheses and the relations of earlier steps that rest on nothing more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import product
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import sympy as sp
-from sympy.core.relational import Relational
 
-from theorems.decide import Truth, Verdict, identity, inequality, limit, proved, refuted, unknown
-from theorems.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
-
-Given = tuple[sp.Basic, ...]
-Mutant = tuple[str, "Step"]
-DECLARED = ("real", "integer", "nonnegative", "positive", "nonpositive", "negative", "nonzero")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """One line of a proof. `decide` gives the verdict; `mutants` are wrong variants that must not be proved.
-
-    `also_wrong` are mutants written by hand, beside those that every step of a kind has.
-    """
-
-    name: str
-    because: str = ""
-    also_wrong: tuple[Step, ...] = ()
-
-    kind = "step"
-    needs_mutant = True
-
-    @property
-    def relation(self) -> sp.Basic | None:
-        """What the step establishes, if it is one relation."""
-        return None
-
-    @property
-    def assumes(self) -> Given:
-        """What the step takes for granted."""
-        return ()
-
-    def decide(self) -> Verdict:
-        """The step's verdict."""
-        raise NotImplementedError
-
-    def wrong(self) -> Iterator[Mutant]:
-        """Wrong variants that every step of this kind has."""
-        return iter(())
-
-    def mutants(self) -> Iterator[Mutant]:
-        """All wrong variants, with names."""
-        yield from self.wrong()
-        for step in self.also_wrong:
-            yield step.name, step
-
-
-@dataclass(frozen=True, kw_only=True)
-class Identity(Step):
-    """lhs = rhs for all values of the declared symbols."""
-
-    lhs: sp.Expr
-    rhs: sp.Expr
-    given: Given = ()
-    kind = "identity"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The equation."""
-        return sp.Eq(self.lhs, self.rhs, evaluate=False)
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions on the symbols."""
-        return self.given
-
-    def decide(self) -> Verdict:
-        """Refuted at an exact point, or reduced to 0."""
-        return identity(self.lhs, self.rhs, self.given)
-
-    def wrong(self) -> Iterator[Mutant]:
-        """Add 1; flip one sign on the right, or on the left if the right is a single term."""
-        yield "right side + 1", replace(self, rhs=self.rhs + 1)
-        flipped = _flip_one_sign(self.rhs)
-        if flipped is not None:
-            yield "one sign flipped on the right", replace(self, rhs=flipped)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bound(Step):
-    """An inequality (or any boolean combination of relations) for all values of the declared symbols."""
-
-    claim: sp.Basic
-    given: Given = ()
-    kind = "bound"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The inequality."""
-        return self.claim
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions."""
-        return self.given
-
-    def decide(self) -> Verdict:
-        """Arb for constants, else a point that refutes, z3, or a derivative chain."""
-        return inequality(self.claim, self.given)
-
-    def wrong(self) -> Iterator[Mutant]:
-        """The opposite statement, and the same with one unit less room."""
-        yield "negated", replace(self, claim=sp.Not(self.claim))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limit(Step):
-    """lim expression = value as variable → point."""
-
-    expression: sp.Expr
-    variable: sp.Symbol
-    point: sp.Expr
-    value: sp.Expr
-    direction: str = "+"
-    kind = "limit"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The limit as an equation."""
-        form = sp.Limit(self.expression, self.variable, self.point, self.direction)
-        return sp.Eq(form, self.value, evaluate=False)
-
-    def decide(self) -> Verdict:
-        """By sympy's Gruntz algorithm."""
-        return limit(self.expression, self.variable, self.point, self.value, self.direction)
-
-    def wrong(self) -> Iterator[Mutant]:
-        """Another value."""
-        yield "another value", replace(self, value=self.value + 1 if self.value.is_finite else sp.S.Zero)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Induction(Step):
-    """A sequence with h(start) = initial and h(n+1) = next(h(n), n) equals `closed` for every n ≥ start.
-
-    `closed` is an expression in the integer symbol `index`; `next` maps (h, n) to h(n+1). Base and step are
-    identities in a symbolic n.
-    """
-
-    index: sp.Symbol
-    start: int
-    initial: sp.Expr
-    next: Callable[[sp.Expr, sp.Symbol], sp.Expr]
-    closed: sp.Expr
-    given: Given = ()
-    kind = "induction"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The closed form as an equation about h(n)."""
-        return sp.Eq(sp.Function("h")(self.index), self.closed, evaluate=False)
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions."""
-        return self.given
-
-    def decide(self) -> Verdict:
-        """Base, then step; the method names both."""
-        base = identity(self.closed.subs(self.index, self.start).doit(), self.initial, self.given)
-        if base.truth is not Truth.TRUE:
-            return Verdict(base.truth, f"base: {base.method}", base.detail)
-        following = self.closed.subs(self.index, self.index + 1)
-        step = identity(self.next(self.closed, self.index), following, self.given)
-        if step.truth is not Truth.TRUE:
-            return Verdict(step.truth, f"step: {step.method}", step.detail)
-        return proved(f"base: {base.method}; step: {step.method}")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """A wrong base, a closed form that drifts, and a recurrence with an extra term."""
-        yield "base + 1", replace(self, initial=self.initial + 1)
-        yield "closed form + (n − start)", replace(self, closed=self.closed + self.index - self.start)
-        original = self.next
-        yield "recurrence + 1", replace(self, next=lambda h, n: original(h, n) + 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InductionOn(Step):
-    """Induction whose base and step are steps of their own (for statements that are not one closed form).
-
-    `conclusion` is the statement for all n, shown to the reader and used by later steps.
-    """
-
-    base: Step
-    step: Step
-    conclusion: sp.Basic | None = None
-    kind = "induction"
-
-    @property
-    def relation(self) -> sp.Basic | None:
-        """The statement for all n."""
-        return self.conclusion
-
-    def decide(self) -> Verdict:
-        """Base and step, each by its own procedure."""
-        for part, label in ((self.base, "base"), (self.step, "step")):
-            verdict = part.decide()
-            if verdict.truth is not Truth.TRUE:
-                return Verdict(verdict.truth, f"{label}: {verdict.method}", verdict.detail)
-        return proved("base and step")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """Every mutant of the base, and every mutant of the step."""
-        for name, mutant in self.base.mutants():
-            yield f"base: {name}", replace(self, base=mutant)
-        for name, mutant in self.step.mutants():
-            yield f"step: {name}", replace(self, step=mutant)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cases(Step):
-    """lhs (=, ≤, …) rhs at every point of a finite grid, exactly; points outside `given` are left out.
-
-    `under` are conditions on the symbols that are not in the grid.
-    """
-
-    claim: sp.Basic
-    over: Mapping[sp.Symbol, Sequence[Any]]
-    given: Given = ()
-    under: Given = ()
-    kind = "cases"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The relation that holds at every point."""
-        return self.claim
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions that pick the points, and those on the other symbols."""
-        return (*self.given, *self.under)
-
-    def points(self) -> list[dict[sp.Symbol, Any]]:
-        """The points of the grid that satisfy `given`."""
-        grid = (dict(zip(self.over, values, strict=True)) for values in product(*self.over.values()))
-        return [p for p in grid if all(sp.simplify(g.subs(p)) == sp.true for g in self.given)]
-
-    def decide(self) -> Verdict:
-        """Every point by substitution; what stays symbolic is decided as an identity or inequality."""
-        points = self.points()
-        if not points:
-            return unknown("enumeration", "no point satisfies the conditions")
-        for point in points:
-            verdict = _decide_relation(_substitute(self.claim, point), self.under)
-            if verdict.truth is not Truth.TRUE:
-                where = ", ".join(f"{k}={v}" for k, v in point.items())
-                return Verdict(verdict.truth, f"enumeration: {verdict.method}", where)
-        return proved(f"enumeration of {len(points)} cases")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """The negation, and for an equation one side shifted."""
-        yield "negated", replace(self, claim=sp.Not(self.claim))
-        if isinstance(self.claim, sp.Eq):
-            yield "right side + 1", replace(self, claim=sp.Eq(self.claim.lhs, self.claim.rhs + 1, evaluate=False))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Enclosed(Step):
-    """A relation at every point of a box, by balls and bisection; with an empty box, between constants."""
-
-    claim: Relational
-    over: Mapping[sp.Symbol, tuple[Any, Any]] = field(default_factory=dict)
-    boxes: int = 20_000
-    kind = "enclosure"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The relation."""
-        return self.claim
-
-    @property
-    def assumes(self) -> Given:
-        """That the symbols lie in the box."""
-        return tuple(c for s, (a, b) in self.over.items() for c in (sp.Ge(s, a), sp.Le(s, b)))
-
-    def decide(self) -> Verdict:
-        """Bisect until every box is decided, one is refuted, or the budget of boxes is spent."""
-        stack = [dict(self.over)]
-        for count in range(1, self.boxes + 1):
-            if not stack:
-                return proved(f"Arb, {count - 1} boxes")
-            box = stack.pop()
-            balls = {s: interval(a, b) for s, (a, b) in box.items()}
-            try:
-                truth = holds(self.claim, balls, ONE_PRECISION if box else PRECISIONS)
-            except NotEnclosed as reason:
-                return unknown("Arb", str(reason))
-            if truth is False:
-                return refuted("Arb", ", ".join(f"{s} in [{a}, {b}]" for s, (a, b) in box.items()))
-            if truth is None:
-                if not box:
-                    return unknown("Arb", "the balls overlap")
-                stack += _halves(box)
-        return unknown("Arb", f"not decided with {self.boxes} boxes")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """The opposite relation."""
-        yield "negated", replace(self, claim=self.claim.negated)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Farkas(Step):
-    """The linear system  rows·x ≤ bounds  has no solution: multipliers y ≥ 0 with yᵀrows = 0 and yᵀbounds < 0.
-
-    Rows in `strict` stand for  < ; then yᵀbounds = 0 closes it too if a strict row has y > 0.
-    """
-
-    rows: sp.Matrix
-    bounds: sp.Matrix
-    multipliers: sp.Matrix
-    strict: frozenset[int] = frozenset()
-    kind = "linear certificate"
-
-    def decide(self) -> Verdict:
-        """Exact rational arithmetic."""
-        y = self.multipliers
-        if any(not (m >= 0) for m in y):
-            return refuted("exact rationals", "a multiplier is negative")
-        if any(entry != 0 for entry in (y.T * self.rows)):
-            return refuted("exact rationals", "the combination does not cancel")
-        total = (y.T * self.bounds)[0]
-        if total < 0 or (total == 0 and any(y[i] > 0 for i in self.strict)):
-            return proved("Farkas certificate in exact rationals")
-        return refuted("exact rationals", f"the combined bound is {total}")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """One multiplier dropped."""
-        for i, m in enumerate(self.multipliers):
-            if m != 0:
-                changed = self.multipliers.copy()
-                changed[i] = 0
-                yield f"multiplier {i} dropped", replace(self, multipliers=changed)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Specialise(Step):
-    """An earlier step with expressions put in for its symbols; each must satisfy what its symbol is declared to be."""
-
-    of: Step
-    at: Mapping[sp.Symbol, sp.Expr]
-    kind = "instance"
-
-    @property
-    def relation(self) -> sp.Basic | None:
-        """The earlier relation, at the given expressions."""
-        return None if self.of.relation is None else self.of.relation.subs(self.at)
-
-    @property
-    def assumes(self) -> Given:
-        """The earlier step's conditions, at the given expressions."""
-        return tuple(g.subs(self.at) for g in self.of.assumes)
-
-    def decide(self) -> Verdict:
-        """Whether every expression is what its symbol stands for."""
-        for symbol, expression in self.at.items():
-            for fact in DECLARED:
-                if getattr(symbol, f"is_{fact}") and not getattr(expression, f"is_{fact}"):
-                    return unknown("declared assumptions", f"{expression} is not known to be {fact}, as {symbol} is")
-        return proved("substitution", f"in '{self.of.name}'")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """An expression that its symbol cannot stand for."""
-        for symbol in self.at:
-            if symbol.is_real:
-                yield f"{symbol} := i", replace(self, at={**self.at, symbol: sp.I})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cited(Step):
-    """A textbook fact by name: shown as cited, never as proved."""
-
-    statement: str
-    source: str
-    states: sp.Basic | None = None
-    kind = "cited"
-    needs_mutant = False
-
-    @property
-    def relation(self) -> sp.Basic | None:
-        """The relation that the fact gives, if it is used as one."""
-        return self.states
-
-    def decide(self) -> Verdict:
-        """Nothing is decided here."""
-        return Verdict(Truth.TRUE, f"cited: {self.source}")
+from theorems.decide import Truth, Verdict
+from theorems.steps import (
+    Bound,
+    Cases,
+    Cited,
+    Enclosed,
+    Farkas,
+    Given,
+    Identity,
+    Induction,
+    InductionOn,
+    Limit,
+    Specialise,
+    Step,
+    Termwise,
+)
+
+__all__ = [
+    "Bound",
+    "Cases",
+    "Cited",
+    "Enclosed",
+    "Farkas",
+    "Identity",
+    "Induction",
+    "InductionOn",
+    "Limit",
+    "Proof",
+    "ProofResult",
+    "Specialise",
+    "Step",
+    "StepResult",
+    "Termwise",
+]
 
 
 @dataclass(frozen=True)
@@ -465,29 +110,3 @@ class Proof:
         for step in self.steps:
             for name, mutant in step.mutants():
                 yield f"{step.name}: {name}", mutant
-
-
-def _flip_one_sign(e: sp.Expr) -> sp.Expr | None:
-    """The expression with the last term of its first sum negated; None for 0."""
-    if isinstance(e, sp.Add):
-        return e - 2 * e.args[-1]
-    return None if e == 0 else -e
-
-
-def _substitute(relation: sp.Basic, point: Mapping[sp.Symbol, Any]) -> sp.Basic:
-    if isinstance(relation, Relational):
-        return relation.func(relation.lhs.subs(point), relation.rhs.subs(point), evaluate=False)
-    return relation.subs(point)
-
-
-def _decide_relation(relation: sp.Basic, under: Given) -> Verdict:
-    if isinstance(relation, sp.Eq) and not under:
-        return identity(relation.lhs, relation.rhs)
-    return inequality(relation, under)
-
-
-def _halves(box: Mapping[sp.Symbol, tuple[Any, Any]]) -> list[dict]:
-    widest = max(box, key=lambda s: sp.Rational(box[s][1]) - sp.Rational(box[s][0]))
-    a, b = (sp.Rational(v) for v in box[widest])
-    middle = (a + b) / 2
-    return [{**box, widest: (a, middle)}, {**box, widest: (middle, b)}]
