@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from theorems.decide import Truth, Verdict, identity, inequality, proved
-from theorems.proof import Given, Mutant, Step
+from theorems.steps import Given, Mutant, Step
 
 
 def _degenerate(e: sp.Expr) -> sp.Expr:
