@@ -1,0 +1,160 @@
+"""Memory in explicit weights: eq. (11) for an S6 mixer, and official Mamba-1 blocks that freeze time where they want.
+
+[P] section 3.2. The blocks are one network with three settings of dt_proj alone: Δ by a flag (no position encoding),
+Δ by a clock (time as an input), and Δ constant, which is S4D of the same size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import sympy
+import torch
+
+from constructions.channels import Channel, LinearMap, Space
+from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from kernels import semantics
+from kernels.blocks import Mamba
+from kernels.fields import Exact, Field
+
+Weights = dict[str, ExactTensor]
+
+
+# ------------------------------------------------------------------------------- eq. (11), over a field
+
+
+@dataclass(frozen=True)
+class Mixer:
+    """S6: Δ = softplus(W_Δ x̂ + b), B = W_B x̂; delta_weight (d, d), delta_bias (d), A (d, N), B_weight (N, d)."""
+
+    delta_weight: np.ndarray
+    delta_bias: np.ndarray
+    A: np.ndarray
+    B_weight: np.ndarray
+
+    def states(self, f: Field, x: np.ndarray) -> np.ndarray:
+        """h_1 … h_L, (L, d, N), by the definition; x (L, d)."""
+        with f.arithmetic():
+            delta = f.softplus(semantics.linear(x, f.array(self.delta_weight), f.array(self.delta_bias)))
+            B = semantics.linear(x, f.array(self.B_weight))
+            return semantics.state_history(f, x, delta, f.array(self.A), B)
+
+    def eq11(self, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
+        """∂h_t/∂x̂_{j,e} for t = j … L, (L − j, d, N), j counted from 0: (Π_{r>j} Λ̄_r) K_j."""
+        with f.arithmetic():
+            z = semantics.linear(x, f.array(self.delta_weight), f.array(self.delta_bias))
+            decay = f.exp(f.softplus(z)[..., None] * f.array(self.A))
+            before = self.states(f, x)[j - 1] if j else 0 * decay[0]
+            K = self._write_change(f, x[j], z[j], e) + self._decay_change(f, decay[j], z[j], e) * before
+            return np.stack([K, *(K * p for p in np.multiply.accumulate(decay[j + 1 :], axis=0))])
+
+    def _write_change(self, f: Field, x: np.ndarray, z: np.ndarray, e: int) -> np.ndarray:
+        """∂(B̄ x̂)/∂x̂_e at one step, (d, N): Δ′Bx + ΔB′x + ΔB where the coordinate is e's."""
+        B = semantics.linear(x, f.array(self.B_weight))
+        through_delta = (f.sigmoid(z) * f.array(self.delta_weight)[:, e] * x)[:, None] * B
+        through_B = (f.softplus(z) * x)[:, None] * f.array(self.B_weight)[:, e]
+        own = f.array(np.eye(len(x), dtype=int))[:, e, None] * f.softplus(z)[:, None] * B
+        return through_delta + through_B + own
+
+    def _decay_change(self, f: Field, decay: np.ndarray, z: np.ndarray, e: int) -> np.ndarray:
+        """∂Λ̄/∂x̂_e at one step, (d, N): A Δ′ e^{ΔA}."""
+        slope = f.sigmoid(z) * f.array(self.delta_weight)[:, e]
+        return f.array(self.A) * slope[:, None] * decay
+
+
+# ------------------------------------------------------------------------- official blocks with memory
+
+FEATURES = Space((Channel("value"), Channel("signal"), Channel("one")))
+"""What a token feeds in: a value in [−1, 1], the flag or the time, and a constant 1."""
+INNER = Space(tuple(Channel(name) for name in ("value+", "value-", "signal+", "signal-", "one", "spare")))
+SIZES = {"d_model": 3, "d_state": 1, "d_conv": 4, "expand": 2, "dt_rank": 1}
+"""d_inner = 6, N = 1."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Δ = softplus(slope · signal + offset), and the step D at which a value is written with weight 1."""
+
+    slope: Exact
+    offset: Exact
+    write: Exact
+
+
+def by_flag(write: Exact = 50, frozen: Exact = 100) -> Step:
+    """Δ = `write` where the signal is 1, softplus(−`frozen`) where it is 0: time stands still between flags."""
+    return Step(softplus_preimage(write) + frozen, -frozen, write)
+
+
+def by_clock(moment: int, sharpness: Exact = 100) -> Step:
+    """Signal = time: Δ = softplus(−w(t − moment − ½)), so everything up to `moment` is overwritten, then time stops."""
+    half = sympy.Rational(1, 2)
+    return Step(-sharpness, sharpness * (moment + half), sympy.log(1 + sympy.exp(sharpness * half)))
+
+
+def constant(step: Exact = 1) -> Step:
+    """Δ = `step` always: S4D in the same block."""
+    return Step(0, softplus_preimage(step), step)
+
+
+def memory_block(step: Step, decay_rate: Exact = 1) -> Weights:
+    """The official Mamba-1 block (sizes SIZES) whose output `value` is its state: h ← e^{−λΔ}h + Δ·value/D.
+
+    Tokens carry (value, signal, 1). A value and a signal pass SiLU in pairs, SiLU(x) − SiLU(−x) = x; the gate is
+    SiLU(z*) = 1. At a flag Δ = D: the old state shrinks by e^{−λD} and the value enters with weight 1.
+    """
+    d_inner, d_conv = len(INNER), SIZES["d_conv"]
+    taps: dict[Index, Exact] = {(c, 0, d_conv - 1): 1 for c in range(4)}
+    one = INNER.position(Channel("one"))
+    return {
+        "in_proj.weight": stack_rows([_pairs().tensor(), _gate()]),
+        "conv1d.weight": ExactTensor((d_inner, 1, d_conv), 0, taps),
+        "conv1d.bias": ExactTensor((d_inner,), 0, {(one,): silu_preimage(1)}),
+        "x_proj.weight": _signal_B_C(step.write),
+        "dt_proj.weight": block((d_inner, 1), step.slope),
+        "dt_proj.bias": block((d_inner,), step.offset),
+        "A_log": block((d_inner, 1), sympy.log(decay_rate)),
+        "D": block((d_inner,), 0),
+        "out_proj.weight": _difference(),
+    }
+
+
+def memory_module(step: Step, dtype: torch.dtype, backend: str = "auto") -> Mamba:
+    """`memory_block` on the kernels: (batch, L, 3) → (batch, L, 3), the answer in coordinate 0."""
+    module = Mamba(SIZES["d_model"], SIZES["d_state"], dt_rank=SIZES["dt_rank"], backend=backend, dtype=dtype)
+    module.load_state_dict({name: weight.torch(dtype) for name, weight in memory_block(step).items()})
+    return module.requires_grad_(False)
+
+
+def _pairs() -> LinearMap:
+    """value± = ±value and signal± = ±signal before SiLU."""
+    signs = {"+": 1, "-": -1}
+    return LinearMap(
+        FEATURES,
+        INNER,
+        {(Channel(n + s), Channel(n)): sign for n in ("value", "signal") for s, sign in signs.items()},
+    )
+
+
+def _gate() -> ExactTensor:
+    column = FEATURES.position(Channel("one"))
+    return ExactTensor((len(INNER), len(FEATURES)), 0, {(range(len(INNER)), column): silu_preimage(1)})
+
+
+def _signal_B_C(write: Exact) -> ExactTensor:
+    """x_proj: dt reads signal⁺ − signal⁻, B is 1/D and C is 1, both off the constant channel."""
+    dt, B, C = (Channel(name) for name in ("dt", "B", "C"))
+    one = Channel("one")
+    return LinearMap(
+        INNER,
+        Space((dt, B, C)),
+        {
+            (dt, Channel("signal+")): 1,
+            (dt, Channel("signal-")): -1,
+            (B, one): 1 / sympy.sympify(write),
+            (C, one): 1,
+        },
+    ).tensor()
+
+
+def _difference() -> ExactTensor:
+    value = Channel("value")
+    return LinearMap(INNER, FEATURES, {(value, Channel("value+")): 1, (value, Channel("value-")): -1}).tensor()

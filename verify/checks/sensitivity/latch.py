@@ -1,0 +1,231 @@
+"""Checks of the latch (hold the value at the last flag): S6 against S4D of the same size, both official blocks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from constructions import sensitivity as construction
+from constructions.sensitivity import Step
+from kernels import semantics
+from kernels.blocks import Mamba
+from kernels.duals import dual, perturbed, tangents
+from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.fields import BALL, Field
+from verify.check import Check, Property, Run, Score
+
+WRITE, FROZEN = 50, 100
+# A value passes SiLU (2 elementary functions), Δ (one, of |50| + |100| before softplus), B (SiLU and 1/D), C and the
+# gate (SiLU each): 7 elementary functions; in_proj, four taps, three products, the pair's difference, out_proj: 30.
+ROUNDINGS = 2 * ELEMENTARY_ULPS * 7 + 6 * (WRITE + FROZEN) // WRITE + 30
+
+
+@dataclass(frozen=True)
+class LatchCase:
+    """Flags at some of the steps, values in [−1, 1] from a seed."""
+
+    flags: list[int]
+    length: int
+    dtype: str
+    seed: int
+
+    def tokens(self) -> torch.Tensor:
+        """(1, L, 3): value, flag, 1."""
+        rng = np.random.default_rng(self.seed)
+        u = np.ones((1, self.length, 3))
+        u[0, :, 0] = rng.uniform(-1, 1, self.length)
+        u[0, :, 1] = np.isin(np.arange(self.length), self.flags)
+        return torch.from_numpy(u).to(getattr(torch, self.dtype))
+
+
+@st.composite
+def latch_cases(draw: st.DrawFn, subject: object, run: Run) -> LatchCase:
+    """Up to six flags, adjacent ones included, over up to 2,000 steps of noise."""
+    length = draw(st.sampled_from([3, 20, 300, 2000]))
+    flags = draw(st.lists(st.integers(0, length - 1), min_size=1, max_size=6, unique=True))
+    return LatchCase(sorted(flags), length, draw(st.sampled_from(run.dtypes)), draw(st.integers(0, 999)))
+
+
+def latch_score(subject: Step, case: LatchCase, run: Run) -> Score:
+    """|y_t − value at the last flag| from the first flag on, over 2e^{−D} + mε(1 + 1/D) and the roundings."""
+    u = case.tokens()
+    y = (
+        construction.memory_module(subject, u.dtype)
+        .to(run.device)(u.to(run.device))
+        .cpu()[0, case.flags[0] :, 0]
+        .double()
+    )
+    last = [max(f for f in case.flags if f <= t) for t in range(case.flags[0], case.length)]
+    target = u[0, last, 0].double()
+    loss = 2 * math.exp(-WRITE) + case.length * math.exp(-FROZEN) * (1 + 1 / WRITE)
+    return Score(float((y - target).abs().max()) / (loss + ROUNDINGS * torch.finfo(u.dtype).eps / 2), "error/bound")
+
+
+# --- S4D cannot --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RivalCase:
+    """An S4D in the official block: random weights of every kind, Δ constant; flags at two steps, far apart."""
+
+    d_inner: int
+    d_state: int
+    gap: int
+    scale: float
+    seed: int
+
+
+def rival_cases(subject: object, run: Run) -> st.SearchStrategy[RivalCase]:
+    """Any size up to 16 states a channel: the bound does not depend on it."""
+    return st.builds(
+        RivalCase,
+        d_inner=st.integers(1, 12),
+        d_state=st.integers(1, 16),
+        gap=st.integers(4, 30),
+        scale=st.sampled_from([0.1, 1.0, 3.0]),
+        seed=st.integers(0, 999),
+    )
+
+
+Builder = Callable[[RivalCase], Mamba]
+
+
+def random_s4d(case: RivalCase) -> Mamba:
+    """Random weights, but dt, B and C read only the constant channel: Δ, B, C are constant, the mixer is LTI."""
+    block = Mamba(3, case.d_state, d_inner=case.d_inner + 1, dt_rank=1, dtype=torch.float64).requires_grad_(False)
+    generator = torch.Generator().manual_seed(case.seed)
+    for parameter in block.parameters():
+        parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * case.scale)
+    block.conv1d.weight[-1] = 0
+    block.get_parameter("conv1d.bias")[-1] = float(construction.silu_preimage(1))
+    block.x_proj.weight[:, :-1] = 0
+    return block
+
+
+def selective_latch(case: RivalCase) -> Mamba:
+    """The S6 latch, which does hold the value."""
+    return construction.memory_module(construction.by_flag(WRITE, FROZEN), torch.float64)
+
+
+def rival_score(subject: Builder, case: RivalCase, run: Run) -> Score:
+    """Worst error over the four inputs (contents ±1 then +1 or nothing) less 1/2."""
+    length = 2 * case.gap + 6
+    u = torch.zeros(4, length, 3, dtype=torch.float64)
+    u[..., 2] = 1
+    contents = [(1.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0)]
+    for row, (first, second) in enumerate(contents):
+        u[row, 0, :2] = torch.tensor([first, 1.0])
+        u[row, case.gap, :2] = torch.tensor([second, abs(second)])
+    y = subject(case)(u)[:, -1, 0]
+    target = torch.tensor([1.0, 1.0, 1.0, -1.0], dtype=torch.float64)
+    return Score(float((y - target).abs().max()) - 0.5, "margin")
+
+
+# --- Mamba-2: one factor a head ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HeadCase:
+    """An SSD head: N states, P rows; the derivative of all states along x_j, past the step j."""
+
+    headdim: int
+    d_state: int
+    length: int
+    j: int
+    seed: int
+
+
+@st.composite
+def head_cases(draw: st.DrawFn, subject: object, run: Run) -> HeadCase:
+    """Small heads; j before the last step."""
+    length = draw(st.integers(2, 7))
+    return HeadCase(
+        draw(st.integers(1, 2)),
+        draw(st.integers(1, 3)),
+        length,
+        draw(st.integers(0, length - 2)),
+        draw(st.integers(0, 999)),
+    )
+
+
+Ssd = Callable[..., np.ndarray]
+
+
+def head_score(subject: Ssd, case: HeadCase, run: Run) -> Score:
+    """Components whose sensitivity at the end is not e^{AΣ_{r>j}Δ_r} times the one at step j, in Arb."""
+    rng = np.random.default_rng(case.seed)
+    x = rng.standard_normal((case.length, case.headdim))
+    weights = {k: rng.standard_normal(s) for k, s in (("dt", (1, case.headdim)), ("B", (case.d_state, case.headdim)))}
+    f, rate = dual(BALL), -float(np.exp(rng.standard_normal()))
+    with BALL.arithmetic():
+        inputs = perturbed(BALL, x, (case.j, 0))
+        dt = f.softplus(semantics.linear(inputs, f.array(weights["dt"])))
+        history = subject(f, inputs, dt, rate, semantics.linear(inputs, f.array(weights["B"])))
+        change = tangents(history)
+        steps = BALL.softplus(semantics.linear(BALL.array(x[case.j + 1 :]), BALL.array(weights["dt"])))
+        factor = BALL.exp(BALL.number(rate) * steps.sum())
+        pairs = zip(change[-1].flat, (change[case.j] * factor).flat, strict=True)
+    return Score(sum(not a.overlaps(b) for a, b in pairs), "mismatches")
+
+
+def ssd_history(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.ndarray) -> np.ndarray:
+    """h_1 … h_L (L, P, N) of one head by the definition's recurrence."""
+    with f.arithmetic():
+        decay = f.exp(dt * f.number(rate))[..., None] + f.array(np.zeros((1, x.shape[1], B.shape[1]), dtype=int))
+        return semantics.recurrence(f, decay, (dt * x)[..., None] * B[:, None, :])
+
+
+def _rate_per_state(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.ndarray) -> np.ndarray:
+    with f.arithmetic():
+        A = f.array(np.full((x.shape[1], B.shape[1]), rate) * (1 + np.arange(B.shape[1])) * 1.5)
+        return semantics.recurrence(f, f.exp(dt[..., None] * A), (dt * x)[..., None] * B[:, None, :])
+
+
+def _leaky(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.ndarray) -> np.ndarray:
+    return ssd_history(f, x, dt, rate * (1 + 2.0**-40), B)
+
+
+CHECKS: tuple[Check, ...] = (
+    Property(
+        claim="sensitivity.latch",
+        name="official-block-holds",
+        subject=construction.by_flag(WRITE, FROZEN),
+        mutants={
+            "S4D of the same size": construction.constant(),
+            "not frozen enough": construction.by_flag(WRITE, 10),
+            "flag too weak": construction.by_flag(5, FROZEN),
+        },
+        cases=latch_cases,
+        score=latch_score,
+        case_type=LatchCase,
+        examples=40,
+        facts={"block": "official Mamba-1", "d_inner": 6, "d_state": 1, "dtypes": "float32, float64"},
+    ),
+    Property(
+        claim="sensitivity.latch",
+        name="no-s4d-holds",
+        subject=random_s4d,
+        mutants={"the S6 latch": selective_latch},
+        cases=rival_cases,
+        score=rival_score,
+        case_type=RivalCase,
+        examples=40,
+        facts={"block": "official Mamba-1 with constant Δ, B, C", "dtypes": "float64"},
+    ),
+    Property(
+        claim="sensitivity.mamba2",
+        name="one-factor-a-head",
+        subject=ssd_history,
+        mutants={"a rate for every state": _rate_per_state, "rate off by 2^−40": _leaky},
+        cases=head_cases,
+        score=head_score,
+        case_type=HeadCase,
+        examples=20,
+        facts={"field": "Arb, dual numbers"},
+    ),
+)

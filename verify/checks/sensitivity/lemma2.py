@@ -1,0 +1,283 @@
+"""Checks of Lemma 2: its counterexamples on the definition itself, the exact limit, and tails that stay flat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import sympy as sp
+import torch
+from flint import arb
+from hypothesis import strategies as st
+from torch import Tensor
+
+from constructions import sensitivity as construction
+from constructions.sensitivity import Step
+from kernels import ops, semantics
+from kernels.duals import dual, perturbed, tangents
+from kernels.fields import BALL, SYMPY
+from theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
+from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
+from verify.checks.sensitivity.recurrence import ELEMENTARY, UNIT, Scan, sensitivities
+from verify.evidence import Kind
+
+LONGEST = 100_000
+
+# --- the counterexamples -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Instance:
+    """N = 1, λ = 1, Δ = softplus, B(x) = 1 + slope·x: x_1 = first, x_2 = 0, x_{2+r} = ln(e^{2^{−r}} − 1)."""
+
+    first: sp.Expr
+    slope: sp.Expr
+
+
+def exact_sensitivity(instance: Instance, steps: int) -> list[sp.Expr]:
+    """∂h_t/∂x_2, t = 2 … steps + 2, by differentiating the definition's own h_t in sympy."""
+    x = sp.Symbol("x_2", real=True)
+    inputs = [instance.first, x, *(tail_input(r) for r in range(1, steps + 1))]
+    column = np.array(inputs, dtype=object)[:, None]
+    B = 1 + instance.slope * column
+    history = semantics.state_history(SYMPY, column, SYMPY.softplus(column), SYMPY.array([[-1]]), B)
+    return [sp.simplify(sp.diff(h, x).subs(x, 0)) for h in history[1:, 0, 0]]
+
+
+def look_exactly(subject: Instance, run: Run) -> Finding:
+    """Left side 0 at every t tried, right side ln 2/(8e) > 0."""
+    left = exact_sensitivity(subject, 3)
+    zero = all(value == 0 for value in left)
+    facts: dict[str, str | int] = {"left": str(left[-1])[:80], "right": "ln 2/(8e)", "times": len(left)}
+    summary = f"left side {facts['left']} at t = 2 … {len(left) + 1}, printed lower bound ln 2/(8e) = 0.0318…"
+    return Finding(zero, summary, facts, case={"steps": 3})
+
+
+def look_again(subject: Instance, case: Any, run: Run) -> Finding:
+    """The same for another number of later steps."""
+    left = exact_sensitivity(subject, int(case["steps"]))
+    return Finding(
+        all(v == 0 for v in left), f"left sides {', '.join(map(str, left))}; right side ln 2/(8e)", case=case
+    )
+
+
+def root_ball(low: sp.Rational, high: sp.Rational) -> arb:
+    """The ball [low, high] shrunk by interval Newton on a·softplus(a) − 4 ln 2, which proves a root inside it."""
+    with BALL.arithmetic():
+        a = arb((arb(low.p) / low.q + arb(high.p) / high.q) / 2, (arb(high.p) / high.q - arb(low.p) / low.q) / 2)
+        for _ in range(6):
+            middle = arb(a.mid())
+            value = middle * BALL.softplus(middle) - 4 * arb(2).log()
+            slope = BALL.softplus(a) + a * BALL.sigmoid(a)
+            newton = middle - value / slope
+            if not a.contains(newton):
+                raise ArithmeticError("interval Newton left its ball: no root is proved")
+            a = newton
+    return a
+
+
+@dataclass(frozen=True)
+class Bracketed:
+    """B = 1 and x_1 in a bracket; `shift` moves it."""
+
+    shift: int = 0
+
+
+def look_enclosed(subject: Bracketed, run: Run) -> Finding:
+    """B = 1: x_1 in a ball proved to hold the root, |∂h_t/∂x_2| below the printed bound for t = 2 … 8."""
+    first = root_ball(*BRACKET) + subject.shift
+    with BALL.arithmetic():
+        tail = [BALL.number(tail_input(r)) for r in range(1, 7)]
+        x = perturbed(BALL, np.array([first, arb(0), *tail], dtype=object)[:, None], (1, 0))
+        f = dual(BALL)
+        history = semantics.state_history(f, x, f.softplus(x), f.array([[-1]]), f.array(np.ones_like(x)))
+        left = [abs(value) for value in tangents(history)[1:, 0, 0]]
+        printed = arb(2).log() * (-(BALL.softplus(first) + arb(2).log() + 1)).exp()
+    largest = max(float(value.upper()) for value in left)
+    holds = all(value < printed for value in left)
+    facts: dict[str, str | int] = {"x_1": first.str(12, radius=False), "times": len(left)}
+    lower = printed.str(6, radius=False)
+    summary = f"x_1 = {facts['x_1']} (ball): left side below {largest:.1e}, printed lower bound {lower}"
+    return Finding(holds, summary, facts, {"left side below": largest}, case={"times": len(left)})
+
+
+# --- the limit, on random steps ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SequenceCase:
+    """Δ_r of a kind, r = 1 … length: geometric a·q^r, power a/r^p; λ = `rate`. The input stands at r = 0 with Δ = 1."""
+
+    kind: str
+    amplitude: float
+    exponent: float
+    rate: float
+    length: int
+
+    def steps(self) -> np.ndarray:
+        """Δ_1 … Δ_length."""
+        r = np.arange(1, self.length + 1, dtype=float)
+        return self.amplitude * (self.exponent**r if self.kind == "geometric" else r**-self.exponent)
+
+    def rest(self) -> float:
+        """Σ_{r>length} Δ_r, an upper bound to float64: closed for the geometric, by the Hurwitz zeta for the power."""
+        with BALL.arithmetic():
+            a, p = arb(self.amplitude), arb(self.exponent)
+            if self.kind == "geometric":
+                return float((a * p ** (self.length + 1) / (1 - p)).upper())
+            return float((a * p.zeta(arb(self.length + 1))).upper())
+
+    @property
+    def summable(self) -> bool:
+        """Whether Σ Δ_r < ∞."""
+        return self.kind == "geometric" or self.exponent > 1
+
+
+@st.composite
+def sequence_cases(draw: st.DrawFn, subject: Any, run: Run) -> SequenceCase:
+    """Both sides of the criterion: 1/r is not summable, 1/r^{1.1} is."""
+    kind = draw(st.sampled_from(["geometric", "power"]))
+    exponent = draw(
+        st.floats(0.1, 0.95) if kind == "geometric" else st.one_of(st.floats(0.3, 1.0), st.floats(1.1, 3.0))
+    )
+    longest = 10_000 if run.tier is Tier.QUICK else LONGEST
+    return SequenceCase(
+        kind, draw(st.floats(0.05, 2)), exponent, draw(st.floats(0.05, 2)), draw(st.sampled_from([1, 30, 700, longest]))
+    )
+
+
+def criterion_score(subject: Scan, case: SequenceCase, run: Run) -> Score:
+    """Summable: at most |K|λ·rest above |K|e^{−λS}; else at most |K|/(1 + λs). Up to the roundings of L steps."""
+    steps = case.steps()
+    found = sensitivities(subject, np.concatenate([[1.0], steps]), case.rate, run.device)[0]
+    s, roundings = float(steps.sum()), (ELEMENTARY + 2) * (case.length + 2) + 2 * case.rate * float(steps.sum())
+    slack = 4 * roundings * UNIT
+    if not case.summable:
+        return Score(float(found) / ((1 + slack) / (1 + case.rate * s)), "error/bound")
+    limit = np.exp(-case.rate * (s + case.rest()))
+    room = case.rate * case.rest() / 2
+    return Score(float(abs(found - limit - room)) / (room + slack), "error/bound")
+
+
+def _changed(change: Any) -> Scan:
+    def scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+        delta, A = change(delta, A)
+        return ops.selective_scan(u, delta, A, B, C)
+
+    return scan
+
+
+def _leaking(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+    """Every step loses 2^−20 more than it should."""
+    lost = delta + (delta < 1) * 2.0**-20
+    return ops.selective_scan(u, lost, A, B, C)
+
+
+SEQUENCE_MUTANTS: dict[str, Scan] = {
+    "λ halved": _changed(lambda delta, A: (delta, A / 2)),
+    "every step leaks 2^−20": _leaking,
+    "the steps come late by one": _changed(lambda delta, A: (torch.roll(delta, 1, -1), A)),
+}
+
+# --- flat tails --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A memory block, and how its signal freezes time after the step `moment`."""
+
+    step: Step
+    clock: bool
+    moment: int = 7
+
+
+def frozen_gradients(subject: Frozen, length: int, dtype: torch.dtype, device: str) -> np.ndarray:
+    """∂y_t/∂value_moment at times doubling from moment + 1 to `length`, through the official block by autograd."""
+    module = construction.memory_module(subject.step, dtype).to(device)
+    generator = torch.Generator().manual_seed(0)
+    u = torch.rand(1, length, 3, generator=generator, dtype=dtype) * 2 - 1
+    time = torch.arange(length, dtype=dtype)
+    u[0, :, 1] = time if subject.clock else (time == subject.moment).to(dtype)
+    u[0, :, 2] = 1
+    u = u.to(device).requires_grad_(True)
+    y = module(u)
+    times = [subject.moment + 4, *(2**k for k in range(4, 40) if 2**k < length), length - 1]
+    read = [torch.autograd.grad(y[0, t, 0], u, retain_graph=True)[0][0, subject.moment, 0].item() for t in times]
+    return np.array(read)
+
+
+def look_flat(subject: Frozen, run: Run) -> Finding:
+    """Frozen decays are exactly 1 in floats, so the gradient must be the same number at every later time."""
+    length = LONGEST
+    worst = 0.0
+    for name in run.dtypes:
+        found = frozen_gradients(subject, length, getattr(torch, name), run.device)
+        worst = max(worst, float(np.abs(found - found[0]).max()) if abs(found[0]) > 0.5 else np.inf)
+    facts: dict[str, str | int] = {
+        "length": length,
+        "dtypes": ", ".join(run.dtypes),
+        "block": "official Mamba-1",
+        "deviation": str(worst),
+    }
+    word = "the same at every later time" if worst == 0 else f"drifts by {worst:.3g}"
+    return Finding(worst == 0, f"gradient to the input {word}, up to L = {length:,}", facts)
+
+
+def _warm(step: Step, bits: int) -> Step:
+    """Δ = 2^−bits between flags in place of e^{−100}."""
+    offset = construction.softplus_preimage(sp.Rational(1, 2**bits))
+    return Step(step.slope + step.offset - offset, offset, step.write)
+
+
+FLAG, CLOCK = construction.by_flag(), construction.by_clock(7)
+
+CHECKS: tuple[Check, ...] = (
+    Examination(
+        claim="sensitivity.lem2",
+        name="exact-counterexample",
+        kind=Kind.REFUTED,
+        subject=Instance(FIRST, BETA),
+        mutants={
+            "β with ln 2": Instance(FIRST, (2 - sp.log(2)) / sp.log(3) ** 2),
+            "x_1 = ln 4": Instance(sp.log(4), BETA),
+        },
+        look=look_exactly,
+        again=look_again,
+    ),
+    Examination(
+        claim="sensitivity.lem2",
+        name="enclosed-counterexample",
+        kind=Kind.REFUTED,
+        subject=Bracketed(),
+        mutants={"x_1 one larger": Bracketed(1), "x_1 one smaller": Bracketed(-1)},
+        look=look_enclosed,
+    ),
+    Property(
+        claim="sensitivity.criterion",
+        name="summable-or-not",
+        subject=ops.selective_scan,
+        mutants=SEQUENCE_MUTANTS,
+        cases=sequence_cases,
+        score=criterion_score,
+        case_type=SequenceCase,
+        examples=40,
+        facts={"kernel": "selective_scan", "dtypes": "float64"},
+    ),
+    Examination(
+        claim="sensitivity.lem2-amended",
+        name="frozen-tail-is-flat",
+        kind=Kind.TESTED,
+        subject=Frozen(FLAG, clock=False),
+        mutants={"Δ = 2^−20 when frozen": Frozen(_warm(FLAG, 20), clock=False), "no flag": Frozen(FLAG, clock=True)},
+        look=look_flat,
+    ),
+    Examination(
+        claim="sensitivity.lem2-amended",
+        name="frozen-clock-is-flat",
+        kind=Kind.TESTED,
+        subject=Frozen(CLOCK, clock=True),
+        mutants={"blunt clock": Frozen(construction.by_clock(7, sp.Rational(1, 100)), clock=True)},
+        look=look_flat,
+    ),
+)
