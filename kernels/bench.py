@@ -1,0 +1,297 @@
+"""`python -m kernels.bench`: our kernels and other people's, side by side in one run.
+
+Every round runs each implementation once, in turn, so that all see the same machine; the median over the rounds is
+reported. `--against` adds peers, `--output-format json` and `-o FILE` keep the record, `--device cuda` compares with a
+copy.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kernels import ops, semantics
+from kernels.fields import FLOAT32
+from kernels.peers import PEERS, installed
+
+Run = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a scan."""
+
+    batch: int
+    length: int
+    d_inner: int
+    d_state: int
+
+    def __str__(self) -> str:
+        return f"B={self.batch} L={self.length} d_inner={self.d_inner} N={self.d_state}"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Medians in milliseconds of one case, by implementation, and how often each is slower than ours."""
+
+    case: str
+    size: str
+    milliseconds: dict[str, float]
+    ratio_to_ours: dict[str, float]
+    rounds: int
+
+
+HEADLINE, NARROW = Size(1, 2048, 256, 16), Size(1, 8192, 64, 2)
+SSD_SIZE = Size(1, 4096, 512, 64)
+PATIENCE = 10_000.0  # milliseconds
+LENGTHS = (1_000, 3_162, 10_000, 31_623, 100_000)
+
+
+def arguments(size: Size, device: str = "cpu", gradients: bool = False) -> dict[str, Tensor]:
+    """Random arguments of a selective scan with D, as every peer takes them."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator).to(device)
+
+    signal, matrix = (size.batch, size.d_inner, size.length), (size.batch, size.d_state, size.length)
+    result = {
+        "u": normal(*signal),
+        "delta": 0.1 * normal(*signal).abs(),
+        "A": -normal(size.d_inner, size.d_state).abs(),
+        "B": normal(*matrix),
+        "C": normal(*matrix),
+        "D": normal(size.d_inner),
+    }
+    return {name: value.requires_grad_(gradients) for name, value in result.items()}
+
+
+def side_by_side(runs: dict[str, Run], rounds: int, device: str = "cpu") -> dict[str, float]:
+    """Median milliseconds of each run; every round takes each once. One that is slower than PATIENCE runs once."""
+    first = {name: _milliseconds(run, device) for name, run in runs.items()}
+    times: dict[str, list[float]] = {name: [value] if value > PATIENCE else [] for name, value in first.items()}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            if first[name] <= PATIENCE:
+                times[name].append(_milliseconds(run, device))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def _milliseconds(run: Run, device: str) -> float:
+    _synchronize(device)
+    start = time.perf_counter()
+    run()
+    _synchronize(device)
+    return 1e3 * (time.perf_counter() - start)
+
+
+def _synchronize(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _timing(case: str, size: Size, runs: dict[str, Run], rounds: int, device: str) -> Timing:
+    medians = side_by_side(runs, rounds, device)
+    ratios = {name: value / medians["ours"] for name, value in medians.items() if name != "ours"}
+    timing = Timing(case, str(size), medians, ratios, rounds)
+    print("\n".join(_lines(asdict(timing))), file=sys.stderr, flush=True)
+    return timing
+
+
+def forward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
+    """S6 forward."""
+    inputs = arguments(size, device)
+    scans = {"ours": ops.selective_scan} | {name: PEERS[name][1] for name in peers}
+    with torch.no_grad():
+        return _timing("S6 forward", size, {k: _forward(f, inputs) for k, f in scans.items()}, rounds, device)
+
+
+def _forward(scan: Callable[..., Tensor], inputs: dict[str, Tensor]) -> Run:
+    return lambda: scan(**inputs)
+
+
+def forward_backward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
+    """S6 forward and the gradients of every argument."""
+    inputs = arguments(size, device, gradients=True)
+    scans = {"ours": ops.selective_scan} | {name: PEERS[name][1] for name in peers}
+    runs = {k: _forward_backward(f, inputs) for k, f in scans.items()}
+    return _timing("S6 forward + backward", size, runs, rounds, device)
+
+
+def _forward_backward(scan: Callable[..., Tensor], inputs: dict[str, Tensor]) -> Run:
+    return lambda: torch.autograd.grad(scan(**inputs).sum(), list(inputs.values()))
+
+
+def ssd(size: Size, rounds: int, device: str, headdim: int = 64) -> Timing:
+    """SSD in chunks against the recurrence in torch, one step after the other, and against the definition."""
+    nheads = size.d_inner // headdim
+    generator = torch.Generator().manual_seed(0)
+    shapes = {
+        "x": (size.batch, size.length, nheads, headdim),
+        "dt": (size.batch, size.length, nheads),
+        "B": (size.batch, size.length, 1, size.d_state),
+        "C": (size.batch, size.length, 1, size.d_state),
+    }
+    inputs = {name: torch.randn(*shape, generator=generator).to(device) for name, shape in shapes.items()}
+    A = -torch.rand(nheads, generator=generator).to(device)
+    tensors = (inputs["x"], 0.1 * inputs["dt"].abs(), A, inputs["B"], inputs["C"])
+    arrays = [m.cpu().numpy() for m in tensors]
+    runs: dict[str, Run] = {
+        "ours": lambda: ops.ssd_chunk_scan(*tensors),
+        "recurrent loop": lambda: ssd_recurrent(*tensors),
+        "definition": lambda: semantics.ssd(FLOAT32, *arrays),
+    }
+    return _timing("SSD forward, chunked", size, runs, max(1, rounds // 3), device)
+
+
+def ssd_recurrent(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
+    """The recurrence of SSD in torch, one step after the other, for one group: what chunks replace."""
+    decay, written = torch.exp(dt * A)[..., None, None], (dt[..., None] * x)[..., None]
+    h, ys = torch.zeros_like(written[:, 0] * B[:, 0, :, None]), []
+    for t in range(x.shape[1]):
+        h = decay[:, t] * h + written[:, t] * B[:, t, :, None]
+        ys.append((h @ C[:, t, :, :, None])[..., 0])
+    return torch.stack(ys, 1)
+
+
+def linearity(rounds: int, device: str) -> dict[str, Any]:
+    """The exponent of S6 forward's cost in L, by least squares in logarithms."""
+    medians = {}
+    for length in LENGTHS:
+        inputs = arguments(Size(1, length, 64, 16), device)
+        with torch.no_grad():
+            medians[length] = side_by_side({"ours": _forward(ops.selective_scan, inputs)}, rounds, device)["ours"]
+    exponent = np.polyfit(np.log(list(medians)), np.log(list(medians.values())), 1)[0]
+    return {"milliseconds": medians, "exponent": float(exponent)}
+
+
+def memory(size: Size) -> dict[str, float]:
+    """Peak memory of S6 forward as a multiple of its inputs plus outputs (Linux: high-water mark of the process)."""
+    _forward(ops.selective_scan, arguments(Size(1, 8, 16, 2)))()
+    before = _status("VmRSS")
+    inputs = arguments(size)
+    with open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")
+    y = _forward(ops.selective_scan, inputs)()
+    needed = sum(t.numel() * t.element_size() for t in (*inputs.values(), y))
+    return {"inputs_and_outputs_bytes": needed, "ratio": (_status("VmHWM") - before) / needed}
+
+
+def _status(key: str) -> int:
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
+
+
+def bandwidth(size: Size, rounds: int) -> dict[str, float]:
+    """Bytes that S6 forward must move, a second, as a fraction of a copy measured in the same run (CUDA)."""
+    inputs = arguments(size, "cuda")
+    moved = sum(t.numel() * t.element_size() for t in inputs.values()) + inputs["u"].numel() * 4
+    source = torch.empty(moved // 8, device="cuda")
+    target = torch.empty_like(source)
+    with torch.no_grad():
+        runs: dict[str, Run] = {"ours": _forward(ops.selective_scan, inputs), "copy": lambda: target.copy_(source)}
+        medians = side_by_side(runs, rounds, "cuda")
+    return {"bytes": moved, "fraction_of_copy": medians["copy"] / medians["ours"], **medians}
+
+
+# ------------------------------------------------------------------------------------- command line
+
+
+def report(options: argparse.Namespace) -> dict[str, Any]:
+    """Everything that was measured, and on what."""
+    peers = [name for name in options.against if installed(name)]
+    rounds, device = options.rounds, options.device
+    result: dict[str, Any] = {"host": _host(), "missing": [n for n in options.against if n not in peers]}
+    timings = [forward(HEADLINE, peers, rounds, device), forward(NARROW, peers, rounds, device)]
+    timings += [forward_backward(HEADLINE, peers, rounds, device), ssd(SSD_SIZE, rounds, device)]
+    result["timings"] = [asdict(timing) for timing in timings]
+    result["linearity"] = linearity(rounds, device)
+    if device == "cpu":
+        result["memory"] = memory(Size(4, 4096, 512, 16))
+    else:
+        result["bandwidth"] = bandwidth(Size(8, 8192, 2048, 2), rounds)
+    return result
+
+
+def _host() -> dict[str, Any]:
+    return {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0],
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as text."""
+    lines = [f"{result['host']['threads']} threads, float32, load {result['host']['load']:.1f}", ""]
+    for timing in result["timings"]:
+        lines += _lines(timing)
+    lines.append(
+        f"S6 forward, cost in L from {LENGTHS[0]} to {LENGTHS[-1]}: exponent {result['linearity']['exponent']:.3f}"
+    )
+    if "memory" in result:
+        lines.append(f"S6 forward, peak memory / (inputs + outputs): {result['memory']['ratio']:.2f}")
+    if "bandwidth" in result:
+        lines.append(
+            f"S6 forward at N=2, fraction of a copy's bandwidth: {result['bandwidth']['fraction_of_copy']:.2f}"
+        )
+    lines += [f"not installed: {', '.join(result['missing'])}"] if result["missing"] else []
+    return "\n".join(lines)
+
+
+def _lines(timing: dict[str, Any]) -> list[str]:
+    lines = [f"{timing['case']}  {timing['size']}  (median of {timing['rounds']})"]
+    for name, value in timing["milliseconds"].items():
+        ratio = timing["ratio_to_ours"].get(name)
+        lines.append(f"  {name:<18}{value:>12.3f} ms" + ("" if ratio is None else f"{ratio:>10.1f}×"))
+    return lines
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python -m kernels.bench", description=__doc__.splitlines()[0])
+    p.add_argument("--against", type=lambda s: s.split(","), default=[], help=f"peers: {','.join(PEERS)}")
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=7)
+    p.add_argument("--output-format", choices=("text", "json"), default="text")
+    p.add_argument("-o", "--output", help="also write the JSON record to this file")
+    return p
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the benchmark; 0, or 4 for a request that cannot be met."""
+    options = parser().parse_args(argv)
+    if options.device == "cuda" and not torch.cuda.is_available():
+        print("There is no CUDA device here; leave out --device cuda.", file=sys.stderr)
+        return 4
+    try:
+        for name in options.against:
+            installed(name)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 4
+    torch.set_num_threads(options.threads)
+    result = report(options)
+    text = json.dumps(result, indent=2)
+    if options.output:
+        with open(options.output, "w") as file:
+            file.write(text + "\n")
+    print(text if options.output_format == "json" else table(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

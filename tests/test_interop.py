@@ -1,0 +1,102 @@
+"""Weights move to transformers and back, and both models compute the same function; peers' scans too."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from scan_strategies import scan_cases
+
+from kernels import blocks, semantics
+from kernels.backends import using_backend
+from kernels.error_bounds import contains, rounding, selective_scan_bound
+from kernels.interop import from_transformers, model_from_transformers, to_transformers
+from kernels.peers import PEERS, installed
+
+transformers = pytest.importorskip("transformers", reason="the optional extra `interop`")
+
+SIZES = {"vocab_size": 7, "hidden_size": 4, "state_size": 3, "num_hidden_layers": 2, "conv_kernel": 3, "expand": 2}
+
+
+def their_model(name):
+    torch.manual_seed(0)
+    if name == "mamba":
+        return transformers.MambaForCausalLM(transformers.MambaConfig(**SIZES, use_mambapy=False)).eval()
+    config = transformers.Mamba2Config(**SIZES, num_heads=4, head_dim=2, n_groups=2, chunk_size=4)
+    return transformers.Mamba2ForCausalLM(config).eval()
+
+
+@pytest.mark.parametrize("name", ["mamba", "mamba2"])
+def test_both_models_lie_in_one_running_error_ball(name):
+    theirs = their_model(name)
+    ours = model_from_transformers(theirs)
+    tokens = torch.tensor([[0, 3, 6, 1, 1], [2, 2, 5, 0, 4]])
+    f = rounding(tokens.numpy().astype("float32").dtype)
+    weights = {k: f.array(w.numpy()) for k, w in ours.state_dict().items()}
+    options = {"ngroups": 2} if name == "mamba2" else {}
+    balls = semantics.language_model(f, weights, tokens.numpy(), **options)
+    with torch.no_grad():
+        for logits in (ours(tokens), theirs(tokens).logits):
+            assert contains(balls, logits.numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["mamba", "mamba2"])
+def test_a_state_dict_moves_both_ways(name):
+    theirs = their_model(name)
+    weights = from_transformers(theirs.state_dict())
+    assert to_transformers(weights).keys() == theirs.state_dict().keys()
+    ours = model_from_transformers(theirs)
+    with torch.no_grad():
+        for parameter in ours.parameters():
+            parameter.add_(torch.randn_like(parameter) / 8)
+    theirs.load_state_dict(to_transformers(ours.state_dict()))
+    back = from_transformers(theirs.state_dict())
+    assert all(torch.equal(w, back[k]) for k, w in ours.state_dict().items())
+    tokens = torch.tensor([[0, 3, 6, 1]])
+    with torch.no_grad():
+        torch.testing.assert_close(ours(tokens), theirs(tokens).logits)
+
+
+def test_safetensors_hold_a_model(tmp_path):
+    safetensors = pytest.importorskip("safetensors.torch")
+    model = blocks.MambaLM(5, 4, 1)
+    safetensors.save_file(model.state_dict(), tmp_path / "model.safetensors")
+    other = blocks.MambaLM(5, 4, 1)
+    other.load_state_dict(safetensors.load_file(tmp_path / "model.safetensors"))
+    tokens = torch.tensor([[0, 1, 4]])
+    with torch.no_grad():
+        assert torch.equal(model(tokens), other(tokens))
+
+
+def test_another_architecture_is_refused():
+    other = type("Model", (), {"config": type("Config", (), {"model_type": "gpt2"})})
+    with pytest.raises(ValueError, match="'gpt2' is no Mamba model"):
+        model_from_transformers(other)
+
+
+# ---------------------------------------------------------------------------------- their scans, ours
+
+
+@pytest.mark.parametrize("peer", ["transformers", "mambapy", "accelerated-scan"])
+@given(case=scan_cases(dtypes=(torch.float32,), max_length=33, present=("D", "z", "delta_bias")))
+@settings(max_examples=8, deadline=None)
+def test_a_peers_scan_stays_within_our_error_bound(peer, case):
+    """A parallel scan multiplies decays first: its rounding obeys the same bound only up to its depth, log2 L."""
+    if not installed(peer):
+        pytest.skip(f"{peer} is not installed")
+    if case.groups > 1 and peer == "transformers":
+        return
+    arguments = dict(case.arguments)
+    positional = [arguments.pop(name) for name in ("u", "delta", "A", "B", "C")]
+    y = PEERS[peer][1](*positional, **arguments)
+    assert selective_scan_bound(**case.arguments).ratio(y) <= 1 + case.length.bit_length()
+
+
+@pytest.mark.parametrize("peer", ["transformers", "mambapy"])
+def test_a_peers_scan_runs_under_our_blocks(peer):
+    block = blocks.Mamba(6, 3)
+    x = torch.randn(2, 9, 6)
+    with torch.no_grad():
+        expected = block(x)
+        with using_backend({"selective_scan": PEERS[peer][1]}):
+            y = block(x)
+    assert not torch.equal(y, expected) or peer == "transformers"
+    torch.testing.assert_close(y, expected)
