@@ -1,0 +1,42 @@
+"""The benchmark: its command line refuses what it cannot do, and memory stays linear."""
+
+import json
+
+import pytest
+import torch
+
+from kernels import bench
+from kernels.bench import Size
+
+
+def test_peak_memory_is_at_most_three_times_inputs_and_outputs():
+    """No (batch, L, d_inner, N) tensor: that alone would be 16 times as much."""
+    assert bench.memory(Size(2, 2048, 256, 32))["ratio"] <= 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--against", "mamba9"], "There is no peer 'mamba9'; choose from transformers"),
+        (["--device", "cuda"], "no CUDA"),
+    ],
+)
+def test_a_request_that_cannot_be_met_is_one_sentence(arguments, message, capsys):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    assert bench.main(arguments) == 4
+    assert message in capsys.readouterr().err
+
+
+def test_the_record_is_json_and_every_peer_is_timed(tmp_path, capsys, monkeypatch):
+    small = Size(1, 8, 4, 2)
+    for name in ("HEADLINE", "NARROW"):
+        monkeypatch.setattr(bench, name, small)
+    monkeypatch.setattr(bench, "SSD_SIZE", Size(1, 8, 64, 2))
+    monkeypatch.setattr(bench, "LENGTHS", (8, 16))
+    monkeypatch.setattr(bench, "memory", lambda size: {"ratio": 1.0})
+    record = tmp_path / "bench.json"
+    assert bench.main(["--against", "mambapy", "--rounds", "1", "--threads", "1", "-o", str(record)]) == 0
+    timings = json.loads(record.read_text())["timings"]
+    assert {"ours", "mambapy"} <= set(timings[0]["milliseconds"])
+    assert "S6 forward + backward" in capsys.readouterr().out
