@@ -1,4 +1,4 @@
-"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`.
+"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`, `graph`.
 
 Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error, 4 wrong usage, 5 nothing ran.
 """
@@ -9,26 +9,30 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from difflib import get_close_matches
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from theorems.claim import Outcome
 from theorems.registry import claims
 from verify.check import Run, Sizes, Tier
 from verify.checks import all_checks
 from verify.evidence import ClaimReport
-from verify.report import data, explain, paper_map, readme, text
+from verify.report import data, explain, graph, paper_map, readme, text
+from verify.report.extras import MissingExtra
+from verify.report.files import CannotWrite, write
+from verify.report.formats import FORMATS, plain_text
 from verify.runner import Report, replay, verify, with_dependencies
 
-FORMATS = {"text": "report.txt", "json": "report.json"}
+GRAPHS = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}
 
 
 class Exit(IntEnum):
@@ -56,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         return _dispatch(_parser().parse_args(argv), console)
-    except UsageError as reason:
+    except (UsageError, CannotWrite, MissingExtra) as reason:
         print(f"verify: {reason}", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
@@ -73,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m verify", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
-    add("words", nargs="+", metavar="all | CLAIM… | list | explain CLAIM", help="what to do")
+    add("words", nargs="+", metavar="all | CLAIM… | list | explain CLAIM | graph", help="what to do")
     add("-k", metavar="TEXT", default="", help="only claims whose id or title contains TEXT")
     add("-x", action="store_true", help="stop at the first claim that is not as expected")
     add("--tier", choices=[t.value for t in Tier], default="quick", help="how much to run (default: quick)")
@@ -86,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--input-seq-len", type=int, metavar="L", help="…length…")
     add("--num-kv-pairs", type=int, metavar="K", help="…and pairs (all three together)")
     add("--kernel", metavar="MODULE:FUNCTION", help="run all numeric evidence on this selective_scan (or OPERATION=…)")
-    add("--output-format", choices=list(FORMATS), default="text", help="default: text")
+    add("--output-format", choices=[*FORMATS, *GRAPHS], default="text", help="default: text; graph: dot, mermaid, svg")
+    add("--from", dest="source", type=Path, metavar="FILE", help="render a report.json instead of running")
     add("-o", dest="output", type=Path, metavar="DIR", help="write the report into DIR as well")
     add("--record", action="store_true", help="with `all`: write recorded.json, paper_map.md and the README's sample")
     return parser
@@ -96,6 +101,8 @@ def _dispatch(args: argparse.Namespace, console: Console) -> int:
     command, *rest = args.words
     if command == "list":
         return _list(_selected(rest or ["all"], args.k), console)
+    if command == "graph":
+        return _graph(_selected(rest or ["all"], args.k), args)
     run = _run(args)
     with _foreign(run.kernel):
         if args.replay is not None:
@@ -118,7 +125,7 @@ def _selected(words: Sequence[str], keyword: str) -> list[str]:
 
 
 def _closest(word: str) -> str:
-    near = get_close_matches(word, [*claims(), "all", "list", "explain"], n=1)
+    near = get_close_matches(word, [*claims(), "all", "list", "explain", "graph"], n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
@@ -188,6 +195,45 @@ def _list(selected: list[str], console: Console) -> int:
     return Exit.EXPECTED if selected else Exit.NOTHING
 
 
+def _graph(selected: list[str], args: argparse.Namespace) -> int:
+    name = "dot" if args.output_format == "text" else args.output_format
+    if name not in GRAPHS:
+        raise UsageError(f"a graph is written as one of {', '.join(GRAPHS)}, not {name}")
+    drawn = GRAPHS[name](selected, _outcomes(args.source))
+    if args.output is None:
+        sys.stdout.write(drawn)
+    else:
+        write(args.output / f"graph.{name}", drawn)
+    return Exit.EXPECTED if selected else Exit.NOTHING
+
+
+def _outcomes(source: Path | None) -> dict[str, Outcome]:
+    """Outcomes by claim, from a report or else from the recorded run; none where there is no record."""
+    path = source or paper_map.RECORD
+    if source is None and not path.exists():
+        return {}
+    return {c["id"]: Outcome(c["outcome"]) for c in _document(path)["canonical"]["claims"] if c["id"] in claims()}
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as reason:
+        raise UsageError(f"cannot read the report {path} ({reason}): give a report.json to --from") from reason
+
+
+def _report(selected: list[str], args: argparse.Namespace, run: Run) -> Report:
+    """A run, or the one that --from names."""
+    if args.source is None:
+        return _with_progress(selected, run, controls=args.controls, stop_early=args.x)
+    try:
+        whole = data.load(_document(args.source))
+    except ValueError as reason:
+        raise UsageError(f"cannot use {args.source}: {reason}") from reason
+    wanted = with_dependencies(selected)
+    return replace(whole, claims=tuple(c for c in whole.claims if c.claim.id in wanted))
+
+
 def _explain(words: list[str], run: Run, console: Console) -> int:
     if not words:
         raise UsageError("name the claim to explain, as in `python -m verify explain mqar.thm2-step1`")
@@ -224,14 +270,17 @@ def _verify(selected: list[str], args: argparse.Namespace, run: Run, console: Co
         return Exit.NOTHING
     if args.record and (args.words != ["all"] or args.k):
         raise UsageError("--record goes with `all`: a record of some claims would lose the others")
-    report = _with_progress(selected, run, controls=args.controls, stop_early=args.x)
-    written = data.dumps(report) if args.output_format == "json" else ""
-    if written:
+    if args.output_format not in FORMATS:
+        raise UsageError(f"--output-format {args.output_format} goes with `graph`: choose one of {', '.join(FORMATS)}")
+    FORMATS[args.output_format].ready()
+    report = _report(selected, args, run)
+    written = "" if args.output_format == "text" else FORMATS[args.output_format].dumps(report)
+    if written and args.output is None:
         sys.stdout.write(written)
     else:
         text.write(report, console)
     if args.output is not None:
-        _write(args.output / FORMATS[args.output_format], written or _plain_text(report))
+        write(args.output / FORMATS[args.output_format].file, written or plain_text(report))
     if args.record:
         record(report)
     return Exit.EXPECTED if report.as_expected else Exit.UNEXPECTED
@@ -240,29 +289,9 @@ def _verify(selected: list[str], args: argparse.Namespace, run: Run, console: Co
 def record(report: Report, folder: Path = Path()) -> None:
     """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
     document = {key: value for key, value in data.document(report).items() if key != "volatile"}
-    _write(folder / paper_map.RECORD, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    _write(folder / paper_map.MAP, paper_map.render(document))
-    readme.update(_write, _plain_text(report), folder)
-
-
-def _plain_text(report: Report) -> str:
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
-        file.seek(0)
-        return file.read()
-
-
-def _write(path: Path, content: str) -> None:
-    """Write a whole file or none: into a neighbour first, then over the old one."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as reason:
-        raise UsageError(f"cannot write {path} ({reason.strerror}): choose another -o") from reason
+    write(folder / paper_map.RECORD, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write(folder / paper_map.MAP, paper_map.render(document))
+    readme.update(write, plain_text(report), folder)
 
 
 def _with_progress(selected: list[str], run: Run, *, controls: bool, stop_early: bool) -> Report:

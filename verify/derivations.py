@@ -6,23 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import sympy as sp
+
 from theorems.claim import Claim
 from theorems.decide import Truth
-from theorems.proof import Proof, ProofResult
+from theorems.proof import Proof, ProofResult, StepResult
 from theorems.registry import claims
-from verify.evidence import Evidence, Kind
-
-
-@dataclass(frozen=True)
-class Line:
-    """A proof step as it is shown: its name, its kind, its verdict, and how that was reached."""
-
-    name: str
-    kind: str
-    truth: str
-    method: str
-    statement: str
-    because: str
+from verify.evidence import Evidence, Kind, Line, Steps
 
 
 @dataclass(frozen=True)
@@ -35,17 +25,22 @@ class MutantResult:
     how: str
 
 
-def derive(claim_id: str) -> tuple[tuple[Evidence, ...], float]:
-    """Check the claim's proof and disproof, whichever it has; the evidence, and the seconds it took."""
+@dataclass(frozen=True)
+class Derivation:
+    """What became of a claim's proof and disproof, whichever it has: evidence, every step, and the seconds it took."""
+
+    evidence: tuple[Evidence, ...]
+    steps: Steps
+    seconds: float
+
+
+def derive(claim_id: str) -> Derivation:
+    """Check the claim's proof and disproof."""
     start, claim = time.perf_counter(), claims()[claim_id]
-    found = [_evidence(kind, name, proof().check(_formula(claim, kind))) for kind, name, proof in _proofs(claim)]
-    return tuple(found), time.perf_counter() - start
-
-
-def lines(claim_id: str) -> dict[str, tuple[Line, ...]]:
-    """Every step of the proof and the disproof, decided, for a reader."""
-    claim = claims()[claim_id]
-    return {name: tuple(map(_line, proof().check().steps)) for _, name, proof in _proofs(claim)}
+    results = [(kind, name, proof().check(_formula(claim, kind))) for kind, name, proof in _proofs(claim)]
+    evidence = tuple(_evidence(kind, name, result) for kind, name, result in results)
+    steps = {name: tuple(map(_line, result.steps)) for _, name, result in results}
+    return Derivation(evidence, steps, time.perf_counter() - start)
 
 
 def reject_step_mutants(claim_id: str) -> tuple[MutantResult, ...]:
@@ -85,11 +80,9 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
     return Evidence(kind, name, holds, result.reason, facts)
 
 
-def _line(result: object) -> Line:
-    step, verdict = result.step, result.verdict  # type: ignore[attr-defined]
-    return Line(step.name, step.kind, verdict.truth.value, verdict.method, _statement(step), step.because)
-
-
-def _statement(step: object) -> str:
-    relation = getattr(step, "statement", None) or getattr(step, "relation", None)
-    return "" if relation is None else str(relation)
+def _line(result: StepResult) -> Line:
+    step, verdict = result.step, result.verdict
+    relation = None if getattr(step, "statement", None) or step.relation in (sp.true, sp.false) else step.relation
+    statement = getattr(step, "statement", None) or ("" if relation is None else str(relation))
+    latex = "" if relation is None else sp.latex(relation)
+    return Line(step.name, step.kind, verdict.truth.value, verdict.method, statement, step.because, latex)

@@ -40,14 +40,34 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Line:
+    """A proof step as it is shown: its name, its kind, its verdict, and how that was reached.
+
+    `statement` is its relation as sympy writes it, `latex` the same in LaTeX.
+    """
+
+    name: str
+    kind: str
+    truth: str
+    method: str
+    statement: str
+    because: str
+    latex: str = ""
+
+
+Steps = Mapping[str, tuple[Line, ...]]
+
+
+@dataclass(frozen=True)
 class ClaimReport:
-    """A claim, all its evidence, and the outcome."""
+    """A claim, all its evidence, the outcome, and the steps of its derivations for a reader."""
 
     claim: Claim
     family: str
     outcome: Outcome
     evidence: tuple[Evidence, ...]
     seconds: float = 0.0
+    steps: Steps = field(default_factory=dict)
 
     @property
     def as_expected(self) -> bool:

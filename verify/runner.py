@@ -95,10 +95,10 @@ def _report(claim_id: str, derivation: Future, done: dict[str, ClaimReport], run
     start, claim = time.perf_counter(), claims()[claim_id]
     numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
     elapsed = time.perf_counter() - start
-    derived, seconds = derivation.result()
-    evidence = (*derived, *numeric)
+    derived = derivation.result()
+    evidence = (*derived.evidence, *numeric)
     outcome = outcome_of(evidence, [done[d].outcome for d in claim.depends_on])
-    return ClaimReport(claim, family_of(claim_id), outcome, evidence, elapsed + seconds)
+    return ClaimReport(claim, family_of(claim_id), outcome, evidence, elapsed + derived.seconds, derived.steps)
 
 
 def run_check(check: Check, run: Run) -> Evidence:

@@ -6,13 +6,21 @@ import hashlib
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
-from verify.evidence import ClaimReport, Evidence
+from theorems.claim import Outcome
+from theorems.registry import claims
+from verify.check import Run, Tier
+from verify.derivations import MutantResult
+from verify.evidence import ClaimReport, Evidence, Kind, Line
 from verify.runner import Report
 
 PACKAGES = ("torch", "triton", "numba", "sympy", "numpy", "python-flint", "z3-solver", "hypothesis")
+
+
+VERDICTS = {True: "shown", False: "contradicted", None: "undecided"}
 
 
 def canonical(report: Report) -> dict[str, Any]:
@@ -58,8 +66,7 @@ def _claim(report: ClaimReport) -> dict[str, Any]:
 
 
 def _evidence(e: Evidence) -> dict[str, Any]:
-    holds = {True: "shown", False: "contradicted", None: "undecided"}[e.holds]
-    return {"kind": str(e.kind), "check": e.check, "verdict": holds, **dict(sorted(e.facts.items()))}
+    return {"kind": str(e.kind), "check": e.check, "verdict": VERDICTS[e.holds], **dict(sorted(e.facts.items()))}
 
 
 def volatile(report: Report) -> dict[str, Any]:
@@ -69,6 +76,7 @@ def volatile(report: Report) -> dict[str, Any]:
         "tier": str(report.run.tier),
         "seed": report.run.seed,
         "device": report.run.device,
+        "dtypes": list(report.run.dtypes),
         "kernel": report.run.kernel or "ours",
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -80,10 +88,48 @@ def volatile(report: Report) -> dict[str, Any]:
                     {"check": e.check, "summary": e.summary, "measured": _plain(e.measured), "replay": e.replay}
                     for e in c.evidence
                 ],
+                "steps": {name: [asdict(line) for line in lines] for name, lines in c.steps.items()},
             }
             for c in report.claims
         },
     }
+
+
+def load(document: Mapping[str, Any]) -> Report:
+    """The report that a document holds. Raises ValueError if it is none, or of claims that are not here."""
+    try:
+        part, extra = document["canonical"], document["volatile"]
+        if digest(part) != document["digest"]:
+            raise ValueError("its digest does not fit its canonical part: it was edited by hand")
+        found = tuple(_read_claim(c, extra["claims"][c["id"]]) for c in part["claims"])
+        mutants = tuple(
+            (m["claim"], MutantResult(m["check"], m["mutant"], m["rejected"], "")) for m in part.get("mutants", ())
+        )
+        return Report(found, _read_run(extra), extra["seconds"], mutants)
+    except (KeyError, TypeError) as reason:
+        raise ValueError(f"it is no report of this program ({type(reason).__name__}: {reason})") from reason
+
+
+def _read_run(extra: Mapping[str, Any]) -> Run:
+    kernel = "" if extra["kernel"] == "ours" else extra["kernel"]
+    return Run(Tier(extra["tier"]), extra["seed"], extra["device"], tuple(extra["dtypes"]), kernel)
+
+
+def _read_claim(part: Mapping[str, Any], extra: Mapping[str, Any]) -> ClaimReport:
+    if part["id"] not in claims():
+        raise ValueError(f"it holds the claim {part['id']}, which is not one of this version")
+    evidence = tuple(_read_evidence(*both) for both in zip(part["evidence"], extra["evidence"], strict=True))
+    steps = {name: tuple(Line(**line) for line in lines) for name, lines in extra["steps"].items()}
+    outcome = Outcome(part["outcome"])
+    return ClaimReport(claims()[part["id"]], part["family"], outcome, evidence, extra["seconds"], steps)
+
+
+def _read_evidence(part: Mapping[str, Any], extra: Mapping[str, Any]) -> Evidence:
+    facts = {name: value for name, value in part.items() if name not in ("kind", "check", "verdict")}
+    holds = {word: truth for truth, word in VERDICTS.items()}[part["verdict"]]
+    return Evidence(
+        Kind(part["kind"]), part["check"], holds, extra["summary"], facts, extra["measured"], extra["replay"]
+    )  # fmt: skip
 
 
 def _plain(measured: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from theorems.claim import Claim
-from verify.derivations import Line, lines
-from verify.evidence import ClaimReport, Evidence
+from verify.evidence import ClaimReport, Evidence, Line
 from verify.weights import weights_by_channel
 
 MARK = {"true": "✓", "false": "✗", "unknown": "?"}
@@ -21,7 +20,7 @@ def write(report: ClaimReport, console: Console) -> None:
     _section(console, "Statement", [claim.statement, *([f"as sympy: {claim.formula}"] if claim.formula else [])])
     _section(console, "Hypotheses", list(claim.hypotheses) or ["none"])
     _section(console, "Rests on", list(claim.depends_on) or ["nothing"])
-    for name, steps in lines(claim.id).items():
+    for name, steps in report.steps.items():
         _section(console, name.capitalize(), [text for step in steps for text in _step(step)])
     if claim.erratum is not None:
         _section(console, "Erratum", _erratum(claim))

@@ -6,12 +6,12 @@ Generated from the claims and from `recorded.json`, the canonical part of the la
 from __future__ import annotations
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from theorems.claim import FAMILIES
+from theorems.claim import FAMILIES, Claim
 from theorems.registry import claims, family_of
+from verify.report.code import places
 
 RECORD, MAP = Path("recorded.json"), Path("paper_map.md")
 HEAD = """# From the paper to the code
@@ -36,27 +36,19 @@ def render(record: dict[str, Any]) -> str:
         if members:
             parts += [
                 f"\n## {family}\n",
-                f"{_links(family)}\n",
-                "| paper | claim | form | statement | outcome | evidence |",
+                "| paper | claim | form | statement | outcome | evidence | code |",
+                "|---|---|---|---|---|---|---|",
             ]
-            parts.append("|---|---|---|---|---|---|")
             parts += [_row(c, outcomes.get(c.id)) for c in members]
     return "\n".join(parts) + "\n"
 
 
-def _links(family: str) -> str:
-    rooms = {"derivations": "theorems", "constructions": "constructions", "checks": "verify.checks", "tests": "tests"}
-    links = []
-    for word, room in rooms.items():
-        path = f"tests/test_{family}.py" if room == "tests" else f"{room.replace('.', '/')}/{family}.py"
-        present = Path(path).exists() if room == "tests" else find_spec(f"{room}.{family}") is not None
-        if present:
-            links.append(f"[{word}]({path})")
-    return " · ".join(links)
+def _links(claim: Claim) -> str:
+    return " ".join(f"[{word}]({path})" for word, path in places(claim))
 
 
-def _row(claim: Any, seen: dict[str, Any] | None) -> str:
+def _row(claim: Claim, seen: dict[str, Any] | None) -> str:
     outcome = seen["outcome"] if seen else "not recorded"
     checks = ", ".join(dict.fromkeys(f"{e['check']} ({e['kind']})" for e in seen["evidence"])) if seen else ""
     title = claim.title.replace("|", r"\|")
-    return f"| {claim.paper} | `{claim.id}` | {claim.form} | {title} | {outcome} | {checks} |"
+    return f"| {claim.paper} | `{claim.id}` | {claim.form} | {title} | {outcome} | {checks} | {_links(claim)} |"

@@ -1,0 +1,34 @@
+"""Where a claim stands in the repository: derivation, construction, checks, tests, as paths from its root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+
+from theorems.claim import Claim
+from theorems.registry import family_of
+
+ROOMS = {"derivation": "theorems", "construction": "constructions", "checks": "verify.checks"}
+
+
+def places(claim: Claim) -> Iterable[tuple[str, str]]:
+    """What is where: the derivation's own module, and the family's modules in the other rooms."""
+    family = family_of(claim.id)
+    for word, room in ROOMS.items():
+        proof = claim.proof or claim.disproof
+        own = proof.__module__ if word == "derivation" and proof is not None else ""
+        if path := _path(own if own.startswith("theorems.") else f"{room}.{family}"):
+            yield word, path
+    tests = Path("tests", f"test_{family}.py")
+    if tests.exists():
+        yield "tests", tests.as_posix()
+
+
+def _path(module: str) -> str:
+    """The file of a module, or the folder of a package; empty where there is none."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        return ""
+    path = module.replace(".", "/")
+    return f"{path}/" if Path(spec.origin).name == "__init__.py" else f"{path}.py"

@@ -1,0 +1,44 @@
+"""Every format that a report can be written in, by the name that --output-format takes."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+
+from rich.console import Console
+
+from verify.report import data, junit, text
+from verify.runner import Report
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file name, what gives the file's text, and what raises MissingExtra before a run where that cannot work."""
+
+    file: str
+    dumps: Callable[[Report], str]
+    ready: Callable[[], None] = lambda: None
+
+
+def plain_text(report: Report) -> str:
+    """What a terminal shows, without colour."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
+        file.seek(0)
+        return file.read()
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"verify.report.{name}")
+
+
+FORMATS = {
+    "text": Format("report.txt", plain_text),
+    "json": Format("report.json", data.dumps),
+    "junit": Format("report.xml", junit.dumps),
+    "latex": Format("report.tex", lambda r: _module("latex").dumps(r), lambda: _module("latex").ready()),
+    "html": Format("report.html", lambda r: _module("html").page(r), lambda: _module("html").ready()),
+}

@@ -1,0 +1,150 @@
+"""The graph of what rests on what, coloured by outcome: DOT, Mermaid and SVG.
+
+Generated from the claims; outcomes come from a run. Each outcome has a sign too: the graph reads in black and white.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+
+import networkx as nx
+
+from theorems.claim import FAMILIES, Outcome
+from theorems.registry import claims, dependency_graph, family_of
+from verify.report.book import FAMILY_TITLES, MARKS
+
+FILLS = {
+    Outcome.PROVED: "#cfe8d5",
+    Outcome.CERTIFIED: "#d7e6f5",
+    Outcome.TESTED: "#e6eef0",
+    Outcome.REFUTED: "#f6d5e3",
+    Outcome.UNKNOWN: "#fbe3b5",
+}
+Outcomes = Mapping[str, Outcome]
+
+
+def dot(selected: Sequence[str], outcomes: Outcomes) -> str:
+    """Graphviz's language; an arrow from a claim to each that it rests on."""
+    lines = ["digraph claims {", "  rankdir=RL;", '  node [shape=box, style=filled, fontname="sans-serif"];']
+    for family, members in _families(selected):
+        lines += [f'  subgraph "cluster_{family}" {{', f'    label="{FAMILY_TITLES[family]}";']
+        lines += [f'    "{c}" [label="{_label(c, outcomes)}", fillcolor="{_fill(c, outcomes)}"];' for c in members]
+        lines.append("  }")
+    lines += [f'  "{a}" -> "{b}";' for a, b in _edges(selected)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def mermaid(selected: Sequence[str], outcomes: Outcomes) -> str:
+    """Mermaid's language, as GitHub draws it."""
+    names = {c: c.replace(".", "_").replace("-", "_") for c in selected}
+    lines = ["flowchart RL"]
+    for family, members in _families(selected):
+        lines += [f"  subgraph {family}[{FAMILY_TITLES[family]}]"]
+        lines += [f'    {names[c]}["{_label(c, outcomes)}"]' for c in members]
+        lines.append("  end")
+    lines += [f"  {names[a]} --> {names[b]}" for a, b in _edges(selected)]
+    lines += [f"  style {names[c]} fill:{_fill(c, outcomes)},color:#000" for c in selected]
+    return "\n".join(lines) + "\n"
+
+
+def _families(selected: Sequence[str]) -> Iterable[tuple[str, list[str]]]:
+    for family in FAMILIES:
+        if members := [c for c in selected if family_of(c) == family]:
+            yield family, members
+
+
+def _edges(selected: Sequence[str]) -> list[tuple[str, str]]:
+    return [(a, b) for a, b in dependency_graph().edges if a in selected and b in selected]
+
+
+def _label(claim: str, outcomes: Outcomes) -> str:
+    return f"{MARKS[outcomes[claim]]} {claim}" if claim in outcomes else claim
+
+
+def _fill(claim: str, outcomes: Outcomes) -> str:
+    return FILLS[outcomes[claim]] if claim in outcomes else "#ffffff"
+
+
+# --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------
+
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD = 208, 24, 36, 8, 12, 22
+COLUMNS = 5
+Places = dict[str, tuple[float, float]]
+
+
+def svg(selected: Sequence[str], outcomes: Outcomes) -> str:
+    """A drawing that stands alone; each claim links to #ID. Colours of text and lines follow the page's."""
+    places, bands, size = _layout(selected)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {size[0]:g} {size[1]:g}" '
+        f'width="{size[0]:g}" height="{size[1]:g}" role="img" aria-label="what rests on what" '
+        'font-family="sans-serif" font-size="11">',
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" '
+        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
+    ]
+    parts += [_band(family, top, bottom, size[0]) for family, top, bottom in bands]
+    parts += [_arrow(places[a], places[b]) for a, b in _edges(selected)]
+    parts += [_box(claim, places[claim], outcomes) for claim in selected]
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _layout(selected: Sequence[str]) -> tuple[Places, list[tuple[str, float, float]], tuple[float, float]]:
+    """Left upper corners, the bands (family, top, bottom), and the size."""
+    places: Places = {}
+    bands, top = [], float(MARGIN)
+    for family, members in _families(selected):
+        columns = _columns(members)
+        for x, column in enumerate(columns):
+            for y, claim in enumerate(column):
+                places[claim] = (MARGIN * 2 + x * (WIDTH + GAP_X), top + HEAD + y * (HEIGHT + GAP_Y))
+        bottom = top + HEAD + max(map(len, columns)) * (HEIGHT + GAP_Y)
+        bands.append((family, top, bottom))
+        top = bottom + MARGIN
+    right = max((x for x, _ in places.values()), default=0) + WIDTH + 2 * MARGIN
+    return places, bands, (right, top)
+
+
+def _columns(members: Sequence[str]) -> list[list[str]]:
+    """Claims by depth inside their family; those that nothing joins fill the columns evenly, below."""
+    inside = dependency_graph().subgraph(members)
+    joined = [c for c in members if inside.degree(c)]
+    loose = [c for c in members if not inside.degree(c)]
+    deep = [sorted(layer, key=members.index) for layer in nx.topological_generations(inside.subgraph(joined).reverse())]
+    columns = deep + [[] for _ in range(COLUMNS - len(deep))]
+    for claim in loose:
+        min(columns, key=len).append(claim)
+    return [column for column in columns if column]
+
+
+def _band(family: str, top: float, bottom: float, width: float) -> str:
+    return (
+        f'<g><rect x="{MARGIN}" y="{top:g}" width="{width - 2 * MARGIN:g}" height="{bottom - top:g}" rx="6" '
+        'fill="none" stroke="#999" stroke-dasharray="3 3"/>'
+        f'<text x="{2 * MARGIN}" y="{top + 15:g}" fill="currentColor" font-weight="bold">'
+        f"{escape(FAMILY_TITLES[family])}</text></g>"
+    )
+
+
+def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """From the claim's left edge to the right edge of what it rests on; in one column, around the left."""
+    x1, y1 = start[0], start[1] + HEIGHT / 2
+    x2, y2 = end[0] + WIDTH, end[1] + HEIGHT / 2
+    if x2 > x1:
+        x2 = end[0]
+        bend = f"C{x1 - 26:g} {y1:g} {x2 - 26:g} {y2:g}"
+    else:
+        bend = f"C{x1 - GAP_X / 2:g} {y1:g} {x2 + GAP_X / 2:g} {y2:g}"
+    path = f"M{x1:g} {y1:g}{bend} {x2:g} {y2:g}"
+    return f'<path d="{path}" fill="none" stroke="#777" stroke-width="1.1" marker-end="url(#tip)"/>'
+
+
+def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
+    outcome = outcomes.get(claim)
+    dashed = ' stroke-dasharray="5 2"' if outcome is Outcome.REFUTED else ""
+    return (
+        f'<a href="#{claim}"><title>{escape(claims()[claim].title)}{f" — {outcome}" if outcome else ""}</title>'
+        f'<rect x="{place[0]:g}" y="{place[1]:g}" width="{WIDTH}" height="{HEIGHT}" rx="4" '
+        f'fill="{_fill(claim, outcomes)}" stroke="#333"{dashed}/>'
+        f'<text x="{place[0] + 7:g}" y="{place[1] + 16:g}" fill="#111">{escape(_label(claim, outcomes))}</text></a>'
+    )

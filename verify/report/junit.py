@@ -1,0 +1,82 @@
+"""The report as JUnit XML, for continuous-integration services: a suite a family, a case a piece of evidence.
+
+Each claim adds one case, `outcome`, that fails where the outcome is not the expected one.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+from theorems.claim import FAMILIES
+from verify.evidence import ClaimReport, Evidence, Kind
+from verify.runner import Report
+
+FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def dumps(report: Report) -> str:
+    """The whole document."""
+    root = ET.Element("testsuites", name="verify", time=f"{report.seconds:.3f}")
+    for family in FAMILIES:
+        members = [c for c in report.claims if c.family == family]
+        if members:
+            _suite(root, family, members)
+    if report.mutants:
+        _controls(root, report)
+    for attribute in ("tests", "failures", "skipped"):
+        root.set(attribute, str(sum(int(suite.get(attribute, "0")) for suite in root)))
+    ET.indent(root)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _suite(root: ET.Element, family: str, members: list[ClaimReport]) -> None:
+    suite = ET.SubElement(root, "testsuite", name=family, time=f"{sum(c.seconds for c in members):.3f}")
+    for report in members:
+        case = _case(suite, report.claim.id, "outcome", report.seconds)
+        if not report.as_expected:
+            _fail(case, f"expected {report.claim.expected}, found {report.outcome}")
+        for e in report.evidence:
+            _evidence(suite, report.claim.id, e)
+    _count(suite)
+
+
+def _evidence(suite: ET.Element, claim: str, e: Evidence) -> None:
+    case = _case(suite, claim, f"{e.check} ({e.kind})")
+    if e.kind is Kind.SKIPPED:
+        ET.SubElement(case, "skipped", message=_clean(e.summary))
+    elif not e.holds:
+        _fail(case, e.summary or "undecided", e.replay)
+    if e.replay:
+        ET.SubElement(case, "system-out").text = _clean(f"replay: {e.replay}")
+
+
+def _controls(root: ET.Element, report: Report) -> None:
+    suite = ET.SubElement(root, "testsuite", name="controls")
+    for claim, mutant in report.mutants:
+        case = _case(suite, claim, f"{mutant.check} rejects: {mutant.mutant}")
+        if not mutant.rejected:
+            _fail(case, f"the mutant survived ({mutant.how})")
+    _count(suite)
+
+
+def _case(suite: ET.Element, claim: str, name: str, seconds: float | None = None) -> ET.Element:
+    case = ET.SubElement(suite, "testcase", classname=claim, name=_clean(name))
+    if seconds is not None:
+        case.set("time", f"{seconds:.3f}")
+    return case
+
+
+def _fail(case: ET.Element, message: str, text: str = "") -> None:
+    ET.SubElement(case, "failure", message=_clean(message)).text = _clean(text)
+
+
+def _count(suite: ET.Element) -> None:
+    suite.set("tests", str(len(suite)))
+    suite.set("failures", str(len(suite.findall("testcase/failure"))))
+    suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+
+
+def _clean(text: str) -> str:
+    """Without the characters that XML cannot hold."""
+    return FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
