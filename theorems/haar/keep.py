@@ -307,7 +307,7 @@ CLAIMS = (
         form=Form.AMENDED,
         title="two channels keep x_n up to 5e^{−W/2}, for all t",
         statement=r"\Bigl|\sum_{s\le t}\bigl(g_n(s;t)-g_{n+1}(s;t)\bigr)x_s-x_n\Bigr|\le5e^{-W/2}\max_s|x_s|,\quad "
-        r"g_c(s;t)=e^{-\sum_{r=s+1}^t\Delta_c(r)},\ \Delta_c(r)=\mathrm{softplus}(-W(r-c-\tfrac12))",
+        r"t\ge n,\ g_c(s;t)=e^{-\sum_{r=s}^t\Delta_c(r)},\ \Delta_c(r)=\mathrm{softplus}(-W(r-c+\tfrac12))",
         hypotheses=("time is an input coordinate: integer positions", r"W\ge4", "kernel of eq. (8), discretised"),
         proof=_two_channels,
     ),

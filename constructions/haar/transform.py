@@ -1,0 +1,299 @@
+"""Haar coefficients of a sequence in the official blocks: single ones, and the whole transform (N = L).
+
+A signal of length L is followed by one blank position for each coefficient, where it is read. Wavelets are
+unnormalised (±1); Mamba-1 makes them from a scalar time, Mamba-2 in two layers, whose first makes steps of time.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+
+from constructions.channels import Channel, Space, family
+from constructions.haar.blocks import ONE, SIGNAL, TIME, UNIT, Block, Coefficients, Mamba1, Mamba2, closed_gate
+from kernels.fields import FLOAT32, FLOAT64, Exact, Field
+
+PLUS, MINUS, LARGE, CLOCK = Channel("signal+"), Channel("signal-"), Channel("large"), Channel("clock")
+FIELDS = {torch.float32: FLOAT32, torch.float64: FLOAT64}
+
+
+@dataclass(frozen=True)
+class Wavelet:
+    """1 on [start, middle), −1 on [middle, stop), 0 elsewhere; the scaling function where middle = stop."""
+
+    start: int
+    middle: int
+    stop: int
+
+    @property
+    def jumps(self) -> dict[int, int]:
+        """Where it jumps, and by how much."""
+        jumps = {self.start: 1, self.middle: -2, self.stop: 1}
+        return jumps if self.middle < self.stop else {self.start: 1, self.stop: -1}
+
+    def values(self, length: int) -> np.ndarray:
+        """Its values on 0 … length − 1, as ints."""
+        t = np.arange(length)
+        return sum(jump * (t >= place) for place, jump in self.jumps.items()).astype(int)
+
+    @property
+    def squared_norm(self) -> int:
+        """Σ ψ²."""
+        return self.stop - self.start
+
+
+def wavelet(level: int, k: int) -> Wavelet:
+    """The wavelet of width 2^level that starts at k·2^level; level ≥ 1."""
+    width = 2**level
+    return Wavelet(k * width, k * width + width // 2, (k + 1) * width)
+
+
+def full_basis(length: int) -> tuple[Wavelet, ...]:
+    """Scaling function first, then the wavelets from the widest to the narrowest: the order of PyWavelets' wavedec.
+
+    Raises ValueError where the length is no power of two.
+    """
+    if length < 1 or length & (length - 1):
+        raise ValueError(f"A full Haar transform needs a power of two, not {length}: pad the signal with zeros.")
+    levels = range(length.bit_length() - 1, 0, -1)
+    details = [wavelet(level, k) for level in levels for k in range(length >> level)]
+    return (Wavelet(0, length, length), *details)
+
+
+@dataclass(frozen=True)
+class HaarNetwork:
+    """Blocks that turn a signal into its inner products with `basis`; all but the last add to their input."""
+
+    length: int
+    basis: tuple[Wavelet, ...]
+    layers: tuple[Block, ...]
+    knows_time: bool
+
+    @property
+    def space(self) -> Space:
+        """The input's channels."""
+        return self.layers[0].space
+
+    def inputs(self, signal: np.ndarray) -> np.ndarray:
+        """(..., L) → (..., L + number of coefficients, d_model): the signal, a constant 1, and time if it is known."""
+        steps = self.length + len(self.basis)
+        u = np.zeros((*signal.shape[:-1], steps, len(self.space)), dtype=signal.dtype)
+        u[..., : self.length, self.space.position(SIGNAL)] = signal
+        u[..., self.space.position(ONE)] = 1
+        if self.knows_time:
+            u[..., self.space.position(TIME)] = np.arange(steps)
+        return u
+
+    def run(self, f: Field, signal: np.ndarray) -> np.ndarray:
+        """(..., L) numbers of the field → (..., number of coefficients), by the blocks' definition."""
+        u = f.array(self.inputs(signal))
+        for layer in self.layers[:-1]:
+            u = u + layer.run(f, u)
+        return self._read(self.layers[-1].run(f, u))
+
+    def on_kernels(self, signal: np.ndarray, dtype: torch.dtype, backend: str = "auto") -> np.ndarray:
+        """The same on the torch blocks; signal (batch, L)."""
+        u = torch.from_numpy(self.inputs(signal)).to(dtype)
+        with torch.no_grad():
+            for layer in self.layers[:-1]:
+                u = u + layer.module(dtype, backend)(u)
+            return self._read(self.layers[-1].module(dtype, backend)(u).numpy())
+
+    def _read(self, y: np.ndarray) -> np.ndarray:
+        return y[..., self.length :, self.space.position(SIGNAL)]
+
+
+def hinge(place: int) -> Channel:
+    """The channel SiLU(128(t − place))."""
+    return Channel("hinge", place)
+
+
+def step(place: int) -> Channel:
+    """The coordinate 1[t ≥ place]."""
+    return Channel("step", place)
+
+
+def step_of_hinges(jumps: Mapping[int, Exact], scale: Exact = Fraction(1, UNIT)) -> dict[Channel, Exact]:
+    """Σ jump·1[t ≥ place] as a combination of hinges: (SiLU(w(t − a + 1)) − SiLU(w(t − a)))/w is 1[t ≥ a]."""
+    total: dict[Channel, Exact] = {}
+    for place, jump in jumps.items():
+        for channel, sign in ((hinge(place - 1), 1), (hinge(place), -1)):
+            total[channel] = total.get(channel, 0) + sign * jump * scale
+    return {channel: value for channel, value in total.items() if value}
+
+
+def reading_times(length: int, basis: Sequence[Wavelet]) -> list[dict[int, int]]:
+    """The one-hot code of each coefficient's reading time, L + n, as jumps."""
+    return [{length + n: 1, length + n + 1: -1} for n in range(len(basis))]
+
+
+def _places(length: int, basis: Sequence[Wavelet]) -> list[int]:
+    codes = [*(w.jumps for w in basis), *reading_times(length, basis)]
+    return sorted({place for code in codes for place in code})
+
+
+def _hinges(places: Sequence[int]) -> tuple[Channel, ...]:
+    return tuple(hinge(p) for p in sorted({q for p in places for q in (p - 1, p)}))
+
+
+def _hinge_inputs(hinges: Sequence[Channel]) -> tuple[dict[tuple[Channel, Channel], Exact], dict[Channel, Exact]]:
+    """in_proj and convolution bias of the hinges."""
+    return {(c, TIME): UNIT for c in hinges}, {c: -UNIT * int(c.index or 0) for c in hinges}
+
+
+# --- Mamba-1 ---------------------------------------------------------------------------------------------------------
+
+
+def mamba1_haar(length: int, basis: Sequence[Wavelet], *, knows_time: bool = True) -> HaarNetwork:
+    """One official Mamba-1 block with time as an input (Theorem 1), or two, the first of which recovers it (Prop. 1).
+
+    d_state is the number of coefficients; B is the wavelet at the current time, C the one-hot reading time, decay 1.
+    """
+    space = Space((SIGNAL, TIME, ONE))
+    hinges = _hinges(_places(length, basis))
+    state = Space(family("coefficient", len(basis)))
+    embedding, bias = _hinge_inputs(hinges)
+    mixer = Mamba1(
+        space=space,
+        inner=Space((PLUS, MINUS, *hinges)),
+        state=state,
+        embedding={**embedding, (PLUS, SIGNAL): 1, (MINUS, SIGNAL): -1},
+        bias=bias,
+        B=_codes(state, [step_of_hinges(w.jumps) for w in basis]),
+        C=_codes(state, [step_of_hinges(code) for code in reading_times(length, basis)]),
+        readout={(SIGNAL, PLUS): Fraction(1, UNIT**2), (SIGNAL, MINUS): -Fraction(1, UNIT**2)},
+    )
+    layers = (mixer.block(),) if knows_time else (clock_block(space), mixer.block())
+    return HaarNetwork(length, tuple(basis), layers, knows_time)
+
+
+def _codes(state: Space, rows: Sequence[Mapping[Channel, Exact]]) -> Coefficients:
+    return {(n, source): value for n, row in zip(state, rows, strict=True) for source, value in row.items()}
+
+
+def clock_block(space: Space) -> Block:
+    """Proposition 1 in the official block: a constant input adds up to t, counted from 0, in the channel `time`.
+
+    h_t = 128·128·(t + 1), D = −128² takes the first step off, the gate multiplies by 128.
+    """
+    state = Space((Channel("elapsed"),))
+    (elapsed,) = state
+    return Mamba1(
+        space=space,
+        inner=Space((CLOCK,)),
+        state=state,
+        embedding={(CLOCK, ONE): UNIT},
+        bias={},
+        B={(elapsed, CLOCK): Fraction(1, UNIT)},
+        C={(elapsed, CLOCK): Fraction(1, UNIT)},
+        readout={(TIME, CLOCK): Fraction(1, UNIT**3)},
+        D={CLOCK: -UNIT},
+    ).block()
+
+
+# --- Mamba-2 ---------------------------------------------------------------------------------------------------------
+
+OUTWEIGHS_TIME, OUTWEIGHS = 2**40, 2**52
+"""Constants that make RMSNorm a fixed scale: the other channels change it by less than 2^{−26}.
+
+Of the first block: 128·8192 in each of 2^13 hinges; of the second: 2^21·|coefficient| in four channels, |·| ≤ 2^16.
+"""
+
+
+def mamba2_haar(length: int, basis: Sequence[Wavelet]) -> HaarNetwork:
+    """Official Mamba-2 blocks: the first writes 1[t ≥ a] for the places that matter, the second has them in B and C.
+
+    B of Mamba-2 is SiLU of a linear map, so no entry is below −0.2785: the halves of a wavelet are codes of two groups,
+    and out_proj subtracts what they store. Both norms are outweighed by a constant and so only scale by a power of two.
+    """
+    places = _places(length, basis)
+    space = Space((SIGNAL, TIME, ONE, *(step(p) for p in places)))
+    second = _halves_block(space, length, basis)
+    return HaarNetwork(length, tuple(basis), (_steps_block(space, places), second), knows_time=True)
+
+
+def _steps_block(space: Space, places: Sequence[int]) -> Block:
+    hinges = _hinges(places)
+    side = _side(len(hinges) + 1)
+    inner = (*hinges, LARGE, *family("unused", side * side - len(hinges) - 1))
+    embedding, bias = _hinge_inputs(hinges)
+    heads = tuple(inner[i : i + side] for i in range(0, side * side, side))
+    readout: dict[tuple[Channel, Channel], Exact] = {
+        (step(place), channel): value
+        for place in places
+        for channel, value in step_of_hinges({place: 1}, Fraction(OUTWEIGHS_TIME, UNIT * side)).items()
+    }
+    idle = Space((Channel("idle"),))
+    return Mamba2(
+        space=space,
+        heads=heads,
+        codes=(idle,),
+        x={**embedding, (LARGE, ONE): OUTWEIGHS_TIME},
+        x_bias=bias,
+        B={},
+        C={},
+        dt_bias=(closed_gate(),) * side,
+        D=(1,) * side,
+        readout=readout,
+    ).block()
+
+
+def _side(channels: int) -> int:
+    """The least power of two whose square holds the channels: d_inner = side² keeps √(1/d_inner) a power of two."""
+    side = 2
+    while side * side < channels:
+        side *= 2
+    return side
+
+
+def _halves_block(space: Space, length: int, basis: Sequence[Wavelet]) -> Block:
+    groups = tuple(Space(family(name, len(basis))) for name in ("first half", "second half"))
+    stored, others = zip(*(_group_heads(g) for g in (0, 1)), strict=True)
+    heads = (stored[0], others[0], stored[1], others[1])
+    x: dict[tuple[Channel, Channel], Exact] = {(other[0], ONE): OUTWEIGHS for other in others}
+    readout: dict[tuple[Channel, Channel], Exact] = {}
+    scale = Fraction(OUTWEIGHS, 4 * UNIT**3)
+    for g, sign in ((0, 1), (1, -1)):
+        for channel, half in ((stored[g][0], 1), (stored[g][1], -1)):
+            x[channel, SIGNAL] = half
+            readout[SIGNAL, channel] = sign * half * scale
+    halves = [_half_codes(w) for w in basis]
+    B = {
+        (tuple(group)[n], step(place)): UNIT * jump
+        for g, group in enumerate(groups)
+        for n, codes in enumerate(halves)
+        for place, jump in codes[g].items()
+    }
+    C = {
+        (tuple(group)[n], step(place)): UNIT * jump
+        for group in groups
+        for n, code in enumerate(reading_times(length, basis))
+        for place, jump in code.items()
+    }
+    return Mamba2(
+        space=space,
+        heads=heads,
+        codes=groups,
+        x=x,
+        x_bias={},
+        B=B,
+        C=C,
+        dt_bias=(UNIT, closed_gate(), UNIT, closed_gate()),
+        D=(0, 1, 0, 1),
+        readout=readout,
+    ).block()
+
+
+def _group_heads(group: int) -> tuple[tuple[Channel, ...], tuple[Channel, ...]]:
+    """The head that stores the signal and the head that outweighs it; RMSNorm runs over a group's 16 = 4² channels."""
+    unused = family(f"unused {group}", 13)
+    return (Channel("signal+", group), Channel("signal-", group), *unused[:6]), (Channel("large", group), *unused[6:])
+
+
+def _half_codes(w: Wavelet) -> tuple[dict[int, int], dict[int, int]]:
+    """1 on the first half, and 1 on the second, as jumps; a scaling function has no second half."""
+    second = {w.middle: 1, w.stop: -1} if w.middle < w.stop else {}
+    return {w.start: 1, w.middle: -1}, second
