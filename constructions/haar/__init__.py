@@ -56,5 +56,3 @@ def _entries(weights: Weights) -> list[str]:
 
 def _where(index: int | range) -> str:
     return str(index) if isinstance(index, int) else f"{index.start}…{index.stop - 1}"
-
-

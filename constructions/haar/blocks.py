@@ -45,15 +45,15 @@ class Block:
             return semantics.mamba2(f, weights, u, ngroups=self.ngroups)
         return semantics.mamba(f, weights, u)
 
-    def module(self, dtype: torch.dtype, backend: str = "auto") -> nn.Module:
+    def module(self, dtype: torch.dtype, device: str = "cpu") -> nn.Module:
         """The torch block of `kernels.blocks` with these weights, each rounded once."""
-        module = self._empty(dtype, backend)
+        module = self._empty(dtype)
         module.load_state_dict({name: weight.torch(dtype) for name, weight in self.weights.items()}, strict=True)
-        return module.requires_grad_(False).eval()
+        return module.requires_grad_(False).eval().to(device)
 
-    def _empty(self, dtype: torch.dtype, backend: str) -> nn.Module:
+    def _empty(self, dtype: torch.dtype) -> nn.Module:
         d_model, d_inner = self.weights["out_proj.weight"].shape
-        options: dict[str, Any] = {"d_inner": d_inner, "backend": backend, "dtype": dtype}
+        options: dict[str, Any] = {"d_inner": d_inner, "dtype": dtype}
         if self.ngroups:
             d_state = (self.weights["conv1d.weight"].shape[0] - d_inner) // (2 * self.ngroups)
             headdim = d_inner // self.weights["A_log"].shape[0]

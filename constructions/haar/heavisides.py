@@ -6,6 +6,7 @@ g(s) = exp(−∫_s^1 softplus(−W(r − t̂)) dr) for Theorem 1 and Corollary 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from flint import acb, arb, ctx, fmpq
@@ -20,20 +21,24 @@ NEGLIGIBLE = 12
 
 @dataclass(frozen=True)
 class Steps:
-    """Σ jump·g_threshold, thresholds in [0, 1] and all with the same W: what S6 makes of a piecewise-constant function."""
+    """Σ jump·g_threshold, thresholds in [0, 1] and all with the same W: what S6 makes of a piecewise-constant function.
+
+    `wanted` are the jumps of the function it stands for, the same ones unless told otherwise.
+    """
 
     jumps: Mapping[Fraction, Fraction]
     W: Fraction
+    wanted: Mapping[Fraction, Fraction] | None = None
 
     def squared_error(self, tolerance: float) -> arb:
-        """A ball around ‖Σ jump·(g − H)‖² on [0, 1]; `tolerance` is what each piece's quadrature aims at.
+        """A ball around ‖Σ jump·g − Σ wanted·H‖² on [0, 1]; `tolerance` is what each piece's quadrature aims at.
 
         Certified quadrature (Petras' algorithm in Arb) between the points where the integrand is not analytic.
         """
         saved, ctx.prec = ctx.prec, PRECISION
         try:
             points = self._cuts()
-            return sum((self._piece(a, b, tolerance) for a, b in zip(points, points[1:], strict=False)), arb(0))
+            return sum((self._piece(a, b, tolerance) for a, b in pairwise(points)), arb(0))
         finally:
             ctx.prec = saved
 
@@ -41,22 +46,29 @@ class Steps:
         """Thresholds, and where the fast scales 1/√W (left) and 1/W (right) have died out."""
         left = Fraction(NEGLIGIBLE * 2**20, int(float(self.W) ** 0.5 * 2**20))
         right = NEGLIGIBLE / self.W
-        near = {t + d for t in self.jumps for d in (-left, Fraction(0), right)}
+        near = {t + d for t in (*self.jumps, *(self.wanted or ())) for d in (-left, Fraction(0), right)}
         return sorted({Fraction(0), Fraction(1), *(c for c in near if 0 < c < 1)})
 
     def _piece(self, low: Fraction, high: Fraction, tolerance: float) -> arb:
         """The integral over [low, high], which holds no threshold inside."""
+        missing = acb(ball(self._missing(low)))
 
         def integrand(s: acb, analytic: bool) -> acb:
-            total = acb(0)
+            total = missing
             for threshold, jump in self.jumps.items():
-                total += ball(jump) * self._error(threshold, s, analytic, to_the_left=high <= threshold)
+                total += ball(jump) * self.error_at(threshold, s, analytic=analytic, to_the_left=high <= threshold)
             return total * total
 
         value = acb.integral(integrand, acb(ball(low)), acb(ball(high)), abs_tol=arb(tolerance), rel_tol=arb(2) ** -30)
         return value.real
 
-    def _error(self, threshold: Fraction, s: acb, analytic: bool, *, to_the_left: bool) -> acb:
+    def _missing(self, at: Fraction) -> Fraction:
+        """Σ jump·H − Σ wanted·H right of `at`."""
+        wanted = self.jumps if self.wanted is None else self.wanted
+        own, asked = (sum(jump for t, jump in part.items() if t <= at) for part in (self.jumps, wanted))
+        return Fraction(own) - Fraction(asked)
+
+    def error_at(self, threshold: Fraction, s: acb, *, analytic: bool, to_the_left: bool) -> acb:
         """g(s) − H(s − t̂), from whichever form of the dilogarithm does not overflow."""
         W, end = acb(ball(self.W)), dilog_of_exp(ball(self.W) * ball(1 - threshold), analytic)
         if to_the_left:

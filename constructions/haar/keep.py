@@ -38,11 +38,11 @@ class KeepNth:
         """Logits (..., L, vocab_size) by the block's definition over a number field."""
         return self.block.run(f, f.array(self.inputs(tokens, np.dtype(int))))[..., : self.vocab_size]
 
-    def on_kernels(self, tokens: np.ndarray, dtype: torch.dtype, backend: str = "auto") -> np.ndarray:
+    def on_kernels(self, tokens: np.ndarray, dtype: torch.dtype, device: str = "cpu") -> np.ndarray:
         """The same on the torch block; tokens (batch, L)."""
-        u = torch.from_numpy(self.inputs(tokens, np.dtype(float))).to(dtype)
+        u = torch.from_numpy(self.inputs(tokens, np.dtype(float))).to(device, dtype)
         with torch.no_grad():
-            return self.block.module(dtype, backend)(u)[..., : self.vocab_size].numpy()
+            return self.block.module(dtype, device)(u)[..., : self.vocab_size].cpu().numpy()
 
 
 def keep_nth(n: int, vocab_size: int) -> KeepNth:

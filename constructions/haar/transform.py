@@ -4,20 +4,18 @@ A signal of length L is followed by one blank position for each coefficient, whe
 unnormalised (±1); Mamba-1 makes them from a scalar time, Mamba-2 in two layers, whose first makes steps of time.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import torch
 
 from constructions.channels import Channel, Space, family
 from constructions.haar.blocks import ONE, SIGNAL, TIME, UNIT, Block, Coefficients, Mamba1, Mamba2, closed_gate
-from kernels.fields import FLOAT32, FLOAT64, Exact, Field
+from kernels.fields import Exact, Field
 
 PLUS, MINUS, LARGE, CLOCK = Channel("signal+"), Channel("signal-"), Channel("large"), Channel("clock")
-FIELDS = {torch.float32: FLOAT32, torch.float64: FLOAT64}
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Wavelet:
     def values(self, length: int) -> np.ndarray:
         """Its values on 0 … length − 1, as ints."""
         t = np.arange(length)
-        return sum(jump * (t >= place) for place, jump in self.jumps.items()).astype(int)
+        return np.sum([jump * (t >= place) for place, jump in self.jumps.items()], axis=0)
 
     @property
     def squared_norm(self) -> int:
@@ -94,13 +92,13 @@ class HaarNetwork:
             u = u + layer.run(f, u)
         return self._read(self.layers[-1].run(f, u))
 
-    def on_kernels(self, signal: np.ndarray, dtype: torch.dtype, backend: str = "auto") -> np.ndarray:
+    def on_kernels(self, signal: np.ndarray, dtype: torch.dtype, device: str = "cpu") -> np.ndarray:
         """The same on the torch blocks; signal (batch, L)."""
-        u = torch.from_numpy(self.inputs(signal)).to(dtype)
+        u = torch.from_numpy(self.inputs(signal)).to(device, dtype)
         with torch.no_grad():
             for layer in self.layers[:-1]:
-                u = u + layer.module(dtype, backend)(u)
-            return self._read(self.layers[-1].module(dtype, backend)(u).numpy())
+                u = u + layer.module(dtype, device)(u)
+            return self._read(self.layers[-1].module(dtype, device)(u).cpu().numpy())
 
     def _read(self, y: np.ndarray) -> np.ndarray:
         return y[..., self.length :, self.space.position(SIGNAL)]
@@ -196,26 +194,22 @@ def clock_block(space: Space) -> Block:
 
 # --- Mamba-2 ---------------------------------------------------------------------------------------------------------
 
-OUTWEIGHS_TIME, OUTWEIGHS = 2**40, 2**52
-"""Constants that make RMSNorm a fixed scale: the other channels change it by less than 2^{−26}.
 
-Of the first block: 128·8192 in each of 2^13 hinges; of the second: 2^21·|coefficient| in four channels, |·| ≤ 2^16.
-"""
-
-
-def mamba2_haar(length: int, basis: Sequence[Wavelet]) -> HaarNetwork:
+def mamba2_haar(length: int, basis: Sequence[Wavelet], *, bits: int = 24) -> HaarNetwork:
     """Official Mamba-2 blocks: the first writes 1[t ≥ a] for the places that matter, the second has them in B and C.
 
     B of Mamba-2 is SiLU of a linear map, so no entry is below −0.2785: the halves of a wavelet are codes of two groups,
-    and out_proj subtracts what they store. Both norms are outweighed by a constant and so only scale by a power of two.
+    and out_proj subtracts what they store. Both norms are outweighed by a constant and so only scale by a power of two,
+    to `bits` bits: use 24 for float32, 53 for float64. It suffices that hinges are ≤ 2^19 and Σ|signal| ≤ 2^17.
     """
     places = _places(length, basis)
     space = Space((SIGNAL, TIME, ONE, *(step(p) for p in places)))
-    second = _halves_block(space, length, basis)
-    return HaarNetwork(length, tuple(basis), (_steps_block(space, places), second), knows_time=True)
+    half = bits // 2
+    layers = (_steps_block(space, places, 2 ** (half + 28)), _halves_block(space, length, basis, 2 ** (half + 40)))
+    return HaarNetwork(length, tuple(basis), layers, knows_time=True)
 
 
-def _steps_block(space: Space, places: Sequence[int]) -> Block:
+def _steps_block(space: Space, places: Sequence[int], large: int) -> Block:
     hinges = _hinges(places)
     side = _side(len(hinges) + 1)
     inner = (*hinges, LARGE, *family("unused", side * side - len(hinges) - 1))
@@ -224,14 +218,14 @@ def _steps_block(space: Space, places: Sequence[int]) -> Block:
     readout: dict[tuple[Channel, Channel], Exact] = {
         (step(place), channel): value
         for place in places
-        for channel, value in step_of_hinges({place: 1}, Fraction(OUTWEIGHS_TIME, UNIT * side)).items()
+        for channel, value in step_of_hinges({place: 1}, Fraction(large, UNIT * side)).items()
     }
     idle = Space((Channel("idle"),))
     return Mamba2(
         space=space,
         heads=heads,
         codes=(idle,),
-        x={**embedding, (LARGE, ONE): OUTWEIGHS_TIME},
+        x={**embedding, (LARGE, ONE): large},
         x_bias=bias,
         B={},
         C={},
@@ -249,30 +243,21 @@ def _side(channels: int) -> int:
     return side
 
 
-def _halves_block(space: Space, length: int, basis: Sequence[Wavelet]) -> Block:
+def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: int) -> Block:
     groups = tuple(Space(family(name, len(basis))) for name in ("first half", "second half"))
     stored, others = zip(*(_group_heads(g) for g in (0, 1)), strict=True)
     heads = (stored[0], others[0], stored[1], others[1])
-    x: dict[tuple[Channel, Channel], Exact] = {(other[0], ONE): OUTWEIGHS for other in others}
+    x: dict[tuple[Channel, Channel], Exact] = {(other[0], ONE): large for other in others}
     readout: dict[tuple[Channel, Channel], Exact] = {}
-    scale = Fraction(OUTWEIGHS, 4 * UNIT**3)
+    scale = Fraction(large, 4 * UNIT**3)
     for g, sign in ((0, 1), (1, -1)):
         for channel, half in ((stored[g][0], 1), (stored[g][1], -1)):
             x[channel, SIGNAL] = half
             readout[SIGNAL, channel] = sign * half * scale
     halves = [_half_codes(w) for w in basis]
-    B = {
-        (tuple(group)[n], step(place)): UNIT * jump
-        for g, group in enumerate(groups)
-        for n, codes in enumerate(halves)
-        for place, jump in codes[g].items()
-    }
-    C = {
-        (tuple(group)[n], step(place)): UNIT * jump
-        for group in groups
-        for n, code in enumerate(reading_times(length, basis))
-        for place, jump in code.items()
-    }
+    reading = reading_times(length, basis)
+    B = {key: value for g, group in enumerate(groups) for key, value in _step_codes(group, [h[g] for h in halves])}
+    C = {key: value for group in groups for key, value in _step_codes(group, reading)}
     return Mamba2(
         space=space,
         heads=heads,
@@ -285,6 +270,13 @@ def _halves_block(space: Space, length: int, basis: Sequence[Wavelet]) -> Block:
         D=(0, 1, 0, 1),
         readout=readout,
     ).block()
+
+
+def _step_codes(group: Space, codes: Sequence[Mapping[int, int]]) -> Iterator[tuple[tuple[Channel, Channel], Exact]]:
+    """128·(code of each state), as combinations of the coordinates 1[t ≥ place]."""
+    for state, code in zip(group, codes, strict=True):
+        for place, jump in code.items():
+            yield (state, step(place)), UNIT * jump
 
 
 def _group_heads(group: int) -> tuple[tuple[Channel, ...], tuple[Channel, ...]]:

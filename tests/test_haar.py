@@ -1,0 +1,150 @@
+"""Family haar: networks against the definition and PyWavelets, certified integrals, the optimiser's own gradient."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import pywt
+import torch
+from flint import arb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from constructions.haar import (
+    Steps,
+    Wavelet,
+    describe_claim,
+    discrete_wavelet,
+    full_basis,
+    keep_nth,
+    mamba1_haar,
+    mamba2_haar,
+    wavelet,
+    wavelet_steps,
+)
+from constructions.haar.transform import step_of_hinges
+from kernels.fields import BALL, FLOAT32, FLOAT64
+from theorems.haar import CLAIMS
+from verify.checks.haar import CHECKS
+from verify.checks.haar.separation import Fit, _start, fourier_error, simple_bound, tail_sum
+
+NETWORKS = {
+    "mamba": mamba1_haar,
+    "mamba, clock first": lambda length, basis: mamba1_haar(length, basis, knows_time=False),
+    "mamba2": mamba2_haar,
+}
+
+
+def test_every_check_is_of_a_claim_of_this_family():
+    assert {check.claim for check in CHECKS} <= {claim.id for claim in CLAIMS}
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_the_full_transform_equals_pywavelets(build):
+    length = 32
+    basis = full_basis(length)
+    signal = np.random.default_rng(1).standard_normal((3, length)).astype(np.float32)
+    wanted = np.concatenate(pywt.wavedec(signal.astype(float), "haar"), axis=-1)
+    norms = np.sqrt([w.squared_norm for w in basis])
+    for found in (build(length, basis).run(FLOAT32, signal), build(length, basis).on_kernels(signal, torch.float32)):
+        assert np.abs(found / norms - wanted).max() <= 64 * 2.0**-24 * np.abs(signal).sum(-1).max()
+
+
+@pytest.mark.parametrize("build", NETWORKS.values(), ids=NETWORKS)
+def test_on_balls_the_network_encloses_the_exact_coefficient(build):
+    signal = [Fraction(3), Fraction(-1, 2), Fraction(7, 4), Fraction(2)]
+    (found,) = build(4, (wavelet(2, 0),)).run(BALL, BALL.array(signal)[None])[0]
+    exact = signal[0] + signal[1] - signal[2] - signal[3]
+    assert abs(found - arb(exact.numerator) / exact.denominator) < 1e-6
+
+
+@given(st.integers(0, 6))
+def test_a_basis_is_orthogonal_and_complete(log):
+    basis = full_basis(2**log)
+    matrix = np.stack([w.values(2**log) for w in basis])
+    assert np.array_equal(matrix @ matrix.T, np.diag([w.squared_norm for w in basis]))
+
+
+def test_a_length_that_is_no_power_of_two_says_what_to_do():
+    with pytest.raises(ValueError, match="pad the signal"):
+        full_basis(12)
+
+
+@given(st.integers(0, 5), st.integers(1, 5), st.integers(1, 5))
+def test_hinges_make_the_wavelet_exactly_in_float32(start, first, second):
+    w = Wavelet(start, start + first, start + first + second)
+    t = np.arange(24, dtype=np.float32)
+    total = np.zeros_like(t)
+    for channel, factor in step_of_hinges(w.jumps).items():
+        x = np.float32(128) * (t - np.float32(channel.index))
+        total += np.float32(factor) * x * FLOAT32.sigmoid(x)
+    assert np.array_equal(total, w.values(24))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 40), st.integers(2, 9), st.integers(0, 5))
+def test_keep_nth_is_exact_in_float32_by_definition_and_on_kernels(n, vocab_size, seed):
+    tokens = np.random.default_rng(seed).integers(0, vocab_size, (2, 40))
+    wanted = np.broadcast_to(np.eye(vocab_size)[tokens[:, n - 1]][:, None], (2, 41 - n, vocab_size))
+    network = keep_nth(n, vocab_size)
+    assert np.array_equal(network.run(FLOAT32, tokens)[:, n - 1 :], wanted)
+    assert np.array_equal(network.on_kernels(tokens, torch.float32)[:, n - 1 :], wanted)
+
+
+def test_token_zero_does_not_exist():
+    with pytest.raises(ValueError, match="counted from 1"):
+        keep_nth(0, 4)
+
+
+def test_a_discrete_wavelet_reads_its_coefficient():
+    x = np.random.default_rng(0).standard_normal(30)
+    found = discrete_wavelet(FLOAT64, x, (3, 7, 11), 60)[10:]
+    assert np.abs(found - (x[2:6].sum() - x[6:10].sum())).max() < 20 * np.exp(-30) * np.abs(x).sum() + 1e-12
+
+
+def test_a_certified_integral_contains_a_riemann_sum():
+    steps = wavelet_steps(1, 1, Fraction(100))
+    s = (np.arange(20000) + 0.5) / 20000
+    total = np.zeros_like(s)
+    for threshold, jump in steps.jumps.items():
+        r = np.linspace(0, 1, 20001)
+        gate = np.logaddexp(0, -100 * (r - float(threshold)))
+        exponent = np.concatenate([np.cumsum(((gate[1:] + gate[:-1]) / 2)[::-1])[::-1], [0]]) / 20000
+        g = np.exp(-(exponent[1:] + exponent[:-1]) / 2)
+        total += float(jump) * (g - (s >= float(threshold)))
+    assert abs(float(steps.squared_error(1e-9).mid()) - np.mean(total**2)) < 1e-6
+
+
+def test_a_missing_jump_costs_its_whole_square():
+    known = {Fraction(0): Fraction(1)}
+    error = Steps(known, Fraction(10**6), known | {Fraction(1, 2): Fraction(3)}).squared_error(1e-6)
+    assert abs(float(error.mid()) - 4.5) < 1e-3
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 6])
+def test_the_gradient_of_the_fit_is_its_slope(count):
+    fit, point = Fit(0.3), _start(count, 2, np.random.default_rng(3)) + 0.1
+    _, gradient = fit.squared_error(point, count)
+    for i in range(len(point)):
+        step = np.zeros_like(point)
+        step[i] = 1e-5
+        slope = (fit.squared_error(point + step, count)[0] - fit.squared_error(point - step, count)[0]) / 2e-5
+        assert abs(slope - gradient[i]) < 1e-6
+
+
+@given(st.integers(1, 200))
+def test_bounds_are_ordered(n):
+    assert simple_bound(n) <= tail_sum(n) <= fourier_error(n) + 1e-15
+
+
+def test_networks_are_told_by_channel():
+    assert any("x_proj.weight" in line for line in describe_claim("haar.official-block"))
+    assert describe_claim("haar.thm1") == []
+
+
+def test_a_mutated_block_is_another_block():
+    network = mamba1_haar(4, (wavelet(2, 0),))
+    block = network.layers[0]
+    changed = replace(block, weights=block.weights | {"D": block.weights["D"].with_entries({(0,): 1})})
+    assert not np.array_equal(changed.run(FLOAT64, np.ones((5, 3))), block.run(FLOAT64, np.ones((5, 3))))

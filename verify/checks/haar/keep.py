@@ -1,0 +1,298 @@
+"""KEEP n-TH: two channels and one state on balls, one state on the real kernel in float32, and what no S4D can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import torch
+import z3
+from flint import arb
+from hypothesis import strategies as st
+
+from constructions.haar import keep_nth, keep_two_channels
+from constructions.haar.blocks import UNIT
+from constructions.haar.keep import SLOPE
+from kernels import ops, semantics
+from kernels.fields import BALL, Field
+from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
+from verify.evidence import Kind
+
+LENGTH = 512
+VOCAB_SIZE = 16
+
+
+# --- the error bounds, on balls ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class KeepCase:
+    """A signal of small integers, n (counted from 1), and the slope of the gate."""
+
+    signal: list[int]
+    n: int
+    slope: int
+
+
+def _keep_cases(subject: object, run: Run) -> st.SearchStrategy[KeepCase]:
+    signals = st.one_of(
+        st.lists(st.integers(-9, 9), min_size=1, max_size=16),
+        st.builds(lambda v, k: [v] * k, st.integers(1, 9), st.integers(1, 16)),
+    )
+    return signals.flatmap(
+        lambda s: st.builds(KeepCase, st.just(s), st.integers(1, len(s)), st.integers(4, 60))
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Keeper:
+    """A way to keep x_n and the bound on its error, as a function of (signal, n, z = e^{−w/2})."""
+
+    keep: Callable[[Field, np.ndarray, int, int], np.ndarray]
+    bound: Callable[[list[int], int, arb], arb]
+
+
+def _keep_score(subject: Keeper, case: KeepCase, run: Run) -> Score:
+    """Worst |y_t − x_n|/bound over t ≥ n; upper ends of balls."""
+    y = subject.keep(BALL, BALL.array(case.signal), case.n, case.slope)[case.n - 1 :]
+    error = arb(0)
+    for value in y:
+        error = error.max(abs(value - case.signal[case.n - 1]))
+    bound = subject.bound(case.signal, case.n, (arb(-case.slope) / 2).exp())
+    return Score(float((error / bound).upper()) if bound > 0 else (0.0 if error == 0 else float("inf")), "error/bound")
+
+
+def _gates(f: Field, n: int, slope: int, length: int) -> np.ndarray:
+    """softplus(−w(t − n − ½)) at t = 1 … length."""
+    return f.softplus(f.array([-slope * (t - n - Fraction(1, 2)) for t in range(1, length + 1)]))
+
+
+def _one_state(discretization: semantics.Discretization) -> Callable[[Field, np.ndarray, int, int], np.ndarray]:
+    def keep(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
+        ones = f.array(np.ones((len(x), 1), dtype=int))
+        delta = _gates(f, n, slope, len(x))[:, None]
+        y = semantics.selective_scan(
+            f, x[:, None], delta, f.array([[-1]]), ones, ones, discretization=discretization
+        )[:, 0]  # fmt: skip
+        if discretization is semantics.zoh:
+            return y
+        with f.arithmetic():
+            return y / f.softplus(f.array(Fraction(slope, 2)))
+
+    return keep
+
+
+def spread(signal: list[int], n: int, *, initial: bool = True) -> int:
+    """max |x_s − x_n| over all s, with x_0 = 0 the initial state."""
+    return max(abs(x - signal[n - 1]) for x in [*([0] if initial else []), *signal])
+
+
+def largest(signal: list[int]) -> int:
+    """max |x_s|."""
+    return max(map(abs, signal))
+
+
+def zoh_bound(signal: list[int], n: int, z: arb) -> arb:
+    """D z (1 + 1/(1 − z²))."""
+    return spread(signal, n) * z * (1 + 1 / (1 - z * z))
+
+
+TWO_CHANNELS = Keeper(keep_two_channels, lambda x, n, z: 5 * z * largest(x))
+ZOH = Keeper(_one_state(semantics.zoh), zoh_bound)
+EULER = Keeper(_one_state(semantics.euler), lambda x, n, z: 6 * z * largest(x))
+
+
+def _late(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
+    return keep_two_channels(f, x, n + 1, slope)
+
+
+def _reversed(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
+    with f.arithmetic():
+        return -keep_two_channels(f, x, n, slope)
+
+
+def _bounds(claim: str, name: str, subject: Keeper, mutants: dict[str, Keeper]) -> Property:
+    return Property(
+        claim=claim,
+        name=name,
+        subject=subject,
+        mutants=mutants,
+        cases=_keep_cases,
+        score=_keep_score,
+        case_type=KeepCase,
+        examples=40,
+        facts={"field": "Arb balls", "kernel": "definition"},
+    )
+
+
+BOUNDS = (
+    _bounds(
+        "haar.cor2-amended",
+        "error-bound",
+        TWO_CHANNELS,
+        {
+            "the printed order of the two steps": replace(TWO_CHANNELS, keep=_reversed),
+            "thresholds one token late": replace(TWO_CHANNELS, keep=_late),
+            "bound without e^{−W/2}": replace(TWO_CHANNELS, bound=lambda x, n, z: 5 * z * z * largest(x)),
+        },
+    ),
+    _bounds(
+        "haar.keep-nth-one-state",
+        "zoh-bound",
+        ZOH,
+        {
+            "Euler for ZOH": replace(ZOH, keep=_one_state(semantics.euler)),
+            "D without the initial state": replace(
+                ZOH, bound=lambda x, n, z: spread(x, n, initial=False) * z * (1 + 1 / (1 - z * z))
+            ),
+            "half the bound": replace(ZOH, bound=lambda x, n, z: zoh_bound(x, n, z) / 2),
+        },
+    ),
+    _bounds(
+        "haar.keep-nth-one-state",
+        "euler-bound",
+        EULER,
+        {
+            "bilinear for Euler": replace(EULER, keep=_one_state(semantics.bilinear)),
+            "a quarter of the bound": replace(EULER, bound=lambda x, n, z: z * largest(x) / 4),
+        },
+    ),
+)
+
+
+# --- float32, every n, on the real kernel -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Δ before softplus is slope·(n + offset − t); the state is read with 1/softplus(slope/2)."""
+
+    slope: int = SLOPE
+    offset: float = 0.5
+
+
+def _every_n_look(subject: Gate, run: Run) -> Finding:
+    """All n ≤ L = 512 at once, one channel and one state each: y_t == x_n bit for bit for every t ≥ n.
+
+    By causality this covers every shorter length.
+    """
+    rng = np.random.default_rng(run.seed)
+    x = torch.from_numpy(rng.standard_normal((4, 1, LENGTH)).astype(np.float32)).to(run.device)
+    n = t = torch.arange(1, LENGTH + 1, dtype=torch.float32, device=run.device)
+    raw = (subject.slope * (n[:, None] + subject.offset - t)).expand(4, -1, -1).contiguous()
+    ones, u = torch.ones_like(x), x.expand(-1, LENGTH, -1).contiguous()
+    A = -torch.ones_like(n)[:, None]
+    y = ops.selective_scan(u, raw, A, ones, ones / UNIT, delta_softplus=True)
+    wrong = (y != x[:, 0, :, None]) & (t >= n[:, None])
+    facts: dict[str, str | int] = {"n": f"1 … {LENGTH}", "L": LENGTH, "d_state": 1, "dtype": "float32", "sequences": 4}
+    if bool(wrong.any()):
+        _, channel, position = (int(i) for i in wrong.nonzero()[0])
+        case = {"n": channel + 1, "t": position + 1}
+        return Finding(False, f"n = {channel + 1}: y differs from x_n at t = {position + 1}", facts, case=case)
+    return Finding(True, "", facts)
+
+
+EVERY_N = Examination(
+    claim="haar.keep-nth-one-state",
+    name="float32-exact",
+    kind=Kind.TESTED,
+    subject=Gate(),
+    mutants={
+        "gate crosses 0 at token n": Gate(offset=0.0),
+        "gate one token late": Gate(offset=1.5),
+        "slope 64: e^{−32} survives": Gate(slope=64),
+    },
+    look=_every_n_look,
+)
+
+
+@dataclass(frozen=True)
+class BlockKeep:
+    """KEEP n-TH compiled into the official block; `shift` keeps another token than asked for."""
+
+    shift: int = 0
+
+
+def _block_look(subject: BlockKeep, run: Run) -> Finding:
+    """One-hot tokens through the whole block, float32: the output is the one-hot code of token n, exactly."""
+    every = run.tier is not Tier.QUICK and run.shrink
+    chosen = range(1, LENGTH + 1) if every else (1, 2, 3, 31, 256, 511, 512)
+    tokens = np.random.default_rng(run.seed).integers(0, VOCAB_SIZE, (2, LENGTH))
+    for n in chosen:
+        y = keep_nth(max(n - subject.shift, 1), VOCAB_SIZE).on_kernels(tokens, torch.float32, run.device)[:, n - 1 :]
+        wrong = (y != np.eye(VOCAB_SIZE)[tokens[:, n - 1]][:, None]).any(-1)
+        if wrong.any():
+            return Finding(False, f"n = {n}: {int(wrong.sum())} outputs differ from token n", case={"n": n})
+    facts: dict[str, str | int] = {
+        "n": len(chosen),
+        "L": LENGTH,
+        "vocab_size": VOCAB_SIZE,
+        "block": "official Mamba-1, d_state 1",
+    }
+    return Finding(True, "", facts)
+
+
+BLOCK = Examination(
+    claim="haar.keep-nth-one-state",
+    name="official-block",
+    kind=Kind.TESTED,
+    subject=BlockKeep(),
+    mutants={"the token before n": BlockKeep(shift=1), "the token after n": BlockKeep(shift=-1)},
+    look=_block_look,
+)
+
+
+# --- S4D cannot: exhaustive at (n, L, |V|) = (2, 3, 2) ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AdditiveModel:
+    """Logit difference Σ_lag a_lag(x_{t−lag}) + c_t; `invariant` is false where a may depend on t as well."""
+
+    invariant: bool = True
+    ties_win: bool = False
+
+
+def _best_look(subject: AdditiveModel, run: Run) -> Finding:
+    """The most of the 16 answers (8 sequences, t = 2, 3) that any such model gets right, over all real weights."""
+    solver = z3.Optimize()
+    a: dict[tuple[int, int, int], z3.ArithRef] = {}
+    c = {t: z3.Real(f"c{t}") for t in (2, 3)}
+    right = []
+    for t, x in product((2, 3), product((0, 1), repeat=3)):
+        terms = [_piece(a, subject, t, t - s, x[s - 1]) for s in range(1, t + 1)]
+        logit = z3.Sum(terms) + c[t]
+        signed = logit if x[1] else -logit
+        right.append(signed >= 0 if subject.ties_win else signed > 0)
+    score = z3.Sum([z3.If(r, 1, 0) for r in right])
+    solver.maximize(score)
+    solver.check()
+    most = solver.model().eval(score).as_long()
+    facts: dict[str, str | int] = {"(n, L, |V|)": "(2, 3, 2)", "right at most": most, "of": 16}
+    met = most == 14
+    return Finding(met, "" if met else f"{16 - most} of 16 wrong, where the bound ¼(1 − ½) says 2", facts)
+
+
+def _piece(
+    a: dict[tuple[int, int, int], z3.ArithRef], subject: AdditiveModel, t: int, lag: int, token: int
+) -> z3.ArithRef:
+    key = (0 if subject.invariant else t, lag, token)
+    return a.setdefault(key, z3.Real(f"a{key}"))
+
+
+EXHAUSTIVE = Examination(
+    claim="haar.keep-nth-s4d-impossible",
+    name="bound-is-met",
+    kind=Kind.CERTIFIED,
+    subject=AdditiveModel(),
+    mutants={
+        "a mixer that varies in time": AdditiveModel(invariant=False),
+        "ties count as right": AdditiveModel(ties_win=True),
+    },
+    look=_best_look,
+)
+
+CHECKS: tuple[Check, ...] = (*BOUNDS, EVERY_N, BLOCK, EXHAUSTIVE)

@@ -1,0 +1,209 @@
+"""What a selective mixer can do at all: time from a constant input, any weight vector, Mamba-2's heads as S6 channels.
+
+Proposition 1, the recurrence behind eq. (8), Remark 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+import numpy as np
+import torch
+from flint import arb
+from hypothesis import strategies as st
+
+from constructions.haar import mamba1_haar, wavelet
+from constructions.haar.transform import clock_block
+from kernels import ops, semantics
+from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.fields import BALL
+from verify.check import Check, Examination, Finding, Property, Run, Score
+from verify.checks.haar.transform import changed
+from verify.evidence import Kind
+
+# --- Proposition 1 on the kernel --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ClockCase:
+    """λ = rate/1024 and Δ₀ = step/16, both in ℝ, over `length` tokens."""
+
+    rate: int
+    step: int
+    length: int
+
+
+@dataclass(frozen=True)
+class ClockError:
+    """The bound on n − h_n/Δ₀ as a function of (λΔ₀, n)."""
+
+    bound: Callable[[arb, int], arb]
+
+
+def _clock_cases(subject: ClockError, run: Run) -> st.SearchStrategy[ClockCase]:
+    return st.builds(ClockCase, st.integers(1, 512), st.integers(1, 64), st.integers(2, 40))
+
+
+def _clock_score(subject: ClockError, case: ClockCase, run: Run) -> Score:
+    """The worst of (n − h_n/Δ₀)/bound over n ≥ 2, on balls."""
+    step, rate = Fraction(case.step, 16), Fraction(case.rate, 1024)
+    ones = BALL.array(np.ones((case.length, 1), dtype=int))
+    delta = BALL.array([[step]] * case.length)
+    h = semantics.selective_scan(BALL, ones, delta, BALL.array([[-rate]]), ones, ones)[:, 0]
+    z = BALL.number(step * rate)
+    ratios = [(n - h[n - 1] / BALL.number(step)) / subject.bound(z, n) for n in range(2, case.length + 1)]
+    return Score(max(float(r.upper()) for r in ratios), "error/bound")
+
+
+CLOCK_ERROR = ClockError(lambda z, n: z * n * (n - 1) / 2)
+CLOCK: Property = Property(
+    claim="haar.prop1-amended",
+    name="euler-clock",
+    subject=CLOCK_ERROR,
+    mutants={"n(n − 3/2)/2 for n(n − 1)/2": ClockError(lambda z, n: z * n * (n - arb("1.5")) / 2)},
+    cases=_clock_cases,
+    score=_clock_score,
+    case_type=ClockCase,
+    facts={"field": "Arb balls"},
+)
+
+
+@dataclass(frozen=True)
+class TimeBlock:
+    """Proposition 1 in the official block."""
+
+    a_log: int | None = None
+
+
+def _time_look(subject: TimeBlock, run: Run) -> Finding:
+    """t = 0 … 8191 from a constant input, exactly, in float32."""
+    net = mamba1_haar(2, (wavelet(1, 0),), knows_time=False)
+    block = clock_block(net.space)
+    if subject.a_log is not None:
+        block = changed("A_log", lambda a: replace(a, fill=subject.a_log))(block)
+    length = 8192 if run.shrink else 256
+    u = torch.zeros(1, length, len(net.space))
+    u[..., -1] = 1
+    with torch.no_grad():
+        found = block.module(torch.float32, run.device)(u.to(run.device))[0, :, 1].cpu()
+    exact = bool((found == torch.arange(length)).all())
+    first = int((found != torch.arange(length)).nonzero()[0]) if not exact else 0
+    summary = "" if exact else f"t = {first} comes out as {float(found[first]):.6g}"
+    return Finding(exact, summary, {"t": "0 … 8191", "block": "official Mamba-1", "dtype": "float32"})
+
+
+TIME = Examination(
+    claim="haar.prop1-amended",
+    name="official-clock",
+    kind=Kind.TESTED,
+    subject=TimeBlock(),
+    mutants={"A = −e^{−12}": TimeBlock(-12), "A = −1": TimeBlock(0)},
+    look=_time_look,
+)
+
+
+# --- any positive weights, and Mamba-2's scalar decay -----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WeightCase:
+    """Positive weights by their numerators, summing to half of their total; a seed for the signal."""
+
+    weights: list[int]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Solver:
+    """Δ_s from the weights, solved backwards in exact-to-rounding float64."""
+
+    solve: Callable[[np.ndarray], np.ndarray]
+
+
+def backwards(weights: np.ndarray) -> np.ndarray:
+    """Δ_s = w_s e^{Σ_{r>s}Δ_r}."""
+    delta, total = np.zeros_like(weights), 0.0
+    for s in reversed(range(len(weights))):
+        delta[s] = weights[s] * np.exp(total)
+        total += delta[s]
+    return delta
+
+
+def _weight_cases(subject: Solver, run: Run) -> st.SearchStrategy[WeightCase]:
+    return st.builds(WeightCase, st.lists(st.integers(1, 999), min_size=2, max_size=64), st.integers(0, 99))
+
+
+def _weight_score(subject: Solver, case: WeightCase, run: Run) -> Score:
+    """|y_L − Σ w x| over γ Σ|w x| on the kernel in float64, and Δ_s ≤ 2w_s."""
+    weights = np.array(case.weights) / (2 * sum(case.weights))
+    delta, x = subject.solve(weights), np.random.default_rng(case.seed).standard_normal(len(weights))
+    ones = torch.ones(1, 1, len(x), dtype=torch.float64)
+    u, steps = (torch.from_numpy(v)[None, None] for v in (x, delta))
+    y = ops.selective_scan(u, steps, -torch.ones(1, 1, dtype=torch.float64), ones, ones)[0, 0, -1].item()
+    count = (4 * len(x) + 4) * (2 + 2 * ELEMENTARY_ULPS)
+    bound = count * 2.0**-53 * float(np.sum(weights * np.abs(x)))
+    return Score(max(abs(y - float(weights @ x)) / bound, float((delta / (2 * weights)).max())), "error/bound")
+
+
+WEIGHTS: Property = Property(
+    claim="haar.any-weights",
+    name="kernel",
+    subject=Solver(backwards),
+    mutants={
+        "Δ = w": Solver(lambda w: w.copy()),
+        "solved forwards": Solver(lambda w: backwards(w[::-1])[::-1].copy()),
+    },
+    cases=_weight_cases,
+    score=_weight_score,
+    case_type=WeightCase,
+    facts={"kernel": "selective_scan", "dtype": "float64"},
+)
+
+
+@dataclass(frozen=True)
+class HeadCase:
+    """Length and a seed for a head's inputs."""
+
+    length: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Head:
+    """Which of the head's decays the S6 channel is given."""
+
+    shift: int = 0
+
+
+def _head_cases(subject: Head, run: Run) -> st.SearchStrategy[HeadCase]:
+    return st.builds(HeadCase, st.integers(2, 24), st.integers(0, 99))
+
+
+def _head_score(subject: Head, case: HeadCase, run: Run) -> Score:
+    """One head of Mamba-2 and one S6 channel with all eigenvalues equal, on balls: overlap, of radius below 2^{−80}."""
+    rng = np.random.default_rng(case.seed)
+    x, B, C = (BALL.array(rng.integers(-9, 10, (case.length, n)).astype(object)) for n in (1, 3, 3))
+    delta = BALL.array([[Fraction(int(v), 8)] for v in rng.integers(1, 17, case.length)])
+    A = BALL.array([-1])
+    head = semantics.ssd(BALL, x[:, None], delta, A, B[:, None], C[:, None])[:, 0, 0]
+    rolled = np.roll(delta, subject.shift, axis=0)
+    channel = semantics.selective_scan(BALL, x, rolled, BALL.array([[-1] * 3]), B, C)[:, 0]
+    gaps = [abs(a - b) for a, b in zip(head, channel, strict=True)]
+    return Score(max(float(gap.upper()) for gap in gaps) * 2.0**80, "error/bound")
+
+
+HEADS: Property = Property(
+    claim="haar.remark1",
+    name="head-is-channel",
+    subject=Head(),
+    mutants={"Δ one token late": Head(1), "Δ one token early": Head(-1)},
+    cases=_head_cases,
+    score=_head_score,
+    case_type=HeadCase,
+    examples=25,
+    facts={"field": "Arb balls, 128 bits"},
+)
+
+CHECKS: tuple[Check, ...] = (CLOCK, TIME, WEIGHTS, HEADS)

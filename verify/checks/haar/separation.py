@@ -1,0 +1,308 @@
+"""The lower bound for S4D against an optimiser, and the exact Haar rates: Corollary 1.
+
+The optimiser fits N exponentials (conjugate pairs, a real one if N is odd) by variable projection: for given exponents
+the best coefficients are a least-squares problem on Gauss–Legendre nodes, which is exact to rounding for smooth pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from constructions.haar import Steps
+from verify.check import Check, Examination, Finding, Property, Run, Score
+from verify.evidence import Kind
+
+NODES = 40
+"""Gauss–Legendre nodes for each smooth piece: exact for polynomials of degree 79."""
+LARGEST = 16
+S6_W = Fraction(2**60)
+
+
+def tail_sum(n: int) -> float:
+    """2 Σ_{k>n} 1/((2k − 1)²π²), the bound of haar.s4d-lower-bound before its tail is estimated."""
+    k = np.arange(1, n + 1)
+    return float(0.25 - 2 / np.pi**2 * np.sum(1.0 / (2 * k - 1) ** 2))
+
+
+def simple_bound(n: int) -> float:
+    """1/(π²(2n + 1))."""
+    return float(1 / (np.pi**2 * (2 * n + 1)))
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Least squares for 1_[0,p) by N exponentials on [0, 1]."""
+
+    jump: float
+
+    def nodes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points, square roots of their weights, and the target there."""
+        x, w = np.polynomial.legendre.leggauss(NODES)
+        pieces = [(0.0, self.jump), (self.jump, 1.0)]
+        s = np.concatenate([(b - a) / 2 * x + (a + b) / 2 for a, b in pieces])
+        weight = np.concatenate([(b - a) / 2 * w for a, b in pieces])
+        return s, np.sqrt(weight), (s < self.jump).astype(float)
+
+    def squared_error(self, exponents: np.ndarray, count: int) -> tuple[float, np.ndarray]:
+        """‖target − best combination‖² and its gradient in the real and imaginary parts of the exponents."""
+        s, root, target = self.nodes()
+        basis = _real_basis(s, exponents, count)
+        q, r = np.linalg.qr(basis * root[:, None])  # no SVD: its threads cost ten times the work at this size
+        coefficients = np.linalg.solve(r + 1e-14 * np.eye(len(r)), q.T @ (target * root))
+        residual = (target - basis @ coefficients) * root**2
+        gradient = _basis_gradient(s, exponents, count, coefficients, residual)
+        return float(np.sum((residual / root) ** 2)), gradient
+
+    def best(self, count: int, starts: int, seed: int) -> float:
+        """The least squared error found from Fourier and random starts."""
+        rng = np.random.default_rng([seed, count])
+        found = []
+        for attempt in range(starts):
+            start = _start(count, attempt, rng)
+            fitted = minimize(self.squared_error, start, args=(count,), jac=True, method="L-BFGS-B")
+            found.append(min(float(fitted.fun), self.squared_error(start, count)[0]))
+        return min(found)
+
+
+def _start(count: int, attempt: int, rng: np.random.Generator) -> np.ndarray:
+    """Real parts, then imaginary ones: frequencies near odd multiples of 2π, or spread at random."""
+    pairs = count // 2
+    frequencies = 2 * np.pi * (2 * np.arange(pairs) + 1) * (0.75 if attempt % 2 else 1.0)
+    if attempt > 1:
+        frequencies = frequencies * rng.uniform(0.5, 1.2, pairs)
+    reals = np.zeros(pairs + count % 2) + (0 if attempt == 0 else rng.normal(0, 1, pairs + count % 2))
+    return np.concatenate([reals, frequencies])
+
+
+def _real_basis(s: np.ndarray, exponents: np.ndarray, count: int) -> np.ndarray:
+    """e^{αs}cos ωs and e^{αs}sin ωs for each pair, e^{αs} for the real exponent."""
+    pairs = count // 2
+    growth = np.exp(np.outer(s, np.clip(exponents[: pairs + count % 2], -50, 50)))
+    angle = np.outer(s, exponents[pairs + count % 2 :])
+    paired = growth[:, :pairs]
+    return np.hstack([paired * np.cos(angle), paired * np.sin(angle), growth[:, pairs:]])
+
+
+def _basis_gradient(
+    s: np.ndarray, exponents: np.ndarray, count: int, coefficients: np.ndarray, residual: np.ndarray
+) -> np.ndarray:
+    """−2⟨residual, ∂basis·coefficients⟩: the projection's own derivative drops out (variable projection)."""
+    pairs, odd = count // 2, count % 2
+    basis = _real_basis(s, exponents, count)
+    moment = (residual * s) @ basis
+    cosine, sine = moment[:pairs], moment[pairs : 2 * pairs]
+    a, b, c = coefficients[:pairs], coefficients[pairs : 2 * pairs], coefficients[2 * pairs :]
+    real = np.concatenate([a * cosine + b * sine, c * moment[2 * pairs :]]) if odd else a * cosine + b * sine
+    return -2 * np.concatenate([real, b * cosine - a * sine])
+
+
+@cache
+def best_error(jump: float, count: int, starts: int, seed: int) -> float:
+    """The optimiser's least squared error."""
+    return Fit(jump).best(count, starts, seed)
+
+
+def fourier_error(count: int) -> float:
+    """The squared error of c_0 and the odd frequencies ±1, ±3, …, as many as `count` holds."""
+    pairs = (count - 1) // 2
+    return 0.25 - 2 / np.pi**2 * float(np.sum(1.0 / (2 * np.arange(1, pairs + 1) - 1) ** 2))
+
+
+# --- never below the bound --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LowerBound:
+    """A bound on the squared error of N exponentials for the centred step."""
+
+    bound: Callable[[int], float]
+
+
+def _table_look(subject: LowerBound, run: Run) -> Finding:
+    """For every N up to 16: bound ≤ best optimised ≤ Fourier."""
+    starts = 2 if run.tier.value == "quick" else 12
+    figures: dict[str, float | str] = {}
+    for n in range(1, LARGEST + 1):
+        best, bound = best_error(0.5, n, starts, run.seed), subject.bound(n)
+        if not bound <= best:
+            case = {"N": n, "bound": bound, "optimised": best}
+            return Finding(False, f"N = {n}: optimised exponentials reach {best:.4g} < {bound:.4g}", case=case)
+        figures[f"N={n}"] = _row(bound, best, n)
+    facts: dict[str, str | int] = {"N": f"1 … {LARGEST}", "starts": starts, "columns": "bound, optimised, Fourier, S6"}
+    return Finding(True, "", facts, figures)
+
+
+def _row(bound: float, best: float, n: int) -> str:
+    """The norms: lower bound, optimised, Fourier, and S6 with the same N."""
+    return " ".join(f"{value:.3g}" for value in (*np.sqrt([bound, best, fourier_error(n)]), s6_error(n)))
+
+
+@cache
+def s6_error(count: int) -> float:
+    """Upper end of S6's L² error with N functions: two are enough; one can only be a constant."""
+    if count == 1:
+        return 0.5
+    steps = Steps({Fraction(0): Fraction(1), Fraction(1, 2): Fraction(-1)}, S6_W)
+    return float(steps.squared_error(1e-14).sqrt().upper())
+
+
+TABLE = Examination(
+    claim="haar.s4d-lower-bound",
+    name="optimised-exponentials",
+    kind=Kind.TESTED,
+    subject=LowerBound(tail_sum),
+    mutants={
+        "modes from k ≥ N": LowerBound(lambda n: tail_sum(n - 1)),
+        "Bessel without ½: twice the bound": LowerBound(lambda n: 2 * tail_sum(n)),
+        "frequencies kπ for (2k − 1)π": LowerBound(
+            lambda n: 1 / 3 - 2 / np.pi**2 * sum(1 / k**2 for k in range(1, n + 1))
+        ),
+        "1/(π²N) for 1/(π²(2N + 1))": LowerBound(lambda n: 3 * simple_bound(n)),
+    },
+    look=_table_look,
+)
+
+
+# --- any position -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PositionCase:
+    """A jump at place/64, N exponentials, a seed for the optimiser."""
+
+    place: int
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class PositionBound:
+    """The factor in factor·min(p, 1 − p)·(bound of the centred step)."""
+
+    factor: float = 2.0
+
+
+def _position_cases(subject: PositionBound, run: Run) -> st.SearchStrategy[PositionCase]:
+    return st.builds(PositionCase, st.integers(4, 60), st.integers(1, 4), st.integers(0, 7))
+
+
+def _position_score(subject: PositionBound, case: PositionCase, run: Run) -> Score:
+    p = case.place / 64
+    best = best_error(p, case.count, 2, case.seed)
+    return Score(best - subject.factor * min(p, 1 - p) * tail_sum(case.count))
+
+
+POSITIONS: Property = Property(
+    claim="haar.s4d-lower-bound-jumps",
+    name="optimised-exponentials",
+    subject=PositionBound(),
+    mutants={"factor 6": PositionBound(6.0), "factor 4": PositionBound(4.5)},
+    cases=_position_cases,
+    score=_position_score,
+    case_type=PositionCase,
+    examples=10,
+)
+
+
+# --- the discrete kernel ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Delay:
+    """The formula for the singular values of [1[a + b < n]]."""
+
+    denominator: Callable[[int], int]
+
+
+def _delay_look(subject: Delay, run: Run) -> Finding:
+    """Σσ² and Σσ⁴ of the formula against the exact traces of H² and H⁴, and det H = ±1, for every n up to 24."""
+    from flint import arb, fmpq_mat  # noqa: PLC0415
+
+    largest = 24 if run.shrink else 6
+    for n in range(1, largest + 1):
+        hankel = fmpq_mat(n, n, [int(a + b < n) for a in range(n) for b in range(n)])
+        square = hankel * hankel
+        traces = [sum((m[i, i] for i in range(n)), start=0) for m in (square, square * square)]
+        angles = [arb(2 * k - 1) * arb.pi() / (2 * subject.denominator(n)) for k in range(1, n + 1)]
+        values = [1 / (2 * angle.sin()) for angle in angles]
+        product = arb(1)
+        for value in values:
+            product *= value
+        sums = [sum((v**p for v in values), arb(0)) for p in (2, 4)]
+        fits = all(s.contains(arb(t)) for s, t in zip(sums, traces, strict=True)) and product.contains(arb(1))
+        if not fits or abs(hankel.det()) != 1:
+            return Finding(False, f"n = {n}: the formula's sums of squares are not the traces", case={"n": n})
+    return Finding(True, "", {"n": f"1 … {largest}", "invariants": "trace H², trace H⁴, |det H|"})
+
+
+DISCRETE = Examination(
+    claim="haar.s4d-lower-bound-jumps",
+    name="delay-kernel",
+    kind=Kind.TESTED,
+    subject=Delay(lambda n: 2 * n + 1),
+    mutants={"2n for 2n + 1": Delay(lambda n: 2 * n), "2n + 2": Delay(lambda n: 2 * n + 2)},
+    look=_delay_look,
+)
+
+
+# --- exact Haar rates -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The two closed forms of haar.cor1-amended: a coefficient squared, and the error after J levels."""
+
+    coefficient: Callable[[Fraction, int], Fraction]
+    error: Callable[[Fraction, int], Fraction]
+
+
+def _rates_look(subject: Rates, run: Run) -> Finding:
+    """Every p = a/b with b ≤ 12, up to level 6: projections in exact rationals."""
+    count = 0
+    for p in sorted({Fraction(a, b) for b in range(2, 13) for a in range(1, b)}):
+        left = p * (1 - p)
+        for level in range(6):
+            if left != subject.error(p, level):
+                return Finding(False, f"p = {p}: error after {level} levels", case={"p": str(p), "J": level})
+            squares = [_inner(p, level, k) ** 2 * 2**level for k in range(2**level)]
+            if sum(squares) != subject.coefficient(p, level):
+                return Finding(False, f"p = {p}: coefficients of level {level}", case={"p": str(p), "j": level})
+            left, count = left - sum(squares), count + 1
+    return Finding(True, "", {"p": "all a/b with b ≤ 12", "levels": 6, "projections": count, "arithmetic": "exact"})
+
+
+def _inner(p: Fraction, level: int, k: int) -> Fraction:
+    """∫_0^p ψ(2^j s − k) ds."""
+    a, m, b = (Fraction(2 * k + i, 2 ** (level + 1)) for i in range(3))
+    first, second = (max(Fraction(0), min(p, high) - low) for low, high in ((a, m), (m, b)))
+    return first - second
+
+
+def _fraction_part(p: Fraction, level: int) -> Fraction:
+    return p * 2**level % 1
+
+
+RATES = Rates(
+    coefficient=lambda p, j: min(_fraction_part(p, j), 1 - _fraction_part(p, j)) ** 2 / 2**j,
+    error=lambda p, j: _fraction_part(p, j) * (1 - _fraction_part(p, j)) / 2**j,
+)
+HAAR_RATES = Examination(
+    claim="haar.cor1-amended",
+    name="exact-projections",
+    kind=Kind.CERTIFIED,
+    subject=RATES,
+    mutants={
+        "2^{−2j} for 2^{−j}": replace(RATES, error=lambda p, j: RATES.error(p, j) / 2**j),
+        "x for min(x, 1 − x)": replace(RATES, coefficient=lambda p, j: _fraction_part(p, j) ** 2 / 2**j),
+    },
+    look=_rates_look,
+)
+
+CHECKS: tuple[Check, ...] = (TABLE, POSITIONS, DISCRETE, HAAR_RATES)
