@@ -5,6 +5,7 @@ strong decay such a difference has lost its digits. Torch throughout: any device
 Source: Dao & Gu 2024, section 6 and Listing 1.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 CHUNK_SIZE = 64
+ChunkScan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 class _Chunks(NamedTuple):
@@ -92,8 +94,9 @@ def ssd_chunk_scan(
     dt_softplus: bool = False,
     dt_limit: tuple[float, float] = (0.0, float("inf")),
     return_final_states: bool = False,
+    scan: ChunkScan = chunk_scan,
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """`kernels.ops.ssd_chunk_scan` on any device."""
+    """`kernels.ops.ssd_chunk_scan` on any device; `scan` may be another implementation of `chunk_scan`."""
     tensors = (x, dt, A, B, C, D, z, dt_bias, initial_states)
     dtype = torch.float64 if any(t is not None and t.dtype == torch.float64 for t in tensors) else torch.float32
     wide, A, B, C = (t.to(dtype) for t in (x, A, B, C))
@@ -103,7 +106,7 @@ def ssd_chunk_scan(
         starts = functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
         log_decay = log_decay.masked_fill(starts[..., None], -torch.inf)
     start = wide.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if initial_states is None else initial_states
-    y, last = chunk_scan(wide * step[..., None], log_decay, B, C, start.to(dtype), min(chunk_size, x.shape[1]))
+    y, last = scan(wide * step[..., None], log_decay, B, C, start.to(dtype), min(chunk_size, x.shape[1]))
     if D is not None:
         y = y + (D if D.ndim == 2 else D[:, None]) * wide
     y = (y if z is None else y * functional.silu(z.to(dtype))).to(x.dtype)

@@ -47,6 +47,15 @@ def load_delta(delta, bias, tile, mask, channel, in_channels, HAS_BIAS: tl.const
 
 
 @triton.jit
+def load_starts(fresh, at, mask, HAS_FRESH: tl.constexpr):
+    """Where a packed sequence begins, (1, BLOCK_T); nowhere without `fresh`."""
+    starts = mask & False
+    if HAS_FRESH:
+        starts = tl.load(fresh + at, mask=mask, other=0) != 0
+    return starts[None, :]
+
+
+@triton.jit
 def s6_forward(
     u,
     delta,
@@ -107,9 +116,7 @@ def s6_forward(
             tl.store(checkpoints + saved, h, mask=state_mask)
         step, _ = load_delta(delta, bias, tile, mask, channel, in_channels, HAS_BIAS, SOFTPLUS)
         x = tl.load(u + tile, mask=mask, other=0)
-        starts = tl.zeros((BLOCK_T,), dtype=tl.int32)
-        if HAS_FRESH:
-            starts = tl.load(fresh + batch * length + time, mask=in_time, other=0).to(tl.int32)
+        starts = load_starts(fresh, batch * length + time, in_time, HAS_FRESH)
         out = x * 0
         if HAS_D:
             out = x * tl.load(D + channel, mask=in_channels, other=0)[:, None]
@@ -117,7 +124,7 @@ def s6_forward(
             a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
             b = tl.load(B + matrices + i * length + time, mask=in_time, other=0)
             c = tl.load(C + matrices + i * length + time, mask=in_time, other=0)
-            decay = tl.where(starts[None, :] != 0, 0, tl.exp(step * a[:, None]))
+            decay = tl.where(starts, 0, tl.exp(step * a[:, None]))
             carried = tl.sum(tl.where(n[None, :] == i, h, 0), axis=1)
             kept, written = tl.associative_scan((decay, step * x * b[None, :]), 1, combine)
             states = kept * carried[:, None] + written
