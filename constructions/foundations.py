@@ -1,0 +1,281 @@
+"""The forms of one recurrence as code of their own (gated RNN, FFT convolution, masked attention, chunks), and
+selective copying as an explicit two-layer Mamba-1 language model.
+
+Gu & Dao (2023), Theorem 1 and §4.1.1; Gu et al. (2022); Dao & Gu (2024), §3–7.
+"""
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import sympy
+import torch
+
+from constructions.channels import Channel, LinearMap, Space, family
+from constructions.compile import NEGLIGIBLE_A_LOG
+from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.tasks import IGNORED
+from kernels import semantics
+from kernels.blocks import MambaLM
+from kernels.fields import Exact, Field
+from kernels.semantics import RMS_NORM_EPS
+
+Array = np.ndarray
+Weights = dict[str, ExactTensor]
+
+
+# ----------------------------------------------------------------------------------- forms of the recurrence
+
+
+def gated_rnn(f: Field, z: Array, u: Array) -> Array:
+    """h ← (1 − g)h + g u with g = σ(z) from 0; z, u and h (L,)."""
+    with f.arithmetic():
+        g = f.sigmoid(z)
+        return semantics.recurrence(f, (1 - g)[:, None, None], (g * u)[:, None, None])[:, 0, 0]
+
+
+def gated_rnn_in_s6(f: Field, z: Array, u: Array, discretization: semantics.Discretization = semantics.zoh) -> Array:
+    """The same by S6 with N = 1, A = −1, B = C = 1, Δ = softplus(z); exact under ZOH."""
+    ones = f.array(np.ones((len(u), 1), dtype=int))
+    delta = f.softplus(z)[:, None]
+    A = f.array(np.full((1, 1), -1))
+    return semantics.selective_scan(f, u[:, None], delta, A, ones, ones, discretization=discretization)[:, 0]
+
+
+def s4d_kernel(f: Field, decay: Array, gain: Array, length: int) -> Array:
+    """k_i = Σ_n gain_n decay_n^i, i = 0 … length − 1; decay and gain = C B̄ (N,)."""
+    with f.arithmetic():
+        powers = np.multiply.accumulate(
+            np.concatenate([(0 * decay + 1)[None], np.tile(decay, (length - 1, 1))]), axis=0
+        )
+        return (powers * gain).sum(-1)
+
+
+def fft_convolution(kernel: Array, x: Array, period: int) -> Array:
+    """The first L values of kernel * x by an FFT of length `period`: right iff period ≥ 2L − 1. Both (L,)."""
+    product = np.fft.rfft(kernel, period) * np.fft.rfft(x, period)
+    return np.fft.irfft(product, period)[: len(x)]
+
+
+def masked_attention(f: Field, x: Array, dt: Array, A: Any, B: Array, C: Array) -> Array:
+    """(L ∘ CBᵀ)(Δ x) of one head, L_tj = e^{A(σ_t − σ_j)}, σ = cumsum Δ; x (L, P), dt (L,), B, C (L, N)."""
+    with f.arithmetic():
+        clock = np.add.accumulate(dt)
+        mask = f.exp((clock[:, None] - clock[None, :]) * A) * f.array(np.tri(len(dt), dtype=int))
+        return (mask * (C @ B.T)) @ (dt[:, None] * x)
+
+
+def chunked(f: Field, x: Array, dt: Array, A: Any, B: Array, C: Array, chunk_size: int) -> Array:
+    """The same by chunks: masked attention inside, one state (P, N) carried across; chunk_size need not divide L."""
+    outputs, state = [], None
+    for start in range(0, len(dt), chunk_size):
+        part = slice(start, start + chunk_size)
+        y = masked_attention(f, x[part], dt[part], A, B[part], C[part])
+        with f.arithmetic():
+            clock = np.add.accumulate(dt[part])
+            if state is not None:
+                y = y + f.exp(clock * A)[:, None] * (C[part] @ state.T)
+            written = f.exp((clock[-1] - clock) * A) * dt[part]
+            added = (written[:, None] * x[part]).T @ B[part]
+            state = added if state is None else f.exp(clock[-1:] * A)[0] * state + added
+        outputs.append(y)
+    return np.concatenate(outputs)
+
+
+# ------------------------------------------------------------------------------------------ selective copying
+
+
+@dataclass(frozen=True)
+class Copying:
+    """`num_tokens` (M) content tokens out of `num_values` kinds among noise, then M markers: answer them in order.
+
+    Token ids: contents 0 … num_values − 1, then noise, then the marker. Raises ValueError for an impossible size.
+    """
+
+    num_values: int
+    num_tokens: int
+    input_seq_len: int
+
+    def __post_init__(self) -> None:
+        if self.num_values < 1 or self.num_tokens < 1 or self.input_seq_len < 2 * self.num_tokens:
+            raise ValueError(
+                f"{self.num_tokens} tokens of {self.num_values} kinds do not fit input_seq_len={self.input_seq_len}: "
+                f"use at least one of each and input_seq_len ≥ {2 * max(self.num_tokens, 1)}."
+            )
+
+    @property
+    def noise(self) -> int:
+        """The noise token."""
+        return self.num_values
+
+    @property
+    def marker(self) -> int:
+        """The marker token."""
+        return self.num_values + 1
+
+    @property
+    def vocab_size(self) -> int:
+        """Contents, noise, marker."""
+        return self.num_values + 2
+
+    def batch(self, num_examples: int, seed: int) -> tuple[Array, Array]:
+        """Tokens and targets (num_examples, L) int64; contents i.i.d., places uniform, targets IGNORED elsewhere."""
+        rng = np.random.default_rng(seed)
+        context = self.input_seq_len - self.num_tokens
+        places = np.sort(np.argsort(rng.random((num_examples, context)), axis=1)[:, : self.num_tokens], axis=1)
+        return self.sequence(places, rng.integers(self.num_values, size=places.shape))
+
+    def sequence(self, places: Array, contents: Array) -> tuple[Array, Array]:
+        """The sequences with these contents at these increasing places, both (num_examples, M)."""
+        tokens = np.full((len(places), self.input_seq_len), self.noise)
+        tokens[:, -self.num_tokens :] = self.marker
+        targets = np.full_like(tokens, IGNORED)
+        np.put_along_axis(tokens, places, contents, axis=1)
+        targets[:, -self.num_tokens :] = contents
+        return tokens, targets
+
+
+@dataclass(frozen=True)
+class Copier:
+    """The network's sizes. `d_state` addresses; M of them are needed.
+
+    d_model = num_values + 3, d_inner ≥ num_values + 2·d_state, two layers.
+    """
+
+    num_values: int
+    num_tokens: int
+    d_state: int
+
+    @property
+    def sharpness(self) -> int:
+        """w: SiLU(w·)/w in place of ReLU; 32M keeps every code within 1/(8M) of one-hot."""
+        return 32 * self.num_tokens
+
+    @property
+    def anchor(self) -> int:
+        """K, the embedding's constant coordinate: K² ≥ 4M(1 + 4M²) moves addresses by at most 1/8 under RMSNorm."""
+        return isqrt(4 * self.num_tokens * (1 + 4 * self.num_tokens**2)) + 1
+
+    @property
+    def model(self) -> Space:
+        """content[c], marker, anchor, count."""
+        return Space((*family("content", self.num_values), Channel("marker"), Channel("anchor"), Channel("count")))
+
+    @property
+    def expand(self) -> int:
+        """The least expansion whose d_inner holds every inner channel."""
+        needed = max(2, self.num_values + 2 * self.d_state)
+        return -(-needed // len(self.model))
+
+    @property
+    def hyperparameters(self) -> dict[str, int]:
+        """The sizes by the field's names."""
+        return {
+            "vocab_size": self.num_values + 2,
+            "d_model": len(self.model),
+            "n_layer": 2,
+            "d_state": self.d_state,
+            "d_conv": 4,
+            "expand": self.expand,
+            "dt_rank": 1,
+        }
+
+    def inner(self, *names: Channel) -> Space:
+        """The named inner channels, padded with spare ones to d_inner."""
+        d_inner = self.expand * len(self.model)
+        return Space((*names, *family("spare", d_inner - len(names))))
+
+    def weights(self) -> Weights:
+        """The whole language model by the state-spaces names, exact."""
+        layers = {"0": _counter(self), "1": _addresser(self)}
+        d = len(self.model)
+        rms = sympy.sqrt(sympy.Rational(self.anchor**2, d) + sympy.sympify(RMS_NORM_EPS))
+        weights = {"backbone.embedding.weight": _embedding(self), "backbone.norm_f.weight": block((d,), 1)}
+        for i, mixer in layers.items():
+            weights[f"backbone.layers.{i}.norm.weight"] = block((d,), rms)
+            weights |= {f"backbone.layers.{i}.mixer.{name}": weight for name, weight in mixer.items()}
+        return weights | {"lm_head.weight": _head(self)}
+
+    def module(self, dtype: torch.dtype, backend: str = "auto") -> MambaLM:
+        """The language model on the kernels."""
+        sizes = dict(self.hyperparameters)
+        module = MambaLM(sizes.pop("vocab_size"), sizes.pop("d_model"), **sizes, backend=backend, dtype=dtype)
+        module.load_state_dict({name: weight.torch(dtype) for name, weight in self.weights().items()})
+        return module.requires_grad_(False).eval()
+
+
+def _embedding(copier: Copier) -> ExactTensor:
+    """content c ↦ e_c + K·anchor, noise ↦ K·anchor, marker ↦ e_marker + K·anchor."""
+    position, values = copier.model.position, copier.num_values
+    entries: dict[Index, Exact] = {(c, c): 1 for c in range(values)}
+    entries |= {(values + 1, position(Channel("marker"))): 1}
+    entries |= {(token, position(Channel("anchor"))): copier.anchor for token in range(values + 2)}
+    return ExactTensor((values + 2, len(copier.model)), 0, entries)
+
+
+def _head(copier: Copier) -> ExactTensor:
+    return ExactTensor((copier.num_values + 2, len(copier.model)), 0, {(c, c): 1 for c in range(copier.num_values)})
+
+
+def _mixer(
+    copier: Copier, rows: LinearMap, bias: dict[Channel, Exact], B: LinearMap, C: LinearMap, out: LinearMap
+) -> Weights:
+    """An official block with Δ = 1, decay e^{−e^{−40}}, D = 0, gate SiLU(z*) off the anchor, current-token taps."""
+    inner, d_conv = rows.target, 4
+    anchor = copier.model.position(Channel("anchor"))
+    gate = ExactTensor(
+        (len(inner), len(copier.model)), 0, {(range(len(inner)), anchor): silu_preimage(1) / copier.anchor}
+    )
+    still = {channel for channel in bias if channel.name == "one"}
+    taps: dict[Index, Exact] = {(i, 0, d_conv - 1): 1 for i, c in enumerate(inner) if c not in still}
+    return {
+        "in_proj.weight": stack_rows([rows.tensor(), gate]),
+        "conv1d.weight": ExactTensor((len(inner), 1, d_conv), 0, taps),
+        "conv1d.bias": ExactTensor((len(inner),), 0, {(inner.position(c),): b for c, b in bias.items()}),
+        "x_proj.weight": stack_rows([block((1, len(inner)), 0), B.tensor(), C.tensor()]),
+        "dt_proj.weight": block((len(inner), 1), 0),
+        "dt_proj.bias": block((len(inner),), softplus_preimage(1)),
+        "A_log": block((len(inner), copier.d_state), NEGLIGIBLE_A_LOG),
+        "D": block((len(inner),), 0),
+        "out_proj.weight": out.tensor(),
+    }
+
+
+def _counter(copier: Copier) -> Weights:
+    """Layer 1: count_t = contents and markers up to t."""
+    tick, one, state = Channel("tick"), Channel("one"), Space(family("address", copier.d_state))
+    inner = copier.inner(tick, one)
+    counted = [*family("content", copier.num_values), Channel("marker")]
+    rows = LinearMap(copier.model, inner, {(tick, channel): silu_preimage(1) for channel in counted})
+    first = LinearMap(inner, state, {(Channel("address", 0), one): 1})
+    out = LinearMap(inner, copier.model, {(Channel("count"), tick): 1})
+    return _mixer(copier, rows, {one: silu_preimage(1)}, first, first, out)
+
+
+def _addresser(copier: Copier) -> Weights:
+    """Layer 2: write each content at its address count − M·[marker], read there; B = C = trapezoids of the address."""
+    values, k = family("content", copier.num_values), range(copier.d_state)
+    high, low = family("high", copier.d_state), family("low", copier.d_state)
+    inner, state, w = copier.inner(*values, *high, *low), Space(family("address", copier.d_state)), copier.sharpness
+    address = {Channel("count"): 2 * w, Channel("marker"): -2 * w * copier.num_tokens}
+    rows: dict[tuple[Channel, Channel], Exact] = {(value, value): silu_preimage(1) for value in values}
+    rows |= {(bend, source): slope for bend in (*high, *low) for source, slope in address.items()}
+    half = sympy.Rational(w, 2)
+    bias: dict[Channel, Exact] = {high[i]: 3 * half - 2 * w * (i + 1) for i in k} | {
+        low[i]: half - 2 * w * (i + 1) for i in k
+    }
+    codes: dict[tuple[Channel, Channel], Exact] = {}
+    for i in k:
+        for bend, sign in ((high, 1), (low, -1)):
+            codes[Channel("address", i), bend[i]] = sympy.Rational(sign, w)
+            if i:
+                codes[Channel("address", i - 1), bend[i]] = sympy.Rational(-sign, w)
+    code = LinearMap(inner, state, codes)
+    out = LinearMap(inner, copier.model, {(value, value): 1 for value in values})
+    return _mixer(copier, LinearMap(copier.model, inner, rows), bias, code, code, out)
+
+
+def selective_copying(num_values: int, num_tokens: int, d_state: int | None = None) -> Copier:
+    """The copier of a size; `d_state` defaults to M = num_tokens, the least that works."""
+    return Copier(num_values, num_tokens, num_tokens if d_state is None else d_state)
