@@ -199,7 +199,7 @@ class Copier:
 
     def module(self, dtype: torch.dtype, backend: str = "auto") -> MambaLM:
         """The language model on the kernels."""
-        sizes = dict(self.hyperparameters)
+        sizes: dict[str, Any] = dict(self.hyperparameters)
         module = MambaLM(sizes.pop("vocab_size"), sizes.pop("d_model"), **sizes, backend=backend, dtype=dtype)
         module.load_state_dict({name: weight.torch(dtype) for name, weight in self.weights().items()})
         return module.requires_grad_(False).eval()

@@ -1,0 +1,15 @@
+"""Checks of what the theorems stand on: one definition, its number fields, its backends and its other forms."""
+
+from __future__ import annotations
+
+from verify.check import Check
+from verify.checks.foundations import copying, discretisation, duality, forms, scan, silu
+
+CHECKS: tuple[Check, ...] = (
+    *discretisation.CHECKS,
+    *scan.CHECKS,
+    *forms.CHECKS,
+    *duality.CHECKS,
+    *silu.CHECKS,
+    *copying.CHECKS,
+)

@@ -1,0 +1,176 @@
+"""Checks of the gated RNN inside S6, and of Mamba-2 as masked attention, by rows, by chunks and on the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from constructions import foundations as forms
+from kernels import ops, semantics
+from kernels.fields import BALL, FLOAT64, Field
+from verify.check import Check, Property, Run, Score
+from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+
+Discretization = semantics.Discretization
+
+
+@dataclass(frozen=True)
+class SequenceCase:
+    """Random numbers from a seed: L steps, N states, P rows, chunks of a size."""
+
+    length: int
+    d_state: int
+    headdim: int
+    chunk_size: int
+    seed: int
+
+
+def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[SequenceCase]:
+    """Chunks that divide L and chunks that do not."""
+    return st.builds(
+        SequenceCase,
+        length=st.integers(1, 9),
+        d_state=st.integers(1, 3),
+        headdim=st.integers(1, 3),
+        chunk_size=st.integers(1, 5),
+        seed=st.integers(0, 999),
+    )
+
+
+def gated_score(subject: Discretization, case: SequenceCase, run: Run) -> Score:
+    """S6 with N = 1, A = −1 against the gated RNN, in balls."""
+    z, u = (BALL.array(m) for m in np.random.default_rng(case.seed).standard_normal((2, case.length)))
+    return Score(disjoint(forms.gated_rnn_in_s6(BALL, z, u, subject), forms.gated_rnn(BALL, z, u)), "mismatches")
+
+
+Attention = Callable[..., np.ndarray]
+
+
+def duality_score(subject: Attention, case: SequenceCase, run: Run) -> Score:
+    """The recurrence of `semantics.ssd` against a form of it, in balls."""
+    rng = np.random.default_rng(case.seed)
+    x, B, C = (BALL.array(rng.standard_normal((case.length, k))) for k in (case.headdim, case.d_state, case.d_state))
+    dt, A = BALL.array(np.abs(rng.standard_normal(case.length))), BALL.number(-float(np.exp(rng.standard_normal())))
+    y = semantics.ssd(BALL, x[:, None], dt[:, None], np.array([A]), B[:, None], C[:, None])[:, 0]
+    return Score(disjoint(subject(BALL, x, dt, A, B, C, case.chunk_size), y), "mismatches")
+
+
+def by_rows(f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int) -> np.ndarray:
+    """Masked attention."""
+    return forms.masked_attention(f, x, dt, A, B, C)
+
+
+def _score_transposed(
+    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int
+) -> np.ndarray:
+    return forms.masked_attention(f, x, dt, A, C, B)
+
+
+def _without_own_step(
+    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int
+) -> np.ndarray:
+    with f.arithmetic():
+        return forms.masked_attention(f, x, dt, A, B, C) - (C * B).sum(-1)[:, None] * dt[:, None] * x
+
+
+def _mask_late(f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int) -> np.ndarray:
+    with f.arithmetic():
+        return f.exp(dt * A)[:, None] * forms.masked_attention(f, x, dt, A, B, C)
+
+
+def _chunks_do_not_decay(
+    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, size: int
+) -> np.ndarray:
+    return forms.masked_attention(f, x, dt, A * (1 if len(dt) <= size else 0), B, C)
+
+
+def _chunks_forget(
+    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, size: int
+) -> np.ndarray:
+    parts = [slice(i, i + size) for i in range(0, len(dt), size)]
+    return np.concatenate([forms.masked_attention(f, x[p], dt[p], A, B[p], C[p]) for p in parts])
+
+
+def ssd_kernel_score(subject: Callable[..., torch.Tensor], case: SequenceCase, run: Run) -> Score:
+    """The chunked kernel in float64 against masked attention, over γ_n Σ|terms|.
+
+    Each term e^{A(σ_t−σ_j)}(C_t·B_j)Δ_j x_j sees at most: a cumulative sum (relative |A|σ_L·L), one exponential a
+    chunk passed, and the sums over N, L and the chunks.
+    """
+    rng, length = np.random.default_rng(case.seed), 8 * case.length
+    x, B, C = (rng.standard_normal((length, k)) for k in (case.headdim, case.d_state, case.d_state))
+    dt, A = np.abs(rng.standard_normal(length)), -float(np.exp(rng.standard_normal()))
+    arguments = [torch.from_numpy(m)[None] for m in (x[:, None], dt[:, None])]
+    matrices = [torch.from_numpy(m)[None, :, None] for m in (B, C)]
+    moved = [m.to(run.device) for m in (*arguments, torch.tensor([A], dtype=torch.float64), *matrices)]
+    found = subject(*moved, chunk_size=case.chunk_size).cpu().numpy()[0, :, 0]
+    terms = forms.masked_attention(FLOAT64, np.abs(x), dt, A, np.abs(B), np.abs(C))
+    chunks = length // case.chunk_size + 2
+    roundings = abs(A) * dt.sum() * (length + 4) + (ELEMENTARY + 2) * chunks + length + case.d_state + 20
+    exact = forms.masked_attention(FLOAT64, x, dt, A, B, C)
+    return Score(float((np.abs(found - exact) / (2 * roundings * UNIT * terms)).max()), "error/bound")
+
+
+def _wrong_ssd(change: Callable[..., tuple]) -> Callable[..., torch.Tensor]:
+    def scan(
+        x: torch.Tensor, dt: torch.Tensor, A: torch.Tensor, B: torch.Tensor, C: torch.Tensor, chunk_size: int
+    ) -> Any:
+        x, dt, A, B, C = change(x, dt, A, B, C)
+        return ops.ssd_chunk_scan(x, dt, A, B, C, chunk_size)
+
+    return scan
+
+
+CHECKS: tuple[Check, ...] = (
+    Property(
+        claim="foundations.gated-rnn",
+        name="zoh-is-the-gated-rnn",
+        subject=semantics.zoh,
+        mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
+        cases=sequence_cases,
+        score=gated_score,
+        case_type=SequenceCase,
+        facts={"field": "Arb"},
+    ),
+    Property(
+        claim="foundations.ssd-duality",
+        name="masked-attention",
+        subject=by_rows,
+        mutants={"B and C swapped": _score_transposed, "diagonal left out": _without_own_step, "mask late": _mask_late},
+        cases=sequence_cases,
+        score=duality_score,
+        case_type=SequenceCase,
+        examples=25,
+        facts={"field": "Arb"},
+    ),
+    Property(
+        claim="foundations.ssd-duality",
+        name="chunks",
+        subject=forms.chunked,
+        mutants={"no decay across chunks": _chunks_do_not_decay, "state dropped between chunks": _chunks_forget},
+        cases=sequence_cases,
+        score=duality_score,
+        case_type=SequenceCase,
+        examples=25,
+        facts={"field": "Arb"},
+    ),
+    Property(
+        claim="foundations.ssd-duality",
+        name="kernel-against-masked-attention",
+        subject=_wrong_ssd(lambda *arguments: arguments),
+        mutants={
+            "B and C swapped": _wrong_ssd(lambda x, dt, A, B, C: (x, dt, A, C, B)),
+            "A off by 1e-9": _wrong_ssd(lambda x, dt, A, B, C: (x, dt, A * (1 + 1e-9), B, C)),
+        },
+        cases=sequence_cases,
+        score=ssd_kernel_score,
+        case_type=SequenceCase,
+        examples=30,
+        facts={"kernel": "ssd_chunk_scan", "dtypes": "float64"},
+    ),
+)

@@ -1,0 +1,326 @@
+"""Checks that the recurrence is a scan over any tree, a convolution, and an FFT; and that S6 is not LTI."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import torch
+from hypothesis import strategies as st
+
+from constructions import foundations as forms
+from kernels import ops, semantics
+from kernels.error_bounds import selective_scan_bound
+from kernels.fields import BALL, FLOAT64, RATIONAL
+from verify.check import Check, Property, Run, Score
+from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+
+# --- trees and chunks ------------------------------------------------------------------------------------------------
+
+Pair = tuple[Fraction, Fraction]
+Combine = Callable[[Pair, Pair], Pair]
+
+
+@dataclass(frozen=True)
+class TreeCase:
+    """Rational decays and writes (numerators over 4), and where to split each block."""
+
+    decays: list[int]
+    writes: list[int]
+    seed: int
+
+
+def tree_cases(subject: Combine, run: Run) -> st.SearchStrategy[TreeCase]:
+    """Two to twelve steps."""
+    numbers = st.integers(-8, 8)
+    return st.integers(2, 12).flatmap(
+        lambda n: st.builds(
+            TreeCase,
+            decays=st.lists(numbers, min_size=n, max_size=n),
+            writes=st.lists(numbers, min_size=n, max_size=n),
+            seed=st.integers(0, 999),
+        )
+    )
+
+
+def combine(first: Pair, second: Pair) -> Pair:
+    """(a1, b1) ∘ (a2, b2)."""
+    return first[0] * second[0], second[0] * first[1] + second[1]
+
+
+def _fold(operator: Combine, steps: list[Pair], rng: np.random.Generator) -> Pair:
+    if len(steps) == 1:
+        return steps[0]
+    cut = int(rng.integers(1, len(steps)))
+    return operator(_fold(operator, steps[:cut], rng), _fold(operator, steps[cut:], rng))
+
+
+def tree_score(subject: Combine, case: TreeCase, run: Run) -> Score:
+    """A random bracketing against the recurrence, exactly."""
+    steps = [(Fraction(a, 4), Fraction(b, 4)) for a, b in zip(case.decays, case.writes, strict=True)]
+    decay, write = (np.array(column, dtype=object)[:, None, None] for column in zip(*steps, strict=True))
+    last = semantics.recurrence(RATIONAL, decay, write)[-1, 0, 0]
+    return Score(int(_fold(subject, steps, np.random.default_rng(case.seed))[1] != last), "mismatches")
+
+
+@dataclass(frozen=True)
+class CutCase:
+    """A scan cut in two: the state is carried over."""
+
+    length: int
+    cut: int
+    d_state: int
+    seed: int
+
+
+@st.composite
+def cut_cases(draw: st.DrawFn, subject: Any, run: Run) -> CutCase:
+    """Any cut inside."""
+    length = draw(st.integers(2, 90))
+    return CutCase(length, draw(st.integers(1, length - 1)), draw(st.integers(1, 9)), draw(st.integers(0, 999)))
+
+
+def _random_scan(case: CutCase) -> dict[str, Any]:
+    rng = np.random.default_rng(case.seed)
+    shapes = {"u": (1, 3, case.length), "delta": (1, 3, case.length), "A": (3, case.d_state)}
+    shapes |= dict.fromkeys("BC", (1, case.d_state, case.length))
+    arrays = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    arrays["delta"], arrays["A"] = np.abs(arrays["delta"]), -np.abs(arrays["A"])
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def two_scans(inputs: dict[str, Any], cut: int) -> torch.Tensor:
+    """The scan of the first part, its last state handed to the scan of the second."""
+
+    def part(where: slice) -> dict[str, Any]:
+        return {k: v if k == "A" else v[..., where].contiguous() for k, v in inputs.items()}
+
+    first, state = ops.selective_scan(**part(slice(0, cut)), return_last_state=True)
+    second = ops.selective_scan(**part(slice(cut, None)), initial_state=state)
+    return torch.cat([first, second], -1)
+
+
+def _forgetting(inputs: dict[str, Any], cut: int) -> torch.Tensor:
+    parts = [{k: v if k == "A" else v[..., w] for k, v in inputs.items()} for w in (slice(0, cut), slice(cut, None))]
+    return torch.cat([ops.selective_scan(**p) for p in parts], -1)
+
+
+def _undecayed(inputs: dict[str, Any], cut: int) -> torch.Tensor:
+    y = two_scans(inputs, cut)
+    _, state = ops.selective_scan(
+        **{k: v if k == "A" else v[..., :cut] for k, v in inputs.items()}, return_last_state=True
+    )
+    extra = torch.einsum("bdn,bnl->bdl", state, inputs["C"][..., cut : cut + 1])
+    return torch.cat([y[..., :cut], y[..., cut : cut + 1] + extra, y[..., cut + 1 :]], -1)
+
+
+def cut_score(subject: Callable[..., torch.Tensor], case: CutCase, run: Run) -> Score:
+    """Against the unrolled whole, over its running-error bound."""
+    inputs = _random_scan(case)
+    moved = {name: value.to(run.device) for name, value in inputs.items()}
+    bound = selective_scan_bound(**inputs)
+    return Score(bound.ratio(subject(moved, case.cut)), "error/bound")
+
+
+# --- convolution and FFT ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ConvolutionCase:
+    """S4D states: decays and gains as numerators over 8, inputs as integers."""
+
+    decays: list[int]
+    gains: list[int]
+    inputs: list[int]
+
+
+@st.composite
+def convolution_cases(draw: st.DrawFn, subject: Any, run: Run) -> ConvolutionCase:
+    """One to three states, up to 12 inputs; the ends are not 0, so that a wrap-around is seen."""
+    n, numbers = draw(st.integers(1, 3)), st.integers(1, 7)
+    lists = [draw(st.lists(numbers, min_size=n, max_size=n)) for _ in range(2)]
+    return ConvolutionCase(lists[0], lists[1], draw(st.lists(numbers, min_size=2, max_size=12)))
+
+
+def padded_to(extra: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """The circular convolution of period 2L − 1 + `extra`, exactly: what an FFT of that length computes."""
+
+    def convolve(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+        length = len(x)
+        period = max(2 * length - 1 + extra, length)
+        y = np.zeros(period, dtype=object)
+        for i, k in enumerate(kernel):
+            for j, value in enumerate(x):
+                y[(i + j) % period] += k * value
+        return y[:length]
+
+    return convolve
+
+
+def convolution_score(subject: Callable[..., np.ndarray], case: ConvolutionCase, run: Run) -> Score:
+    """Recurrence against convolution with k_i = Σ C a^i B, in rationals."""
+    decay, gain = (np.array([Fraction(v, 8) for v in values], dtype=object) for values in (case.decays, case.gains))
+    x = np.array([Fraction(v) for v in case.inputs], dtype=object)
+    steps = np.ones((len(x), 1, 1), dtype=object)
+    h = semantics.recurrence(RATIONAL, steps * decay, 0 * decay + x[:, None, None])
+    y = (h[:, 0] * gain).sum(-1)
+    kernel = forms.s4d_kernel(RATIONAL, decay, gain, len(x))
+    return Score(int((subject(kernel, x) != y).sum()), "mismatches")
+
+
+@dataclass(frozen=True)
+class FftCase:
+    """A random S4D of d_state states on a kernel, against the FFT."""
+
+    d_state: int
+    length: int
+    seed: int
+
+
+def fft_cases(subject: Any, run: Run) -> st.SearchStrategy[FftCase]:
+    """Lengths around powers of two."""
+    lengths = st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])
+    return st.builds(FftCase, d_state=st.integers(1, 16), length=lengths, seed=st.integers(0, 999))
+
+
+def power_of_two(length: int) -> int:
+    """The least power of two ≥ 2L − 1."""
+    return 1 << (2 * length - 2).bit_length()
+
+
+def fft_score(subject: Callable[[int], int], case: FftCase, run: Run) -> Score:
+    """|kernel − FFT| over the scan's running-error bound plus the FFT's: 21 u log₂P ‖k‖₂‖x‖₂ (three transforms).
+
+    Each transform of length P is within 7u·log₂P of its norm (Higham 2002, theorem 24.2, with twiddles to 2u).
+    The convolution's kernel has its own roundings: e^{ΔA i} by i products.
+    """
+    rng = np.random.default_rng(case.seed)
+    A, B, C = -np.exp(rng.standard_normal(case.d_state)), *rng.standard_normal((2, case.d_state))
+    x, delta = rng.standard_normal(case.length), 0.1
+    kernel = forms.s4d_kernel(FLOAT64, np.exp(delta * A), delta * B * C, case.length)
+    arrays = {"u": x[None, None], "delta": np.full((1, 1, case.length), delta), "A": A[None]}
+    arrays |= {name: np.repeat(m[None, :, None], case.length, 2) for name, m in (("B", B), ("C", C))}
+    inputs: dict[str, Any] = {name: torch.from_numpy(m) for name, m in arrays.items()}
+    y = ops.selective_scan(**{k: v.to(run.device) for k, v in inputs.items()}).cpu().numpy()[0, 0]
+    period = subject(case.length)
+    found = forms.fft_convolution(kernel, x, period)
+    size = float(np.linalg.norm(kernel) * np.linalg.norm(x))
+    lags = np.arange(case.length) + 1
+    terms = np.exp(delta * A[:, None] * lags) * np.abs(delta * B * C)[:, None] * (lags * (ELEMENTARY + 2) + 5)
+    kernel_error = UNIT * float(np.linalg.norm(terms.sum(0)) * np.linalg.norm(x))
+    fft_error = 21 * UNIT * max(1, math.log2(period)) * size
+    bound = selective_scan_bound(**inputs).y.error.numpy()[0, 0] + kernel_error + fft_error
+    return Score(float((np.abs(y - found) / bound).max()), "error/bound")
+
+
+# --- S6 is not LTI ---------------------------------------------------------------------------------------------------
+
+Map = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class LinearityCase:
+    """Two input sequences of one channel, and a delay."""
+
+    first: list[int]
+    second: list[int]
+    delay: int
+
+
+@st.composite
+def linearity_cases(draw: st.DrawFn, subject: Any, run: Run) -> LinearityCase:
+    """Integers of one sign, not 0, over 2: the defect of additivity is then never 0 by chance."""
+    n = draw(st.integers(1, 6))
+    numbers = st.lists(st.integers(1, 6), min_size=n, max_size=n)
+    return LinearityCase(draw(numbers), draw(numbers), draw(st.integers(1, 4)))
+
+
+def s6(x: np.ndarray) -> np.ndarray:
+    """N = 1, λ = 1, Δ = softplus(x), B = C = 1 over balls; x and y (L,)."""
+    column, ones = x[:, None], BALL.array(np.ones((len(x), 1), dtype=int))
+    delta = BALL.softplus(column)
+    return semantics.selective_scan(BALL, column, delta, BALL.array([[-1]]), ones, ones)[:, 0]
+
+
+def _s4d(x: np.ndarray) -> np.ndarray:
+    column, ones = x[:, None], BALL.array(np.ones((len(x), 1), dtype=int))
+    return semantics.selective_scan(BALL, column, ones, BALL.array([[-1]]), ones, ones)[:, 0]
+
+
+def _with_clock(x: np.ndarray) -> np.ndarray:
+    """S6 with Δ by position: linear, not time-invariant."""
+    column, ones = x[:, None], BALL.array(np.ones((len(x), 1), dtype=int))
+    delta = BALL.softplus(BALL.array(np.arange(len(x)))[:, None])
+    return semantics.selective_scan(BALL, column, delta, BALL.array([[-1]]), ones, ones)[:, 0]
+
+
+def linearity_score(subject: Map, case: LinearityCase, run: Run) -> Score:
+    """Mismatches: outputs that superpose after all, and outputs that do not commute with a delay."""
+    x, y = (BALL.array([Fraction(v, 2) for v in values]) for values in (case.first, case.second))
+    with BALL.arithmetic():
+        superposes = sum(a.overlaps(b + c) for a, b, c in zip(subject(x + y), subject(x), subject(y), strict=True))
+        silence = BALL.array([0] * case.delay)
+        delayed = subject(np.concatenate([silence, x]))[case.delay :]
+    return Score(superposes + disjoint(delayed, subject(x)), "mismatches")
+
+
+CHECKS: tuple[Check, ...] = (
+    Property(
+        claim="foundations.scan-associative",
+        name="any-bracketing",
+        subject=combine,
+        mutants={
+            "operands swapped": lambda one, two: combine(two, one),
+            "decay on the wrong write": lambda one, two: (one[0] * two[0], one[1] + one[0] * two[1]),
+        },
+        cases=tree_cases,
+        score=tree_score,
+        case_type=TreeCase,
+        facts={"field": "rationals"},
+    ),
+    Property(
+        claim="foundations.scan-associative",
+        name="state-carried-over",
+        subject=two_scans,
+        mutants={"state dropped": _forgetting, "state added twice": _undecayed},
+        cases=cut_cases,
+        score=cut_score,
+        case_type=CutCase,
+        facts={"kernel": "selective_scan", "dtypes": "float64"},
+    ),
+    Property(
+        claim="foundations.lti-convolution",
+        name="recurrence-is-convolution",
+        subject=padded_to(0),
+        mutants={"period 2L − 2": padded_to(-1), "kernel reversed": lambda k, x: padded_to(0)(k[::-1], x)},
+        cases=convolution_cases,
+        score=convolution_score,
+        case_type=ConvolutionCase,
+        facts={"field": "rationals"},
+    ),
+    Property(
+        claim="foundations.lti-convolution",
+        name="kernel-against-fft",
+        subject=power_of_two,
+        mutants={"not padded": lambda length: length, "padded to 3L/2": lambda length: length + length // 2},
+        cases=fft_cases,
+        score=fft_score,
+        case_type=FftCase,
+        examples=30,
+        facts={"kernel": "selective_scan", "oracle": "numpy FFT", "dtypes": "float64"},
+    ),
+    Property(
+        claim="foundations.s6-not-lti",
+        name="not-additive-but-shift-invariant",
+        subject=s6,
+        mutants={"S4D": _s4d, "Δ by position": _with_clock},
+        cases=linearity_cases,
+        score=linearity_score,
+        case_type=LinearityCase,
+        facts={"field": "Arb"},
+    ),
+)

@@ -1,0 +1,99 @@
+"""Checks of SiLU's identities on the kernel of the short convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+
+from kernels import ops
+from verify.check import Check, Property, Run, Score
+from verify.checks.foundations.scoring import ELEMENTARY
+
+
+@dataclass(frozen=True)
+class SiluCase:
+    """A value and a dtype."""
+
+    x: float
+    dtype: str
+
+
+def silu_cases(subject: Any, run: Run) -> st.SearchStrategy[SiluCase]:
+    """Magnitudes from 1e-30 to 1e4, both signs."""
+    values = st.builds(lambda m, e, s: s * m * 10.0**e, st.floats(1, 10), st.integers(-30, 3), st.sampled_from([1, -1]))
+    return st.builds(SiluCase, x=values, dtype=st.sampled_from(run.dtypes))
+
+
+Activation = Callable[[torch.Tensor], torch.Tensor]
+
+
+def kernel_silu(x: torch.Tensor) -> torch.Tensor:
+    """SiLU as the kernel of the short convolution applies it; x (n,)."""
+    one = torch.ones(1, 1, dtype=x.dtype, device=x.device)
+    return ops.causal_conv1d(x[:, None, None], one, activation="silu")[:, 0, 0]
+
+
+def silu_pair_score(subject: Activation, case: SiluCase, run: Run) -> Score:
+    """|SiLU(x) − SiLU(−x) − x| over (e + 2)u|x|: one elementary function and a product each, one subtraction."""
+    x = torch.tensor([case.x, -case.x], dtype=getattr(torch, case.dtype), device=run.device)
+    high, low = subject(x).cpu()
+    value = x[0].cpu()
+    info = torch.finfo(value.dtype)
+    bound = (ELEMENTARY + 2) * info.eps / 2 * abs(float(value)) + 4 * info.smallest_normal * info.eps
+    return Score(float(abs((high.double() - low.double()) - value.double())) / bound, "error/bound")
+
+
+@dataclass(frozen=True)
+class StepValueCase:
+    """An integer d and a sharpness w (a power of two)."""
+
+    d: int
+    log_w: int
+    dtype: str
+
+
+def step_value_cases(subject: Any, run: Run) -> st.SearchStrategy[StepValueCase]:
+    """|d| up to 1,000, w up to 256."""
+    return st.builds(
+        StepValueCase, d=st.integers(-1000, 1000), log_w=st.integers(0, 8), dtype=st.sampled_from(run.dtypes)
+    )
+
+
+def silu_step_score(subject: Activation, case: StepValueCase, run: Run) -> Score:
+    """|step(d) + step(−1−d) − 1| over the roundings of four SiLUs of size w(|d|+1), divided by w."""
+    w, d = float(2**case.log_w), case.d
+    arguments = torch.tensor([w * (d + 1), w * d, -w * d, -w * (d + 1)], dtype=getattr(torch, case.dtype))
+    a, b, c, e = subject(arguments.to(run.device)).cpu().double()
+    total = float((a - b) + (c - e)) / w
+    bound = 4 * (ELEMENTARY + 2) * torch.finfo(arguments.dtype).eps / 2 * (abs(d) + 1)
+    return Score(abs(total - 1) / bound, "error/bound")
+
+
+CHECKS: tuple[Check, ...] = (
+    Property(
+        claim="foundations.silu-pair",
+        name="kernel-silu",
+        subject=kernel_silu,
+        mutants={"GELU": torch.nn.functional.gelu, "ReLU scaled": lambda x: torch.relu(x) * (1 + 1e-6)},
+        cases=silu_cases,
+        score=silu_pair_score,
+        case_type=SiluCase,
+        examples=100,
+        facts={"kernel": "causal_conv1d", "dtypes": "float32, float64"},
+    ),
+    Property(
+        claim="foundations.silu-step",
+        name="kernel-step",
+        subject=kernel_silu,
+        mutants={"SiLU of 1.001 x": lambda x: kernel_silu(1.001 * x), "tanh": torch.tanh},
+        cases=step_value_cases,
+        score=silu_step_score,
+        case_type=StepValueCase,
+        examples=100,
+        facts={"kernel": "causal_conv1d", "dtypes": "float32, float64"},
+    ),
+)
