@@ -139,7 +139,7 @@ CHECKS: tuple[Check, ...] = (
         claim="foundations.selective-copying",
         name="margin-on-the-kernels",
         subject=Network(),
-        mutants={**SMALLER, "w = M/2": Network(blunt=64)},
+        mutants={**SMALLER, "w = 1": Network(blunt=10_000)},
         cases=copy_cases,
         score=copy_score,
         case_type=CopyCase,
