@@ -68,9 +68,7 @@ def _advance(system: ScalarTokens, state: list[arb], step: Fraction) -> list[arb
         return _advance(system, _advance(system, state, step / 2), step / 2)
     h = _ball(step)
     polynomial = _taylor(system, state, ORDER)
-    return [
-        sum((p[i] * h**i for i in range(ORDER)), arb(0)) + r for p, r in zip(polynomial, remainder, strict=True)
-    ]
+    return [sum((p[i] * h**i for i in range(ORDER)), arb(0)) + r for p, r in zip(polynomial, remainder, strict=True)]
 
 
 def _remainder(system: ScalarTokens, state: list[arb], step: Fraction) -> list[arb] | None:

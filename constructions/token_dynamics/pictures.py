@@ -39,8 +39,9 @@ class Scenario:
         return TokenSystem.scalar(*(np.array([value]) for value in (self.mu, self.S_delta, self.decay)))
 
 
-def _until(end: float) -> Rate:
-    return lambda t: 1 / np.sqrt(2 * np.log(2) * np.clip(end - t, 1e-300, None))
+def _until(end: float, mu: float, slope: float) -> Rate:
+    """Near the end softplus(s x) ~ s x, so x' = mu s x^4."""
+    return lambda t: (3 * mu * slope * np.clip(end - t, 1e-300, None)) ** (-1 / 3)
 
 
 SCENARIOS = {
@@ -53,12 +54,12 @@ SCENARIOS = {
         lambda t: np.log(t) + 3 * np.log(np.log(t)), "ln t + 3 ln ln t",
     ),
     "blow-up": Scenario(
-        "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _until(0.6788),
-        "(2μ ln 2 · (T* − t))^(−1/2)", 12.0,
+        "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _until(0.5463, 1.0, 0.1),
+        "(3μ|S_Δ|(T* − t))^(−1/3)", 12.0,
     ),
     "mixed": Scenario(
-        "mixed signs: tokens 1 and 2 are finite at T*", 1.0, -1.0, 1.0, (1.0, 0.5, -0.6), _until(0.92641398),
-        "(2μ ln 2 · (T* − t))^(−1/2)", 8.0,
+        "mixed signs: tokens 1 and 2 are finite at T*", 1.0, -1.0, 1.0, (1.0, 0.5, -0.6), _until(0.92641398, 1.0, 1.0),
+        "(3μ|S_Δ|(T* − t))^(−1/3)", 8.0,
     ),
 }  # fmt: skip
 
@@ -96,7 +97,7 @@ def plane_picture(S: np.ndarray, S_delta: np.ndarray, decay: float, starts: np.n
     return figure
 
 
-def _pyplot():  # noqa: ANN202
+def _pyplot():
     import matplotlib.pyplot as plt  # noqa: PLC0415
 
     return plt

@@ -1,7 +1,7 @@
 """The token system, written with the block's own selective scan: an S6 layer is one Euler step of it.
 
-dx_l/dt = Σ_{j≤l} (S_C x_l · S_B x_j) Δ_j exp(−a Σ_{k=j+1}^{l} Δ_k) x_j, Δ_j = softplus(S_Δ · x_j): S6 with u = x, one Δ a
-token and A = −a. Source: Vo et al. (ICLR 2025), restated from the abstract.
+dx_l/dt = Σ_{j≤l} (S_C x_l · S_B x_j) Δ_j exp(−a Σ_{k=j+1}^{l} Δ_k) x_j, Δ_j = softplus(S_Δ · x_j): S6 with u = x,
+one Δ a token and A = −a. Source: Vo et al. (ICLR 2025), restated from the abstract.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ def _underflow_error() -> tuple[InductionOn, Bound, Bound]:
     return (
         InductionOn(
             name="rounding to whole subnormals is off by at most 1 (and what the normal range brings, τ)",
-            because="e′ ≤ ρe + ½; τ < 2^{−16}: at most 126 relative errors 2^{−24} of 2^{23} units, contracted by ρ^{23}",
+            because="e′ ≤ ρe + ½; τ < 2^{−16}: 126 relative errors 2^{−24} of 2^{23} units, contracted by ρ^{23}",
             base=Bound(name="at the start", claim=sp.Le(error, 1 + carried), given=(sp.Eq(error, carried),)),
             step=step,
         ),
