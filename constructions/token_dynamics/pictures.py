@@ -54,7 +54,7 @@ SCENARIOS = {
         lambda t: np.log(t) + 3 * np.log(np.log(t)), "ln t + 3 ln ln t",
     ),
     "blow-up": Scenario(
-        "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _until(0.5463, 1.0, 0.1),
+        "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _until(0.53548053, 1.0, 0.1),
         "(3μ|S_Δ|(T* − t))^(−1/3)", 12.0,
     ),
     "mixed": Scenario(

@@ -6,6 +6,8 @@ S_C = P, S_B = diag(s)P makes S_C^T S_B = P^T diag(s) P positive definite. Reord
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -47,11 +49,12 @@ class PositiveForm(nn.Module):
 
 def exclude_convergent(block: nn.Module, d_state: int) -> None:
     """Put `PositiveForm` on a block's x_proj, in place. Raises ValueError where the weight is too small for d_state."""
-    weight = block.x_proj.weight
+    projection = cast(nn.Linear, block.x_proj)
+    weight = projection.weight
     if weight.shape[0] < 2 * d_state:
         raise ValueError(f"x_proj has {weight.shape[0]} rows, fewer than 2·d_state = {2 * d_state}: give its d_state.")
     form = PositiveForm(d_state, weight.shape[1], weight.dtype).to(weight.device)
-    parametrize.register_parametrization(block.x_proj, "weight", form)
+    parametrize.register_parametrization(projection, "weight", form)
 
 
 def importance(delta: Float[Tensor, "*batch length channels"], weight: Float[Tensor, " channels"]) -> Tensor:

@@ -117,7 +117,8 @@ def slow(run: Run, *, count: int = INSTANCES, salt: int = 0) -> Instances:
 
 def worst(values: np.ndarray, allowed: np.ndarray | float) -> float:
     """The largest value/allowed; NaN where anything is."""
-    return float(np.max(values / allowed))
+    with np.errstate(all="ignore"):
+        return float(np.max(values / allowed))
 
 
 def finding(ratios: dict[str, float], summary: str, facts: dict[str, str | int] | None = None) -> Finding:
