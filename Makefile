@@ -1,12 +1,15 @@
-# Both commands set everything up on a fresh machine, then run. Only .venv is written.
+# Each command sets everything up on a fresh machine, then runs. Only .venv is written, and companion by appendix.
 PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
 
-.PHONY: verify test lint setup clean
+.PHONY: verify appendix test lint setup clean
 
 verify: setup
 	$(RUN) -m verify all
+
+appendix: setup
+	$(RUN) -m verify appendix -o companion
 
 test: setup lint
 	$(RUN) -m pytest -n 2

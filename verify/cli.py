@@ -1,4 +1,4 @@
-"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`, `graph`.
+"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`, `graph`, `figure NAME`, `appendix`.
 
 Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error, 4 wrong usage, 5 nothing ran.
 """
@@ -77,7 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m verify", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add = parser.add_argument
-    add("words", nargs="+", metavar="all | CLAIM… | list | explain CLAIM | graph", help="what to do")
+    add(
+        "words",
+        nargs="+",
+        metavar="all | CLAIM… | list | explain CLAIM | …",
+        help="what to do (also: graph, figure NAME, appendix)",
+    )
     add("-k", metavar="TEXT", default="", help="only claims whose id or title contains TEXT")
     add("-x", action="store_true", help="stop at the first claim that is not as expected")
     add("--tier", choices=[t.value for t in Tier], default="quick", help="how much to run (default: quick)")
@@ -103,12 +108,16 @@ def _dispatch(args: argparse.Namespace, console: Console) -> int:
         return _list(_selected(rest or ["all"], args.k), console)
     if command == "graph":
         return _graph(_selected(rest or ["all"], args.k), args)
+    if command == "figure":
+        return _figure(rest, args)
     run = _run(args)
     with _foreign(run.kernel):
         if args.replay is not None:
             return _replay(args.words, args.replay, run, console)
         if command == "explain":
             return _explain(rest, run, console)
+        if command == "appendix":
+            return _appendix(_selected(rest or ["all"], args.k), args, run, console)
         return _verify(_selected(args.words, args.k), args, run, console)
 
 
@@ -125,7 +134,7 @@ def _selected(words: Sequence[str], keyword: str) -> list[str]:
 
 
 def _closest(word: str) -> str:
-    near = get_close_matches(word, [*claims(), "all", "list", "explain", "graph"], n=1)
+    near = get_close_matches(word, [*claims(), "all", "list", "explain", "graph", "figure", "appendix"], n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
@@ -205,6 +214,32 @@ def _graph(selected: list[str], args: argparse.Namespace) -> int:
     else:
         write(args.output / f"graph.{name}", drawn)
     return Exit.EXPECTED if selected else Exit.NOTHING
+
+
+def _figure(names: list[str], args: argparse.Namespace) -> int:
+    from verify.report import publish  # noqa: PLC0415 - optional extras
+
+    known = publish.names()
+    if args.output is None or not names or not set(names) <= {*known, "all"}:
+        raise UsageError(f"a figure takes -o DIR and names among: {', '.join(['all', *known])}")
+    for name in known if "all" in names else names:
+        for path, content in publish.figure_files(name).items():
+            write(args.output / path, content)
+    return Exit.EXPECTED
+
+
+def _appendix(selected: list[str], args: argparse.Namespace, run: Run, console: Console) -> int:
+    from verify.report import publish  # noqa: PLC0415 - optional extras
+
+    if args.output is None:
+        raise UsageError("an appendix takes -o DIR: the folder for its PDF, LaTeX, page, results and figures")
+    publish.ready()
+    report = _report(selected, args, run)
+    text.write(report, console)
+    for path, content in publish.companion(report).items():
+        write(args.output / path, content)
+    console.print(f"written: {args.output / 'appendix.pdf'}", soft_wrap=True, markup=False)
+    return Exit.EXPECTED if report.as_expected else Exit.UNEXPECTED
 
 
 def _outcomes(source: Path | None) -> dict[str, Outcome]:

@@ -83,6 +83,7 @@ def _letter(alphabet: str, char: str) -> str:
 ACCENTS = {"¯": "overline", "^": "hat", "ˆ": "hat", "~": "tilde", "˜": "tilde", "˙": "dot", "→": "arrow"}
 LIMITS = frozenset("∑∏⋃⋂⨁")
 LIMIT_NAMES = frozenset(("lim", "max", "min", "sup", "inf", "Pr"))
+INTEGRALS = frozenset("∫∬∮")
 BARS = frozenset("|‖∥")
 
 
@@ -99,7 +100,7 @@ def _typst(node: ET.Element, *, small: bool = False) -> str:
     if tag in ("mi", "mn", "mo", "mtext", "mspace"):
         return _leaf(tag, node)
     if tag in ("math", "mrow", "semantics", "mpadded", "menclose", "mtd"):
-        return _joined(parts, small)
+        return f"lr({_joined(parts, small)})" if _grows(node, parts) else _joined(parts, small)
     if tag == "mstyle":
         return f"inline({_joined(parts, small)})" if node.get("displaystyle") == "false" else _joined(parts, small)
     if tag in _SCRIPTS:
@@ -113,6 +114,18 @@ def _typst(node: ET.Element, *, small: bool = False) -> str:
     if tag == "mtable":
         return _table(parts, small)
     raise FormulaError(f"the formula's MathML element <{tag}> has no typst form here")
+
+
+TALL = ("mfrac", "munder", "munderover", "mtable")
+UNBROKEN = 60
+"""Characters up to which brackets that grow, which no line end can break, are allowed."""
+
+
+def _grows(node: ET.Element, parts: list[ET.Element]) -> bool:
+    """Whether a row is a pair of brackets around something tall."""
+    if len(parts) < 2 or parts[0].get("form") != "prefix" or parts[-1].get("form") != "postfix":
+        return False
+    return len("".join(node.itertext())) <= UNBROKEN and any(n.tag.endswith(TALL) for n in node.iter())
 
 
 def _joined(parts: list[ET.Element], small: bool) -> str:
@@ -141,7 +154,8 @@ def _scripts(tag: str, parts: list[ET.Element], small: bool) -> str:
     if tag == "mover" and symbol in ACCENTS:
         return f"{ACCENTS[symbol]}({_typst(base, small=small)})"
     text = _typst(base, small=small) or '""'
-    if not small and (tag.startswith("munder") or (base.text or "") in LIMITS | LIMIT_NAMES):
+    limits = tag.startswith("munder") and base.text not in INTEGRALS
+    if not small and (limits or (base.text or "") in LIMITS | LIMIT_NAMES):
         text = f"limits({text})"
     named = zip(_SCRIPTS[tag], scripts, strict=True)
     return f"attach({text}, {', '.join(f'{place}: {_typst(script, small=True)}' for place, script in named)})"

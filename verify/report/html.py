@@ -22,8 +22,14 @@ with needs("report", "the HTML page"):
     from markupsafe import Markup, escape
 
 
-def page(report: Report, *, weights: bool = True, figures: Sequence[Mapping[str, str]] = ()) -> str:
-    """The whole page; `figures` have a name, svg, caption and command."""
+def page(
+    report: Report,
+    *,
+    weights: bool = True,
+    figures: Sequence[Mapping[str, str]] = (),
+    table: Sequence[Sequence[str]] = (),
+) -> str:
+    """The whole page; `figures` have a name, svg, caption and command, `table` is the sizes with their head."""
     chapters = book(report, weights=weights)
     outcomes = {c.claim.id: c.outcome for c in report.claims}
     return (
@@ -37,6 +43,7 @@ def page(report: Report, *, weights: bool = True, figures: Sequence[Mapping[str,
             words=WORDS,
             marks=MARKS,
             trusted=TRUSTED,
+            table=table,
             figures=[{**f, "svg": Markup(f["svg"])} for f in figures],
         )
     )

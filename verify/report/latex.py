@@ -31,13 +31,19 @@ WIDE = 110
 """Characters of LaTeX from which a line's brackets no longer grow, so that it can be broken."""
 
 
-def dumps(report: Report, *, weights: bool = True, figures: Sequence[tuple[str, str]] = ()) -> str:
-    """The whole text; `figures` are (path without suffix, caption)."""
+def dumps(
+    report: Report,
+    *,
+    weights: bool = True,
+    figures: Sequence[tuple[str, str]] = (),
+    table: Sequence[Sequence[str]] = (),
+) -> str:
+    """The whole text; `figures` are (path without suffix, caption), `table` the sizes with their head."""
     chapters = book(report, weights=weights)
     parts = [HEAD.replace("DIGEST", chapters.digest), _opening(chapters)]
     for _, name, members in chapters.families:
         parts += [f"\\section{{{text(name)}}}", *map(_entry, members)]
-    parts += [_errata(chapters), _beyond(chapters), _figures(figures), _trusted(chapters), "\\endgroup"]
+    parts += [_errata(chapters), _beyond(chapters), _table(table), _figures(figures), _trusted(chapters), "\\endgroup"]
     return "\n".join(filter(None, parts)) + "\n"
 
 
@@ -160,6 +166,13 @@ def _beyond(chapters: Book) -> str:
         f"{text(e.claim.title)}: \\textbf{{{e.outcome}}} (\\claimname{{{e.claim.id}}})" for e in chapters.extensions
     ]
     return f"\\section{{Beyond the paper}}\n{_items(lines)}" if lines else ""
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    body = " \\\\\n".join(" & ".join(map(text, row)) for row in rows)
+    return f"\\section{{Sizes}}\n\\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}\n{body}\n\\end{{tabular}}"
 
 
 def _figures(figures: Sequence[tuple[str, str]]) -> str:

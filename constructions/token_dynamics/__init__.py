@@ -1,1 +1,0 @@
-"""Token dynamics: the system on any number field, integrators, the two refinements, and phase pictures."""

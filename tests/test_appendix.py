@@ -1,0 +1,115 @@
+"""The appendix: a PDF with every claim of a run and its digest, figures without colour, and no partial output."""
+
+import re
+import shutil
+import subprocess
+import xml.etree.ElementTree as ET
+
+import pytest
+
+pytest.importorskip("typst")
+pytest.importorskip("matplotlib")
+
+from theorems.registry import claims
+from verify import cli
+from verify.check import Run
+from verify.report import appendix, book, data, figures, publish, sizes
+from verify.runner import Report, verify
+
+SELECTED = ("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed")
+FAST = "haar-wavelet"
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    return verify(SELECTED, Run())
+
+
+@pytest.fixture(scope="module")
+def files(report) -> publish.Files:
+    return publish.companion(report)
+
+
+def words(pdf: bytes) -> str:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext (poppler-utils) is not installed")
+    command = ["pdftotext", "-layout", "-", "-"]
+    return subprocess.run(command, input=pdf, capture_output=True, check=True).stdout.decode()
+
+
+def test_the_companion_is_a_pdf_a_page_latex_results_and_figures(files):
+    expected = {"appendix.pdf", "appendix.tex", "report.html", "report.json", *_figures(FAST)}
+    assert set(files) == expected
+    assert files["appendix.pdf"].startswith(b"%PDF")
+
+
+def _figures(name: str) -> list[str]:
+    return [f"figures/{name}.svg", f"figures/{name}.pdf"]
+
+
+def test_the_pdf_says_every_claim_its_outcome_its_replay_line_and_the_digest(files, report):
+    shown = re.sub(r"\s|\u200b", "", words(files["appendix.pdf"]))
+    assert data.digest(data.canonical(report)) in shown
+    for c in report.claims:
+        assert c.claim.id in shown
+        assert str(c.outcome) in shown
+        for e in c.evidence:
+            assert re.sub(r"\s", "", e.replay) in shown
+    for title in ("Errata", "Beyondthepaper", "Whatistrusted", "Reproduction"):
+        assert title in shown
+
+
+def test_every_erratum_stands_in_the_errata_with_all_its_parts(report):
+    chapters = book.book(report, weights=False)
+    listed = appendix.contents(chapters, (), ())["errata"]
+    assert [e["id"] for e in listed] == [c.claim.id for c in report.claims if c.claim.erratum]
+    assert all(set(e["fields"]) == {"Printed", "Fails at", "Reading", "Instead", "Survives"} for e in listed)
+
+
+def test_page_and_latex_show_the_figures_and_the_digest(files, report):
+    digest = data.digest(data.canonical(report))
+    assert digest in files["report.html"]
+    assert f'id="figure-{FAST}"' in files["report.html"]
+    assert f"\\includegraphics[width=.8\\linewidth]{{figures/{FAST}}}" in files["appendix.tex"]
+    assert digest in files["appendix.tex"]
+
+
+def test_a_figure_is_the_same_twice_and_has_no_colour():
+    one, two = (figures.draw(figures.figures()[FAST]) for _ in range(2))
+    assert one == two
+    ET.fromstring(one.svg)
+    for colour in re.findall(r"#([0-9a-fA-F]{6})\b", one.svg):
+        assert colour[:2] == colour[2:4] == colour[4:]
+
+
+def test_every_figure_is_about_claims_that_exist_and_has_its_command():
+    for name, figure in figures.figures().items():
+        assert set(figure.claims) <= set(claims())
+        assert f"figure {name} " in figure.command
+
+
+def test_the_table_of_sizes_counts_built_weights():
+    head, small, large = sizes.sizes(["mqar.thm2-step1"])
+    assert head == sizes.HEAD
+    assert [small[1], small[4]] == ["4", "4"]
+    assert [large[1], large[4]] == ["16", "16"]
+    assert int(small[3]) == 4 + sizes.VALUES
+
+
+def test_the_commands_of_the_reproduction_chapter_are_understood(files, tmp_path, capsys):
+    assert cli.main(["figure", FAST, "-o", str(tmp_path)]) == cli.Exit.EXPECTED
+    assert sorted(p.name for p in tmp_path.iterdir()) == [f"{FAST}.pdf", f"{FAST}.svg"]
+    for wrong in (["figure", "no-such", "-o", str(tmp_path)], ["figure", FAST], ["appendix"]):
+        assert cli.main(wrong) == cli.Exit.USAGE
+        assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_an_appendix_that_fails_half_way_leaves_the_old_one(tmp_path, monkeypatch, report, capsys):
+    source, folder = tmp_path / "report.json", tmp_path / "out"
+    source.write_text(data.dumps(report), encoding="utf-8")
+    folder.mkdir()
+    (folder / "appendix.pdf").write_text("old")
+    monkeypatch.setattr(publish.latex, "dumps", lambda *_, **__: 1 / 0)
+    assert cli.main(["appendix", "--from", str(source), "-o", str(folder)]) == cli.Exit.INTERNAL
+    assert [p.name for p in folder.iterdir()] == ["appendix.pdf"]
+    assert (folder / "appendix.pdf").read_text() == "old"

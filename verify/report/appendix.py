@@ -1,0 +1,146 @@
+"""The appendix as a PDF: the chapters of a report as data, set by typst from its Python package.
+
+The file is PDF/A, which refuses missing glyphs; typst's own fonts are used, so it looks the same on every machine.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from theorems.claim import Erratum
+from verify.evidence import Line
+from verify.report import citation
+from verify.report.book import TITLE, TRUSTED, WORDS, Book, Entry
+from verify.report.extras import needs
+from verify.report.figures import Drawn
+from verify.report.formula import typst as typst_math
+from verify.report.markup import is_formula, pieces
+
+MARK = {"true": "✓", "false": "✗", "unknown": "?"}
+SUBTITLE = (
+    "Each claim of Huang, Sarabia, Moudgil, Rodríguez, Zappella and Danieli (ICML 2025): its statement, its derivation "
+    "step by step, the weights that do what it says, and the evidence of one run."
+)
+REPRODUCTION = "Each line of this report comes from the run named on its first page; these commands make it again."
+SIZES = "What the constructions are made of, counted on the weights that were built for this report."
+
+
+def ready() -> None:
+    """Raises MissingExtra where a package is missing."""
+    with needs("report", "the PDF"):
+        import typst  # noqa: F401, PLC0415
+    typst_math("x")
+
+
+def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[str]] = ()) -> bytes:
+    """The whole PDF."""
+    ready()
+    import typst  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for figure in figures:
+            (folder / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")
+        content = contents(chapters, figures, sizes)
+        (folder / "data.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+        template = folder / "appendix.typ"
+        template.write_text((files("verify.report") / "templates/appendix.typ").read_text(encoding="utf-8"), "utf-8")
+        return typst.compile(template, root=folder, ignore_system_fonts=True, pdf_standards="a-2b")
+
+
+def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """All that the template shows."""
+    return {
+        "title": TITLE,
+        "subtitle": SUBTITLE,
+        "authors": citation.AUTHORS,
+        "citation": citation.text(chapters.digest),
+        "digest": chapters.digest,
+        "counts": chapters.counts,
+        "skipped": chapters.skipped,
+        "run": chapters.run,
+        "words": list(WORDS.items()),
+        "families": [{"name": name, "entries": list(map(_entry, members))} for _, name, members in chapters.families],
+        "errata": [_erratum(entry, e) for entry, e in chapters.errata],
+        "extensions": [_heading(e) for e in chapters.extensions],
+        "sizes": sizes,
+        "sizes_caption": _prose(SIZES),
+        "figures": [{"name": f.name, "file": f"{f.name}.svg", "caption": _prose(f.caption)} for f in figures],
+        "trusted": TRUSTED,
+        "cited": [{"source": _prose(source), "claims": list(map(_prose, by))} for source, by in chapters.cited],
+        "reproduction": REPRODUCTION,
+        "commands": _commands(figures, sizes),
+    }
+
+
+def _prose(text: str) -> list[dict[str, Any]]:
+    return [
+        {"kind": p.kind, "text": p.text, "pieces": _prose(p.text) if p.kind in ("sup", "sub") else []}
+        for p in pieces(text)
+    ]
+
+
+def _heading(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.claim.id,
+        "title": _prose(entry.claim.title),
+        "paper": entry.claim.paper,
+        "form": str(entry.claim.form),
+        "outcome": str(entry.outcome),
+        "expected": str(entry.claim.expected),
+        "as_expected": entry.as_expected,
+        "mark": entry.mark,
+    }
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return _heading(entry) | {
+        "lines": [typst_math(line) for line in entry.lines],
+        "hypotheses": list(map(_hypothesis, entry.claim.hypotheses)),
+        "depends_on": list(map(_prose, entry.claim.depends_on)),
+        "proofs": [{"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.steps],
+        "weights": entry.weights,
+        "pieces": [vars(p) | {"summary": _prose(p.summary)} for p in entry.pieces],
+        "command": entry.command,
+    }
+
+
+def _hypothesis(text: str) -> Mapping[str, Any]:
+    formula = is_formula(text)
+    return {"formula": formula, "typst": typst_math(text) if formula else "", "pieces": _prose(text)}
+
+
+def _step(line: Line) -> dict[str, Any]:
+    return {
+        "name": _prose(line.name),
+        "mark": MARK[line.truth],
+        "kind": line.kind,
+        "method": line.method,
+        "typst": typst_math(line.latex) if line.latex else "",
+        "statement": line.statement,
+        "because": _prose(line.because),
+    }
+
+
+def _erratum(entry: Entry, e: Erratum) -> dict[str, Any]:
+    fields = {"Printed": e.printed, "Fails at": e.instance, "Reading": e.reading}
+    fields |= {"Instead": e.instead, "Survives": e.survives}
+    replays = [p.replay for p in entry.pieces if p.replay]
+    return _heading(entry) | {"fields": {k: _prose(v) for k, v in fields.items()}, "replays": replays}
+
+
+def _commands(figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> list[tuple[Any, str]]:
+    lines = [
+        ("this report", "python -m verify appendix -o DIR"),
+        ("every claim", "python -m verify all"),
+        ("every claim, with the mutants that checks and steps must reject", "python -m verify all --controls"),
+        ("the graph of what rests on what", "python -m verify graph --output-format svg -o DIR"),
+        *([("the table of sizes", "python -m verify figure sizes -o DIR")] if sizes else []),
+        *((f"figure: {f.title}", f.command) for f in figures),
+    ]
+    return [(_prose(what), command) for what, command in lines]

@@ -1,0 +1,58 @@
+"""What `verify appendix` and `verify figure` write: every file of the companion, made before any is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from theorems.registry import claims
+from verify.report import appendix, data, figures, html, latex
+from verify.report.book import book
+from verify.report.figures import Drawn
+from verify.report.sizes import sizes
+from verify.runner import Report
+
+Files = dict[str, str | bytes]
+TABLE = "sizes"
+
+
+def ready() -> None:
+    """Raises MissingExtra where a package is missing."""
+    for part in (appendix, figures, html, latex):
+        part.ready()
+
+
+def companion(report: Report) -> Files:
+    """The PDF, its LaTeX version, the page, the results and the figures, by path inside the folder."""
+    shown = [c.claim.id for c in report.claims]
+    drawn, table, chapters = figures.draw_all(shown), sizes(shown), book(report)
+    inputs = [(f"figures/{f.name}", f.caption) for f in drawn]
+    on_page = [{"name": f.name, "svg": f.svg, "caption": f.caption, "command": f.command} for f in drawn]
+    files: Files = {
+        "appendix.pdf": appendix.pdf(chapters, drawn, table),
+        "appendix.tex": latex.dumps(report, figures=inputs, table=table),
+        "report.html": html.page(report, figures=on_page, table=table),
+        "report.json": data.dumps(report),
+    }
+    for figure in drawn:
+        files |= _vectors(figure, "figures/")
+    return files
+
+
+def figure_files(name: str) -> Files:
+    """One figure, or the table of sizes. Raises KeyError if there is none of that name."""
+    if name == TABLE:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(sizes(claims()))
+        return {f"{TABLE}.csv": text.getvalue()}
+    return _vectors(figures.draw(figures.figures()[name]), "")
+
+
+def names() -> list[str]:
+    """All that `figure_files` takes."""
+    return [*figures.figures(), TABLE]
+
+
+def _vectors(figure: Drawn, folder: str) -> Files:
+    head = '<?xml version="1.0" encoding="utf-8"?>\n'
+    return {f"{folder}{figure.name}.svg": head + figure.svg, f"{folder}{figure.name}.pdf": figure.pdf}
