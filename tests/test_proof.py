@@ -107,6 +107,25 @@ def test_a_part_without_an_enclosure_is_named():
         enclose(sp.zeta(3, evaluate=False))
 
 
+@pytest.mark.parametrize(
+    ("integral", "exact"),
+    [
+        (sp.Integral(sp.Pow(sp.Symbol("u") ** 2, sp.S.Half), (sp.Symbol("u"), -1, 1)), sp.S.One),
+        (sp.Integral(sp.sqrt(1 - y**2), (y, -1, 1)), sp.pi / 2),
+        (sp.Integral(sp.log(y), (y, 0, 1)), -sp.S.One),
+        (
+            sp.Integral(sp.log(1 + sp.exp(-100 * y)), (y, 0, 1)),
+            (sp.pi**2 / 12 + sp.polylog(2, -sp.exp(-100))) / 100,
+        ),
+    ],
+    ids=str,
+)
+def test_quadrature_encloses_integrals_whose_integrand_has_a_branch_cut(integral, exact):
+    difference = enclose(integral) - enclose(exact)
+    assert difference.contains(0)
+    assert float(difference.rad()) < 1e-9
+
+
 def test_an_identity_sympy_cannot_reduce_is_unknown_not_false():
     k = sp.Symbol("k", integer=True, positive=True)
     lengths = sp.Sum(sp.zeta(j + 2), (j, 1, k))

@@ -32,6 +32,9 @@ _METHODS: dict[Any, str] = {
     sp.acos: "acos", sp.atan: "atan", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.atanh: "atanh",
     sp.asinh: "asinh", sp.erf: "erf", sp.erfc: "erfc", sp.gamma: "gamma", sp.LambertW: "lambertw", sp.sec: "sec",
 }  # fmt: skip
+_CUT_ELSEWHERE = frozenset({sp.asin, sp.acos, sp.atan, sp.atanh, sp.asinh, sp.LambertW})
+_ANALYTIC = sp.Dummy("quadrature asks for analyticity")
+"""In an environment where certified quadrature is at work: whether a ball that meets a branch cut must be refused."""
 
 
 class NotEnclosed(ValueError):
@@ -127,7 +130,7 @@ def _walk(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     if handler is not None:
         return handler(e, env, kind)
     if e.func in _METHODS:
-        return getattr(_walk(e.args[0], env, kind), _METHODS[e.func])()
+        return _elementary(e, _walk(e.args[0], env, kind), env)
     if isinstance(e, AppliedUndef):
         return kind(_noise(e, [_walk(a, env, kind) for a in e.args]))
     if e is sp.pi:
@@ -154,13 +157,25 @@ def _fold(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     return handler
 
 
+def _elementary(e: sp.Basic, argument: Any, env: Mapping[sp.Basic, Any]) -> Any:
+    """A function of one argument; inside quadrature not a number where it may fail to be analytic."""
+    if _ANALYTIC in env and isinstance(argument, acb):
+        if e.func is sp.log:
+            return argument.log(analytic=bool(env[_ANALYTIC]))
+        if env[_ANALYTIC] and e.func in _CUT_ELSEWHERE:
+            return acb("nan")
+    return getattr(argument, _METHODS[e.func])()
+
+
 def _power(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     base, exponent = _walk(e.args[0], env, kind), e.args[1]
     if exponent.is_Integer:
         return base ** int(exponent)
+    cut = {"analytic": bool(env[_ANALYTIC])} if _ANALYTIC in env and isinstance(base, acb) else {}
     if exponent == sp.S.Half:
-        return base.sqrt()
-    return base ** _walk(exponent, env, kind)
+        return base.sqrt(**cut)
+    power = _walk(exponent, env, kind)
+    return base.pow(power, **cut) if cut else base**power
 
 
 def _integer(e: sp.Basic, env: Mapping[sp.Basic, Any]) -> int:
@@ -221,8 +236,10 @@ def _absolute(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
 
 
 def _polylog(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
-    order = _walk(e.args[0], env, kind)
-    return _walk(e.args[1], env, kind).polylog(order)
+    order, z = _walk(e.args[0], env, kind), _walk(e.args[1], env, kind)
+    if isinstance(z, acb) and env.get(_ANALYTIC) and not (abs(z) < 1 or z.real < 1 or z.imag != 0):
+        return acb("nan")  # the ball may meet the cut [1, ∞)
+    return z.polylog(order)
 
 
 def _evaluated(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
@@ -239,8 +256,8 @@ def _integral(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     if e.function.has(sp.Piecewise, sp.Abs, sp.Max, sp.Min, sp.Heaviside):
         raise NotEnclosed(f"split {e} at its kinks first: quadrature needs an analytic integrand")
 
-    def integrand(z: acb, _derivatives: bool) -> acb:
-        return _walk(e.function, {**env, variable: z}, acb)
+    def integrand(z: acb, analytic: bool) -> acb:
+        return _walk(e.function, {**env, variable: z, _ANALYTIC: int(analytic)}, acb)
 
     value = acb.integral(integrand, _walk(low, env, acb), _walk(high, env, acb))
     return value if kind is acb else value.real
