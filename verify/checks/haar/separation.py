@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from constructions.haar import Steps
-from verify.check import Check, Examination, Finding, Property, Run, Score
+from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
 from verify.evidence import Kind
 
 NODES = 40
@@ -36,23 +36,25 @@ def simple_bound(n: int) -> float:
     return float(1 / (np.pi**2 * (2 * n + 1)))
 
 
+@cache
+def _nodes(jump: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points on both sides of the jump, square roots of their weights, and the target there."""
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    pieces = [(0.0, jump), (jump, 1.0)]
+    s = np.concatenate([(b - a) / 2 * x + (a + b) / 2 for a, b in pieces])
+    weight = np.concatenate([(b - a) / 2 * w for a, b in pieces])
+    return s, np.sqrt(weight), (s < jump).astype(float)
+
+
 @dataclass(frozen=True)
 class Fit:
     """Least squares for 1_[0,p) by N exponentials on [0, 1]."""
 
     jump: float
 
-    def nodes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Points, square roots of their weights, and the target there."""
-        x, w = np.polynomial.legendre.leggauss(NODES)
-        pieces = [(0.0, self.jump), (self.jump, 1.0)]
-        s = np.concatenate([(b - a) / 2 * x + (a + b) / 2 for a, b in pieces])
-        weight = np.concatenate([(b - a) / 2 * w for a, b in pieces])
-        return s, np.sqrt(weight), (s < self.jump).astype(float)
-
     def squared_error(self, exponents: np.ndarray, count: int) -> tuple[float, np.ndarray]:
         """‖target − best combination‖² and its gradient in the real and imaginary parts of the exponents."""
-        s, root, target = self.nodes()
+        s, root, target = _nodes(self.jump)
         basis = _real_basis(s, exponents, count)
         q, r = np.linalg.qr(basis * root[:, None])  # no SVD: its threads cost ten times the work at this size
         coefficients = np.linalg.solve(r + 1e-14 * np.eye(len(r)), q.T @ (target * root))
@@ -127,7 +129,7 @@ class LowerBound:
 
 def _table_look(subject: LowerBound, run: Run) -> Finding:
     """For every N up to 16: bound ≤ best optimised ≤ Fourier."""
-    starts = 2 if run.tier.value == "quick" else 12
+    starts = 3 if run.tier is Tier.QUICK else 12
     figures: dict[str, float | str] = {}
     for n in range(1, LARGEST + 1):
         best, bound = best_error(0.5, n, starts, run.seed), subject.bound(n)
