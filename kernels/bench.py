@@ -167,12 +167,10 @@ def ssd_recurrent(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Ten
 
 def linearity(rounds: int, device: str) -> dict[str, Any]:
     """The exponent of S6 forward's cost in L, by least squares in logarithms."""
-    medians = {}
-    for length in LENGTHS:
-        inputs = arguments(Size(1, length, 64, 16), device)
-        with torch.no_grad():
-            medians[length] = side_by_side({"ours": _forward(ops.selective_scan, inputs)}, rounds, device)["ours"]
-    exponent = np.polyfit(np.log(list(medians)), np.log(list(medians.values())), 1)[0]
+    inputs = {length: arguments(Size(1, length, 64, 16), device) for length in LENGTHS}
+    with torch.no_grad():
+        medians = side_by_side({str(k): _forward(ops.selective_scan, v) for k, v in inputs.items()}, rounds, device)
+    exponent = np.polyfit(np.log(LENGTHS), np.log(list(medians.values())), 1)[0]
     return {"milliseconds": medians, "exponent": float(exponent)}
 
 

@@ -59,3 +59,10 @@ def check_group_count(name: str, groups: int, channels: int, channel_name: str) 
     """Raise ValueError unless the channels split evenly into groups."""
     if channels % groups:
         raise ValueError(f"{name} has {groups} groups, which do not divide {channel_name} = {channels}.")
+
+
+def check_sizes(**sizes: int) -> None:
+    """Raise ValueError for a size below 1: `d_state must be at least 1, not -3.`"""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ValueError(f"{name} must be at least 1, not {size}.")

@@ -67,7 +67,7 @@ def selective_scan(
     seq_idx: Tensor | None = None,
 ) -> Any:
     """`kernels.ops.selective_scan`, compiled, with gradients."""
-    options = _options(delta_softplus, seq_idx)
+    options = _Options(delta_softplus, fresh_starts(seq_idx), return_last_state)
     groups = max((M.shape[1] for M in (B, C) if M.ndim == 4), default=1)
     B, B_gain = _matrix_and_gain(B, u, groups)
     C, C_gain = _matrix_and_gain(C, u, groups)
@@ -90,17 +90,15 @@ def selective_scan_delta_t(
 ) -> Any:
     """`kernels.ops.selective_scan_delta_t`, compiled, with gradients."""
     B, C = (with_groups(M, 1) for M in (B, C))
-    y, last = _run(u, _options(False, seq_idx), (u, u, A, B, C, D, z, None, initial_state, None, None, delta))
+    options = _Options(False, fresh_starts(seq_idx), return_last_state)
+    y, last = _run(u, options, (u, u, A, B, C, D, z, None, initial_state, None, None, delta))
     return (y, last) if return_last_state else y
 
 
 class _Options(NamedTuple):
     softplus: bool
     fresh: Tensor
-
-
-def _options(softplus: bool, seq_idx: Tensor | None) -> _Options:
-    return _Options(softplus, fresh_starts(seq_idx))
+    last_state: bool  # else it is of size 0
 
 
 def _matrix_and_gain(M: Tensor, u: Tensor, groups: int) -> tuple[Tensor, Tensor | None]:
@@ -122,8 +120,8 @@ class _SelectiveScan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, options: _Options, *tensors: Tensor | None) -> tuple[Tensor, Tensor]:
         scan = _arguments(options, tensors)
-        y, last = np.empty_like(scan.u), np.empty((scan.u.shape[0], *scan.A.shape), scan.u.dtype)
-        nothing = np.empty((0, 0, 0), y.dtype)
+        y, nothing = np.empty_like(scan.u), np.empty((0, 0, 0), scan.u.dtype)
+        last = np.empty((scan.u.shape[0], *scan.A.shape), y.dtype) if options.last_state else nothing
         training = any(ctx.needs_input_grad)
         checkpoints = np.empty(_checkpoint_shape(scan), y.dtype) if training else nothing
         ungated = np.empty_like(y) if training and scan.z.size else nothing

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from kernels.checks import check_sizes
 from kernels.mamba import Factory, Mamba
 
 
@@ -68,6 +69,7 @@ class MambaLM(nn.Module):
         **mixer_options: Any,
     ) -> None:
         super().__init__()
+        check_sizes(vocab_size=vocab_size, d_model=d_model, n_layer=n_layer)
         factory: Factory = {"device": device, "dtype": dtype}
         layers = [
             _Layer(mixer(d_model, **mixer_options, **factory), RMSNorm(d_model, norm_epsilon, **factory))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kernels import ops
+from kernels.checks import check_sizes
 
 Factory = dict[str, Any]
 
@@ -42,6 +43,7 @@ class GatedMixer(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        check_sizes(d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand)
         self.factory: Factory = {"device": device, "dtype": dtype}
         self.d_model, self.d_state, self.d_conv, self.backend = d_model, d_state, d_conv, backend
         self.d_inner = d_inner or expand * d_model

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kernels import ops
+from kernels.checks import check_group_count, check_sizes
 from kernels.mamba import Factory, State, convolve, depthwise_conv1d, log_uniform, softplus_inverse, wide
 
 
@@ -38,6 +39,7 @@ class Mamba2(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
+        check_sizes(d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand, headdim=headdim, ngroups=ngroups)
         factory: Factory = {"device": device, "dtype": dtype}
         self.d_model, self.d_state, self.d_conv, self.backend = d_model, d_state, d_conv, backend
         self.d_inner = d_inner or expand * d_model
@@ -45,6 +47,7 @@ class Mamba2(nn.Module):
         if self.d_inner % headdim:
             raise ValueError(f"headdim = {headdim} must divide d_inner = {self.d_inner}.")
         self.nheads = self.d_inner // headdim
+        check_group_count("B", ngroups, self.nheads, "nheads")
         self.conv_dim = self.d_inner + 2 * ngroups * d_state
         self.in_proj = nn.Linear(d_model, self.d_inner + self.conv_dim + self.nheads, bias=bias, **factory)
         self.conv1d = depthwise_conv1d(self.conv_dim, d_conv, conv_bias, factory)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kernels import ops
+from kernels.checks import check_sizes
 from kernels.mamba import Factory, softplus
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -28,6 +29,7 @@ class Taps(nn.Module):
 
     def __init__(self, channels: int, width: int, activation: str, backend: str, factory: Factory) -> None:
         super().__init__()
+        check_sizes(channels=channels, d_conv=width)
         self.activation, self.backend = activation, backend
         self.weight = nn.Parameter(torch.randn(channels, width, **factory) / math.sqrt(width))
         self.bias = nn.Parameter(torch.zeros(channels, **factory))
@@ -53,6 +55,10 @@ class PaperBlock(nn.Module):
         factory: Factory,
     ) -> None:
         super().__init__()
+        check_sizes(d=d)
+        for name in (activation, delta_activation):
+            if name not in ACTIVATIONS:
+                raise ValueError(f"There is no activation {name!r}; choose from {', '.join(ACTIVATIONS)}.")
         self.activation, self.delta_activation, self.backend = activation, delta_activation, backend
         self.gate = nn.Linear(d, d_out, bias=bias, **factory) if gate else None
 

@@ -1,7 +1,8 @@
 """Sixteen-lane vectors inside numba, so that a compiled scan keeps its state in registers and its exp in vectors.
 
 LLVM maps a vector onto whatever the processor has. Elementary functions are polynomials with a stated accuracy:
-exp(0) = 1 and exp(tiny) = 1 exactly, results stay accurate into the subnormals, NaN stays NaN.
+exp(0) = 1 and exp(tiny) = 1 exactly, results stay accurate into the subnormals, NaN stays NaN. Numba's cache does not
+notice a change here: after one, delete kernels/__pycache__.
 """
 
 # mypy: disable-error-code="call-arg,var-annotated"

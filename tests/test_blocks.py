@@ -1,5 +1,7 @@
 """Torch modules: official names and shapes, equal to the definition on the same weights, decoded step by step."""
 
+import inspect
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from kernels import blocks, ops, semantics
 from kernels.error_bounds import contains, rounding
 
+unchecked_conv = inspect.unwrap(ops.causal_conv1d)
 quick = settings(max_examples=12, deadline=None)
 
 BLOCKS = {
@@ -227,3 +230,22 @@ def test_convolution_continues_from_its_final_states():
     head, states = ops.causal_conv1d(x[..., :2], weight, return_final_states=True)
     tail = ops.causal_conv1d(x[..., 2:], weight, initial_states=states)
     assert torch.equal(torch.cat([head, tail], -1), ops.causal_conv1d(x, weight))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: blocks.Mamba(0), "d_model must be at least 1, not 0"),
+        (lambda: blocks.Mamba(4, d_state=-3), "d_state must be at least 1, not -3"),
+        (lambda: blocks.Mamba2(4, headdim=3), "headdim = 3 must divide d_inner = 8"),
+        (lambda: blocks.Mamba2(4, headdim=4, ngroups=3), "3 groups, which do not divide nheads = 2"),
+        (lambda: blocks.MambaS4D(4, discretization="bilinear"), "discretization must be 'zoh' or 'euler'"),
+        (lambda: blocks.PaperMamba(4, 2, activation="tanh"), "no activation 'tanh'; choose from identity"),
+        (lambda: blocks.MambaLM(-1, 4), "vocab_size must be at least 1, not -1"),
+        (lambda: unchecked_conv(torch.ones(1, 2, 3), torch.ones(3, 4)), r"weight must have shape \(dim, width\) = \(2"),
+        (lambda: unchecked_conv(torch.ones(1, 2, 3), torch.ones(2, 4), activation="tanh"), "activation must be None"),
+    ],
+)
+def test_impossible_sizes_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -168,6 +168,60 @@ def test_integers_without_decay_are_summed_exactly(dtype):
     assert torch.equal(y, 2 * u.cumsum(-1))
 
 
+# ----------------------------------------------------------------------------------------- mutants
+
+
+def _shifted(arguments):
+    return arguments | {"B": arguments["B"].roll(1, -1)}
+
+
+def _held(arguments):
+    """B by channel, times (e^ΔA − 1)/ΔA: what zero-order hold would write."""
+    delta = torch.nn.functional.softplus(arguments["delta"] + arguments["delta_bias"][:, None])
+    exponent = delta[:, :, None] * arguments["A"][..., None]
+    return arguments["B"][:, None] * torch.expm1(exponent) / exponent
+
+
+def _without_softplus_tail(arguments):
+    """Δ as log(1 + e^x) in float32: 17 % off at −15, 0 below −16.64."""
+    raw = arguments["delta"] + arguments["delta_bias"][:, None] - 14
+    naive = torch.log(1 + torch.exp(raw))
+    return arguments | {"delta": naive, "delta_softplus": False, "delta_bias": None}
+
+
+MUTANTS = {
+    "B and C swapped": lambda a: a | {"B": a["C"], "C": a["B"]},
+    "D forgotten": lambda a: a | {"D": None},
+    "gate forgotten": lambda a: a | {"z": None},
+    "x and z swapped": lambda a: a | {"u": a["z"], "z": a["u"]},
+    "softplus forgotten": lambda a: a | {"delta_softplus": False},
+    "bias forgotten": lambda a: a | {"delta_bias": None},
+    "B one token late": _shifted,
+    "A one bit off": lambda a: a | {"A": a["A"] * (1 + 2.0**-16)},
+    "Δ in bfloat16": lambda a: a | {"delta": a["delta"].bfloat16().float()},
+    "zero-order hold for Euler": lambda a: a | {"B": _held(a)},
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_error_bound_rejects_a_wrong_scan(name):
+    present = frozenset({"D", "z", "delta_bias"})
+    arguments = ScanCase(1, 8, 20, 3, 1, torch.float32, 5, present, "contiguous").arguments
+    arguments["B"] = arguments["B"][:, 0]
+    assert bound(arguments).ratio(scan(arguments)) <= 1
+    assert bound(arguments).ratio(scan(MUTANTS[name](arguments))) > 1
+
+
+def test_the_error_bound_rejects_a_naive_softplus():
+    present = frozenset({"D", "z", "delta_bias"})
+    arguments = ScanCase(1, 8, 20, 3, 1, torch.float32, 5, present, "contiguous").arguments
+    small = arguments | {"delta": arguments["delta"] - 14, "D": None}
+    del small["D"]
+    wrong = _without_softplus_tail(arguments) | {"D": None}
+    assert bound(small).ratio(scan(small)) <= 1
+    assert bound(small).ratio(scan(wrong)) > 1
+
+
 # ------------------------------------------------------------------------------- elementary functions
 
 _POINTS = {np.float32: (-104.0, 88.7), np.float64: (-745.0, 709.7)}
