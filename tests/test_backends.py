@@ -1,10 +1,13 @@
 """Interchangeable backends: registered, forced, and someone else's kernel under every block."""
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 import torch
 
+import kernels
 from kernels import backends, blocks, ops
 
 
@@ -40,3 +43,14 @@ def test_unknown_operations_and_backends_are_named():
     backends.register_backend("scan only", {"selective_scan": print})
     with pytest.raises(ValueError, match="has no causal_conv1d; it has selective_scan"):
         inspect.unwrap(ops.causal_conv1d)(torch.ones(1, 1, 1), torch.ones(1, 1), backend="scan only")
+
+
+def test_the_package_offers_its_names_and_loads_torch_only_for_them():
+    program = (
+        "import sys, kernels; assert 'torch' not in sys.modules; kernels.selective_scan; assert 'torch' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+    assert kernels.Mamba is blocks.Mamba
+    assert all(hasattr(kernels, name) for name in kernels.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Mamba3'"):
+        _ = kernels.Mamba3
