@@ -5,6 +5,7 @@ Beside the weights it carries what they are claimed to compute, in closed form, 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from html import escape
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import nn
 
 from constructions.compile import MixerDescription, Weights, a_log
 from constructions.exact import Index
+from constructions.explain import explain_mixer
 from constructions.modules import empty_module
 from constructions.tasks import Vocabulary
 from kernels import semantics
@@ -107,3 +109,10 @@ class Construction:
         module = empty_module(self.target, self.hyperparameters, self.description.activation, dtype, backend)
         module.load_state_dict(weights, strict=True)
         return module.requires_grad_(False).eval().to(device)
+
+    def _repr_html_(self) -> str:
+        """The weights by channel, for a notebook."""
+        sizes = ", ".join(f"{name} = {size}" for name, size in self.hyperparameters.items())
+        lines = escape("\n".join(explain_mixer(self.description)))
+        head = f"<code>{escape(self.claim)}</code> in the target <code>{self.target}</code>: {sizes}"
+        return f"<p>{head}</p><pre>{lines}</pre>"

@@ -37,3 +37,12 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def small_report():
+    """One quick run with controls: a proof with a figure, a disproof, and a counterexample with its replay line."""
+    from verify.check import Run
+    from verify.runner import verify
+
+    return verify(("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"), Run(), controls=True)

@@ -12,22 +12,20 @@ pytest.importorskip("matplotlib")
 
 from theorems.registry import claims
 from verify import cli
-from verify.check import Run
 from verify.report import appendix, book, data, figures, publish, sizes
-from verify.runner import Report, verify
+from verify.runner import Report
 
-SELECTED = ("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed")
 FAST = "haar-wavelet"
 
 
-@pytest.fixture(scope="module")
-def report() -> Report:
-    return verify(SELECTED, Run())
+@pytest.fixture
+def report(small_report) -> Report:
+    return small_report
 
 
 @pytest.fixture(scope="module")
-def files(report) -> publish.Files:
-    return publish.companion(report)
+def files(small_report) -> publish.Files:
+    return publish.companion(small_report)
 
 
 def words(pdf: bytes) -> str:

@@ -1,3 +1,30 @@
-"""Evidence on the claims of a paper: run it, and read it as data."""
+"""Evidence on the claims of a paper, as data: `verify.run(["mqar.thm2-step1"])` is a report that a notebook shows."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from verify.runner import Report
+
+__all__ = ["__version__", "run"]
 __version__ = "0.1.0"
+
+
+def run(
+    selected: str | Iterable[str] = "all",
+    *,
+    tier: str = "quick",
+    seed: int = 0,
+    device: str = "cpu",
+    controls: bool = False,
+) -> Report:
+    """The report on some claims and on what they rest on; `report["mqar.thm2-step1"]` is one claim's.
+
+    `tier` is quick, full or gpu; `controls` also runs every mutant. Raises ValueError for an unknown claim, tier or
+    device, saying what to do.
+    """
+    from verify.api import gather  # noqa: PLC0415 - it takes torch, which the command line does not always need
+
+    return gather(selected, tier=tier, seed=seed, device=device, controls=controls)

@@ -25,7 +25,6 @@ from theorems.claim import Outcome
 from theorems.registry import claims
 from verify.check import Run, Sizes, Tier
 from verify.checks import all_checks
-from verify.evidence import ClaimReport
 from verify.report import data, explain, graph, paper_map, readme, text
 from verify.report.extras import MissingExtra
 from verify.report.files import CannotWrite, write
@@ -346,13 +345,3 @@ def _bar(total: int) -> Iterator:
             progress.update(task, description=name, advance=1)
 
         yield advance
-
-
-def run_report(selected: Sequence[str], run: Run | None = None, *, controls: bool = False) -> Report:
-    """The report on some claims as data. Raises UsageError for an unknown claim."""
-    return verify(_selected(selected, ""), run or Run(), controls=controls)
-
-
-def claim_report(report: Report, claim_id: str) -> ClaimReport:
-    """One claim of a report. Raises KeyError if it is not in it."""
-    return {c.claim.id: c for c in report.claims}[claim_id]

@@ -74,6 +74,12 @@ class ClaimReport:
         """Whether the outcome is the one the claim records, and no piece contradicts it."""
         return self.outcome is self.claim.expected and all(e.holds is not False for e in self.evidence)
 
+    def _repr_html_(self) -> str:
+        """The claim in full, for a notebook."""
+        from verify.report.html import claim_fragment  # noqa: PLC0415 - reports build on evidence, and html is an extra
+
+        return claim_fragment(self)
+
 
 _STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.PROVED)
 

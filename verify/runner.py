@@ -53,6 +53,16 @@ class Report:
         """Whether every outcome is the expected one and every mutant was rejected."""
         return not self.unexpected and not self.survivors
 
+    def __getitem__(self, claim_id: str) -> ClaimReport:
+        """One claim's report. Raises KeyError if it did not run."""
+        return {c.claim.id: c for c in self.claims}[claim_id]
+
+    def _repr_html_(self) -> str:
+        """The claims as a table, for a notebook."""
+        from verify.report.html import fragment  # noqa: PLC0415 - reports build on runs, and html is an extra
+
+        return fragment(self)
+
 
 def with_dependencies(selected: Iterable[str]) -> list[str]:
     """The selected claims and all that they rest on, dependencies first."""
