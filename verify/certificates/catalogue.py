@@ -1,0 +1,87 @@
+"""Every certificate that can be made: the subjects by claim and target, and the frozen set that the report quotes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verify.certificates import recall
+from verify.certificates.argument import canonical
+from verify.certificates.certificate import Subject, check, make
+from verify.certificates.enclose import Undecided
+
+FOLDER = Path("certificates")
+FAMILIES = (recall,)
+
+
+def subjects() -> dict[str, tuple[str, ...]]:
+    """The targets of every claim that can be certified."""
+    return {claim: targets for family in FAMILIES for claim, targets in family.TARGETS.items()}
+
+
+def subject(claim: str, target: str) -> Subject:
+    """The subject of a claim and a target. Raises ValueError for an unknown one."""
+    for family in FAMILIES:
+        if target in family.TARGETS.get(claim, ()):
+            return family.subject(claim, target)
+    known = "; ".join(f"{name} for {', '.join(targets)}" for name, targets in subjects().items())
+    raise ValueError(f"There is no certificate of {claim} for {target}: choose one of {known}.")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One certificate of the frozen set."""
+
+    claim: str
+    target: str
+    dtype: str
+    sizes: dict[str, int]
+
+    @property
+    def name(self) -> str:
+        """Its file name."""
+        sizes = "_".join(str(size) for size in self.sizes.values())
+        return f"{self.claim}_{self.target}_{self.dtype}_{sizes}.json"
+
+    def make(self) -> dict[str, Any]:
+        """The certificate. Raises Undecided or ValueError."""
+        return make(subject(self.claim, self.target), self.sizes, self.dtype)
+
+
+def frozen() -> Iterator[Entry]:
+    """The frozen set."""
+    for family in FAMILIES:
+        for claim, target, dtype, sizes in family.FROZEN:
+            yield Entry(claim, target, dtype, sizes)
+
+
+def text(certificate: dict[str, Any]) -> str:
+    """The file's content."""
+    return canonical(certificate)
+
+
+def recheck(content: str) -> dict[str, Any]:
+    """The certificate of a file, compared with what this code base ships and encloses. Raises Refused."""
+    return check(content, subject)
+
+
+def longest(claim: str, target: str, dtype: str, sizes: dict[str, int], name: str = "input_seq_len") -> int:
+    """The largest value of one size at which the argument still closes; 0 where it never does.
+
+    Doubles and bisects: every step that depends on a length is monotone in it.
+    """
+
+    def closes(size: int) -> bool:
+        try:
+            make(subject(claim, target), {**sizes, name: size}, dtype)
+        except Undecided:
+            return False
+        return True
+
+    low, high = (sizes[name], 2 * sizes[name]) if closes(sizes[name]) else (0, sizes[name])
+    while low and closes(high):
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if closes(middle) else (low, middle)
+    return low
