@@ -1,4 +1,5 @@
-"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`, `graph`, `figure NAME`, `appendix`.
+"""The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`, `graph`, `figure NAME`, `appendix`,
+`certify CLAIM`, `check FILE…`.
 
 Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error, 4 wrong usage, 5 nothing ran.
 """
@@ -80,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         "words",
         nargs="+",
         metavar="all | CLAIM… | list | explain CLAIM | …",
-        help="what to do (also: graph, figure NAME, appendix)",
+        help="what to do (also: graph, figure NAME, appendix, certify CLAIM, check FILE…)",
     )
     add("-k", metavar="TEXT", default="", help="only claims whose id or title contains TEXT")
     add("-x", action="store_true", help="stop at the first claim that is not as expected")
@@ -94,6 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--input-seq-len", type=int, metavar="L", help="…length…")
     add("--num-kv-pairs", type=int, metavar="K", help="…and pairs (all three together)")
     add("--kernel", metavar="MODULE:FUNCTION", help="run all numeric evidence on this selective_scan (or OPERATION=…)")
+    add("--sizes", nargs="+", default=[], metavar="NAME=N", help="certify at these sizes (default: the frozen set)")
+    add("--target", help="certify only this target")
+    add("--longest", action="store_true", help="certify: also find the largest input_seq_len that the argument covers")
     add("--output-format", choices=[*FORMATS, *GRAPHS], default="text", help="default: text; graph: dot, mermaid, svg")
     add("--from", dest="source", type=Path, metavar="FILE", help="render a report.json instead of running")
     add("-o", dest="output", type=Path, metavar="DIR", help="write the report into DIR as well")
@@ -103,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _dispatch(args: argparse.Namespace, console: Console) -> int:
     command, *rest = args.words
+    if command in ("certify", "check"):
+        return _certificates(command, rest, args, console)
     if command == "list":
         return _list(_selected(rest or ["all"], args.k), console)
     if command == "graph":
@@ -133,7 +139,8 @@ def _selected(words: Sequence[str], keyword: str) -> list[str]:
 
 
 def _closest(word: str) -> str:
-    near = get_close_matches(word, [*claims(), "all", "list", "explain", "graph", "figure", "appendix"], n=1)
+    words = [*claims(), "all", "list", "explain", "graph", "figure", "appendix", "certify", "check"]
+    near = get_close_matches(word, words, n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
 
@@ -190,6 +197,28 @@ def _function(path: str) -> Callable:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as reason:
         raise UsageError(f"--kernel takes MODULE:FUNCTION, and '{path}' is none ({reason})") from reason
+
+
+# --- certificates ------------------------------------------------------------------------------------------------
+
+
+def _certificates(command: str, words: list[str], args: argparse.Namespace, console: Console) -> int:
+    from verify.certificates import commands  # noqa: PLC0415 - torch is loaded only where it is needed
+
+    if command == "check":
+        if not words:
+            raise UsageError("name the certificates to check, as in `python -m verify check certificates/*.json`")
+        return Exit.EXPECTED if commands.check(words, console) else Exit.UNEXPECTED
+    if len(words) != 1:
+        raise UsageError("name one claim to certify, or `all`, as in `python -m verify certify mqar.thm2-step1`")
+    try:
+        wanted = commands.entries(words[0], args.target, args.dtype, args.sizes)
+        decided = commands.certify(wanted, args.output, console, longest=args.longest)
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
+    if not wanted:
+        return Exit.NOTHING
+    return Exit.EXPECTED if decided else Exit.UNEXPECTED
 
 
 # --- what is done ------------------------------------------------------------------------------------------------

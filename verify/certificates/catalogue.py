@@ -1,7 +1,7 @@
 """Every certificate that can be made: the subjects by claim and target, and the frozen set that the report quotes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,23 +65,25 @@ def recheck(content: str) -> dict[str, Any]:
     return check(content, subject)
 
 
-def longest(claim: str, target: str, dtype: str, sizes: dict[str, int], name: str = "input_seq_len") -> int:
+def longest(entry: Entry, name: str = "input_seq_len") -> int:
     """The largest value of one size at which the argument still closes; 0 where it never does.
 
     Doubles and bisects: every step that depends on a length is monotone in it.
     """
+    if name not in entry.sizes:
+        raise ValueError(f"{entry.claim} has no size {name}.")
 
     def closes(size: int) -> bool:
         try:
-            make(subject(claim, target), {**sizes, name: size}, dtype)
+            replace(entry, sizes={**entry.sizes, name: size}).make()
         except Undecided:
             return False
         return True
 
-    low, high = (sizes[name], 2 * sizes[name]) if closes(sizes[name]) else (0, sizes[name])
+    low, high = (entry.sizes[name], 2 * entry.sizes[name]) if closes(entry.sizes[name]) else (0, entry.sizes[name])
     while low and closes(high):
         low, high = high, 2 * high
-    while high - low > 1:
+    while low and high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if closes(middle) else (low, middle)
     return low

@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from kernels.error_bounds import ELEMENTARY_ULPS
 from verify.certificates.argument import POSITIVE, Argument, TensorLayout, canonical, digest
 from verify.certificates.enclose import Evaluation, Interval, Undecided, decide, evaluation
 
 Tensors = Mapping[str, np.ndarray]
 FIELDS = {"dtype", "sizes", "weights", "sha256", "enclosures", "hash"}
-LIMITS = {"ulps": 4}  # what the elementary functions are good for: kernels.error_bounds.ELEMENTARY_ULPS
+LIMITS = {"ulps": ELEMENTARY_ULPS}  # what the elementary functions of every backend are good for
 
 
 @dataclass(frozen=True)

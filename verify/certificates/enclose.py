@@ -22,6 +22,10 @@ class Undecided(Exception):
     """No precision decides: an enclosure overlaps the threshold, or a rounding error has no bound."""
 
 
+class Disproved(Undecided):
+    """An enclosure lies wholly on the wrong side of its threshold: the argument's worst case does not hold."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """[low, high]; each end is a ball around it."""
@@ -149,7 +153,8 @@ class Evaluation:
 
 def evaluation(dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction]) -> Evaluation:
     """The sizes and the weights, exactly, at Arb's current precision."""
-    return Evaluation(dtype, {name: Interval.of(value) for name, value in {**sizes, **weights}.items()})
+    numbers: dict[str, int | Fraction] = {**sizes, **weights}
+    return Evaluation(dtype, {name: Interval.of(value) for name, value in numbers.items()})
 
 
 def enclose(
@@ -163,15 +168,21 @@ def enclose(
         return {step.name: found.known[step.name] for step in argument.steps}
 
 
-def holds(interval: Interval, relation: str) -> bool:
-    """Whether the whole interval satisfies the closing relation."""
-    return bool(interval.low > 0) if relation == POSITIVE else bool(interval.high <= 0)
+def holds(interval: Interval, relation: str) -> bool | None:
+    """Whether the whole interval satisfies the closing relation; None where only a part of it may."""
+    positive, not_positive = bool(interval.low > 0), bool(interval.high <= 0)
+    if not (positive or not_positive):
+        return None
+    return positive if relation == POSITIVE else not_positive
 
 
 def decide(
     argument: Argument, dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction]
 ) -> dict[str, Interval]:
-    """The enclosures at the first precision that closes the argument. Raises Undecided where none does."""
+    """The enclosures at the first precision that closes the argument.
+
+    Raises Undecided where none does, Disproved where an inequality is shown to fail.
+    """
     reason = ""
     for prec in PRECISIONS:
         try:
@@ -186,9 +197,13 @@ def decide(
 
 
 def _open(argument: Argument, found: Mapping[str, Interval]) -> str:
-    """The first closing inequality that its enclosure leaves open; nothing where all are shown."""
+    """The first closing inequality that its enclosure leaves open; nothing where all are shown. Raises Disproved."""
+    left = ""
     for name, relation in argument.closing:
-        if not holds(found[name], relation):
-            low, high = found[name].decimals()
-            return f"'{name}' lies between {low} and {high}, which does not show it to be {relation}"
-    return ""
+        low, high = (f"{float(end):.6g}" for end in found[name].ends())
+        truth = holds(found[name], relation)
+        if truth is False:
+            raise Disproved(f"'{name}' lies between {low} and {high}: it is not {relation}")
+        if truth is None:
+            left = left or f"'{name}' lies between {low} and {high}: it is not shown to be {relation}"
+    return left

@@ -61,7 +61,7 @@ REDUCTION = (
     "the mixer belongs to token first_key + c; any other channel is 0 at all times.",
     "Convolution: after a token i and at a token j only the channels of i and j are not 0. A key's channel is "
     "'previous' one token late, 'current' at the key, 'repeated' at a key directly after itself. A value's channel is "
-    "'value' at the value and 0 one token late.",
+    "'value' at the value and 0 one token late; at a value directly after itself it may be more, but writes nothing.",
     "Writes: the readout reads the value channels alone. Their rows of the state change at values only, where B_t is 0 "
     "unless a key stood directly before; then the row of the value gains 'write' in the column of that key. So row v, "
     "column k of the state is a sum over the places where v directly follows k, each kept by a factor within 'kept'.",
@@ -70,10 +70,11 @@ REDUCTION = (
     "for v = v(q) and else 0, and its one write has an age below input_seq_len. Let i be the token before q. If it is "
     "a key, then H2 at position t - 1 gives likewise n(i, v) = 1 for v = v(i) if i is one of the k_1 ... k_p, and "
     "otherwise 0; no other token before q contributes to C_t.",
-    "Worst cases: logit v is C_t[q] S[v, q] + C_t[i] S[v, i]. If i is no key, or a key that stores nothing, the right "
-    "logit is at least 'right' and all others are 0. If v(i) differs from v(q), the right one is at least 'right', "
-    "that of v(i) at most 'wrong', all others 0. If v(i) = v(q), the right one is at least 'right', since what is "
-    "added is not negative and rounding is monotone. If i = q, the right one is at least 'right_repeated', all others "
+    "Worst cases: logit v is C_t[q] S[v, q] + C_t[i] S[v, i], times the gate where there is one. If i is no key, or"
+    " a key that stores nothing, the right logit is at least 'right' and all others are 0. If v(i) differs from "
+    "v(q), the right one is at least 'right', that of v(i) at most 'wrong', all others 0. If v(i) = v(q), the right"
+    " one is at least 'right', since what is added is not negative and rounding is monotone. If i = q, the right "
+    "one is at least 'repeated', all others "
     "0. This is every case, for every number of pairs, order of the pairs and assignment of values.",
 )
 GATED = (
@@ -82,8 +83,8 @@ GATED = (
 )
 RESIDUAL = (
     "Residual and norms: at a query the residual is the key's own one-hot, 0 at all values, and the head reads values "
-    "only. The final norm multiplies all logits of a position by one positive factor, rounded twice each; 'right' and "
-    "'wrong' bound them before that factor and after the two roundings.",
+    "only. The final norm multiplies all logits of a position by one positive factor, rounding each; 'right', 'wrong' "
+    "and 'repeated' bound the rounded logits, divided by that factor, which is 'scale'.",
 )
 
 
@@ -203,6 +204,7 @@ def _relu_codes() -> tuple[Step, ...]:
         "current": channel("tap_current", "key"),
         "repeated": repeated,
         "value": channel("tap_current", "value_weight"),
+        "value_again": total(channel("tap_previous", "value_weight"), channel("tap_current", "value_weight")),
     }
     return (
         Step("silent", "bias", "a channel that sees none of its tokens, before ReLU"),
@@ -212,9 +214,9 @@ def _relu_codes() -> tuple[Step, ...]:
     )
 
 
-def _scan() -> tuple[Step, ...]:
+def _scan(largest_value: str) -> tuple[Step, ...]:
     per_step: Expression = ["hull", 1, ["near", 1, "decay"]]
-    codes = add(add("previous", "current"), add("repeated", "value"))
+    codes = add(add("previous", "current"), add("repeated", largest_value))
     return (
         Step("kept", ["pow", per_step, "input_seq_len"], "what is left of 1 at any age: a product and a sum a step"),
         Step("write", product(product("step_size", "value"), "previous"), "Delta u B, in the column of the key before"),
@@ -278,11 +280,11 @@ def _argument(target: str) -> Argument:
     ideal = (Step("input", 1, "a one-hot embedding"),)
     direct = tuple(Step(name, f"read_{name}", "the head copies the readout") for name in ("right", "wrong", "repeated"))
     parts = {
-        "paper": (_paper_tensors(), (*_relu_codes(), *_scan(), *direct), ()),
-        "official": (_official_tensors(), (*ideal, *_silu_codes(), *_scan(), *_gated_logits("")), GATED),
+        "paper": (_paper_tensors(), (*_relu_codes(), *_scan("value_again"), *direct), ()),
+        "official": (_official_tensors(), (*ideal, *_silu_codes(), *_scan("value"), *_gated_logits("")), GATED),
         "language_model": (
             _language_model_tensors(),
-            (*_normed_input(), *_silu_codes(), *_scan(), *_gated_logits("_mixed"), *_normed_logits()),
+            (*_normed_input(), *_silu_codes(), *_scan("value"), *_gated_logits("_mixed"), *_normed_logits()),
             (*GATED, *RESIDUAL),
         ),
     }

@@ -1,4 +1,4 @@
-"""The numeric checks, one file a family; each lists its CHECKS."""
+"""The numeric checks, one file a family and one for the certificates of all; each lists its CHECKS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from verify.check import Check
 def all_checks() -> dict[str, tuple[Check, ...]]:
     """Checks by claim id. Raises ValueError for a check of no claim, or two of one name."""
     found: dict[str, list[Check]] = {claim: [] for claim in claims()}
-    for family in FAMILIES:
+    for family in (*FAMILIES, "certificates"):
         if find_spec(f"verify.checks.{family}") is None:
             continue
         for check in import_module(f"verify.checks.{family}").CHECKS:

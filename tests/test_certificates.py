@@ -1,0 +1,370 @@
+"""Certificates: both checkers accept the frozen set and refuse every change; the arguments describe the networks."""
+
+import ast
+import copy
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import flint
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import check_certificate as alone
+from constructions import mqar
+from constructions.mqar import Codes
+from constructions.tasks import Vocabulary, answers
+from kernels.fields import BALL, RATIONAL
+from verify.certificates import catalogue, commands, recall
+from verify.certificates.argument import canonical, digest
+from verify.certificates.catalogue import Entry
+from verify.certificates.certificate import Refused, Subject, make
+from verify.certificates.enclose import Disproved, Undecided
+from verify.checks.recall import least_margins
+
+ROOT = Path(__file__).parent.parent
+FROZEN = list(catalogue.frozen())
+SMALL = {"vocab_size": 64, "input_seq_len": 64, "num_kv_pairs": 8}
+
+
+@cache
+def small_text(target: str = "language_model") -> str:
+    return catalogue.text(Entry(recall.CLAIM, target, "float32", SMALL).make())
+
+
+def reasons(text: str) -> list[str]:
+    """Why each checker refuses; fails where one accepts."""
+    found = []
+    for check, refusal in ((alone.check, alone.Refused), (catalogue.recheck, Refused)):
+        with pytest.raises(refusal) as caught:
+            check(text)
+        found.append(str(caught.value))
+    return found
+
+
+def rehashed(certificate: dict) -> str:
+    content = {name: part for name, part in certificate.items() if name != "hash"}
+    return canonical({**content, "hash": digest(content)})
+
+
+# ------------------------------------------------------------------------------------------- the frozen set
+
+
+def test_the_folder_holds_the_frozen_set_and_nothing_else():
+    assert {path.name for path in (ROOT / "certificates").iterdir()} == {entry.name for entry in FROZEN}
+
+
+@pytest.mark.parametrize("entry", FROZEN, ids=lambda entry: entry.name)
+def test_both_checkers_accept_every_frozen_certificate(entry):
+    text = (ROOT / "certificates" / entry.name).read_text()
+    assert entry.claim in alone.check(text)
+    found = catalogue.recheck(text)
+    assert (found["claim"], found["target"], found["dtype"]) == (entry.claim, entry.target, entry.dtype)
+    assert entry.sizes.items() <= found["sizes"].items()
+
+
+def test_the_stand_alone_checker_lists_exactly_the_arguments_of_the_code():
+    known = {
+        f"{c} {t}": digest(catalogue.subject(c, t).argument.prose())
+        for c, ts in catalogue.subjects().items()
+        for t in ts
+    }
+    assert known == alone.ARGUMENTS
+
+
+def test_the_stand_alone_checker_is_short_and_imports_the_standard_library_alone():
+    source = (ROOT / "check_certificate.py").read_text()
+    assert len(source.splitlines()) <= 200
+    modules = {n.module or "" for n in ast.walk(ast.parse(source)) if isinstance(n, ast.ImportFrom)}
+    modules |= {a.name for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Import) for a in n.names}
+    assert modules <= sys.stdlib_module_names
+
+
+def test_the_stand_alone_checker_runs_alone_and_tells_by_its_exit_code(tmp_path):
+    script, good, bad = (tmp_path / name for name in ("check.py", "good.json", "bad.json"))
+    script.write_text((ROOT / "check_certificate.py").read_text())
+    good.write_text(small_text())
+    bad.write_text(small_text().replace('"ulps": 4', '"ulps": 3'))
+    runs = [
+        subprocess.run([sys.executable, "-I", script, p], capture_output=True, text=True, check=False)
+        for p in (good, bad)
+    ]
+    assert [run.returncode for run in runs] == [0, 1]
+    assert runs[0].stdout.startswith("yes")
+    assert "hash" in runs[1].stdout
+
+
+# ----------------------------------------------------------------------------------------- what is refused
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_one_digit_changed_anywhere_is_refused_by_both_checkers_with_the_reason(data):
+    text = small_text()
+    digits = [i for i, character in enumerate(text) if character.isdigit()]
+    position = data.draw(st.sampled_from(digits))
+    changed = data.draw(st.sampled_from(sorted(set("0123456789") - {text[position]})))
+    assert all(reasons(text[:position] + changed + text[position + 1 :]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_one_character_changed_removed_or_added_anywhere_is_refused(data):
+    text = small_text()
+    position = data.draw(st.integers(0, len(text) - 1))
+    inserted = data.draw(st.sampled_from(["", " ", "x", "7", "\n", '"', text[position] * 2]))
+    reasons(text[:position] + inserted + text[position + 1 :]) if inserted != text[position] else None
+
+
+NAMES = sorted(json.loads(small_text())["enclosures"])
+WEIGHTS = sorted(json.loads(small_text())["weights"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_forged_enclosure_is_refused_even_with_a_right_hash(name):
+    certificate = json.loads(small_text())
+    certificate["enclosures"][name][0] = certificate["enclosures"][name][1]
+    for reason in reasons(rehashed(certificate)):
+        assert f"step '{name}'" in reason
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_a_forged_weight_is_refused_even_with_a_right_hash(name):
+    certificate = json.loads(small_text())
+    weight = np.nextafter(np.float32(float.fromhex(certificate["weights"][name])), np.float32(100))
+    certificate["weights"][name] = float(weight).hex()
+    ours, theirs = reasons(rehashed(certificate))
+    assert "digest" in ours
+    assert "weights" in theirs
+
+
+@pytest.mark.parametrize("size", ["vocab_size", "input_seq_len", "num_keys", "num_values", "first_key", "dt_rank"])
+def test_a_larger_size_is_refused_even_with_a_right_hash(size):
+    certificate = json.loads(small_text())
+    certificate["sizes"][size] += 1
+    reasons(rehashed(certificate))
+
+
+def test_more_pairs_than_keys_is_refused_even_with_a_right_hash():
+    certificate = json.loads(small_text())
+    certificate["sizes"]["num_kv_pairs"] = certificate["sizes"]["num_keys"] + 1
+    certificate["sizes"]["input_seq_len"] = 4096
+    assert "enough keys" in reasons(rehashed(certificate))[0]
+
+
+def test_another_argument_is_refused_even_with_a_right_hash():
+    for change in ({"closing": []}, {"steps": [["margin", 1, ""]], "closing": [["margin", "> 0"]]}, {"statement": "."}):
+        for reason in reasons(rehashed({**json.loads(small_text()), **change})):
+            assert "argument" in reason
+
+
+@pytest.mark.parametrize("text", ["", "{}\n", "[]\n", "null\n", '{"hash": 1}\n', "nonsense"])
+def test_what_is_no_certificate_is_refused_in_a_sentence(text):
+    assert all(reasons(text))
+
+
+# -------------------------------------------------------------------- undecided is not false, false is not undecided
+
+
+def test_a_length_beyond_the_largest_is_undecided():
+    entry = Entry(recall.CLAIM, "official", "float32", SMALL)
+    largest = catalogue.longest(entry)
+    assert largest > 4096
+    with pytest.raises(Undecided) as caught:
+        replace(entry, sizes={**SMALL, "input_seq_len": largest + 1}).make()
+    assert not isinstance(caught.value, Disproved)
+
+
+def _tampered(target: str, codes: Codes) -> Subject:
+    def tensors(sizes, dtype):
+        vocabulary = Vocabulary.paper(sizes["num_kv_pairs"], sizes["vocab_size"] - sizes["num_kv_pairs"])
+        return mqar.theorem2_step1(vocabulary, target, codes=codes).to(recall.FIELDS[dtype])
+
+    return replace(catalogue.subject(recall.CLAIM, target), tensors=tensors)
+
+
+def test_codes_whose_adjacent_margin_is_negative_are_disproved():
+    with pytest.raises(Disproved, match="margin"):
+        make(_tampered("official", Codes("silu", previous=3, current=1)), SMALL, "float32")
+
+
+def test_codes_whose_adjacent_margin_is_zero_are_undecided():
+    with pytest.raises(Undecided) as caught:
+        make(_tampered("official", Codes("silu", previous=2, current=2)), SMALL, "float32")
+    assert not isinstance(caught.value, Disproved)
+
+
+def test_a_tensor_that_is_not_laid_out_as_the_argument_says_gets_no_certificate():
+    honest = catalogue.subject(recall.CLAIM, "official")
+
+    def tensors(sizes, dtype):
+        found = dict(honest.tensors(sizes, dtype))
+        found["mixer.D"] = found["mixer.D"].copy()
+        found["mixer.D"][-1] = 1e-30
+        return found
+
+    with pytest.raises(ValueError, match=r"mixer\.D"):
+        make(replace(honest, tensors=tensors), SMALL, "float32")
+
+
+# --------------------------------------------------------------- the arguments describe the networks they are about
+
+
+ADJACENT, SAME_VALUE, SAME_KEY, ISOLATED = [1, 0], [2, 0], [0, 0], [0]
+
+
+def _sequence(num_keys: int, query: list[int], length: int) -> list[int]:
+    """Keys 0 … store: 0 → v0, 1 → v1, 2 → v0; noise up to the query, at the end of the sequence."""
+    values = [num_keys, num_keys + 1, num_keys, *([num_keys + 1] * (num_keys - 3))]
+    context = [token for pair in zip(range(num_keys), values, strict=True) for token in pair]
+    return [*context, *([num_keys + 1] * (length - len(context) - len(query))), *query]
+
+
+@pytest.mark.parametrize("target", ["paper", "official"])
+@pytest.mark.parametrize(("query", "right"), [(ADJACENT, "right"), (ISOLATED, "right"), (SAME_KEY, "repeated")])
+def test_the_steps_enclose_the_logits_of_the_block_s_definition_and_of_its_kernels(target, query, right):
+    sizes = {"vocab_size": 6, "num_kv_pairs": 3, "input_seq_len": 12}
+    certificate = Entry(recall.CLAIM, target, "float32", sizes).make()
+    bounds = {name: [Fraction(end) for end in ends] for name, ends in certificate["enclosures"].items()}
+    network = mqar.build(recall.CLAIM, target, num_kv_pairs=3, vocab_size=6)
+    tokens = np.array(_sequence(3, query, 12))
+    field = RATIONAL if target == "paper" else BALL
+    shipped = {name: field.array(w.astype(object)) for name, w in network.to(recall.FIELDS["float32"]).items()}
+    exact = [_fraction(x) for x in _run(network, field, shipped, tokens)[-1]]
+    kernel = [Fraction(float(x)) for x in network.module(torch.float32)(torch.from_numpy(tokens)[None])[0, -1]]
+    for logits in (exact, kernel):
+        assert bounds[right][0] <= logits[3] <= bounds[right][1]
+        assert (bounds["wrong"][0] <= logits[4] <= bounds["wrong"][1]) if query == ADJACENT else logits[4] == 0
+        assert all(abs(logits[i]) < Fraction(1, 10**30) for i in (0, 1, 2, 5))
+    if query == ADJACENT:
+        assert bounds["margin"][0] <= kernel[3] - kernel[4] <= bounds["margin"][1]
+
+
+def _run(network, field, weights, tokens):
+    return replace(network, weights={n: _Given(w) for n, w in weights.items()}).run(field, tokens)
+
+
+class _Given:
+    """A weight that is already a field's array."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def to(self, field):
+        return self.array
+
+
+def _fraction(x) -> Fraction:
+    return x if isinstance(x, Fraction) else Fraction(float(x.mid()))
+
+
+@pytest.mark.parametrize("target", ["paper", "official", "language_model"])
+def test_the_float32_kernels_answer_long_sequences_with_at_least_the_certified_margin(target):
+    pairs, length = 8, 512
+    sizes = {"vocab_size": 32, "num_kv_pairs": pairs, "input_seq_len": length}
+    certificate = Entry(recall.CLAIM, target, "float32", sizes).make()
+    network = mqar.build(recall.CLAIM, target, num_kv_pairs=pairs, vocab_size=32)
+    keys, values = list(network.vocabulary.keys)[:pairs], list(network.vocabulary.values)
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(4):
+        stored = rng.choice(values, pairs)
+        context = np.stack([rng.permutation(keys), stored], 1).reshape(-1)
+        noise = rng.choice(values, length - 2 * pairs - 40)
+        rows.append(np.concatenate([context, noise, rng.choice(keys, 40)]))
+    tokens = np.array(rows)
+    scores = network.module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
+    margins = least_margins(scores, answers(tokens, network.vocabulary, pairs))
+    scale = float(certificate["enclosures"]["scale"][0]) if target == "language_model" else 1
+    assert (margins >= float(certificate["enclosures"]["margin"][0]) * scale).all()
+    if target != "language_model":
+        assert margins.min() <= float(certificate["enclosures"]["margin"][1])  # the worst case is met
+
+
+# ---------------------------------------------------------------------------------------- the two arithmetics
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.fractions(min_value=-45, max_value=45, max_denominator=10**6))
+def test_the_stand_alone_exp_and_log_are_enclosures_that_agree_with_arb(x):
+    with flint.ctx.workprec(256):
+        true = flint.arb(flint.fmpq(x.numerator, x.denominator))
+        _agree(alone.exp_of(x), true.exp())
+        if x > 0:
+            _agree(alone.log_of(x), true.log())
+
+
+def _agree(ends: tuple[Fraction, Fraction], ball: flint.arb) -> None:
+    """The two enclosures overlap, and the stand-alone one is narrow."""
+    middle, radius = (_exact(part) for part in (ball.mid(), ball.rad()))
+    assert ends[0] <= middle + radius
+    assert middle - radius <= ends[1]
+    assert 0 <= ends[1] - ends[0] < Fraction(1, 10**40)
+
+
+def _exact(point: flint.arb) -> Fraction:
+    mantissa, exponent = point.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+# --------------------------------------------------------------------------------------------- the command line
+
+
+def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
+    from verify.cli import main
+
+    sizes = [f"{name}={size}" for name, size in SMALL.items()]
+    assert main(["certify", recall.CLAIM, "-o", str(tmp_path), "--sizes", *sizes]) == 0
+    paths = sorted(map(str, tmp_path.iterdir()))
+    assert len(paths) == 3
+    assert main(["check", *paths]) == 0
+    Path(paths[0]).write_text(Path(paths[0]).read_text().replace("e-2", "e-3", 1))
+    assert main(["check", *paths]) == 1
+    assert "no: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["certify"],
+        ["certify", "mqar.lem4"],
+        ["certify", recall.CLAIM, "--sizes", "vocab_size"],
+        ["certify", recall.CLAIM, "--sizes", "vocab_size=4"],
+        ["certify", recall.CLAIM, "--target", "nowhere", "--sizes", "vocab_size=4"],
+        ["certify", "all", "--sizes", "vocab_size=4"],
+        ["check"],
+    ],
+)
+def test_what_cannot_be_certified_is_told_in_one_sentence(words, capsys):
+    from verify.cli import main
+
+    assert main(words) == 4
+    error = capsys.readouterr().err
+    assert error.startswith("verify: ")
+    assert error.count("\n") == 1
+
+
+def test_a_file_that_cannot_be_read_is_no_certificate(tmp_path, capsys):
+    from verify.cli import main
+
+    assert main(["check", str(tmp_path / "missing.json")]) == 1
+    assert "cannot be read" in capsys.readouterr().out
+
+
+def test_an_undecided_size_is_told_and_exits_with_1(capsys):
+    from verify.cli import main
+
+    words = ["vocab_size=8", "num_kv_pairs=2", "input_seq_len=9999999"]
+    assert main(["certify", recall.CLAIM, "--target", "paper", "--sizes", *words]) == 1
+    assert "undecided" in capsys.readouterr().out
+
+
+def test_the_entries_of_a_claim_without_sizes_are_its_frozen_set():
+    assert commands.entries("all", None, None, ()) == FROZEN
+    assert copy.copy(FROZEN[0]) in commands.entries(recall.CLAIM, "paper", "float32", ())

@@ -1,0 +1,103 @@
+"""CERTIFIED evidence: the worst case over all inputs of stated sizes, of the shipped weights, exact and as floats.
+
+A check makes the certificate anew; its mutants are networks whose worst case is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from verify.certificates import catalogue
+from verify.certificates.certificate import Subject, make
+from verify.certificates.enclose import Disproved, Undecided
+from verify.check import Check, Examination, Finding, Run
+from verify.evidence import Kind
+
+Tamper = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A subject at some sizes; `changes` alter weights by the end of their name."""
+
+    claim: str
+    target: str
+    dtype: str
+    sizes: Mapping[str, int]
+    changes: Mapping[str, Tamper] | None = None
+
+    def subject(self) -> Subject:
+        """The subject, its tensors changed."""
+        honest = catalogue.subject(self.claim, self.target)
+
+        def tensors(sizes: Mapping[str, int], dtype: str) -> dict[str, np.ndarray]:
+            return {name: self._changed(name, w) for name, w in honest.tensors(sizes, dtype).items()}
+
+        return replace(honest, tensors=tensors)
+
+    def _changed(self, name: str, weight: np.ndarray) -> np.ndarray:
+        for ending, change in (self.changes or {}).items():
+            if name.endswith(ending):
+                return change(weight.copy())
+        return weight
+
+
+def _look(certified: Certified, run: Run) -> Finding:
+    """Make the certificate: it holds, or an inequality is shown to fail, or nothing is decided."""
+    facts: dict[str, str | int] = {"target": certified.target, "dtype": certified.dtype, **certified.sizes}
+    try:
+        certificate = make(certified.subject(), certified.sizes, certified.dtype)
+    except Disproved as reason:
+        return Finding(False, str(reason), facts)
+    except Undecided as reason:
+        return Finding(None, f"undecided: {reason}", facts)
+    ends = {f"least {name}": float(certificate["enclosures"][name][0]) for name, _ in certificate["closing"]}
+    return Finding(True, "", {**facts, "certificate": certificate["hash"][:16]}, ends)
+
+
+def _taps_swapped(weight: np.ndarray) -> np.ndarray:
+    """The last two taps of every channel that looks back."""
+    flat = weight.reshape(weight.shape[0], -1)
+    looks_back = flat[:, -2] != 0
+    flat[looks_back, -2:] = flat[looks_back, :-3:-1]
+    return weight
+
+
+def _gate_negated(weight: np.ndarray) -> np.ndarray:
+    half = weight.shape[0] // 2
+    weight[half:] *= -1
+    return weight
+
+
+def _mutants(certified: Certified) -> dict[str, Certified]:
+    if certified.target == "paper":
+        changes: dict[str, dict[str, Tamper]] = {
+            "conv taps swapped": {"conv.weight": _taps_swapped},
+            "ReLU threshold broken": {"conv.bias": np.zeros_like},
+        }
+    else:
+        changes = {"gate negated": {"in_proj.weight": _gate_negated}}
+    return {name: replace(certified, changes=change) for name, change in changes.items()}
+
+
+def _check(entry: catalogue.Entry) -> Examination:
+    certified = Certified(entry.claim, entry.target, entry.dtype, entry.sizes)
+    return Examination(
+        claim=entry.claim,
+        name=f"certificate-{entry.target.replace('_', '-')}-{entry.dtype}",
+        kind=Kind.CERTIFIED,
+        subject=certified,
+        mutants=_mutants(certified),
+        look=_look,
+    )
+
+
+def _largest() -> dict[tuple[str, str, str], catalogue.Entry]:
+    """The frozen set's largest entry of each claim, target and dtype, which is its last."""
+    return {(entry.claim, entry.target, entry.dtype): entry for entry in catalogue.frozen()}
+
+
+CHECKS: tuple[Check, ...] = tuple(_check(entry) for entry in _largest().values())
