@@ -15,7 +15,6 @@ from constructions.haar import (
     Steps,
     Wavelet,
     describe_claim,
-    discrete_wavelet,
     full_basis,
     keep_nth,
     mamba1_haar,
@@ -95,12 +94,6 @@ def test_keep_nth_is_exact_in_float32_by_definition_and_on_kernels(n, vocab_size
 def test_token_zero_does_not_exist():
     with pytest.raises(ValueError, match="counted from 1"):
         keep_nth(0, 4)
-
-
-def test_a_discrete_wavelet_reads_its_coefficient():
-    x = np.random.default_rng(0).standard_normal(30)
-    found = discrete_wavelet(FLOAT64, x, (3, 7, 11), 60)[10:]
-    assert np.abs(found - (x[2:6].sum() - x[6:10].sum())).max() < 20 * np.exp(-30) * np.abs(x).sum() + 1e-12
 
 
 def test_a_certified_integral_contains_a_riemann_sum():

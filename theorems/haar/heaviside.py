@@ -261,9 +261,17 @@ INTEGRATE = Cited(
 )
 
 
+def pointwise() -> tuple[Step, ...]:
+    """Both tails vanish: g/B → H at every s (H(0) = 1), uniformly at a distance u from t̂."""
+    return (
+        Limit(name="g/B → 0 left of t̂", expression=sp.exp(-W * u**2 / 2), variable=W, point=sp.oo, value=sp.S.Zero),
+        Limit(name="g/B → 1 right of t̂, and at t̂", expression=KAPPA / W, variable=W, point=sp.oo, value=sp.S.Zero),
+    )
+
+
 def _amended() -> Proof:
     tails = (CLOSED, REFLECTION, RAMP, *left_tail(), LI_NEGATIVE, LI_LEAST, *right_tail(), EXP_DECREASES, LINEAR)
-    return Proof(steps=(*tails, *gaussian(), *cross_terms(), OVERLAP, INTEGRATE, *choice_of_w()))
+    return Proof(steps=(*tails, *pointwise(), *gaussian(), *cross_terms(), OVERLAP, INTEGRATE, *choice_of_w()))
 
 
 a = sp.Symbol("a", positive=True)

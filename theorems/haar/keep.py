@@ -111,6 +111,13 @@ def _two_channels() -> Proof:
                 given=(small,),
             ),
             Bound(
+                name="one step alone: at most 9z/4 over all positions, so a wavelet 9z",
+                because="s < c: z/(1 − z); s ≥ c: Σ_i z^{2i+1}/(1 − z²); a wavelet has weights 1, −2, 1",
+                claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 9 * z / 4),
+                given=(small,),
+                also_wrong=(Bound(name="2z", claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 2 * z), given=(small,)),),
+            ),
+            Bound(
                 name="all errors together are at most 5z",
                 because="s < n: z/(1 − z); s = n: z from the second, z/(1 − z²) from the first; s > n: z/(1 − z²)²",
                 claim=sp.Le(total, 5 * z),

@@ -13,7 +13,7 @@ import z3
 from flint import arb
 from hypothesis import strategies as st
 
-from constructions.haar import keep_nth, keep_two_channels
+from constructions.haar import discrete_wavelet, keep_nth, keep_two_channels
 from constructions.haar.blocks import UNIT
 from constructions.haar.keep import SLOPE
 from kernels import ops, semantics
@@ -163,6 +163,66 @@ BOUNDS = (
 )
 
 
+# --- Theorem 1 on integers --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WaveletCase:
+    """A signal of small integers, three places of it in increasing order, and the slope of the gates."""
+
+    signal: list[int]
+    places: list[int]
+    slope: int
+
+
+@dataclass(frozen=True)
+class DiscreteWavelet:
+    """Three discretised S6 functions and the bound factor·e^{−W/2}·max|x| on what they read."""
+
+    read: Callable[..., np.ndarray] = discrete_wavelet
+    factor: int = 9
+
+
+def _wavelet_cases(subject: DiscreteWavelet, run: Run) -> st.SearchStrategy[WaveletCase]:
+    signals = st.lists(st.integers(-9, 9), min_size=3, max_size=20)
+    return signals.flatmap(
+        lambda s: st.builds(
+            WaveletCase,
+            st.just(s),
+            st.lists(st.integers(1, len(s)), min_size=3, max_size=3, unique=True).map(sorted),
+            st.integers(4, 60),
+        )
+    )
+
+
+def _wavelet_score(subject: DiscreteWavelet, case: WaveletCase, run: Run) -> Score:
+    """Worst |y_t − Σψx|/bound over t ≥ c, on balls; the wavelet is 1 on [a, b), −1 on [b, c)."""
+    a, b, c = case.places
+    wanted = sum(case.signal[a - 1 : b - 1]) - sum(case.signal[b - 1 : c - 1])
+    errors = [abs(y - wanted) for y in subject.read(BALL, BALL.array(case.signal), case.places, case.slope)[c - 1 :]]
+    bound = subject.factor * (arb(-case.slope) / 2).exp() * max(1, largest(case.signal))
+    return Score(max(float((error / bound).upper()) for error in errors), "error/bound")
+
+
+def _wrong_middle(f: Field, x: np.ndarray, places: list[int], slope: int) -> np.ndarray:
+    return discrete_wavelet(f, x, (places[0], places[1] + 1, places[2]), slope)
+
+
+WAVELET: Property = Property(
+    claim="haar.cor2-amended",
+    name="discrete-wavelet",
+    subject=DiscreteWavelet(),
+    mutants={
+        "middle one token late": DiscreteWavelet(_wrong_middle),
+        "slope W − 4 under the bound of W": DiscreteWavelet(lambda f, x, p, w: discrete_wavelet(f, x, p, w - 4)),
+    },
+    cases=_wavelet_cases,
+    score=_wavelet_score,
+    case_type=WaveletCase,
+    facts={"field": "Arb balls"},
+)
+
+
 # --- float32, every n, on the real kernel -----------------------------------------------------------------------------
 
 
@@ -295,4 +355,4 @@ EXHAUSTIVE = Examination(
     look=_best_look,
 )
 
-CHECKS: tuple[Check, ...] = (*BOUNDS, EVERY_N, BLOCK, EXHAUSTIVE)
+CHECKS: tuple[Check, ...] = (*BOUNDS, WAVELET, EVERY_N, BLOCK, EXHAUSTIVE)

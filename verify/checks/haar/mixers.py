@@ -14,11 +14,11 @@ import torch
 from flint import arb
 from hypothesis import strategies as st
 
-from constructions.haar import mamba1_haar, wavelet
+from constructions.haar import discrete_step, mamba1_haar, wavelet
 from constructions.haar.transform import clock_block
 from kernels import ops, semantics
 from kernels.error_bounds import ELEMENTARY_ULPS
-from kernels.fields import BALL
+from kernels.fields import BALL, RATIONAL, Field
 from verify.check import Check, Examination, Finding, Property, Run, Score
 from verify.checks.haar.transform import changed
 from verify.evidence import Kind
@@ -67,6 +67,35 @@ CLOCK: Property = Property(
     score=_clock_score,
     case_type=ClockCase,
     facts={"field": "Arb balls"},
+)
+
+
+@dataclass(frozen=True)
+class PlainClock:
+    """The state matrix of Proposition 1: 0."""
+
+    A: Fraction = Fraction(0)
+    step_power: int = 1
+
+
+def _plain_score(subject: PlainClock, case: ClockCase, run: Run) -> Score:
+    """How many of h_1 … h_L differ from Δ₀t, in exact rationals."""
+    step = Fraction(case.step, 16)
+    ones = RATIONAL.array(np.ones((case.length, 1), dtype=int))
+    delta = RATIONAL.array([[step**subject.step_power]] * case.length)
+    h = semantics.selective_scan(RATIONAL, ones, delta, RATIONAL.array([[subject.A]]), ones, ones)[:, 0]
+    return Score(float(sum(h[t - 1] != step * t for t in range(1, case.length + 1))), "mismatches")
+
+
+PLAIN: Property = Property(
+    claim="haar.prop1",
+    name="exact-time",
+    subject=PlainClock(),
+    mutants={"Δ₀² for Δ₀": PlainClock(step_power=2)},
+    cases=lambda subject, run: st.builds(ClockCase, st.just(1), st.integers(1, 64), st.integers(2, 40)),
+    score=_plain_score,
+    case_type=ClockCase,
+    facts={"field": "exact rationals"},
 )
 
 
@@ -206,4 +235,54 @@ HEADS: Property = Property(
     facts={"field": "Arb balls, 128 bits"},
 )
 
-CHECKS: tuple[Check, ...] = (CLOCK, TIME, WEIGHTS, HEADS)
+# --- the printed parameters in the Euler recurrence -------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GateCase:
+    """Threshold c, the number of tokens after it, and the slope W."""
+
+    threshold: int
+    after: int
+    slope: int
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """A mixer's answer at the last token to an input that is 1 from c on: what a Heaviside at c would add up."""
+
+    mix: Callable[[Field, np.ndarray, int, int], np.ndarray]
+
+
+def _euler(f: Field, x: np.ndarray, threshold: int, slope: int) -> np.ndarray:
+    """Mamba's recurrence with λ = 1 and the gates of the discretised Theorem 1."""
+    gates = f.softplus(f.array([-slope * (r - threshold + Fraction(1, 2)) for r in range(1, len(x) + 1)]))
+    ones = f.array(np.ones((len(x), 1), dtype=int))
+    return semantics.selective_scan(f, x[:, None], gates[:, None], f.array([[-1]]), ones, ones)[:, 0]
+
+
+def _euler_score(subject: Recurrence, case: GateCase, run: Run) -> Score:
+    """The answer over z/(1 − z²), z = e^{−W/2}: nothing of the Heaviside is left."""
+    length = case.threshold + case.after
+    x = BALL.array([int(t >= case.threshold) for t in range(1, length + 1)])
+    z = (arb(-case.slope) / 2).exp()
+    return Score(
+        float((subject.mix(BALL, x, case.threshold, case.slope)[-1] / (z / (1 - z * z))).upper()), "error/bound"
+    )  # fmt: skip
+
+
+EULER: Property = Property(
+    claim="haar.euler-mismatch",
+    name="heaviside-is-lost",
+    subject=Recurrence(_euler),
+    mutants={
+        "eq. (8) for the recurrence": Recurrence(discrete_step),
+        "gates one token later": Recurrence(lambda f, x, c, w: _euler(f, x, c + 1, w)),
+    },
+    cases=lambda subject, run: st.builds(GateCase, st.integers(1, 9), st.integers(0, 12), st.integers(1, 60)),
+    score=_euler_score,
+    case_type=GateCase,
+    facts={"field": "Arb balls"},
+)
+
+CHECKS: tuple[Check, ...] = (PLAIN, CLOCK, TIME, WEIGHTS, EULER, HEADS)
