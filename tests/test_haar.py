@@ -132,7 +132,8 @@ def test_bounds_are_ordered(n):
 
 
 def test_networks_are_told_by_channel():
-    assert any("x_proj.weight" in line for line in describe_claim("haar.official-block"))
+    assert "  hinge[1] = SiLU(128·time + -128)" in describe_claim("haar.official-block")
+    assert "  Δ = softplus(-2·clock + 640)" in describe_claim("haar.keep-nth-one-state")
     assert describe_claim("haar.thm1") == []
 
 

@@ -4,7 +4,7 @@ Where `constructions.compile` starts from tokens and a constant step, these take
 constant 1) and a step that may depend on it: what Section 3 of the paper asks of S6.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ class Block:
     space: Space
     weights: Weights
     ngroups: int = 0
+    told: tuple[str, ...] = ()
+    """What each weight does between named channels, for a reader."""
 
     def run(self, f: Field, u: np.ndarray) -> np.ndarray:
         """(..., L, d_model) → (..., L, d_model), by the block's definition over a number field."""
@@ -86,7 +88,19 @@ class Mamba1:
 
     def block(self) -> Block:
         """The weights, by the official names; dt_rank is 1."""
-        return Block(self.space, self._projections() | self._dynamics())
+        return Block(self.space, self._projections() | self._dynamics(), told=tuple(self._told()))
+
+    def _told(self) -> Iterator[str]:
+        for channel in self.inner:
+            yield f"{channel} = SiLU({_sum(self.embedding, channel, self.bias.get(channel, 0))})"
+        for state in self.state:
+            yield f"B of {state} = {_sum(self.B, state)}"
+            yield f"C of {state} = {_sum(self.C, state)}"
+        steps = {(ONE, channel): value for channel, value in self.step_map.items()}
+        yield "Δ = " + (str(self.step) if self.step_bias is None else f"softplus({_sum(steps, ONE, self.step_bias)})")
+        yield f"A = −exp({self.a_log}); D = {', '.join(f'{c}: {v}' for c, v in self.D.items()) or 0}; gate = {UNIT}"
+        for channel in self.space:
+            yield f"output {channel} = {_sum(self.readout, channel)}"
 
     def _projections(self) -> Weights:
         gate = {(channel, ONE): silu_preimage(UNIT) for channel in self.inner}
@@ -172,6 +186,12 @@ class Mamba2:
             "A_log": block((nheads,), NO_DECAY),
             "D": ExactTensor((nheads,), 0, {(i,): value for i, value in enumerate(self.D)}),
         }
+
+
+def _sum(part: Coefficients, target: Channel, constant: Exact = 0) -> str:
+    """A row of a linear map, as a sum of named channels."""
+    terms = [f"{value}·{source}" for (row, source), value in part.items() if row == target]
+    return " + ".join([*terms, *([str(constant)] if constant or not terms else [])])
 
 
 def current_token(channels: int) -> ExactTensor:

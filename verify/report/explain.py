@@ -17,7 +17,8 @@ def write(report: ClaimReport, console: Console) -> None:
     claim = report.claim
     console.print(Text(f"{claim.id} — {claim.title}", style="bold"))
     console.print(Text(f"{claim.paper} · {claim.form} · {report.outcome} (expected {claim.expected})"))
-    _section(console, "Statement", [claim.statement, *([f"as sympy: {claim.formula}"] if claim.formula else [])])
+    formula = [] if claim.formula is None else [f"as sympy: {claim.formula}"]  # a relation has no truth value
+    _section(console, "Statement", [claim.statement, *formula])
     _section(console, "Hypotheses", list(claim.hypotheses) or ["none"])
     _section(console, "Rests on", list(claim.depends_on) or ["nothing"])
     for name, steps in report.steps.items():
