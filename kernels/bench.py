@@ -43,17 +43,24 @@ class Size:
 
 @dataclass(frozen=True)
 class Timing:
-    """Medians in milliseconds of one case, by implementation, and how often each is slower than ours."""
+    """One case: medians in milliseconds by implementation, of wall and of processor time, and as multiples of ours.
+
+    Processor time sums over threads; on a machine that others use (see `load`) it is the steadier of the two.
+    """
 
     case: str
     size: str
     milliseconds: dict[str, float]
+    cpu_milliseconds: dict[str, float]
     ratio_to_ours: dict[str, float]
+    cpu_ratio_to_ours: dict[str, float]
     rounds: int
+    load: float
 
 
 HEADLINE, NARROW = Size(1, 2048, 256, 16), Size(1, 8192, 64, 2)
 SSD_SIZE = Size(1, 4096, 512, 64)
+CASES = ("forward", "narrow", "backward", "ssd", "linearity", "memory")
 PATIENCE = 10_000.0  # milliseconds
 LENGTHS = (1_000, 3_162, 10_000, 31_623, 100_000)
 
@@ -77,23 +84,31 @@ def arguments(size: Size, device: str = "cpu", gradients: bool = False) -> dict[
     return {name: value.requires_grad_(gradients) for name, value in result.items()}
 
 
-def side_by_side(runs: dict[str, Run], rounds: int, device: str = "cpu") -> dict[str, float]:
-    """Median milliseconds of each run; every round takes each once. One that is slower than PATIENCE runs once."""
+def side_by_side(runs: dict[str, Run], rounds: int, device: str = "cpu") -> dict[str, tuple[float, float]]:
+    """Median (wall, processor) milliseconds of each run; every round takes each once.
+
+    A run whose first call takes longer than PATIENCE is not repeated.
+    """
     first = {name: _milliseconds(run, device) for name, run in runs.items()}
-    times: dict[str, list[float]] = {name: [value] if value > PATIENCE else [] for name, value in first.items()}
+    times = {name: [value] if value[0] > PATIENCE else [] for name, value in first.items()}
     for _ in range(rounds):
         for name, run in runs.items():
-            if first[name] <= PATIENCE:
+            if first[name][0] <= PATIENCE:
                 times[name].append(_milliseconds(run, device))
-    return {name: statistics.median(values) for name, values in times.items()}
+    return {name: (_median(values, 0), _median(values, 1)) for name, values in times.items()}
 
 
-def _milliseconds(run: Run, device: str) -> float:
+def _median(values: list[tuple[float, float]], i: int) -> float:
+    return statistics.median(value[i] for value in values)
+
+
+def _milliseconds(run: Run, device: str) -> tuple[float, float]:
+    """Wall and processor time of one call."""
     _synchronize(device)
-    start = time.perf_counter()
+    wall, cpu = time.perf_counter(), time.process_time()
     run()
     _synchronize(device)
-    return 1e3 * (time.perf_counter() - start)
+    return 1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - cpu)
 
 
 def _synchronize(device: str) -> None:
@@ -103,10 +118,14 @@ def _synchronize(device: str) -> None:
 
 def _timing(case: str, size: Size, runs: dict[str, Run], rounds: int, device: str) -> Timing:
     medians = side_by_side(runs, rounds, device)
-    ratios = {name: value / medians["ours"] for name, value in medians.items() if name != "ours"}
-    timing = Timing(case, str(size), medians, ratios, rounds)
+    wall, cpu = ({name: both[i] for name, both in medians.items()} for i in range(2))
+    timing = Timing(case, str(size), wall, cpu, _ratios(wall), _ratios(cpu), rounds, os.getloadavg()[0])
     print("\n".join(_lines(asdict(timing))), file=sys.stderr, flush=True)
     return timing
+
+
+def _ratios(times: dict[str, float]) -> dict[str, float]:
+    return {name: t / times["ours"] for name, t in times.items() if name != "ours"}
 
 
 def forward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
@@ -170,8 +189,9 @@ def linearity(rounds: int, device: str) -> dict[str, Any]:
     inputs = {length: arguments(Size(1, length, 64, 16), device) for length in LENGTHS}
     with torch.no_grad():
         medians = side_by_side({str(k): _forward(ops.selective_scan, v) for k, v in inputs.items()}, rounds, device)
-    exponent = np.polyfit(np.log(LENGTHS), np.log(list(medians.values())), 1)[0]
-    return {"milliseconds": medians, "exponent": float(exponent)}
+    wall, cpu = (np.array([both[i] for both in medians.values()]) for i in range(2))
+    slopes = [float(np.polyfit(np.log(LENGTHS), np.log(times), 1)[0]) for times in (wall, cpu)]
+    return {"milliseconds": medians, "exponent": slopes[0], "cpu_exponent": slopes[1]}
 
 
 def memory(size: Size) -> dict[str, float]:
@@ -198,7 +218,7 @@ def _status(key: str) -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
 
 
-def bandwidth(size: Size, rounds: int) -> dict[str, float]:
+def bandwidth(size: Size, rounds: int) -> dict[str, Any]:
     """Bytes that S6 forward must move, a second, as a fraction of a copy measured in the same run (CUDA)."""
     inputs = arguments(size, "cuda")
     moved = sum(t.numel() * t.element_size() for t in inputs.values()) + inputs["u"].numel() * 4
@@ -207,7 +227,7 @@ def bandwidth(size: Size, rounds: int) -> dict[str, float]:
     with torch.no_grad():
         runs: dict[str, Run] = {"ours": _forward(ops.selective_scan, inputs), "copy": lambda: target.copy_(source)}
         medians = side_by_side(runs, rounds, "cuda")
-    return {"bytes": moved, "fraction_of_copy": medians["copy"] / medians["ours"], **medians}
+    return {"bytes": moved, "fraction_of_copy": medians["copy"][0] / medians["ours"][0], **medians}
 
 
 # ------------------------------------------------------------------------------------- command line
@@ -218,13 +238,18 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     peers = [name for name in options.against if installed(name)]
     rounds, device = options.rounds, options.device
     result: dict[str, Any] = {"host": _host(), "missing": [n for n in options.against if n not in peers]}
-    timings = [forward(HEADLINE, peers, rounds, device), forward(NARROW, peers, rounds, device)]
-    timings += [forward_backward(HEADLINE, peers, rounds, device), ssd(SSD_SIZE, rounds, device)]
-    result["timings"] = [asdict(timing) for timing in timings]
-    result["linearity"] = linearity(rounds, device)
-    if device == "cpu":
+    timings: dict[str, Callable[[], Timing]] = {
+        "forward": lambda: forward(HEADLINE, peers, rounds, device),
+        "narrow": lambda: forward(NARROW, peers, rounds, device),
+        "backward": lambda: forward_backward(HEADLINE, peers, rounds, device),
+        "ssd": lambda: ssd(SSD_SIZE, rounds, device),
+    }
+    result["timings"] = [asdict(run()) for name, run in timings.items() if name in options.cases]
+    if "linearity" in options.cases:
+        result["linearity"] = linearity(rounds, device)
+    if "memory" in options.cases and device == "cpu":
         result["memory"] = memory(Size(4, 4096, 512, 16))
-    else:
+    if "memory" in options.cases and device == "cuda":
         result["bandwidth"] = bandwidth(Size(8, 8192, 2048, 2), rounds)
     return result
 
@@ -235,18 +260,18 @@ def _host() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0],
     }
 
 
 def table(result: dict[str, Any]) -> str:
     """The result as text."""
-    lines = [f"{result['host']['threads']} threads, float32, load {result['host']['load']:.1f}", ""]
+    lines = [f"{result['host']['threads']} threads, float32", ""]
     for timing in result["timings"]:
         lines += _lines(timing)
-    lines.append(
-        f"S6 forward, cost in L from {LENGTHS[0]} to {LENGTHS[-1]}: exponent {result['linearity']['exponent']:.3f}"
-    )
+    if "linearity" in result:
+        wall, cpu = result["linearity"]["exponent"], result["linearity"]["cpu_exponent"]
+        ends = f"from {LENGTHS[0]} to {LENGTHS[-1]}"
+        lines.append(f"S6 forward, cost in L {ends}: exponent {wall:.3f} (wall), {cpu:.3f} (processor)")
     if "memory" in result:
         lines.append(f"S6 forward, peak memory / (inputs + outputs): {result['memory']['ratio']:.2f}")
     if "bandwidth" in result:
@@ -258,17 +283,28 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _lines(timing: dict[str, Any]) -> list[str]:
-    lines = [f"{timing['case']}  {timing['size']}  (median of {timing['rounds']})"]
-    for name, value in timing["milliseconds"].items():
-        ratio = timing["ratio_to_ours"].get(name)
-        lines.append(f"  {name:<18}{value:>12.3f} ms" + ("" if ratio is None else f"{ratio:>10.1f}×"))
+    lines = [f"{timing['case']}  {timing['size']}  (median of {timing['rounds']}, load {timing['load']:.1f})"]
+    for name, wall in timing["milliseconds"].items():
+        line = f"  {name:<18}{wall:>12.3f} ms wall{timing['cpu_milliseconds'][name]:>12.3f} ms processor"
+        if name in timing["ratio_to_ours"]:
+            line += f"{timing['ratio_to_ours'][name]:>9.1f}× / {timing['cpu_ratio_to_ours'][name]:.1f}×"
+        lines.append(line)
     return lines
+
+
+def _cases(text: str) -> list[str]:
+    chosen = text.split(",")
+    unknown = [name for name in chosen if name not in CASES]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no case {unknown[0]!r}; choose from {', '.join(CASES)}")
+    return chosen
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(prog="python -m kernels.bench", description=__doc__.splitlines()[0])
     p.add_argument("--against", type=lambda s: s.split(","), default=[], help=f"peers: {','.join(PEERS)}")
+    p.add_argument("--cases", type=_cases, default=list(CASES), help=f"which measurements: {','.join(CASES)}")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=7)
