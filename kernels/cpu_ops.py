@@ -16,6 +16,8 @@ from kernels.ssd import ssd_chunk_scan, time_steps
 
 __all__ = ["causal_conv1d", "selective_scan", "selective_scan_delta_t", "selective_state_update", "ssd_chunk_scan"]
 
+SERIAL_WORK = 200_000
+
 
 def _contiguous(tensor: Tensor | None, dtype: torch.dtype, ndim: int, time_major: bool = False) -> np.ndarray:
     """A contiguous numpy array; of size 0 where there is no tensor."""
@@ -45,10 +47,16 @@ def with_groups(M: Tensor, groups: int) -> Tensor:
     return M.expand(-1, groups, -1, -1) if M.shape[1] == 1 else M
 
 
-def use_torch_threads() -> None:
-    """As many threads as torch was told to use."""
+def use_torch_threads(work: int) -> None:
+    """As many threads as torch was told to use; one where `work`, in steps of one state, is less than a start costs.
+
+    Numba shares OpenMP with torch and on first use resets the number of threads: torch's own is restored.
+    """
+    threads = torch.get_num_threads()
     available = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    numba.set_num_threads(min(torch.get_num_threads(), available))
+    numba.set_num_threads(min(threads, available) if work > SERIAL_WORK else 1)
+    if torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def selective_scan(
@@ -125,7 +133,7 @@ class _SelectiveScan(torch.autograd.Function):
         training = any(ctx.needs_input_grad)
         checkpoints = np.empty(_checkpoint_shape(scan), y.dtype) if training else nothing
         ungated = np.empty_like(y) if training and scan.z.size else nothing
-        use_torch_threads()
+        use_torch_threads(_work(scan))
         cpu.forward(scan, y, last, checkpoints, ungated)
         ctx.save_for_backward(torch.from_numpy(checkpoints), torch.from_numpy(ungated), *tensors)
         ctx.options = options
@@ -139,7 +147,7 @@ class _SelectiveScan(torch.autograd.Function):
         y_bar_array = _contiguous(y_bar, y_bar.dtype, 3, scan.time_major)
         last_bar_array = _contiguous(last_bar, y_bar.dtype, 3)
         saved = cpu_backward.Saved(y_bar_array, last_bar_array, checkpoints.numpy(), ungated.numpy())
-        use_torch_threads()
+        use_torch_threads(_work(scan))
         gradients = _empty_gradients(scan)
         cpu_backward.backward(scan, saved, gradients)
         return None, *_by_argument(scan, gradients, tensors)
@@ -166,6 +174,10 @@ def _arguments(options: _Options, tensors: Sequence[Tensor | None]) -> cpu.S6:
         options.softplus,
         time_major,
     )
+
+
+def _work(scan: cpu.S6) -> int:
+    return scan.u.size * scan.A.shape[1]
 
 
 def _laid_out(x: np.ndarray, scan: cpu.S6) -> Tensor:

@@ -54,3 +54,12 @@ def test_the_package_offers_its_names_and_loads_torch_only_for_them():
     assert all(hasattr(kernels, name) for name in kernels.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Mamba3'"):
         _ = kernels.Mamba3
+
+
+def test_a_compiled_scan_leaves_torchs_threads_alone():
+    """Numba and torch share OpenMP: numba's first parallel call used to reset torch's number of threads."""
+    program = (
+        "import torch, kernels; torch.set_num_threads(1); x = torch.ones(4, 64, 64); m = torch.ones(4, 32, 64);"
+        "kernels.selective_scan(x, x, -torch.ones(64, 32), m, m); assert torch.get_num_threads() == 1"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
