@@ -21,6 +21,7 @@ ARGUMENTS = {
     "mqar.thm2-step1 paper": "49130a799082e54868782e362ad95c24b048682d7805dbf3fd10c87f3c022807",
     "mqar.thm2-step1 official": "300535d2e3d1da5de61cef39acb20e3607383d3f89ad28a294af3572f5da2733",
     "mqar.thm2-step1 language_model": "408c1946722f036c60ad45391cb1ea63fed4547757d99145aa4ae9acededc823",
+    "haar.keep-nth-one-state official": "c7dd768c10ea9d4ee0a2482f4c9f4b352656e64c105b8156fc82f0d271f88b47",
 }
 GRID = 2**320  # ends of intervals are rounded outwards to multiples of 1/GRID
 
@@ -60,7 +61,9 @@ def quotient(x, y):
 
 def exp_of(x):
     """e^x of a fraction: Horner's scheme at r = |x| / 2^k <= 1/2, the series' rest being in [1, 2]; k squarings."""
-    require(abs(x) < 2**10, "a step takes the exponential of a number beyond 1024")
+    require(x < 2**10, "a step takes the exponential of a number beyond 1024")
+    if x < -(2**10):
+        return Fraction(0), Fraction(1, GRID)
     k = math.ceil(abs(x)).bit_length() + 1
     low, high, r = 1, 2, abs(x) / 2**k
     for n in range(80, 0, -1):
@@ -142,7 +145,8 @@ def check_numbers(c):
     """Evaluate sizes, weights, tensors, steps and closing inequalities of a certificate whose argument is known."""
     dtype, known = c["dtype"], {name: (Fraction(size), Fraction(size)) for name, size in c["sizes"].items()}
     require(all(type(size) is int for size in c["sizes"].values()), "a size is not an integer")
-    require(not set(known) & set(c["weights"]), "a weight has the name of a size")
+    require(not {*known, "tiny"} & set(c["weights"]) and "tiny" not in known, "two numbers have one name")
+    known["tiny"] = (Fraction(2) ** FORMATS[dtype][2],) * 2  # the smallest normal number
     for name, weight in c["weights"].items():
         number = Fraction(float.fromhex(weight))
         require(float(number).hex() == weight and is_float(number, dtype), f"weight '{name}' is no {dtype}")

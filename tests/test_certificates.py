@@ -19,10 +19,11 @@ from hypothesis import strategies as st
 
 import check_certificate as alone
 from constructions import mqar
+from constructions.haar import keep_nth
 from constructions.mqar import Codes
 from constructions.tasks import Vocabulary, answers
 from kernels.fields import BALL, RATIONAL
-from verify.certificates import catalogue, commands, recall
+from verify.certificates import catalogue, commands, keep, recall
 from verify.certificates.argument import canonical, digest
 from verify.certificates.catalogue import Entry
 from verify.certificates.certificate import Refused, Subject, make
@@ -285,6 +286,34 @@ def test_the_float32_kernels_answer_long_sequences_with_at_least_the_certified_m
     assert (margins >= float(certificate["enclosures"]["margin"][0]) * scale).all()
     if target != "language_model":
         assert margins.min() <= float(certificate["enclosures"]["margin"][1])  # the worst case is met
+
+
+@pytest.mark.parametrize("n", [1, 5, 40])
+def test_keep_s_kernels_answer_every_position_with_at_least_the_certified_margin(n):
+    sizes = {"n": n, "vocab_size": 8, "input_seq_len": 48}
+    certificate = Entry(keep.CLAIM, "official", "float32", sizes).make()
+    tokens = np.random.default_rng(n).integers(8, size=(16, 48))
+    tokens[0], tokens[1, n - 1] = 3, 7  # one token only; the kept one new
+    y = keep_nth(n, 8).on_kernels(tokens, torch.float32)[:, n - 1 :].astype(float)
+    right = np.take_along_axis(y, tokens[:, n - 1, None, None].repeat(y.shape[1], 1), axis=-1)[..., 0]
+    np.put_along_axis(y, tokens[:, n - 1, None, None].repeat(y.shape[1], 1), -np.inf, axis=-1)
+    assert float(certificate["enclosures"]["right"][0]) <= right.min()
+    assert right.max() <= float(certificate["enclosures"]["right"][1])
+    assert (right - y.max(axis=-1)).min() >= float(certificate["enclosures"]["margin"][0])
+
+
+@pytest.mark.parametrize("change", [{"dt_proj.bias": 300}, {"dt_proj.bias": -200}, {"x_proj.weight": -1}])
+def test_a_gate_at_the_wrong_time_or_with_the_wrong_sign_gets_no_certificate(change):
+    honest = catalogue.subject(keep.CLAIM, "official")
+    ((name, shift),) = change.items()
+
+    def tensors(sizes, dtype):
+        found = dict(honest.tensors(sizes, dtype))
+        found[name] = found[name] * shift if name == "x_proj.weight" else found[name] + shift
+        return found
+
+    with pytest.raises((Undecided, ValueError)):
+        make(replace(honest, tensors=tensors), {"n": 5, "vocab_size": 8, "input_seq_len": 48}, "float32")
 
 
 # ---------------------------------------------------------------------------------------- the two arithmetics

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify.certificates import recall
+from verify.certificates import keep, recall
 from verify.certificates.argument import canonical
 from verify.certificates.certificate import Subject, check, make
 from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
-FAMILIES = (recall,)
+FAMILIES = (recall, keep)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

@@ -152,8 +152,9 @@ class Evaluation:
 
 
 def evaluation(dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction]) -> Evaluation:
-    """The sizes and the weights, exactly, at Arb's current precision."""
-    numbers: dict[str, int | Fraction] = {**sizes, **weights}
+    """The sizes, the weights and `tiny`, the smallest normal number, exactly, at Arb's current precision."""
+    tiny = Fraction(float(np.finfo(dtype).smallest_normal))
+    numbers: dict[str, int | Fraction] = {"tiny": tiny, **sizes, **weights}
     return Evaluation(dtype, {name: Interval.of(value) for name, value in numbers.items()})
 
 
@@ -163,6 +164,9 @@ def enclose(
     """Every step of the argument at `prec` bits. Raises Undecided."""
     with flint.ctx.workprec(prec):
         found = evaluation(dtype, sizes, weights)
+        for because, expression in argument.requires:
+            if not found.value(expression).low >= 0:
+                raise Undecided(f"the argument does not apply, for it needs this: {because}")
         for step in argument.steps:
             found.known[step.name] = found.value(step.expression)
         return {step.name: found.known[step.name] for step in argument.steps}
