@@ -304,6 +304,7 @@ def _official() -> Proof:
 
 def _remark() -> Proof:
     decay, write, c = sp.Function("a", real=True), sp.Function("v", real=True), sp.Symbol("c", real=True)
+    gate = sp.Function("Delta", positive=True)
     mixed = sp.Sum(sp.Product(decay(j), (j, i + 1, n)) * write(i), (i, 1, n))
     return Proof(
         steps=(
@@ -325,11 +326,14 @@ def _remark() -> Proof:
                 next=lambda h, at: decay(at + 1) * h + c * write(at + 1),
                 closed=c * mixed,
             ),
-            Identity(
-                name="one head for each Δ: m + 1 Heavisides need m + 1 heads",
-                because="the kernel e^{−λΣΔ} of a head with headdim 1 and N = 1 is eq. (8) with that Δ",
-                lhs=sp.exp(-lam * (u + x)),
-                rhs=sp.exp(-lam * u) * sp.exp(-lam * x),
+            Induction(
+                name="with N = 1 its kernel is eq. (8), so each Δ takes one head",
+                because="Π_r e^{−λΔ_r} = e^{−λΣ_rΔ_r}; m + 1 Heavisides need m + 1 heads",
+                index=n,
+                start=0,
+                initial=sp.S.One,
+                next=lambda kept, at: kept * sp.exp(-lam * gate(at + 1)),
+                closed=sp.exp(-lam * sp.Sum(gate(i), (i, 1, n))),
             ),
         )
     )

@@ -287,8 +287,16 @@ CLAIMS = (
         form=Form.PRINTED,
         title="S6 approximates m jumps with L² error O(2^{−N/(3m)})",
         statement=r"\inf\|f-e_N\|_{L^2}=O(2^{-N/(3m)})",
-        hypotheses=(PIECEWISE, "by haar.exact-jumps; the printed argument gives O(2^{−N/(6m)}) only"),
+        hypotheses=(PIECEWISE, "time is an input coordinate (PE)"),
         depends_on=("haar.exact-jumps",),
+        erratum=Erratum(
+            printed="The rate O(2^{−N/(3m)}) is derived by truncating the Haar series.",
+            instance="f = 1_[0,1/3): J levels leave the L² error √(2/9)·2^{−J/2} exactly; with three functions a level"
+            " and jump, N = 3mJ, that is 2^{−N/(6m)}.",
+            reading="the norm, not its square; the series also lacks the scaling function, and (26) needs a full basis",
+            instead="haar.exact-jumps: m + 1 functions reach any error, so the printed rate, and every other, holds",
+            survives="the statement; only its argument changes",
+        ),
         proof=_s6_clause,
     ),
     Claim(

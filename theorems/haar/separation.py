@@ -186,6 +186,45 @@ def _tail_sum() -> tuple[Step, ...]:
     )
 
 
+def _diagonal_eckart_young() -> tuple[Step, ...]:
+    """For the diagonal M(ρ) the Eckart–Young bound by hand: Σ σ_k²π_k ≥ Σ_{k>N} σ_k².
+
+    π_k = Π_kk for the projection Π onto the kernel of M(e): ‖M(ρ) − M(e)‖_F² ≥ ‖(M(ρ) − M(e))Π‖_F² = Σ σ_k²π_k,
+    with 0 ≤ π_k ≤ 1 and Σπ_k = dim ker M(e) ≥ K − N.
+    """
+    mode_k, mode_n, kept, lost = sp.symbols("sigma_k sigma_N P Q", nonnegative=True)
+    share = sp.Symbol("pi_k", nonnegative=True)
+    early, late = sp.symbols("S_early S_late", nonnegative=True)
+    small = (sp.Le(mode_k, mode_n), sp.Le(share, 1))
+    enough = (sp.Ge(early, mode_n**2 * kept), sp.Le(late, mode_n**2 * lost), sp.Ge(kept, lost))
+    return (
+        Bound(
+            name="k ≤ N: σ_k²π_k ≥ σ_N²π_k",
+            claim=sp.Ge(mode_k**2 * share, mode_n**2 * share),
+            given=(sp.Ge(mode_k, mode_n),),
+        ),
+        Bound(
+            name="k > N: σ_k²(1 − π_k) ≤ σ_N²(1 − π_k)",
+            claim=sp.Le(mode_k**2 * (1 - share), mode_n**2 * (1 - share)),
+            given=small,
+            also_wrong=(
+                Bound(
+                    name="π_k beyond 1",
+                    claim=sp.Le(mode_k**2 * (1 - share), mode_n**2 * (1 - share)),
+                    given=small[:1],
+                ),
+            ),
+        ),
+        Bound(
+            name="so Σ_{k≤N} σ_k²π_k ≥ Σ_{k>N} σ_k²(1 − π_k)",
+            because="P = Σ_{k≤N}π_k, Q = Σ_{k>N}(1 − π_k), and P − Q = Σπ_k − (K − N) ≥ 0",
+            claim=sp.Ge(early, late),
+            given=enough,
+            also_wrong=(Bound(name="rank above N", claim=sp.Ge(early, late), given=enough[:2]),),
+        ),
+    )
+
+
 BESSEL = Cited(
     name="Bessel",
     because="the φ_k φ_l are orthonormal on the square, where ‖f(t + τ)‖² ≤ ½‖f‖²",
@@ -235,7 +274,19 @@ def lower_bound_steps() -> tuple[Step, ...]:
         claim=GAP,
         given=(BESSEL.states, ECKART_YOUNG.states, TAIL.states),
     )
-    return (*_orthonormal(), EIGEN, *_rank(), *_area(), *_tail_sum(), BESSEL, ECKART_YOUNG, TAIL, _chain(), last)
+    return (
+        *_orthonormal(),
+        EIGEN,
+        *_rank(),
+        *_area(),
+        *_tail_sum(),
+        BESSEL,
+        *_diagonal_eckart_young(),
+        ECKART_YOUNG,
+        TAIL,
+        _chain(),
+        last,
+    )
 
 
 def _lower_bound() -> Proof:
