@@ -26,6 +26,7 @@ from theorems.claim import Outcome
 from theorems.registry import claims
 from verify.check import Run, Sizes, Tier
 from verify.checks import all_checks
+from verify.journal import Journal
 from verify.report import data, explain, graph, paper_map, readme, text
 from verify.report.extras import MissingExtra
 from verify.report.files import CannotWrite, write
@@ -64,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"verify: {reason}", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
-        print("verify: interrupted; nothing was written", file=sys.stderr)
+        print("verify: interrupted; no report was written: the same command goes on from here", file=sys.stderr)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -358,8 +359,16 @@ def record(report: Report, folder: Path = Path()) -> None:
 
 
 def _with_progress(selected: list[str], run: Run, *, controls: bool, stop_early: bool) -> Report:
-    with _bar(len(with_dependencies(selected)) * (2 if controls else 1)) as advance:
-        return verify(selected, run, controls=controls, stop_early=stop_early, progress=advance)
+    """Run with a progress bar, from where an interrupted run of the same kind stopped; not with a foreign kernel."""
+    notes = None if run.kernel else Journal(run)
+    wanted = with_dependencies(selected)
+    if notes is not None and (known := sum(c in notes.claims for c in wanted)):
+        print(f"verify: {known} of {len(wanted)} claims are from an interrupted run ({notes.path})", file=sys.stderr)
+    with _bar(len(wanted) * (2 if controls else 1)) as advance:
+        report = verify(selected, run, controls=controls, stop_early=stop_early, progress=advance, notes=notes)
+    if notes is not None:
+        notes.close()
+    return report
 
 
 @contextmanager

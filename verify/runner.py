@@ -6,12 +6,17 @@ Derivations run in worker processes while the checks, which use every core, run 
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
+from typing import Protocol
 
 import networkx as nx
 
@@ -64,6 +69,33 @@ class Report:
         return fragment(self)
 
 
+class Notes(Protocol):
+    """What an interrupted run has, and where to add to it."""
+
+    claims: dict[str, ClaimReport]
+    mutants: dict[str, tuple[MutantResult, ...]]
+
+    def add(self, report: ClaimReport) -> None:
+        """Note a claim that is done."""
+
+    def add_mutants(self, claim: str, found: Sequence[MutantResult]) -> None:
+        """Note what became of a claim's mutants."""
+
+
+class _NoNotes:
+    """Nothing from before, and nothing kept."""
+
+    def __init__(self) -> None:
+        self.claims: dict[str, ClaimReport] = {}
+        self.mutants: dict[str, tuple[MutantResult, ...]] = {}
+
+    def add(self, report: ClaimReport) -> None:
+        """Keep nothing."""
+
+    def add_mutants(self, claim: str, found: Sequence[MutantResult]) -> None:
+        """Keep nothing."""
+
+
 def with_dependencies(selected: Iterable[str]) -> list[str]:
     """The selected claims and all that they rest on, dependencies first."""
     graph, wanted = dependency_graph(), set(selected)
@@ -79,26 +111,55 @@ def verify(
     controls: bool = False,
     stop_early: bool = False,
     progress: Progress = lambda _: None,
+    notes: Notes | None = None,
 ) -> Report:
-    """Gather all evidence on the selected claims and on what they rest on."""
+    """Gather all evidence on the selected claims and on what they rest on.
+
+    What `notes` has from an interrupted run is not run again, and what is done is noted there.
+    """
     start, order = time.perf_counter(), with_dependencies(selected)
+    notes = notes or _NoNotes()
     reports: dict[str, ClaimReport] = {}
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        derivations = {c: pool.submit(derive, c) for c in order}
-        mutated = {c: pool.submit(reject_step_mutants, c) for c in order} if controls else {}
-        try:
-            for claim in order:
-                progress(claim)
-                reports[claim] = _report(claim, derivations[claim], reports, run)
-                if stop_early and not reports[claim].as_expected:
-                    break
-            mutants = tuple(_mutants(mutated, run, progress)) if controls else ()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        pool.shutdown(cancel_futures=True)
+    with _workers() as pool:
+        derivations = {c: pool.submit(derive, c) for c in order if c not in notes.claims}
+        mutated = {c: pool.submit(reject_step_mutants, c) for c in order if c not in notes.mutants and controls}
+        for claim in order:
+            progress(claim)
+            reports[claim] = notes.claims.get(claim) or _report(claim, derivations[claim], reports, run)
+            if claim in derivations:
+                notes.add(reports[claim])
+            if stop_early and not reports[claim].as_expected:
+                break
+        rejected = [m for c in order for m in _mutants(c, mutated, run, progress, notes)] if controls else []
     listed = [c for c in claims() if c in reports]
-    return Report(tuple(reports[c] for c in listed), run, time.perf_counter() - start, mutants)
+    return Report(tuple(reports[c] for c in listed), run, time.perf_counter() - start, tuple(rejected))
+
+
+@contextmanager
+def _workers() -> Iterator[ProcessPoolExecutor]:
+    """Worker processes that stop where the run is interrupted or this process is killed."""
+    context, others = get_context("spawn"), set(active_children())
+    pool = ProcessPoolExecutor(WORKERS, context, _leave_with_parent, (os.getpid(),))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(active_children()) - others:
+            process.terminate()
+        raise
+    pool.shutdown(cancel_futures=True)
+
+
+def _leave_with_parent(parent: int) -> None:
+    """A worker outlives no run: a killed parent cannot say goodbye, so each worker looks for it."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers to stop
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _report(claim_id: str, derivation: Future, done: dict[str, ClaimReport], run: Run) -> ClaimReport:
@@ -145,13 +206,20 @@ def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
     return _as_evidence(check, replace(check.replay(case, run), case=case))
 
 
-def _mutants(mutated: dict[str, Future], run: Run, progress: Progress) -> Iterable[tuple[str, MutantResult]]:
-    """Every mutant of every check here, and of every proof step from the workers."""
-    for claim, future in mutated.items():
-        progress(f"controls of {claim}")
-        for check in all_checks()[claim]:
-            if check.wanted(run):
-                for name, mutant in check.mutants.items():
-                    yield claim, MutantResult(check.name, name, *rejects(check, mutant, run))
-        for result in future.result():
-            yield claim, result
+def _mutants(
+    claim: str, mutated: dict[str, Future], run: Run, progress: Progress, notes: Notes
+) -> Iterable[tuple[str, MutantResult]]:
+    """Every mutant of a claim's checks here, and of its proof steps from the workers."""
+    progress(f"controls of {claim}")
+    if claim in mutated:
+        found = [
+            MutantResult(check.name, name, *rejects(check, mutant, run))
+            for check in all_checks()[claim]
+            if check.wanted(run)
+            for name, mutant in check.mutants.items()
+        ]
+        found += mutated[claim].result()
+        notes.add_mutants(claim, found)
+    else:
+        found = list(notes.mutants[claim])
+    return [(claim, m) for m in found]

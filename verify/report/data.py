@@ -80,19 +80,30 @@ def volatile(report: Report) -> dict[str, Any]:
         "kernel": report.run.kernel or "ours",
         "python": platform.python_version(),
         "machine": platform.machine(),
-        "versions": {name: _version(name) for name in PACKAGES},
-        "claims": {
-            c.claim.id: {
-                "seconds": round(c.seconds, 2),
-                "evidence": [
-                    {"check": e.check, "summary": e.summary, "measured": _plain(e.measured), "replay": e.replay}
-                    for e in c.evidence
-                ],
-                "steps": {name: [asdict(line) for line in lines] for name, lines in c.steps.items()},
-            }
-            for c in report.claims
-        },
+        "versions": versions(),
+        "claims": {c.claim.id: _volatile_claim(c) for c in report.claims},
     }
+
+
+def versions() -> dict[str, str]:
+    """The packages that decide, with their versions."""
+    return {name: _version(name) for name in PACKAGES}
+
+
+def _volatile_claim(c: ClaimReport) -> dict[str, Any]:
+    return {
+        "seconds": round(c.seconds, 2),
+        "evidence": [
+            {"check": e.check, "summary": e.summary, "measured": _plain(e.measured), "replay": e.replay}
+            for e in c.evidence
+        ],
+        "steps": {name: [asdict(line) for line in lines] for name, lines in c.steps.items()},
+    }
+
+
+def write_claim(report: ClaimReport) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One claim's canonical and volatile parts."""
+    return _claim(report), _volatile_claim(report)
 
 
 def load(document: Mapping[str, Any]) -> Report:
@@ -101,7 +112,7 @@ def load(document: Mapping[str, Any]) -> Report:
         part, extra = document["canonical"], document["volatile"]
         if digest(part) != document["digest"]:
             raise ValueError("its digest does not fit its canonical part: it was edited by hand")
-        found = tuple(_read_claim(c, extra["claims"][c["id"]]) for c in part["claims"])
+        found = tuple(read_claim(c, extra["claims"][c["id"]]) for c in part["claims"])
         mutants = tuple(
             (m["claim"], MutantResult(m["check"], m["mutant"], m["rejected"], "")) for m in part.get("mutants", ())
         )
@@ -115,7 +126,8 @@ def _read_run(extra: Mapping[str, Any]) -> Run:
     return Run(Tier(extra["tier"]), extra["seed"], extra["device"], tuple(extra["dtypes"]), kernel)
 
 
-def _read_claim(part: Mapping[str, Any], extra: Mapping[str, Any]) -> ClaimReport:
+def read_claim(part: Mapping[str, Any], extra: Mapping[str, Any]) -> ClaimReport:
+    """The claim that `write_claim` wrote. Raises ValueError for a claim that is not here."""
     if part["id"] not in claims():
         raise ValueError(f"it holds the claim {part['id']}, which is not one of this version")
     evidence = tuple(_read_evidence(*both) for both in zip(part["evidence"], extra["evidence"], strict=True))
