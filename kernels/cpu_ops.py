@@ -280,3 +280,15 @@ def selective_state_update(
 def _by_head(M: Tensor, x: Tensor) -> Tensor:
     """B or C of one step, to fit the state: (batch, 1, N), or (batch, nheads, 1, N) from (batch, groups, N)."""
     return M[:, None] if x.ndim == 2 else M.repeat_interleave(x.shape[1] // M.shape[1], dim=1)[:, :, None]
+
+
+def warm_up() -> None:
+    """Compile the scan and its gradient for both dtypes; numba keeps them on disk beside this file."""
+    for dtype in (torch.float32, torch.float64):
+        x = torch.ones(1, simd.LANES, 2, dtype=dtype, requires_grad=True)
+        matrix, A = torch.ones(1, 1, 2, dtype=dtype), -torch.ones(simd.LANES, 1, dtype=dtype)
+        selective_scan(x, x, A, matrix, matrix).sum().backward()
+
+
+if __name__ == "__main__":
+    warm_up()
