@@ -1,0 +1,7 @@
+"""Token dynamics (Vo et al., ICLR 2025, restated from the abstract): the theorems, one module a group."""
+
+from __future__ import annotations
+
+from theorems.token_dynamics import convergence, divergence, many_dimensions, refinements
+
+CLAIMS = (*convergence.CLAIMS, *divergence.CLAIMS, *many_dimensions.CLAIMS, *refinements.CLAIMS)

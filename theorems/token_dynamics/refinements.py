@@ -1,0 +1,260 @@
+"""Token dynamics: the two refinements, excluding convergence and reordering tokens, and what they do to the flow.
+
+S_C = P, S_B = diag(s)P, P unit upper triangular, s > 0; SoftSort (Prillo & Eisenschlos 2020) orders by a score.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.claim import Claim, Form
+from theorems.proof import Bound, Identity, Induction, InductionOn, Proof
+from theorems.token_dynamics.system import (
+    NONZERO,
+    PAPER,
+    a,
+    along,
+    gain,
+    loss,
+    scalar_flow,
+    size,
+    step,
+    time,
+)
+
+s = sp.Function("s", real=True)
+i = sp.Symbol("i", integer=True, positive=True)
+count = sp.Symbol("n", integer=True, nonnegative=True)
+
+
+def _sum_of_squares() -> Induction:
+    """xᵀSx = Σ_i s_i (Px)_i²: row by row, (Px)_i s_i (Px)_i."""
+    image = sp.Function("y", real=True)
+    return Induction(
+        name="x_lᵀSx_l = Σ_i s_i (Px_l)_i²",
+        because="S = S_CᵀS_B = Pᵀdiag(s)P is symmetric; y = Px_l, one state after the other",
+        index=count,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda h, m: h + image(m + 1) * (s(m + 1) * image(m + 1)),
+        closed=sp.Sum(s(i) * image(i) ** 2, (i, 1, count)),
+    )
+
+
+def _upper() -> sp.Matrix:
+    """A unit upper triangular 3 × 3 matrix with symbols."""
+    b, c, d = sp.symbols("b c d", real=True)
+    return sp.Matrix([[1, b, c], [0, 1, d], [0, 0, 1]])
+
+
+def _symmetric_entries() -> Identity:
+    form = _upper().T * sp.diag(*sp.symbols("s_1:4", real=True)) * _upper()
+    return Identity(
+        name="S_CᵀS_B is symmetric",
+        because="(Pᵀdiag(s)P)ᵀ is itself; here the entries (2, 3) and (3, 2) of a 3 × 3 case",
+        lhs=form[1, 2],
+        rhs=form[2, 1],
+    )
+
+
+def _last_coordinate() -> Identity:
+    """If x_k is the last coordinate that is not 0, (Px)_k = x_k; k = 1, 2, 3 together, told apart by weights."""
+    tokens, weights = sp.symbols("x_1:4", real=True), sp.symbols("w_1:4", real=True)
+    cut = [sp.Matrix([*tokens[: k + 1], *[0] * (2 - k)]) for k in range(3)]
+    return Identity(
+        name="at the last coordinate that is not 0, (Px)_k = x_k",
+        because="P_kk = 1, P_ki = 0 for i < k, x_i = 0 for i > k; here k = 1, 2, 3 of a 3 × 3 case",
+        lhs=sum(w * (_upper() * v)[k] for k, (w, v) in enumerate(zip(weights, cut, strict=True))),
+        rhs=sum(w * v for w, v in zip(weights, tokens, strict=True)),
+    )
+
+
+def _positive() -> Bound:
+    weight, last = sp.Symbol("s_k", positive=True), sp.Symbol("x_k", real=True)
+    rest, q = sp.Symbol("rest", nonnegative=True), sp.Symbol("q", real=True)
+    whole = sp.Eq(q, rest + weight * last**2)
+    return Bound(
+        name="x_lᵀSx_l > 0 for x_l ≠ 0",
+        because="the square of the last coordinate that is not 0, times s_k > 0, and no negative term",
+        claim=sp.Gt(q, 0),
+        given=(whole, sp.Ne(last, 0)),
+        also_wrong=(
+            Bound(name="a token 0", claim=sp.Gt(q, 0), given=(whole,)),
+            Bound(
+                name="a weight s_k that may be negative",
+                claim=sp.Gt(q, 0),
+                given=(sp.Eq(q, rest + sp.Symbol("w", real=True) * last**2), sp.Ne(last, 0)),
+            ),
+        ),
+    )
+
+
+def _fewer_states() -> Identity:
+    """N = 1 < D = 2: P = (1, b) has the kernel (−b, 1), where q = 0 and the token is frozen."""
+    b, c, d = sp.symbols("b c d", real=True)
+    weight = sp.Symbol("s_1", positive=True)
+    row = sp.Matrix([[1, b]])
+    form = row.T * sp.diag(weight) * row
+    return Identity(
+        name="with fewer states than channels a token of ker P is frozen",
+        because="N = 1, D = 2: xᵀS = 0 at x = (−b, 1), against every token (c, d)",
+        lhs=(sp.Matrix([[-b, 1]]) * form * sp.Matrix([c, d]))[0],
+        rhs=sp.S.Zero,
+    )
+
+
+def _exclude() -> Proof:
+    return Proof(
+        steps=(
+            _sum_of_squares(),
+            _symmetric_entries(),
+            _last_coordinate(),
+            _positive(),
+            _fewer_states(),
+        )
+    )
+
+
+# ----------------------------------------------------------------------------------------------- reordering
+
+
+def _soft_permutation() -> tuple[Bound, Induction, Bound]:
+    """A row of SoftSort: 1 at the token of that rank against L − 1 others of at most e^{−γ/τ} each."""
+    others, tokens, far = sp.symbols("R L e", positive=True)
+    weight = sp.Function("w", positive=True)
+    spread = sp.Le(others, (tokens - 1) * far)
+    claim = sp.Le(1 - 1 / (1 + others), (tokens - 1) * far)
+    return (
+        Bound(
+            name="a row's weights are positive and at most 1",
+            because="row i is softmax_j(−|score_(i) − score_j|/τ): the weight 1 of rank i itself, over 1 + R",
+            claim=sp.And(sp.Gt(1 / (1 + others), 0), sp.Lt(1 / (1 + others), 1)),
+        ),
+        Induction(
+            name="R adds up the others",
+            index=count,
+            start=0,
+            initial=sp.S.Zero,
+            next=lambda h, m: h + weight(m + 1),
+            closed=sp.Sum(weight(i), (i, 1, count)),
+        ),
+        Bound(
+            name="SoftSort misses the permutation by at most (L − 1)e^{−γ/τ} a row",
+            because="γ is the least gap between scores, e = e^{−γ/τ}; R ≤ (L − 1)e; 1 − 1/(1 + R) ≤ R",
+            claim=claim,
+            given=(spread, sp.Ge(tokens, 1)),
+            also_wrong=(
+                Bound(name="half as much", claim=sp.Le(1 - 1 / (1 + others), (tokens - 1) * far / 2), given=(spread,)),
+            ),
+        ),
+    )
+
+
+def _neighbours() -> tuple[Identity, Bound]:
+    """(ln(|x_l|/|x_{l−1}|))′ = μ(x_l²Δ_l − (1 − e^{−aΔ_l})g_{l−1}); at a = 0 it has the sign of μ."""
+    mu = sp.Symbol("mu", real=True)
+    e = sp.exp(-a * step)
+    later, older = (sp.Function(name, positive=True)(time) for name in ("x_l", "x_m"))
+    flow = {later: mu * later * (e * gain + later**2 * step), older: mu * older * gain}
+    one = sp.Symbol("Delta_l", positive=True)
+    return (
+        Identity(
+            name="how the quotient of neighbours moves",
+            because="m = l − 1; g_l = e^{−aΔ_l}g_m + x_l²Δ_l",
+            lhs=along(sp.log(later / older), flow),
+            rhs=mu * (later**2 * step - (1 - e) * gain),
+        ),
+        Bound(
+            name="a = 0: it has the sign of μ",
+            because="the factor of g_{l−1} is 1 − e^0 = 0",
+            claim=sp.Gt(mu * (mu * size**2 * one), 0),
+            given=(sp.Ne(mu, 0),),
+            also_wrong=(
+                Bound(
+                    name="with decay",
+                    claim=sp.Gt(mu * (mu * (size**2 * one - (1 - sp.exp(-a * one)) * gain)), 0),
+                    given=(sp.Ne(mu, 0),),
+                ),
+            ),
+        ),
+    )
+
+
+def _with_decay() -> Bound:
+    """a > 0: still so while a g_{l−1} ≤ x_l²."""
+    lost, mu = sp.Symbol("f", nonnegative=True), sp.Symbol("mu", positive=True)
+    given = (sp.Le(lost, a * step), sp.Le(a * gain, size**2))
+    claim = sp.Ge(mu * (size**2 * step - lost * gain), 0)
+    return Bound(
+        name="a > 0, μ > 0: it does not fall while a g_{l−1} ≤ x_l²",
+        because="f = 1 − e^{−aΔ_l} ≤ aΔ_l; in the slow case g_{l−1} → 0, so from some time on",
+        claim=claim,
+        given=given,
+        also_wrong=(Bound(name="whatever the older tokens do", claim=claim, given=given[:1]),),
+    )
+
+
+def _order_is_kept() -> InductionOn:
+    """Ascending sizes stay ascending: the quotient of neighbours starts ≥ 1 and does not fall."""
+    ratio, first, gained = sp.symbols("R R_0 G", positive=True)
+    grown = sp.Eq(ratio, first * gained)
+    chain = sp.symbols("X_1 X_m X_l", positive=True)
+    return InductionOn(
+        name="an ascending order is kept, and the last token stays in the lead",
+        because="G = exp of the integral of a derivative that is ≥ 0; then from neighbours to any two tokens",
+        base=Bound(
+            name="neighbours",
+            claim=sp.Ge(ratio, 1),
+            given=(grown, sp.Ge(first, 1), sp.Ge(gained, 1)),
+            also_wrong=(
+                Bound(name="descending at the start", claim=sp.Ge(ratio, 1), given=(grown, sp.Ge(gained, 1))),
+                Bound(name="μ < 0", claim=sp.Ge(ratio, 1), given=(grown, sp.Ge(first, 1), sp.Le(gained, 1))),
+            ),
+        ),
+        step=Bound(
+            name="one more token",
+            claim=sp.Ge(chain[2], chain[0]),
+            given=(sp.Ge(chain[2], chain[1]), sp.Ge(chain[1], chain[0])),
+        ),
+    )
+
+
+def _reorder() -> Proof:
+    return Proof(
+        steps=(
+            *_soft_permutation(),
+            scalar_flow(1),
+            *_neighbours(),
+            loss(),
+            _with_decay(),
+            _order_is_kept(),
+        )
+    )
+
+
+CLAIMS = (
+    Claim(
+        id="dynamics.exclude-convergent",
+        paper=PAPER,
+        form=Form.EXTENSION,
+        title="S_C = P, S_B = diag(s)P: no token converges",
+        statement=r"S=P^\top\operatorname{diag}(s)P,\ P\text{ unit upper triangular},\ s>0:\quad"
+        r"x_l(0)\ne0\Rightarrow x_l^\top Sx_l>0\Rightarrow x_l\text{ unbounded};\quad"
+        r"d_{state}<d:\ \ker P\text{ frozen}",
+        hypotheses=(r"d_{state}=d", NONZERO, r"a\ge0"),
+        depends_on=("dynamics.nd-symmetric",),
+        proof=_exclude,
+    ),
+    Claim(
+        id="dynamics.reorder",
+        paper=PAPER,
+        form=Form.EXTENSION,
+        title="sorted by importance, the last token leads for ever (μ > 0)",
+        statement=r"\|\text{row}_i(\mathrm{SoftSort}_\tau)-e_{\pi(i)}\|_\infty\le(L-1)e^{-\gamma/\tau};\quad"
+        r"\tfrac{d}{dt}\ln\tfrac{|x_l|}{|x_{l-1}|}=\mu\bigl(x_l^2\Delta_l-(1-e^{-a\Delta_l})g_{l-1}\bigr):\ "
+        r"a=0,\ |x_1|\le\dots\le|x_L|\text{ at }0\Rightarrow\text{at every }t",
+        hypotheses=(r"\mu>0", NONZERO, r"\text{one dimension}"),
+        depends_on=("dynamics.1d-monotone",),
+        proof=_reorder,
+    ),
+)

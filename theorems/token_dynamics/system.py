@@ -1,0 +1,123 @@
+"""Token dynamics: the system, as restated from the abstract of Vo et al., and what every case starts from.
+
+dx_l/dt = Σ_{j≤l} (x_lᵀ S_Cᵀ S_B x_j) Δ_j exp(−a Σ_{k=j+1}^{l} Δ_k) x_j, Δ_j = softplus(S_Δ x_j), a ≥ 0; in one
+dimension μ = S_C S_B. The paper's text was not at hand: the system is a restatement, the statements proved are ours.
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from theorems.proof import Bound, Cited, Identity, Induction
+
+PAPER = "Vo, Pham, Tong & Nguyen (ICLR 2025), restated from the abstract; the statement is ours"
+NONZERO = r"x_l(0)\ne0\ \text{for every }l"
+CONTINUATION = "Picard–Lindelöf: a solution exists and is unique until it leaves every ball"
+COMPARISON = "comparison of a function with the integral of a bound on its derivative (mean value theorem)"
+LHOPITAL = "L'Hôpital's rule, denominator tending to infinity"
+
+t = sp.Symbol("t", nonnegative=True)
+time = sp.Symbol("tau", real=True)
+m, kappa, size, start = sp.symbols("m kappa X X_0", positive=True)
+slope, a = sp.symbols("s a", nonnegative=True)
+step, decay, gain = sp.symbols("Delta E g", nonnegative=True)
+l, j, k = sp.symbols("l j k", integer=True, nonnegative=True)
+
+
+def softplus(v: sp.Expr) -> sp.Expr:
+    """ln(1 + e^v)."""
+    return sp.log(1 + sp.exp(v))
+
+
+LN2 = sp.log(2)
+
+
+def growth_rate() -> Induction:
+    """g_l = Σ_{j≤l} x_j²Δ_j exp(−a Σ_{k=j+1}^l Δ_k) satisfies g_{l+1} = e^{−aΔ_{l+1}} g_l + x_{l+1}²Δ_{l+1}."""
+    x, delta = sp.Function("x", positive=True), sp.Function("Delta", positive=True)
+
+    def write(i: sp.Expr) -> sp.Expr:
+        return x(i) ** 2 * delta(i)
+
+    return Induction(
+        name="g_l is a leaky sum over the tokens before it",
+        because="dx_l/dt = μ x_l g_l; the decay of token l + 1 multiplies every older term",
+        index=l,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda g, n: sp.exp(-a * delta(n + 1)) * g + write(n + 1),
+        closed=sp.Sum(sp.Product(sp.exp(-a * delta(k)), (k, j + 1, l)) * write(j), (j, 1, l)),
+    )
+
+
+def own_share() -> Bound:
+    """g_l ≥ x_l²Δ_l > 0: the other terms are not negative."""
+    older = sp.Symbol("g_older", nonnegative=True)
+    whole = decay * older + size**2 * gain
+    return Bound(
+        name="a token drives itself",
+        because="g_l = e^{−aΔ_l} g_{l−1} + x_l²Δ_l, here with Δ_l = g > 0",
+        claim=sp.And(sp.Ge(whole, size**2 * gain), sp.Gt(whole, 0)),
+        given=(sp.Gt(gain, 0),),
+        also_wrong=(
+            Bound(
+                name="an older term of the other sign",
+                claim=sp.Gt(size**2 * gain - decay * older, 0),
+                given=(sp.Gt(gain, 0),),
+            ),
+        ),
+    )
+
+
+def softplus_increases() -> Bound:
+    """softplus(v + h) ≥ softplus(v), h ≥ 0."""
+    v, h = sp.Symbol("v", real=True), sp.Symbol("h", nonnegative=True)
+    return Bound(
+        name="softplus increases",
+        claim=sp.Ge(softplus(v + h), softplus(v)),
+        also_wrong=(Bound(name="by more than half the step", claim=sp.Ge(softplus(v + h), softplus(v) + h / 2)),),
+    )
+
+
+def softplus_below_exponential() -> Bound:
+    """ln(1 + y) ≤ y."""
+    y = sp.Symbol("y", nonnegative=True)
+    return Bound(
+        name="softplus(−v) ≤ e^{−v}",
+        because="y = e^{−v}",
+        claim=sp.Le(sp.log(1 + y), y),
+        also_wrong=(Bound(name="9/10 of it", claim=sp.Le(sp.log(1 + y), sp.Rational(9, 10) * y)),),
+    )
+
+
+def loss() -> Bound:
+    """1 − e^{−x} ≤ x."""
+    x = sp.Symbol("x", nonnegative=True)
+    return Bound(
+        name="1 − e^{−x} ≤ x",
+        claim=sp.Le(1 - sp.exp(-x), x),
+        also_wrong=(Bound(name="0.9 x", claim=sp.Le(1 - sp.exp(-x), sp.Rational(9, 10) * x)),),
+    )
+
+
+def along(expression: sp.Expr, flow: dict[sp.Expr, sp.Expr]) -> sp.Expr:
+    """d/dt of an expression in functions of `time`, each of whose derivatives `flow` gives."""
+    derivatives = {sp.diff(function, time): value for function, value in flow.items()}
+    return sp.diff(expression, time).subs(derivatives)
+
+
+def scalar_flow(power: int) -> Identity:
+    """d(x^power)/dt along dx/dt = μ x g."""
+    mu = sp.Symbol("mu", real=True)
+    x, g = sp.Function("x", positive=True)(time), sp.Function("g", positive=True)(time)
+    return Identity(
+        name=f"how x^{power} moves",
+        because="dx_l/dt = μ x_l g_l",
+        lhs=along(x**power, {x: mu * x * g}),
+        rhs=power * mu * g * x**power,
+    )
+
+
+def cited_comparison(name: str, states: sp.Basic, because: str = "") -> Cited:
+    """A bound on a derivative, integrated from 0 to t."""
+    return Cited(name=name, statement=str(states), source=COMPARISON, states=states, because=because)

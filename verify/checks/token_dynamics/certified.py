@@ -1,0 +1,204 @@
+"""Certified solutions: the mixed-sign instance and the saddle, enclosed in Arb balls, and DOP853 held to such balls."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from scipy.interpolate import CubicHermiteSpline
+
+from constructions.token_dynamics.enclosures import Enclosure, ScalarTokens, enclose
+from constructions.token_dynamics.integrate import Trajectory, integrate
+from constructions.token_dynamics.system import TokenSystem
+from kernels.fields import RATIONAL
+from theorems.token_dynamics.divergence import MIXED
+from theorems.token_dynamics.many_dimensions import SADDLE, SADDLE_START
+from verify.check import Examination, Finding, Run
+from verify.evidence import Kind
+
+STEP = Fraction(1, 16)
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A scalar system with its start, followed to `clock` in balls."""
+
+    system: ScalarTokens
+    start: tuple[Fraction, ...]
+    clock: Fraction
+
+    def enclosed(self) -> Enclosure:
+        """The solution in balls."""
+        return enclose(self.system, self.start, self.clock, STEP)
+
+    def as_case(self) -> dict[str, Any]:
+        """Plain data."""
+        numbers = {name: str(getattr(self.system, name)) for name in ("mu", "S_delta", "decay")}
+        return {**numbers, "start": [str(x) for x in self.start], "clock": str(self.clock)}
+
+    @classmethod
+    def of_case(cls, case: dict[str, Any]) -> Instance:
+        """From plain data."""
+        system = ScalarTokens(*(Fraction(case[name]) for name in ("mu", "S_delta", "decay")))
+        return cls(system, tuple(map(Fraction, case["start"])), Fraction(case["clock"]))
+
+
+MIXED_SIGNS = Instance(
+    ScalarTokens(Fraction(1), Fraction(-1), Fraction(1)),
+    tuple(Fraction(int(x.p), int(x.q)) for x in MIXED),
+    Fraction(4),
+)
+
+
+def _finite_at_the_end(instance: Instance, _: Run) -> Finding:
+    """T* in [t, t + left]; tokens 1 and 2 grow by less than e^{4·left} on the way (rates below 2 a token)."""
+    end = instance.enclosed()
+    left = end.time_left(instance.system, 2)
+    signs = [Fraction(x) * instance.system.S_delta for x in instance.start]
+    rising = all(bool(abs(x) > abs(float(s))) for x, s in zip(end.tokens, instance.start, strict=True))
+    finite = bool(left < end.time) and rising and signs[0] < 0 and signs[1] < 0 and signs[2] > 0
+    sizes = [abs(x) for x in end.tokens]
+    facts = {
+        "T* from": sizes_text(end.time),
+        "T* to": sizes_text(end.time + left),
+        "token 1 at most": sizes_text(sizes[0] * (4 * left).exp()),
+        "token 2 at most": sizes_text(sizes[1] * (4 * left).exp()),
+    }
+    return Finding(finite, "tokens 1 and 2 are finite where the solution ends", facts, case=instance.as_case())
+
+
+def sizes_text(ball: Any) -> str:
+    """Six digits that do not depend on the width of the ball."""
+    return f"{float(ball.mid()):.6g}"
+
+
+# ------------------------------------------------------------------------------------------------- the saddle
+
+
+@dataclass(frozen=True)
+class Saddle:
+    """A form and a start in the plane, exact."""
+
+    form: tuple[tuple[Fraction, ...], ...]
+    start: tuple[Fraction, ...]
+
+
+def _fractions(matrix: Any) -> tuple[Fraction, ...]:
+    return tuple(Fraction(int(x.p), int(x.q)) for x in matrix)
+
+
+THE_SADDLE = Saddle(tuple(_fractions(SADDLE.row(i)) for i in range(2)), _fractions(SADDLE_START))
+
+
+def _sinks(saddle: Saddle, _: Run) -> Finding:
+    """x_1′ = q_1Δ_1x_1: exactly parallel to x_1, pointing inwards, with step 1 in place of softplus, in rationals."""
+    S, x = np.array(saddle.form, dtype=object), np.array([saddle.start], dtype=object)
+    unit = replace(RATIONAL, softplus=lambda v: 0 * v + Fraction(1))
+    system = TokenSystem.of_form(S, np.array([Fraction(0)] * 2), np.array(Fraction(0)))
+    v = system.velocity(x, unit)[0]
+    q = x[0] @ S @ x[0]
+    parallel = all(a == q * b for a, b in zip(v, x[0], strict=True))
+    positive = any(S[i, i] > 0 for i in range(2)) and S[0, 1] == S[1, 0] == 0
+    case = {"form": [[str(s) for s in row] for row in saddle.form], "start": [str(s) for s in saddle.start]}
+    summary = f"q_1 = {q}: x_1 moves along itself towards 0, S has a positive eigenvalue"
+    return Finding(bool(parallel and positive and q < 0), summary, {"q_1": str(q)}, case=case)
+
+
+def _again(_: Saddle, case: dict[str, Any], run: Run) -> Finding:
+    form = tuple(tuple(map(Fraction, row)) for row in case["form"])
+    return _sinks(Saddle(form, tuple(map(Fraction, case["start"]))), run)
+
+
+# ------------------------------------------------------------------------------------- DOP853 against balls
+
+COMPARED = {
+    "converging": Instance(
+        ScalarTokens(Fraction(-1), Fraction(1, 2), Fraction(1)),
+        (Fraction(1), Fraction(-1, 2), Fraction(2)),
+        Fraction(3),
+    ),
+    "slow": Instance(
+        ScalarTokens(Fraction(1), Fraction(-1), Fraction(1, 2)), (Fraction(1), Fraction(3, 2)), Fraction(3)
+    ),
+    "mixed": replace(MIXED_SIGNS, clock=Fraction(2)),
+}
+
+
+@dataclass(frozen=True)
+class Integrator:
+    """How a float solution is found; a mutant integrates another system."""
+
+    flipped: bool = False
+    decay: float = 1.0
+
+
+def _inside(integrator: Integrator, _: Run) -> Finding:
+    """Float tokens at the enclosed moment, against the ball: distance over the error that two tolerances show."""
+    ratios = {name: _distance(integrator, instance) for name, instance in COMPARED.items()}
+    holds = all(ratio <= 1 for ratio in ratios.values())
+    return Finding(holds, "DOP853 agrees with certified solutions within its own error estimate", {}, ratios)
+
+
+def _distance(integrator: Integrator, instance: Instance) -> float:
+    end = instance.enclosed()
+    moment, truth = float(end.time.mid()), np.array([float(x.mid()) for x in end.tokens])
+    system = instance.system
+    scalar = TokenSystem.scalar(
+        np.array([float(system.mu)]),
+        np.array([float(system.S_delta)]),
+        np.array([float(system.decay) * integrator.decay]),
+    )
+    scalar = scalar.with_form_negated() if integrator.flipped else scalar
+    path = integrate(scalar, np.array(instance.start, dtype=float)[None, :, None], np.linspace(0.025, 12, 480))
+    (found, error), (coarse, _) = (_at(scalar, path, moment, every) for every in (1, 2))
+    allowed = error * np.abs(truth) + np.abs(found - coarse)
+    return float(np.max(np.abs(found - truth) / allowed))
+
+
+def _at(system: TokenSystem, path: Trajectory, moment: float, every: int) -> tuple[np.ndarray, float]:
+    """Tokens at a moment, by Hermite's cubic through every so many marks, and the path's error there."""
+    rising = np.concatenate([[True], np.diff(path.time[:, 0]) > 0])  # a solution that blows up stands still in time
+    time, tokens = path.time[rising][::every, 0], path.tokens[rising][::every, 0, :, 0]
+    slopes = np.stack([system.velocity(x[None, :, None])[0, :, 0] for x in tokens])
+    before = min(int(np.searchsorted(path.time[:, 0], moment)), len(path.time) - 1)
+    return CubicHermiteSpline(time, tokens, slopes)(moment), float(path.error[before, 0])
+
+
+CHECKS = (
+    Examination(
+        claim="dynamics.1d-mixed-all-diverge",
+        name="mixed signs, enclosed",
+        kind=Kind.REFUTED,
+        subject=MIXED_SIGNS,
+        mutants={
+            "mu's sign flipped": replace(MIXED_SIGNS, system=replace(MIXED_SIGNS.system, mu=Fraction(-1))),
+            "all tokens slow": replace(MIXED_SIGNS, start=(Fraction(1), Fraction(1, 2), Fraction(3, 5))),
+        },
+        look=_finite_at_the_end,
+        again=lambda _, case, run: _finite_at_the_end(Instance.of_case(case), run),
+    ),
+    Examination(
+        claim="dynamics.nd-positive-eigenvalue",
+        name="the saddle, in rationals",
+        kind=Kind.REFUTED,
+        subject=THE_SADDLE,
+        mutants={
+            "a start of positive form": replace(THE_SADDLE, start=THE_SADDLE.start[::-1]),
+            "a negative definite form": replace(
+                THE_SADDLE, form=((Fraction(-1), Fraction(0)), (Fraction(0), Fraction(-1)))
+            ),
+        },
+        look=_sinks,
+        again=_again,
+    ),
+    Examination(
+        claim="dynamics.1d-monotone",
+        name="DOP853 against certified solutions",
+        kind=Kind.TESTED,
+        subject=Integrator(),
+        mutants={"mu's sign flipped": Integrator(flipped=True), "decay 1 % off": Integrator(decay=1.01)},
+        look=_inside,
+    ),
+)
