@@ -275,7 +275,7 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="μ < 0: the leading constants, and iterated logarithms without decay",
-        statement=r"x_1\sim\sqrt{K/t},\quad x_l\sim\sqrt{K(1-2^{-a})/t}\ (l\ge2,\ a>0),\quad"
+        statement=r"x_1\sim\sqrt{K/t},\quad x_l\sim\sqrt{K(1-2^{-a})/t}\ (l\ge2,\ a>0),\quad "
         r"x_l\sim\sqrt{K/(t\,\ln t\,\ln\ln t\cdots)}\ (a=0,\ l-1\text{ logarithms}),\quad K=\tfrac1{2|\mu|\ln2}",
         hypotheses=(r"\mu<0", NONZERO, r"a\ge0"),
         depends_on=("dynamics.1d-monotone", "dynamics.1d-converge"),

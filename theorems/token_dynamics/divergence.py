@@ -420,7 +420,7 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="μ > 0, all steps shrinking: every token grows like ln t, each with its constant",
-        statement=r"|S_\Delta||x_1|=\ln t+3\ln\ln t+\ln(\mu/S_\Delta^2)+o(1),\quad"
+        statement=r"|S_\Delta||x_1|=\ln t+3\ln\ln t+\ln(\mu/S_\Delta^2)+o(1),\quad "
         r"|x_l|/|x_1|\to c_l\in(1,\infty)\ (l\ge2)",
         hypotheses=(r"\mu>0", r"S_\Delta x_l(0)<0\ \text{for every }l", r"a\ge0"),
         depends_on=("dynamics.1d-monotone",),

@@ -332,8 +332,8 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="symmetric S: the sign of x_lᵀSx_l decides",
-        statement=r"q_l=x_l^\top Sx_l,\ \dot q_l\ge2\Delta_lq_l^2:\quad S\prec0\Rightarrow|x_l|=O(t^{-1/2});\quad"
-        r"q_l(0)>0\Rightarrow x_l\text{ unbounded};\quad q_1(0)<0\Rightarrow x_1\to0\ (\text{any }S);\quad"
+        statement=r"q_l=x_l^\top Sx_l,\ \dot q_l\ge2\Delta_lq_l^2:\quad S\prec0\Rightarrow|x_l|=O(t^{-1/2});\quad "
+        r"q_l(0)>0\Rightarrow x_l\text{ unbounded};\quad q_1(0)<0\Rightarrow x_1\to0\ (\text{any }S);\quad "
         r"S^\top=-S\Rightarrow x_1\text{ constant};\quad x_l\in\ker S\Rightarrow x_l\text{ frozen}",
         hypotheses=(r"S=S_C^\top S_B\text{ symmetric}", r"\Delta_l\in\mathbb R", NONZERO, r"a\ge0"),
         proof=_symmetric,

@@ -238,8 +238,8 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="S_C = P, S_B = diag(s)P: no token converges",
-        statement=r"S=P^\top\operatorname{diag}(s)P,\ P\text{ unit upper triangular},\ s>0:\quad"
-        r"x_l(0)\ne0\Rightarrow x_l^\top Sx_l>0\Rightarrow x_l\text{ unbounded};\quad"
+        statement=r"S=P^\top\operatorname{diag}(s)P,\ P\text{ unit upper triangular},\ s>0:\quad "
+        r"x_l(0)\ne0\Rightarrow x_l^\top Sx_l>0\Rightarrow x_l\text{ unbounded};\quad "
         r"d_{state}<d:\ \ker P\text{ frozen}",
         hypotheses=(r"d_{state}=d", NONZERO, r"a\ge0"),
         depends_on=("dynamics.nd-symmetric",),
@@ -250,7 +250,7 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="sorted by importance, the last token leads for ever (μ > 0)",
-        statement=r"\|\text{row}_i(\mathrm{SoftSort}_\tau)-e_{\pi(i)}\|_\infty\le(L-1)e^{-\gamma/\tau};\quad"
+        statement=r"\|\text{row}_i(\mathrm{SoftSort}_\tau)-e_{\pi(i)}\|_\infty\le(L-1)e^{-\gamma/\tau};\quad "
         r"\tfrac{d}{dt}\ln\tfrac{|x_l|}{|x_{l-1}|}=\mu\bigl(x_l^2\Delta_l-(1-e^{-a\Delta_l})g_{l-1}\bigr):\ "
         r"a=0,\ |x_1|\le\dots\le|x_L|\text{ at }0\Rightarrow\text{at every }t",
         hypotheses=(r"\mu>0", NONZERO, r"\text{one dimension}"),
