@@ -26,7 +26,7 @@ from constructions.haar.transform import step_of_hinges
 from kernels.fields import BALL, FLOAT32, FLOAT64
 from theorems.haar import CLAIMS
 from verify.checks.haar import CHECKS
-from verify.checks.haar.separation import Fit, _start, fourier_error, simple_bound, tail_sum
+from verify.checks.haar.separation import Fit, _start, fourier_error, simple_bound, step_down, tail_sum
 
 NETWORKS = {
     "mamba": mamba1_haar,
@@ -117,7 +117,7 @@ def test_a_missing_jump_costs_its_whole_square():
 
 @pytest.mark.parametrize("count", [1, 2, 3, 6])
 def test_the_gradient_of_the_fit_is_its_slope(count):
-    fit, point = Fit(0.3), _start(count, 2, np.random.default_rng(3)) + 0.1
+    fit, point = Fit(step_down(0.3)), _start(count, 2, np.random.default_rng(3)) + 0.1
     _, gradient = fit.squared_error(point, count)
     for i in range(len(point)):
         step = np.zeros_like(point)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -36,25 +37,34 @@ def simple_bound(n: int) -> float:
     return float(1 / (np.pi**2 * (2 * n + 1)))
 
 
+Jumps = tuple[tuple[float, float], ...]
+"""(place, jump) of a piecewise-constant function on [0, 1], by place."""
+
+
+def step_down(place: float) -> Jumps:
+    """1_[0, place)."""
+    return ((0.0, 1.0), (place, -1.0))
+
+
 @cache
-def _nodes(jump: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points on both sides of the jump, square roots of their weights, and the target there."""
+def _nodes(jumps: Jumps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points between the jumps, square roots of their weights, and the target there."""
     x, w = np.polynomial.legendre.leggauss(NODES)
-    pieces = [(0.0, jump), (jump, 1.0)]
+    pieces = list(pairwise(sorted({0.0, 1.0, *(place for place, _ in jumps)})))
     s = np.concatenate([(b - a) / 2 * x + (a + b) / 2 for a, b in pieces])
     weight = np.concatenate([(b - a) / 2 * w for a, b in pieces])
-    return s, np.sqrt(weight), (s < jump).astype(float)
+    return s, np.sqrt(weight), np.sum([jump * (s > place) for place, jump in jumps], axis=0)
 
 
 @dataclass(frozen=True)
 class Fit:
-    """Least squares for 1_[0,p) by N exponentials on [0, 1]."""
+    """Least squares for a piecewise-constant function by N exponentials on [0, 1]."""
 
-    jump: float
+    jumps: Jumps
 
     def squared_error(self, exponents: np.ndarray, count: int) -> tuple[float, np.ndarray]:
         """‖target − best combination‖² and its gradient in the real and imaginary parts of the exponents."""
-        s, root, target = _nodes(self.jump)
+        s, root, target = _nodes(self.jumps)
         basis = _real_basis(s, exponents, count)
         q, r = np.linalg.qr(basis * root[:, None])  # no SVD: its threads cost ten times the work at this size
         coefficients = np.linalg.solve(r + 1e-14 * np.eye(len(r)), q.T @ (target * root))
@@ -106,9 +116,9 @@ def _basis_gradient(
 
 
 @cache
-def best_error(jump: float, count: int, starts: int, seed: int) -> float:
+def best_error(jumps: Jumps, count: int, starts: int, seed: int) -> float:
     """The optimiser's least squared error."""
-    return Fit(jump).best(count, starts, seed)
+    return Fit(jumps).best(count, starts, seed)
 
 
 def fourier_error(count: int) -> float:
@@ -132,7 +142,7 @@ def _table_look(subject: LowerBound, run: Run) -> Finding:
     starts = 3 if run.tier is Tier.QUICK else 12
     figures: dict[str, float | str] = {}
     for n in range(1, LARGEST + 1):
-        best, bound = best_error(0.5, n, starts, run.seed), subject.bound(n)
+        best, bound = best_error(step_down(0.5), n, starts, run.seed), subject.bound(n)
         if not bound <= best:
             case = {"N": n, "bound": bound, "optimised": best}
             return Finding(False, f"N = {n}: optimised exponentials reach {best:.4g} < {bound:.4g}", case=case)
@@ -197,7 +207,7 @@ def _position_cases(subject: PositionBound, run: Run) -> st.SearchStrategy[Posit
 
 def _position_score(subject: PositionBound, case: PositionCase, run: Run) -> Score:
     p = case.place / 64
-    best = best_error(p, case.count, 2, case.seed)
+    best = best_error(step_down(p), case.count, 2, case.seed)
     return Score(best - subject.factor * min(p, 1 - p) * tail_sum(case.count))
 
 
@@ -209,6 +219,66 @@ POSITIONS: Property = Property(
     cases=_position_cases,
     score=_position_score,
     case_type=PositionCase,
+    examples=10,
+)
+
+
+# --- several jumps ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WindowsCase:
+    """Jumps at places/64, N exponentials, a seed for the optimiser."""
+
+    places: list[int]
+    jumps: list[int]
+    count: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Exponentials spent on a plateau's constant, and the factor of J²q·(bound of the centred step)."""
+
+    constants: int = 1
+    factor: float = 2.0
+
+
+def _windows_cases(subject: Windows, run: Run) -> st.SearchStrategy[WindowsCase]:
+    places = st.lists(st.sampled_from(range(8, 64, 8)), min_size=1, max_size=3, unique=True).map(sorted)
+    sizes = st.sampled_from([-3, -2, -1, 1, 2, 3])
+    return places.flatmap(
+        lambda p: st.builds(
+            WindowsCase,
+            st.just(p),
+            st.lists(sizes, min_size=len(p), max_size=len(p)),
+            st.integers(1, 4),
+            st.integers(0, 7),
+        )
+    )
+
+
+def _windows_score(subject: Windows, case: WindowsCase, run: Run) -> Score:
+    """Best squared error − Σ 2J²q·(bound of the centred step for N + 1)."""
+    places = [p / 64 for p in case.places]
+    best = best_error(tuple(zip(places, map(float, case.jumps), strict=True)), case.count, 2, case.seed)
+    gaps = [places[0], *((b - a) / 2 for a, b in pairwise(places)), 1 - places[-1]]
+    halves = [min(left, right) for left, right in pairwise(gaps)]
+    weights = sum(subject.factor * jump**2 * q for jump, q in zip(case.jumps, halves, strict=True))
+    return Score(best - weights * tail_sum(case.count + subject.constants))
+
+
+WINDOWS: Property = Property(
+    claim="haar.s4d-lower-bound-jumps",
+    name="several-jumps",
+    subject=Windows(),
+    mutants={
+        "N − 1 for N + 1": Windows(constants=-1),
+        "factor 12": Windows(factor=12.0),
+    },
+    cases=_windows_cases,
+    score=_windows_score,
+    case_type=WindowsCase,
     examples=10,
 )
 
@@ -307,4 +377,4 @@ HAAR_RATES = Examination(
     look=_rates_look,
 )
 
-CHECKS: tuple[Check, ...] = (TABLE, POSITIONS, DISCRETE, HAAR_RATES)
+CHECKS: tuple[Check, ...] = (TABLE, POSITIONS, WINDOWS, DISCRETE, HAAR_RATES)
