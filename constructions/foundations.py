@@ -279,3 +279,19 @@ def _addresser(copier: Copier) -> Weights:
 def selective_copying(num_values: int, num_tokens: int, d_state: int | None = None) -> Copier:
     """The copier of a size; `d_state` defaults to M = num_tokens, the least that works."""
     return Copier(num_values, num_tokens, num_tokens if d_state is None else d_state)
+
+
+def describe_claim(claim: str) -> list[str]:
+    """The copier told by channel, at M = 2 and two values; [] for another claim."""
+    if claim != "foundations.selective-copying":
+        return []
+    copier = selective_copying(2, 2)
+    channels, w, m = ", ".join(map(str, copier.model)), copier.sharpness, copier.num_tokens
+    return [
+        f"language model of two official Mamba-1 layers, {copier.hyperparameters}; channels {channels}:",
+        f"  embedding: content[c] ↦ e_c, marker ↦ e_marker, all + {copier.anchor}·anchor (RMSNorm divides by it)",
+        "  layer 1: tick = SiLU(z*·[content or marker]); Δ = 1, decay 1, B = C = 1: count = Σ tick",
+        f"  layer 2: high[k], low[k] = SiLU({2 * w}(count − {m}·marker − k) + {3 * w // 2}, + {w // 2}), k = 1 … {m};"
+        f" B[k] = C[k] = (high[k] − low[k] − high[k+1] + low[k+1])/{w}",
+        "  layer 2 writes SiLU(z*·content[c]) at B and reads it at C into content[c]; the head reads content",
+    ]

@@ -13,7 +13,7 @@ import torch
 from constructions.channels import Channel, LinearMap, Space
 from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
 from kernels import semantics
-from kernels.blocks import Mamba
+from kernels.blocks import Mamba, Mamba2
 from kernels.fields import Exact, Field
 
 Weights = dict[str, ExactTensor]
@@ -30,6 +30,11 @@ class Mixer:
     delta_bias: np.ndarray
     A: np.ndarray
     B_weight: np.ndarray
+
+    def one_head(self) -> "Mixer":
+        """The Mamba-2 head with this mixer's first Δ and first decay: the same for all channels and states."""
+        tied = np.repeat(self.delta_weight[:1], len(self.A), axis=0), np.repeat(self.delta_bias[:1], len(self.A))
+        return Mixer(*tied, np.full_like(self.A, self.A[0, 0]), self.B_weight)
 
     def states(self, f: Field, x: np.ndarray) -> np.ndarray:
         """h_1 … h_L, (L, d, N), by the definition; x (L, d)."""
@@ -117,6 +122,42 @@ def memory_block(step: Step, decay_rate: Exact = 1) -> Weights:
     }
 
 
+ANCHOR = 1000
+"""The constant that Mamba-2's RMSNorm divides by: it moves a value v by at most |v|/(2·ANCHOR²)."""
+
+
+def memory_block2(step: Step, decay_rate: Exact = 1) -> Weights:
+    """The same in the official Mamba-2 block: one head of six channels, value±, a constant, three spare.
+
+    Δ is linear in the token before softplus; B = 1/D and C = 1 come from the convolution's bias. The constant is
+    written with each value, so that RMSNorm divides by it.
+    """
+    d_inner, d_conv = len(INNER), SIZES["d_conv"]
+    value, signal, one = range(3)
+    x, B, C, dt = d_inner, 2 * d_inner, 2 * d_inner + 1, 2 * d_inner + 2
+    rows: dict[Index, Exact] = {(range(d_inner), one): silu_preimage(1)}
+    rows |= {(x, value): 1, (x + 1, value): -1, (dt, signal): step.slope}
+    bias = {2: silu_preimage(ANCHOR), B - x: silu_preimage(1 / sympy.sympify(step.write)), C - x: silu_preimage(1)}
+    rms = sympy.sqrt(sympy.Rational(ANCHOR**2, d_inner) + sympy.sympify(semantics.RMS_NORM_EPS))
+    return {
+        "in_proj.weight": ExactTensor((2 * d_inner + 3, len(FEATURES)), 0, rows),
+        "conv1d.weight": ExactTensor((d_inner + 2, 1, d_conv), 0, {(c, 0, d_conv - 1): 1 for c in range(2)}),
+        "conv1d.bias": ExactTensor((d_inner + 2,), 0, {(c,): b for c, b in bias.items()}),
+        "dt_bias": block((1,), step.offset),
+        "A_log": block((1,), sympy.log(decay_rate)),
+        "D": block((1,), 0),
+        "norm.weight": block((d_inner,), rms),
+        "out_proj.weight": ExactTensor((len(FEATURES), d_inner), 0, {(value, 0): 1, (value, 1): -1}),
+    }
+
+
+def memory_module2(step: Step, dtype: torch.dtype, backend: str = "auto") -> Mamba2:
+    """`memory_block2` on the kernels, in chunks of 64."""
+    module = Mamba2(SIZES["d_model"], SIZES["d_state"], headdim=len(INNER), chunk_size=64, backend=backend, dtype=dtype)
+    module.load_state_dict({name: weight.torch(dtype) for name, weight in memory_block2(step).items()})
+    return module.requires_grad_(False)
+
+
 def memory_module(step: Step, dtype: torch.dtype, backend: str = "auto") -> Mamba:
     """`memory_block` on the kernels: (batch, L, 3) → (batch, L, 3), the answer in coordinate 0."""
     module = Mamba(SIZES["d_model"], SIZES["d_state"], dt_rank=SIZES["dt_rank"], backend=backend, dtype=dtype)
@@ -158,3 +199,20 @@ def _signal_B_C(write: Exact) -> ExactTensor:
 def _difference() -> ExactTensor:
     value = Channel("value")
     return LinearMap(INNER, FEATURES, {(value, Channel("value+")): 1, (value, Channel("value-")): -1}).tensor()
+
+
+def describe_claim(claim: str) -> list[str]:
+    """The claim's network told by channel; [] where there is none."""
+    if claim not in ("sensitivity.latch", "sensitivity.lem2-amended", "sensitivity.mamba2"):
+        return []
+    rules = {"by flag": by_flag(), "by clock, moment 7": by_clock(7), "constant (S4D)": constant()}
+    return [
+        "official Mamba-1, d_model 3, d_inner 6, N 1 (Mamba-2: one head of 6); tokens carry value, signal, 1:",
+        "  value+ − value− = value, signal+ − signal− = signal (SiLU pairs); one = SiLU(z*) = 1; gate SiLU(z*) = 1",
+        "  B = 1/D · one, C = one, λ = 1, out: value = y[value+] − y[value−]",
+        *(
+            f"  Δ {name}: softplus({sympy.N(rule.slope, 8)} · signal + {sympy.N(rule.offset, 8)}), "
+            f"D = {sympy.N(rule.write, 8)}"
+            for name, rule in rules.items()
+        ),
+    ]

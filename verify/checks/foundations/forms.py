@@ -67,21 +67,26 @@ def tree_score(subject: Combine, case: TreeCase, run: Run) -> Score:
     return Score(int(_fold(subject, steps, np.random.default_rng(case.seed))[1] != last), "mismatches")
 
 
+BACKENDS = ("auto", "reference")
+
+
 @dataclass(frozen=True)
 class CutCase:
-    """A scan cut in two: the state is carried over."""
+    """A scan cut in two: the state is carried over, on a backend ("auto" is the device's compiled one)."""
 
     length: int
     cut: int
     d_state: int
     seed: int
+    backend: str
 
 
 @st.composite
 def cut_cases(draw: st.DrawFn, subject: Any, run: Run) -> CutCase:
     """Any cut inside."""
     length = draw(st.integers(2, 90))
-    return CutCase(length, draw(st.integers(1, length - 1)), draw(st.integers(1, 9)), draw(st.integers(0, 999)))
+    cut, d_state = draw(st.integers(1, length - 1)), draw(st.integers(1, 9))
+    return CutCase(length, cut, d_state, draw(st.integers(0, 999)), draw(st.sampled_from(BACKENDS)))
 
 
 def _random_scan(case: CutCase) -> dict[str, Any]:
@@ -93,24 +98,24 @@ def _random_scan(case: CutCase) -> dict[str, Any]:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def two_scans(inputs: dict[str, Any], cut: int) -> torch.Tensor:
+def two_scans(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
     """The scan of the first part, its last state handed to the scan of the second."""
 
     def part(where: slice) -> dict[str, Any]:
         return {k: v if k == "A" else v[..., where].contiguous() for k, v in inputs.items()}
 
-    first, state = ops.selective_scan(**part(slice(0, cut)), return_last_state=True)
-    second = ops.selective_scan(**part(slice(cut, None)), initial_state=state)
+    first, state = ops.selective_scan(**part(slice(0, cut)), return_last_state=True, backend=backend)
+    second = ops.selective_scan(**part(slice(cut, None)), initial_state=state, backend=backend)
     return torch.cat([first, second], -1)
 
 
-def _forgetting(inputs: dict[str, Any], cut: int) -> torch.Tensor:
+def _forgetting(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
     parts = [{k: v if k == "A" else v[..., w] for k, v in inputs.items()} for w in (slice(0, cut), slice(cut, None))]
     return torch.cat([ops.selective_scan(**p) for p in parts], -1)
 
 
-def _undecayed(inputs: dict[str, Any], cut: int) -> torch.Tensor:
-    y = two_scans(inputs, cut)
+def _undecayed(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
+    y = two_scans(inputs, cut, backend)
     _, state = ops.selective_scan(
         **{k: v if k == "A" else v[..., :cut] for k, v in inputs.items()}, return_last_state=True
     )
@@ -123,7 +128,7 @@ def cut_score(subject: Callable[..., torch.Tensor], case: CutCase, run: Run) -> 
     inputs = _random_scan(case)
     moved = {name: value.to(run.device) for name, value in inputs.items()}
     bound = selective_scan_bound(**inputs)
-    return Score(bound.ratio(subject(moved, case.cut)), "error/bound")
+    return Score(bound.ratio(subject(moved, case.cut, case.backend)), "error/bound")
 
 
 # --- convolution and FFT ---------------------------------------------------------------------------------------------
@@ -174,17 +179,24 @@ def convolution_score(subject: Callable[..., np.ndarray], case: ConvolutionCase,
 
 @dataclass(frozen=True)
 class FftCase:
-    """A random S4D of d_state states on a kernel, against the FFT."""
+    """A random S4D of d_state states on a backend, against the FFT."""
 
     d_state: int
     length: int
     seed: int
+    backend: str
 
 
 def fft_cases(subject: Any, run: Run) -> st.SearchStrategy[FftCase]:
     """Lengths around powers of two."""
     lengths = st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])
-    return st.builds(FftCase, d_state=st.integers(1, 16), length=lengths, seed=st.integers(0, 999))
+    return st.builds(
+        FftCase,
+        d_state=st.integers(1, 16),
+        length=lengths,
+        seed=st.integers(0, 999),
+        backend=st.sampled_from(BACKENDS),
+    )
 
 
 def power_of_two(length: int) -> int:
@@ -205,7 +217,7 @@ def fft_score(subject: Callable[[int], int], case: FftCase, run: Run) -> Score:
     arrays = {"u": x[None, None], "delta": np.full((1, 1, case.length), delta), "A": A[None]}
     arrays |= {name: np.repeat(m[None, :, None], case.length, 2) for name, m in (("B", B), ("C", C))}
     inputs: dict[str, Any] = {name: torch.from_numpy(m) for name, m in arrays.items()}
-    y = ops.selective_scan(**{k: v.to(run.device) for k, v in inputs.items()}).cpu().numpy()[0, 0]
+    y = ops.selective_scan(**{k: v.to(run.device) for k, v in inputs.items()}, backend=case.backend).cpu().numpy()[0, 0]
     period = subject(case.length)
     found = forms.fft_convolution(kernel, x, period)
     size = float(np.linalg.norm(kernel) * np.linalg.norm(x))
@@ -290,7 +302,7 @@ CHECKS: tuple[Check, ...] = (
         cases=cut_cases,
         score=cut_score,
         case_type=CutCase,
-        facts={"kernel": "selective_scan", "dtypes": "float64"},
+        facts={"kernel": "selective_scan", "backends": "compiled, reference", "dtypes": "float64"},
     ),
     Property(
         claim="foundations.lti-convolution",
@@ -311,7 +323,7 @@ CHECKS: tuple[Check, ...] = (
         score=fft_score,
         case_type=FftCase,
         examples=30,
-        facts={"kernel": "selective_scan", "oracle": "numpy FFT", "dtypes": "float64"},
+        facts={"kernel": "selective_scan", "backends": "compiled, reference", "oracle": "numpy FFT"},
     ),
     Property(
         claim="foundations.s6-not-lti",

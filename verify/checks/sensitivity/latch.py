@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from constructions import sensitivity as construction
 from constructions.sensitivity import Step
-from kernels import semantics
+from kernels import ops, semantics
 from kernels.blocks import Mamba
 from kernels.duals import dual, perturbed, tangents
 from kernels.error_bounds import ELEMENTARY_ULPS
 from kernels.fields import BALL, Field
 from verify.check import Check, Property, Run, Score
+from verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
 
 WRITE, FROZEN = 50, 100
 # A value passes SiLU (2 elementary functions), Δ (one, of |50| + |100| before softplus), B (SiLU and 1/D), C and the
@@ -51,18 +52,30 @@ def latch_cases(draw: st.DrawFn, subject: object, run: Run) -> LatchCase:
     return LatchCase(sorted(flags), length, draw(st.sampled_from(run.dtypes)), draw(st.integers(0, 999)))
 
 
-def latch_score(subject: Step, case: LatchCase, run: Run) -> Score:
+@dataclass(frozen=True)
+class Latch:
+    """A step rule in an official block; `norm_loss` is what Mamba-2's RMSNorm may move a value."""
+
+    step: Step
+    mamba2: bool = False
+
+    def module(self, dtype: torch.dtype) -> torch.nn.Module:
+        """The block on the kernels."""
+        return (construction.memory_module2 if self.mamba2 else construction.memory_module)(self.step, dtype)
+
+    @property
+    def norm_loss(self) -> float:
+        """1/(2·ANCHOR²)."""
+        return 1 / (2 * construction.ANCHOR**2) if self.mamba2 else 0.0
+
+
+def latch_score(subject: Latch, case: LatchCase, run: Run) -> Score:
     """|y_t − value at the last flag| from the first flag on, over 2e^{−D} + mε(1 + 1/D) and the roundings."""
     u = case.tokens()
-    y = (
-        construction.memory_module(subject, u.dtype)
-        .to(run.device)(u.to(run.device))
-        .cpu()[0, case.flags[0] :, 0]
-        .double()
-    )
+    y = subject.module(u.dtype).to(run.device)(u.to(run.device)).cpu()[0, case.flags[0] :, 0].double()
     last = [max(f for f in case.flags if f <= t) for t in range(case.flags[0], case.length)]
     target = u[0, last, 0].double()
-    loss = 2 * math.exp(-WRITE) + case.length * math.exp(-FROZEN) * (1 + 1 / WRITE)
+    loss = 2 * math.exp(-WRITE) + case.length * math.exp(-FROZEN) * (1 + 1 / WRITE) + subject.norm_loss
     return Score(float((y - target).abs().max()) / (loss + ROUNDINGS * torch.finfo(u.dtype).eps / 2), "error/bound")
 
 
@@ -190,22 +203,46 @@ def _leaky(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.ndarray) 
     return ssd_history(f, x, dt, rate * (1 + 2.0**-40), B)
 
 
-CHECKS: tuple[Check, ...] = (
-    Property(
+def ssd_as_scan(
+    u: torch.Tensor,
+    delta: torch.Tensor,
+    A: torch.Tensor,
+    B: torch.Tensor,
+    C: torch.Tensor,
+    *,
+    delta_bias: torch.Tensor,
+    delta_softplus: bool,
+) -> torch.Tensor:
+    """One Mamba-2 head on the chunked kernel, in the layout of the S6 scan."""
+    heads = [m.transpose(1, 2)[:, :, None] for m in (u, B, C)]
+    dt, bias = delta[:, :1].transpose(1, 2), delta_bias[:1]
+    y = ops.ssd_chunk_scan(heads[0], dt, A[0, :1], heads[1], heads[2], 8, dt_bias=bias, dt_softplus=delta_softplus)
+    return y[:, :, 0].transpose(1, 2)
+
+
+def _holds(name: str, mamba2: bool) -> Check:
+    """The latch in one of the two official blocks."""
+    rules = {
+        "S4D of the same size": construction.constant(),
+        "not frozen enough": construction.by_flag(WRITE, 10),
+        "flag too weak": construction.by_flag(5, FROZEN),
+    }
+    return Property(
         claim="sensitivity.latch",
-        name="official-block-holds",
-        subject=construction.by_flag(WRITE, FROZEN),
-        mutants={
-            "S4D of the same size": construction.constant(),
-            "not frozen enough": construction.by_flag(WRITE, 10),
-            "flag too weak": construction.by_flag(5, FROZEN),
-        },
+        name=name,
+        subject=Latch(construction.by_flag(WRITE, FROZEN), mamba2),
+        mutants={rule: Latch(step, mamba2) for rule, step in rules.items()},
         cases=latch_cases,
         score=latch_score,
         case_type=LatchCase,
         examples=40,
-        facts={"block": "official Mamba-1", "d_inner": 6, "d_state": 1, "dtypes": "float32, float64"},
-    ),
+        facts={"block": f"official Mamba-{1 + mamba2}", "d_inner": 6, "d_state": 1, "dtypes": "float32, float64"},
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    _holds("official-block-holds", mamba2=False),
+    _holds("official-mamba2-holds", mamba2=True),
     Property(
         claim="sensitivity.latch",
         name="no-s4d-holds",
@@ -227,5 +264,16 @@ CHECKS: tuple[Check, ...] = (
         case_type=HeadCase,
         examples=20,
         facts={"field": "Arb, dual numbers"},
+    ),
+    Property(
+        claim="sensitivity.mamba2",
+        name="autograd-through-the-kernel",
+        subject=ssd_as_scan,
+        mutants={"Δ detached in the decay": wrong_scan("detached"), "decay one step late": wrong_scan("late")},
+        cases=lambda subject, run: mixer_cases(subject, run, longest=40, one_head=True),
+        score=gradient_score,
+        case_type=MixerCase,
+        examples=60,
+        facts={"kernel": "ssd_chunk_scan", "dtypes": "float64"},
     ),
 )

@@ -35,23 +35,24 @@ class MixerCase:
     j: int
     e: int
     seed: int
+    one_head: bool = False
 
     def draw(self) -> tuple[Mixer, np.ndarray]:
-        """The mixer and its input (L, d)."""
+        """The mixer and its input (L, d); `one_head` makes it a Mamba-2 head: one Δ and one decay for all."""
         rng = np.random.default_rng(self.seed)
         d, n = self.d, self.d_state
         weights = rng.standard_normal((d, d)), rng.standard_normal(d)
         mixer = Mixer(*weights, -np.exp(rng.standard_normal((d, n))), rng.standard_normal((n, d)))
-        return mixer, rng.standard_normal((self.length, d))
+        x = rng.standard_normal((self.length, d))
+        return (mixer.one_head() if self.one_head else mixer), x
 
 
 @st.composite
-def mixer_cases(draw: st.DrawFn, subject: Any, run: Run, longest: int = 8) -> MixerCase:
+def mixer_cases(draw: st.DrawFn, subject: Any, run: Run, longest: int = 8, one_head: bool = False) -> MixerCase:
     """Small mixers, any step j and coordinate e."""
     d, n, length = draw(st.integers(1, 3)), draw(st.integers(1, 3)), draw(st.integers(1, longest))
-    return MixerCase(
-        d, n, length, draw(st.integers(0, length - 1)), draw(st.integers(0, d - 1)), draw(st.integers(0, 999))
-    )
+    j, e = draw(st.integers(0, length - 1)), draw(st.integers(0, d - 1))
+    return MixerCase(d, n, length, j, e, draw(st.integers(0, 999)), one_head)
 
 
 # --- the definition's derivative, enclosed -----------------------------------------------------------------------
@@ -118,7 +119,8 @@ def magnitude(mixer: Mixer, x: np.ndarray, readout: np.ndarray, j: int, e: int) 
     """Σ|terms| of ∂y_L/∂x̂_{j,e} and n: a product has a factor e^{ΔA} a step, each with its own relative error.
 
     A pre-activation of d terms is good to (d+2)u(Σ|W||x| + |b|), softplus and its slope to 8u more, exp(ΔA) to 9u plus
-    |A| times the error of Δ; sums over d, N and L add their lengths.
+    |A| times the error of Δ; sums over d, N and L add their lengths. A chunked kernel takes e^{A(σ_t − σ_j)} from
+    cumulative sums σ of Δ, which adds |A|σ_L(L + 4).
     """
     absolute = Mixer(*(np.abs(w) for w in vars(mixer).values()))
     d, n = mixer.A.shape
@@ -136,8 +138,10 @@ def magnitude(mixer: Mixer, x: np.ndarray, readout: np.ndarray, j: int, e: int) 
     K = K + np.abs(mixer.A) * (slope[j] * absolute.delta_weight[:, e])[:, None] * decay[j] * h
     terms = (K * np.prod(decay[j + 1 :], axis=0) * np.abs(readout)).sum()
     step = (np.abs(mixer.A).max() * ((d + 2) * pre + (ELEMENTARY + 2) * delta)).max(axis=1) + ELEMENTARY + 2
+    cumulative = np.abs(mixer.A).max() * delta.max(axis=1).sum() * (len(x) + 4)
     return Magnitude(
-        float(terms), float(2 * step.sum() + (d + 2) * pre.max() + 4 * ELEMENTARY + 2 * (d + n + len(x)) + 20)
+        float(terms),
+        float(cumulative + 2 * step.sum() + (d + 2) * pre.max() + 4 * ELEMENTARY + 2 * (d + n + len(x)) + 20),
     )
 
 
