@@ -231,7 +231,7 @@ def look_flat(subject: Frozen, run: Run) -> Finding:
         dtype = getattr(torch, name)
         found = frozen_gradients(subject, length, dtype, run.device)
         drift = float(np.abs(found - found[0]).max())
-        holds &= abs(found[0]) > 0.5 and drift <= subject.drift(dtype)
+        holds = holds and bool(abs(found[0]) > 0.5 and drift <= subject.drift(dtype))
         drifts.append(f"{name} {drift:.2g}")
     block = "official Mamba-2" if subject.mamba2 else "official Mamba-1"
     facts: dict[str, str | int] = {"length": length, "dtypes": ", ".join(run.dtypes), "block": block}
