@@ -5,7 +5,7 @@ Targets: the paper's Mamba block ([P] Tab. 2), the official Mamba-1 block, and a
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 
@@ -28,6 +28,8 @@ class MixerDescription:
 
     `taps` are a channel's convolution taps, the current token's last; `bias` the convolution's, 0 where missing.
     h_t = e^(-decay_rate step) h_(t-1) + step x_t B_t^T, y_t = h_t C_t, B_t = B x_t and C_t = C x_t.
+    `gate` gives what each token multiplies y by; `position` what t = 1, 2, ... adds to the embedding, times t; `delta`
+    what the inner channels add to the step. These three are None or empty where the mixer has none.
     """
 
     tokens: Space
@@ -42,6 +44,9 @@ class MixerDescription:
     activation: str
     step: Exact = 1
     decay_rate: Exact = 0
+    gate: LinearMap | None = None
+    position: Mapping[Channel, Exact] = field(default_factory=dict)
+    delta: LinearMap | None = None
 
     @property
     def answers(self) -> tuple[Channel, ...]:
@@ -87,7 +92,19 @@ def validate(description: MixerDescription, target: str, layout: Layout | None =
     if target not in TARGETS:
         return [Reason("target", f"there is no target {target!r}; choose one of {', '.join(TARGETS)}")]
     reasons = [*_mismatched_spaces(description), *_bad_taps(description), *_bad_dynamics(description)]
-    return reasons if target == "paper" else [*reasons, *_unofficial(description, layout or Layout())]
+    if target == "paper":
+        return [*reasons, *_gate_is_no_embedding(description)]
+    return [*reasons, *_unofficial(description, layout or Layout())]
+
+
+def _gate_is_no_embedding(description: MixerDescription) -> list[Reason]:
+    """The paper's gate is σ(linear(x)) of the embedding: with the identity it can only give back what is there."""
+    gate, embedding = description.gate, description.embedding.coefficients
+    if gate is None or all(embedding.get(place) == value for place, value in gate.coefficients.items()):
+        return []
+    return [
+        Reason("gate", "a token's gate differs from its embedding; give the tokens that are asked the same in both")
+    ]
 
 
 def _mismatched_spaces(description: MixerDescription) -> list[Reason]:
@@ -131,6 +148,10 @@ def _bad_dynamics(description: MixerDescription) -> list[Reason]:
 def _unofficial(description: MixerDescription, layout: Layout) -> list[Reason]:
     sizes = layout.sizes(description)
     reasons = []
+    if description.position:
+        reasons.append(Reason("position", "the official block sees tokens only; let a first layer count them"))
+    if description.delta is not None:
+        reasons.append(Reason("delta", "only the paper's block compiles a step that depends on the input"))
     if description.activation != "silu":
         reasons.append(Reason("activation", f"the official block has SiLU, not {description.activation}"))
     if len(description.inner) > sizes["d_inner"]:
@@ -157,17 +178,30 @@ def paper_weights(description: MixerDescription) -> Weights:
     """
     _require_valid(description, "paper")
     d, n = len(description.inner), len(description.state)
-    return {
+    weights = {
         "embedding.weight": description.embedding.tensor().transposed(),
         "mixer.conv.weight": _conv_weight(description, _num_taps(description)),
         "mixer.conv.bias": _conv_bias(description),
-        "mixer.delta.weight": block((d, d), 0),
+        "mixer.delta.weight": block((d, d), 0) if description.delta is None else description.delta.tensor(),
         "mixer.delta.bias": block((d,), description.step),
         "mixer.B.weight": description.B.tensor(),
         "mixer.C.weight": description.C.tensor(),
         "mixer.A": block((d, n), -description.decay_rate),
         "head.weight": description.readout.tensor(),
     }
+    if description.gate is not None:
+        inner = description.inner
+        weights["mixer.gate.weight"] = LinearMap.selecting(inner, inner, inner).tensor()
+    return weights | position_weights(description)
+
+
+def position_weights(description: MixerDescription) -> Weights:
+    """position.weight (d), what position t = 1, 2, ... adds to the embedding, times t; empty without positions."""
+    if not description.position:
+        return {}
+    place = description.inner.position
+    entries: dict[Index, Exact] = {(place(channel),): value for channel, value in description.position.items()}
+    return {"position.weight": ExactTensor((len(description.inner),), 0, entries)}
 
 
 def _num_taps(description: MixerDescription) -> int:
@@ -204,7 +238,7 @@ def mamba_weights(description: MixerDescription, layout: Layout | None = None) -
     conv = _conv_weight(description, layout.d_conv)
     return {
         "in_proj.weight": stack_rows(
-            [description.embedding.tensor().padded((d_inner, d_model)), block((d_inner, d_model), silu_preimage(1))]
+            [description.embedding.tensor().padded((d_inner, d_model)), _gate_rows(description, d_inner)]
         ),
         "conv1d.weight": ExactTensor(
             (d_inner, 1, layout.d_conv), 0, {(c, 0, i): w for (c, i), w in conv.entries.items()}
@@ -222,6 +256,16 @@ def mamba_weights(description: MixerDescription, layout: Layout | None = None) -
         "D": block((d_inner,), 0),
         "out_proj.weight": description.readout.tensor().padded((d_model, d_inner)),
     }
+
+
+def _gate_rows(description: MixerDescription, d_inner: int) -> ExactTensor:
+    """z of each token: the SiLU preimage of its gate, or of 1 for all where the mixer has none."""
+    d_model = len(description.tokens)
+    if description.gate is None:
+        return block((d_inner, d_model), silu_preimage(1))
+    preimages = {value: silu_preimage(value) for value in set(description.gate.coefficients.values())}
+    codes = {place: preimages[value] for place, value in description.gate.coefficients.items()}
+    return LinearMap(description.tokens, description.inner, codes).tensor().padded((d_inner, d_model))
 
 
 def a_log(description: MixerDescription) -> Exact:
@@ -251,15 +295,16 @@ def language_model_weights(description: MixerDescription, layout: Layout | None 
     mixer = {f"{layer}.mixer.{name}": weight for name, weight in mamba_weights(description, layout).items()}
     return {
         "backbone.embedding.weight": identity,
-        f"{layer}.norm.weight": block((len(tokens),), _one_hot_rms(len(tokens))),
+        f"{layer}.norm.weight": one_hot_norm(len(tokens)),
         **mixer,
         "backbone.norm_f.weight": block((len(tokens),), 1),
         "lm_head.weight": LinearMap.selecting(tokens, tokens, description.answers).tensor(),
     }
 
 
-def _one_hot_rms(d_model: int) -> sympy.Expr:
-    return sympy.sqrt(sympy.sympify(Fraction(1, d_model) + RMS_NORM_EPS))
+def one_hot_norm(d_model: int) -> ExactTensor:
+    """The pre-norm's weight that leaves one-hot embeddings as they are: sqrt(1/d_model + eps)."""
+    return block((d_model,), sympy.sqrt(sympy.sympify(Fraction(1, d_model) + RMS_NORM_EPS)))
 
 
 # ------------------------------------------------------------------------------------- one entry for all

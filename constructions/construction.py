@@ -3,7 +3,7 @@
 Beside the weights it carries what they are claimed to compute, in closed form, so that a run can be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Protocol
@@ -20,6 +20,13 @@ from constructions.modules import empty_module
 from constructions.tasks import Vocabulary
 from kernels import semantics
 from kernels.fields import Exact, Field
+
+BLOCKS: dict[str, Callable[..., np.ndarray]] = {
+    "paper": semantics.paper_mamba,
+    "official": semantics.mamba,
+    "paper_mamba2": semantics.paper_mamba2,
+    "official_mamba2": semantics.mamba2,
+}
 
 
 class ClosedForm(Protocol):
@@ -49,6 +56,11 @@ class Construction:
     closed_form: ClosedForm
 
     @property
+    def is_language_model(self) -> bool:
+        """Whether the mixer stands in a whole language model."""
+        return self.target.endswith("language_model")
+
+    @property
     def margins(self) -> dict[str, Exact]:
         """The mixer's margins in closed form, before a language model's final norm divides them."""
         return self.closed_form.margins
@@ -64,14 +76,16 @@ class Construction:
     def run(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """Logits (..., length, vocab_size) of tokens (..., length), by the definition of the block over the field."""
         weights = self.to(f)
-        if self.target == "language_model":
+        if self.is_language_model:
             return semantics.language_model(f, weights, tokens)
         x, mixer = weights["embedding.weight"][tokens], semantics.sub_weights(weights, "mixer")
-        if self.target == "paper":
-            options: dict[str, Any] = {"activation": self.description.activation, "delta_activation": "identity"}
-            y = semantics.paper_mamba(f, mixer, x, **options)
-        else:
-            y = semantics.mamba(f, mixer, x)
+        if "position.weight" in weights:
+            with f.arithmetic():
+                x = x + f.array(np.arange(1, x.shape[-2] + 1))[:, None] * weights["position.weight"]
+        options: dict[str, Any] = {}
+        if self.target.startswith("paper"):
+            options = {"activation": self.description.activation, "delta_activation": "identity"}
+        y = BLOCKS[self.target](f, mixer, x, **options)
         with f.arithmetic():
             return semantics.linear(y, weights["head.weight"])
 
@@ -81,7 +95,7 @@ class Construction:
         A language model adds the token itself (residual), divides by the root mean square and reads the answers.
         """
         y = self.closed_form.readout(f, tokens)
-        if self.target != "language_model":
+        if not self.is_language_model:
             return y
         identity = f.array(np.eye(self.vocabulary.size, dtype=int))
         with f.arithmetic():
@@ -93,7 +107,7 @@ class Construction:
 
         0 in the paper's block, whose A may be 0; floats round each of these decays to exactly 1.
         """
-        rate = self.description.decay_rate if self.target == "paper" else sympy.exp(a_log(self.description))
+        rate = self.description.decay_rate if self.target.startswith("paper") else sympy.exp(a_log(self.description))
         return sympy.Integer(length) * sympy.sympify(self.description.step) * sympy.sympify(rate)
 
     def state_dict(self, dtype: torch.dtype) -> dict[str, torch.Tensor]:
@@ -106,7 +120,15 @@ class Construction:
         `backend` is one of `kernels.backends.backend_names()`. Raises ValueError for another dtype than `state_dict`.
         """
         weights = self.state_dict(dtype)
-        module = empty_module(self.target, self.hyperparameters, self.description.activation, dtype, backend)
+        module = empty_module(
+            self.target,
+            self.hyperparameters,
+            self.description.activation,
+            dtype,
+            backend,
+            gate="mixer.gate.weight" in weights,
+            positions="position.weight" in weights,
+        )
         module.load_state_dict(weights, strict=True)
         return module.requires_grad_(False).eval().to(device)
 

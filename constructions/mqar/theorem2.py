@@ -11,10 +11,9 @@ import numpy as np
 import sympy
 
 from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import TARGETS, Layout, MixerDescription, compile_weights, hyperparameters
+from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters
 from constructions.construction import Construction
 from constructions.exact import silu_preimage
-from constructions.explain import explain_mixer
 from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field
 
@@ -173,55 +172,3 @@ def theorem2_step1(
         hyperparameters=hyperparameters(description, target, layout),
         closed_form=RecallForm(codes, vocabulary),
     )
-
-
-def build(
-    claim: str,
-    target: str = "paper",
-    *,
-    num_kv_pairs: int,
-    vocab_size: int,
-    vocabulary: Vocabulary | None = None,
-    codes: Codes | None = None,
-    layout: Layout | None = None,
-) -> Construction:
-    """The construction of a claim of this family, for a target and a size.
-
-    The vocabulary is the paper's (`num_kv_pairs` keys, the other tokens values), for a language model Zoology's;
-    `vocabulary` overrides it. Raises ValueError for an unknown claim or target, or a size that is impossible.
-    """
-    if claim not in BUILDERS:
-        raise ValueError(f"No construction is known for {claim!r}: choose one of {', '.join(BUILDERS)}.")
-    if target not in TARGETS:
-        raise ValueError(f"There is no target {target!r}: choose one of {', '.join(TARGETS)}.")
-    vocabulary = vocabulary or _vocabulary(target, num_kv_pairs, vocab_size)
-    if not 1 <= num_kv_pairs <= len(vocabulary.keys):
-        raise ValueError(
-            f"num_kv_pairs={num_kv_pairs} distinct keys do not fit the vocabulary's {len(vocabulary.keys)}: "
-            "use at least 1 pair, and enlarge vocab_size for more."
-        )
-    return BUILDERS[claim](vocabulary, target, codes=codes, layout=layout)
-
-
-def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:
-    if target == "language_model":
-        return Vocabulary.zoology(vocab_size)
-    if num_kv_pairs < 1 or num_kv_pairs >= vocab_size:
-        raise ValueError(
-            f"vocab_size={vocab_size} cannot hold num_kv_pairs={num_kv_pairs} distinct keys and a value: "
-            f"use at least 1 pair and vocab_size >= {num_kv_pairs + 1}."
-        )
-    return Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
-
-
-BUILDERS = {CLAIM: theorem2_step1}
-
-
-def describe_claim(claim: str) -> list[str]:
-    """The claim's weights by channel at the smallest size (two keys, two values); [] where none are known."""
-    if claim != CLAIM:
-        return []
-    lines = []
-    for title, codes in (("the paper's block", PAPER_CODES), ("the official block", OFFICIAL_CODES)):
-        lines += [f"{title}:", *(f"  {line}" for line in explain_mixer(describe(Vocabulary.paper(2, 2), codes)))]
-    return lines

@@ -1,0 +1,175 @@
+"""Explicit networks for multi-query associative recall, one builder a claim ([P] Section 4.3 and our extensions)."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from constructions.compile import TARGETS, Layout
+from constructions.compile_mamba2 import MAMBA2_TARGETS
+from constructions.construction import Construction
+from constructions.explain import explain_mixer
+from constructions.mqar import codes as recall_codes
+from constructions.mqar.codes import CodeForm, RecallCodes, assemble
+from constructions.mqar.products import ProductCodes, ProductForm, gated, selective
+from constructions.mqar.robust import time_gated
+from constructions.mqar.theorem2 import (
+    CLAIM,
+    OFFICIAL_CODES,
+    PAPER_CODES,
+    Codes,
+    RecallForm,
+    describe,
+    theorem2_step1,
+    token_space,
+)
+from constructions.tasks import Vocabulary
+
+__all__ = [
+    "ALL_TARGETS",
+    "BUILDERS",
+    "CLAIM",
+    "OFFICIAL_CODES",
+    "PAPER_CODES",
+    "Codes",
+    "RecallForm",
+    "build",
+    "describe",
+    "describe_claim",
+    "theorem2_step1",
+    "token_space",
+]
+
+ALL_TARGETS = (*TARGETS, *MAMBA2_TARGETS)
+
+
+def activation_of(target: str) -> str:
+    """The non-linearity of a target's block: the paper's proofs take ReLU, the official blocks have SiLU."""
+    return "relu" if target.startswith("paper") else "silu"
+
+
+def _by_codes(claim: str, choose: Callable[[Vocabulary], RecallCodes]) -> Callable[..., Construction]:
+    def build_codes(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
+        codes = choose(vocabulary)
+        description = recall_codes.describe(vocabulary, codes, activation_of(target))
+        return assemble(claim, vocabulary, target, description, CodeForm(codes, vocabulary), layout)
+
+    return build_codes
+
+
+def _balanced_signs(vocabulary: Vocabulary) -> RecallCodes:
+    return recall_codes.sign_codes(vocabulary, recall_codes.balanced_columns(len(vocabulary.values)))
+
+
+def _one_hot_products(vocabulary: Vocabulary) -> ProductCodes:
+    values = recall_codes.one_hot(len(vocabulary.values))
+    return ProductCodes(values, values, 1)
+
+
+def _sign_products(vocabulary: Vocabulary) -> ProductCodes:
+    """Balanced sign columns: value {0, 2}, head ±1."""
+    codes = _balanced_signs(vocabulary)
+    return ProductCodes(codes.value, codes.head, codes.margin)
+
+
+def _gated(claim: str, choose: Callable[[Vocabulary], ProductCodes]) -> Callable[..., Construction]:
+    def build_gated(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
+        codes, activation = choose(vocabulary), activation_of(target)
+        form = ProductForm(codes, vocabulary, activation)
+        return assemble(claim, vocabulary, target, gated(vocabulary, codes, activation), form, layout)
+
+    return build_gated
+
+
+def theorem4_without_gate(
+    vocabulary: Vocabulary, target: str, *, num_kv_pairs: int, layout: Layout | None = None
+) -> Construction:
+    """Extension I: ρ = 1/(2κ). Only the paper's block compiles a selective step."""
+    codes = _one_hot_products(vocabulary)
+    description = selective(vocabulary, codes, Fraction(1, 2 * num_kv_pairs))
+    return assemble(
+        "mqar.n1-delta-gate", vocabulary, target, description, ProductForm(codes, vocabulary, "relu"), layout
+    )
+
+
+def robust(
+    vocabulary: Vocabulary,
+    target: str,
+    *,
+    num_kv_pairs: int,
+    layout: Layout | None = None,
+    choose: Callable[[Vocabulary], RecallCodes] = recall_codes.one_hot_codes,
+) -> Construction:
+    """Extension E over the codes that `choose` gives: one-hot, or `two_state_codes` for D + E."""
+    codes = choose(vocabulary)
+    form = CodeForm(codes, vocabulary, 2 * num_kv_pairs)
+    return assemble("mqar.robust", vocabulary, target, time_gated(vocabulary, codes, num_kv_pairs), form, layout)
+
+
+BUILDERS: dict[str, Callable[..., Construction]] = {
+    CLAIM: theorem2_step1,
+    "mqar.thm2-step2-amended": _by_codes("mqar.thm2-step2-amended", _balanced_signs),
+    "mqar.value-code": _by_codes("mqar.value-code", recall_codes.integer_value_codes),
+    "mqar.thm3-step1": _by_codes("mqar.thm3-step1", recall_codes.one_hot_codes),
+    "mqar.n2-distinct": _by_codes("mqar.n2-distinct", recall_codes.two_state_codes),
+    "mqar.thm4": _gated("mqar.thm4", _one_hot_products),
+    "mqar.thm4-jl-amended": _gated("mqar.thm4-jl-amended", _sign_products),
+    "mqar.n1-delta-gate": theorem4_without_gate,
+    "mqar.robust": robust,
+}
+KNOW_PAIRS = ("mqar.n1-delta-gate", "mqar.robust")
+"""Claims whose weights depend on κ beside the vocabulary."""
+
+
+def build(
+    claim: str,
+    target: str = "paper",
+    *,
+    num_kv_pairs: int,
+    vocab_size: int,
+    vocabulary: Vocabulary | None = None,
+    codes: Codes | None = None,
+    layout: Layout | None = None,
+) -> Construction:
+    """The construction of a claim of this family, for a target and a size.
+
+    The vocabulary is the paper's (`num_kv_pairs` keys, the other tokens values), for a language model Zoology's;
+    `vocabulary` overrides it. Raises ValueError for an unknown claim or target, or a size that is impossible.
+    """
+    if claim not in BUILDERS:
+        raise ValueError(f"No construction is known for {claim!r}: choose one of {', '.join(BUILDERS)}.")
+    if target not in ALL_TARGETS:
+        raise ValueError(f"There is no target {target!r}: choose one of {', '.join(ALL_TARGETS)}.")
+    vocabulary = vocabulary or _vocabulary(target, num_kv_pairs, vocab_size)
+    if not 1 <= num_kv_pairs <= len(vocabulary.keys):
+        raise ValueError(
+            f"num_kv_pairs={num_kv_pairs} distinct keys do not fit the vocabulary's {len(vocabulary.keys)}: "
+            "use at least 1 pair, and enlarge vocab_size for more."
+        )
+    options: dict[str, Any] = {"layout": layout} if codes is None else {"layout": layout, "codes": codes}
+    if claim in KNOW_PAIRS:
+        options["num_kv_pairs"] = num_kv_pairs
+    return BUILDERS[claim](vocabulary, target, **options)
+
+
+def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:
+    if target.endswith("language_model"):
+        return Vocabulary.zoology(vocab_size)
+    if num_kv_pairs < 1 or num_kv_pairs >= vocab_size:
+        raise ValueError(
+            f"vocab_size={vocab_size} cannot hold num_kv_pairs={num_kv_pairs} distinct keys and a value: "
+            f"use at least 1 pair and vocab_size >= {num_kv_pairs + 1}."
+        )
+    return Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
+
+
+def describe_claim(claim: str) -> list[str]:
+    """The claim's weights by channel at the smallest size (two keys, two values); [] where none are known."""
+    if claim not in BUILDERS:
+        return []
+    lines = []
+    targets = ("paper",) if claim in KNOW_PAIRS else ("paper", "official")
+    for target in targets:
+        description = build(claim, target, num_kv_pairs=2, vocab_size=4, vocabulary=Vocabulary.paper(2, 2)).description
+        title = "the paper's block" if target == "paper" else "the official block"
+        lines += [f"{title}:", *(f"  {line}" for line in explain_mixer(description))]
+    return lines

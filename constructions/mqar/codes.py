@@ -1,0 +1,242 @@
+"""Recall by codes on separate channels: B reads the previous key's code, C the current key's, x the current value's.
+
+[P] Theorem 3 step 1 and our extensions: logit_w = Σ over the stored (k, v) of ⟨C(q), B(k)⟩ ⟨head(w), x(v)⟩.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+import sympy
+
+from constructions.channels import Channel, LinearMap, Space, family
+from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters
+from constructions.compile_mamba2 import MAMBA2_TARGETS
+from constructions.compile_mamba2 import compile_weights as compile_mamba2
+from constructions.compile_mamba2 import hyperparameters as mamba2_hyperparameters
+from constructions.construction import ClosedForm, Construction
+from constructions.exact import silu_preimage
+from constructions.mqar.theorem2 import token_space
+from constructions.tasks import Vocabulary, stored_writes
+from kernels.fields import Exact, Field
+
+Code = tuple[Exact, ...]
+
+
+@dataclass(frozen=True)
+class RecallCodes:
+    """The codes of key i and value j, counted from 0; all but the head's entries are ≥ 0.
+
+    `write` and `read` have d_state entries, `value` and `head` one for each value channel. `num_keys`, `num_values`
+    are those of the vocabulary.
+    """
+
+    num_keys: int
+    num_values: int
+    write: Callable[[int], Code]
+    read: Callable[[int], Code]
+    value: Callable[[int], Code]
+    head: Callable[[int], Code]
+    margin: Exact = 1
+
+    @property
+    def d_state(self) -> int:
+        """N."""
+        return len(self.write(0))
+
+    @property
+    def num_value_channels(self) -> int:
+        """How many channels the value's code takes."""
+        return len(self.value(0))
+
+    def scores(self) -> list[list[Exact]]:
+        """⟨C(q), B(k)⟩, row q."""
+        writes = [self.write(k) for k in range(self.num_keys)]
+        return [[_dot(self.read(q), b) for b in writes] for q in range(self.num_keys)]
+
+    def products(self) -> list[list[Exact]]:
+        """⟨head(w), x(v)⟩, row w."""
+        values = [self.value(v) for v in range(self.num_values)]
+        return [[_dot(self.head(w), x) for x in values] for w in range(self.num_values)]
+
+
+def _dot(x: Code, y: Code) -> Exact:
+    return sum((a * b for a, b in zip(x, y, strict=True) if a and b), 0)
+
+
+@dataclass(frozen=True)
+class CodeForm:
+    """The closed form of the readout: what the network must compute."""
+
+    codes: RecallCodes
+    vocabulary: Vocabulary
+    written_until: int | None = None
+
+    @property
+    def margins(self) -> dict[str, Exact]:
+        """The least margin under the claim's hypotheses."""
+        return {"every query": self.codes.margin}
+
+    def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """(length, vocab_size) of one sequence, by the sum over the stored pairs."""
+        writes, keys, values = stored_writes(tokens, self.vocabulary), self.vocabulary.keys, self.vocabulary.values
+        y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
+        scores, products = (f.array(np.array(m, dtype=object)) for m in (self.codes.scores(), self.codes.products()))
+        with f.arithmetic():
+            for t in np.flatnonzero(self.vocabulary.is_key(tokens)):
+                for at, key, value in zip(writes.positions, writes.keys, writes.values, strict=True):
+                    if at <= t and at < (self.written_until or len(tokens)):
+                        gain = scores[tokens[t] - keys.start, key - keys.start]
+                        y[t, values.start : values.stop] += gain * products[:, value - values.start]
+        return y
+
+
+# ------------------------------------------------------------------------------------ the description
+
+
+def describe(vocabulary: Vocabulary, codes: RecallCodes, activation: str) -> MixerDescription:
+    """The codes as named channels, d = 2 N + value channels: taps (1, 0) for B's, (0, 1) for the others."""
+    write, read = family("previous key", codes.d_state), family("current key", codes.d_state)
+    value, state = family("value code", codes.num_value_channels), Space(family("state", codes.d_state))
+    tokens, inner = token_space(vocabulary), Space(write + read + value)
+    keys, values = tokens.named("key"), tokens.named("value")
+    embedding = {
+        **_entries(write, keys, codes.write, activation),
+        **_entries(read, keys, codes.read, activation),
+        **_entries(value, values, codes.value, activation),
+    }
+    readout = {
+        (token, channel): entry
+        for token, w in zip(values, range(codes.num_values), strict=True)
+        for channel, entry in zip(value, codes.head(w), strict=True)
+        if entry
+    }
+    return MixerDescription(
+        tokens=tokens,
+        inner=inner,
+        state=state,
+        embedding=LinearMap(tokens, inner, embedding),
+        taps=dict.fromkeys(write, (1, 0)) | dict.fromkeys((*read, *value), (0, 1)),
+        bias={},
+        B=LinearMap(inner, state, dict.fromkeys(zip(state, write, strict=True), 1)),
+        C=LinearMap(inner, state, dict.fromkeys(zip(state, read, strict=True), 1)),
+        readout=LinearMap(inner, tokens, readout),
+        activation=activation,
+    )
+
+
+def _entries(
+    channels: tuple[Channel, ...], tokens: tuple[Channel, ...], code: Callable[[int], Code], activation: str
+) -> dict[tuple[Channel, Channel], Exact]:
+    """What the embedding must hold so that the non-linearity gives the code."""
+    preimages: dict[Exact, Exact] = {}
+    entries: dict[tuple[Channel, Channel], Exact] = {}
+    for i, token in enumerate(tokens):
+        for channel, number in zip(channels, code(i), strict=True):
+            if number:
+                if number not in preimages:
+                    preimages[number] = silu_preimage(number) if activation == "silu" else number
+                entries[channel, token] = preimages[number]
+    return entries
+
+
+def assemble(
+    claim: str,
+    vocabulary: Vocabulary,
+    target: str,
+    description: MixerDescription,
+    form: ClosedForm,
+    layout: Layout | None = None,
+) -> Construction:
+    """Compile a description for any of the targets. Raises ValueError where the target cannot hold it."""
+    mamba2 = target in MAMBA2_TARGETS
+    layout = layout or _smallest_layout(description, mamba2)
+    compiler, sizes = (compile_mamba2, mamba2_hyperparameters) if mamba2 else (compile_weights, hyperparameters)
+    return Construction(
+        claim=claim,
+        target=target,
+        vocabulary=vocabulary,
+        description=description,
+        weights=compiler(description, target, layout),
+        hyperparameters=sizes(description, target, layout),
+        closed_form=form,
+    )
+
+
+def _smallest_layout(description: MixerDescription, mamba2: bool) -> Layout:
+    """The least `expand` whose d_inner holds the channels; Mamba-2 carries B and C beside them."""
+    read = {source for _, source in description.readout.coefficients}
+    width = len(read) if mamba2 else len(description.inner)
+    return Layout(expand=-(-width // len(description.tokens)))
+
+
+# ------------------------------------------------------------------------------------------- the codes
+
+
+def one_hot(size: int) -> Callable[[int], Code]:
+    """The unit vectors."""
+    return lambda i: tuple(int(j == i) for j in range(size))
+
+
+def one_hot_codes(vocabulary: Vocabulary) -> RecallCodes:
+    """[P] Theorem 3, step 1: one-hot keys and values, N = keys, margin 1."""
+    keys, values = one_hot(len(vocabulary.keys)), one_hot(len(vocabulary.values))
+    return RecallCodes(len(vocabulary.keys), len(vocabulary.values), keys, keys, values, values)
+
+
+def integer_value_codes(vocabulary: Vocabulary) -> RecallCodes:
+    """Extension H: one-hot keys, value code (v, 1) with head (2w, −w²), v = 1, 2, ...; margin (v − w)² ≥ 1."""
+    keys, count = one_hot(len(vocabulary.keys)), len(vocabulary.values)
+    return RecallCodes(
+        len(vocabulary.keys), count, keys, keys, lambda v: (v + 1, 1), lambda w: (2 * (w + 1), -((w + 1) ** 2))
+    )
+
+
+def two_state_codes(vocabulary: Vocabulary) -> RecallCodes:
+    """Extension D, nonnegative form: B = (k, K² − k²), C = (2q, 1), k = 1 ... K; one-hot values, margin 1 under H3."""
+    largest, values = len(vocabulary.keys), one_hot(len(vocabulary.values))
+    return RecallCodes(
+        largest,
+        len(vocabulary.values),
+        lambda k: (k + 1, largest**2 - (k + 1) ** 2),
+        lambda q: (2 * (q + 1), 1),
+        values,
+        values,
+    )
+
+
+def sign_codes(vocabulary: Vocabulary, columns: list[str]) -> RecallCodes:
+    """One-hot keys, value v by the sign column m_v = columns[v]/√p shifted to {0, 2}/√p, head m_w; times p.
+
+    With columns of sum 0 the shift is read out as 0: margin p (1 − ⟨m_u, m_v⟩), twice the least number of differing
+    signs. Raises ValueError for columns that coincide or whose signs do not balance.
+    """
+    if len(set(columns)) < len(columns) or any(2 * column.count("+") != len(column) for column in columns):
+        raise ValueError("Sign columns must differ and have as many + as −: draw others or add rows.")
+    keys = one_hot(len(vocabulary.keys))
+    head = [tuple(1 if s == "+" else -1 for s in column) for column in columns]
+    value = [tuple(2 if s == "+" else 0 for s in column) for column in columns]
+    least = min((_differing(a, b) for i, a in enumerate(columns) for b in columns[:i]), default=0)
+    return RecallCodes(
+        len(vocabulary.keys), len(columns), keys, keys, value.__getitem__, head.__getitem__, Fraction(2 * least)
+    )
+
+
+def _differing(a: str, b: str) -> int:
+    return sum(x != y for x, y in zip(a, b, strict=True))
+
+
+def balanced_columns(count: int) -> list[str]:
+    """`count` distinct sign columns of even length p with sum 0, p the least with binom(p, p/2) ≥ count, in order."""
+    p = 2
+    while sympy.binomial(p, p // 2) < count:
+        p += 2
+    columns: list[str] = []
+    word = (1 << p // 2) - 1
+    while len(columns) < count:
+        columns.append(format(word, f"0{p}b").replace("1", "+").replace("0", "-"))
+        low = word & -word  # the next word with as many ones (Gosper)
+        ripple = word + low
+        word = ripple | (((word ^ ripple) >> 2) // low)
+    return columns
