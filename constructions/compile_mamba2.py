@@ -24,7 +24,7 @@ def streams(description: MixerDescription) -> dict[str, tuple[Channel, ...]]:
     """Which inner channels x, B and C carry, in order. KeyError where B or C is no selection (see `reasons`)."""
     read = {source for _, source in description.readout.coefficients}
     source_of = {
-        name: dict(getattr(description, name).coefficients) for name in ("B", "C")
+        name: dict(getattr(description, name).coefficients.keys()) for name in ("B", "C")
     }
     return {
         "x": tuple(channel for channel in description.inner if channel in read),

@@ -1,0 +1,245 @@
+"""Every recall construction on real kernels: its targets, its hypotheses, Zoology's sequences.
+
+[P] Theorems 2-4 and our extensions; a check's mutants drop the hypotheses and break the weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from constructions import mqar as build_mqar
+from constructions.construction import Construction
+from constructions.mqar import codes as recall_codes
+from constructions.mqar import robust
+from constructions.tasks import Vocabulary
+from verify.check import Check, Examination, Property, Run, Sizes, Tier
+from verify.checks.mqar.theorem2 import Zoology, _zoology_again, _zoology_look
+from verify.checks.recall import Recall, RecallCase, recall_cases, recall_score
+from verify.evidence import Kind
+
+Builder = Callable[[str, Vocabulary], Construction]
+
+
+@dataclass(frozen=True)
+class ByClaim:
+    """Builds a claim's construction; a vocabulary with a filler has as many pairs as `num_kv_pairs` says, or all keys."""
+
+    claim: str
+    num_kv_pairs: int | None = None
+
+    def __call__(self, target: str, vocabulary: Vocabulary) -> Construction:
+        """The network."""
+        pairs = self.num_kv_pairs or len(vocabulary.keys)
+        return build_mqar.build(
+            self.claim, target, num_kv_pairs=pairs, vocab_size=vocabulary.size, vocabulary=vocabulary
+        )
+
+
+def robust_two_states(target: str, vocabulary: Vocabulary) -> Construction:
+    """D + E: two states, time-gated writes; as many pairs as keys."""
+    choose = recall_codes.two_state_codes
+    return robust(vocabulary, target, num_kv_pairs=len(vocabulary.keys), choose=choose)
+
+
+def robust_zoology(target: str, vocabulary: Vocabulary) -> Construction:
+    """D + E with 8 pairs, whatever the vocabulary."""
+    return robust(vocabulary, target, num_kv_pairs=8, choose=recall_codes.two_state_codes)
+
+
+# --- mutants ---------------------------------------------------------------------------------------------------------
+
+
+def taps_moved(construction: Construction) -> Construction:
+    """Every convolution looks one token further back (its first tap stays)."""
+    changed = {
+        name: replace(weight, entries={(*i[:-1], max(i[-1] - 1, 0)): v for i, v in weight.entries.items()})
+        for name, weight in construction.weights.items()
+        if "conv" in name and name.endswith(".weight")
+    }
+    return replace(construction, weights=construction.weights | changed)
+
+
+def head_negated(construction: Construction) -> Construction:
+    """The readout has the other sign."""
+    name = "lm_head.weight" if construction.is_language_model else "head.weight"
+    weight = construction.weights[name]
+    negative = replace(weight, entries={i: -v for i, v in weight.entries.items()})
+    return replace(construction, weights=construction.weights | {name: negative})
+
+
+# --- cases -----------------------------------------------------------------------------------------------------------
+
+
+@st.composite
+def distinct_cases(draw: st.DrawFn, subject: Recall, run: Run) -> RecallCase:
+    """H1, H2 and H3: the values of all stored writes are distinct (unless the subject repeats its values)."""
+    num_keys = draw(st.integers(1, 8))
+    num_values = 2 * num_keys + draw(st.integers(2, 4))
+    values = draw(st.permutations(range(num_keys, num_keys + num_values)))
+    keys = draw(st.permutations(range(num_keys)))
+    fresh = iter(values if not subject.rewrites_keys else [values[0], *[values[1]] * (2 * num_keys + 1)])
+    tokens = [token for key in keys for token in (key, next(fresh))]
+    closed: set[int] = set()
+    for step in draw(st.lists(st.integers(-3, num_keys - 1), min_size=1, max_size=12)):
+        if step >= 0 and step not in closed:
+            tokens.append(step)
+        elif step < 0:
+            if tokens[-1] < num_keys and len(closed) < num_keys:
+                closed.add(tokens[-1])
+                tokens.append(next(fresh))
+            tokens += [draw(st.sampled_from(values))] * (-step - 1) if tokens[-1] >= num_keys else []
+    assume(any(token < num_keys for token in tokens[2 * num_keys :]))
+    return RecallCase(num_keys, num_values, tokens, draw(st.sampled_from(run.dtypes)))
+
+
+@dataclass(frozen=True)
+class FillerCase(RecallCase):
+    """A sequence over keys, values and a filler, the last token of the vocabulary."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Keys, values, filler."""
+        first, last = self.num_keys, self.num_keys + self.num_values
+        return Vocabulary(last + 1, range(first), range(first, last), filler=last)
+
+
+@st.composite
+def filler_cases(draw: st.DrawFn, subject: Recall, run: Run) -> FillerCase:
+    """H1 and H4: a filler, or another key, stands before every query (unless the subject drops H4); values coincide."""
+    num_keys, num_values = draw(st.integers(2, 5)), draw(st.integers(2, 4))
+    filler = num_keys + num_values
+    values = st.integers(num_keys, filler - 1)
+    tokens = [token for key in draw(st.permutations(range(num_keys))) for token in (key, draw(values))]
+    tokens += [] if subject.rewrites_keys else [filler]
+    for key in draw(st.lists(st.integers(0, num_keys - 1), min_size=1, max_size=6)):
+        tokens += [filler] * draw(st.integers(0 if tokens[-1] != key else 1, 3)) + [key]
+    return FillerCase(num_keys, num_values, tokens, draw(st.sampled_from(run.dtypes)))
+
+
+# --- properties ------------------------------------------------------------------------------------------------------
+
+
+def _property(claim: str, name: str, subject: Recall, *, cases: object = recall_cases, drops: str = "H2") -> Property:
+    dropped = {
+        "H1": {"H1 dropped: keys repeat": replace(subject, repeats_keys=True)},
+        "H2": {"H2 dropped: keys are rewritten": replace(subject, rewrites_keys=True)},
+        "H3": {"H3 dropped: values repeat": replace(subject, rewrites_keys=True)},
+        "H4": {"H4 dropped: a query right after the context": replace(subject, rewrites_keys=True)},
+    }[drops]
+    return Property(
+        claim=claim,
+        name=name,
+        subject=subject,
+        mutants={
+            "taps moved": replace(subject, tamper=taps_moved),
+            "head negated": replace(subject, tamper=head_negated),
+            **dropped,
+        },
+        cases=cases,  # type: ignore[arg-type]
+        score=recall_score,
+        case_type=FillerCase if cases is filler_cases else RecallCase,
+        examples=12,
+        facts={"target": subject.target, "dtypes": "float32, float64"},
+    )
+
+
+PLAIN = ("mqar.thm2-step2-amended", "mqar.value-code", "mqar.thm3-step1", "mqar.thm4", "mqar.thm4-jl-amended")
+TARGETS_OF = {
+    "mqar.thm2-step2-amended": ("paper", "language_model"),
+    "mqar.value-code": ("paper", "mamba2_language_model"),
+    "mqar.thm3-step1": ("paper_mamba2", "official_mamba2"),
+    "mqar.thm4": ("paper", "official"),
+    "mqar.thm4-jl-amended": ("paper", "language_model"),
+    "mqar.n2-distinct": ("paper_mamba2", "language_model"),
+}
+
+
+def _plain() -> tuple[Property, ...]:
+    return tuple(
+        _property(claim, target.replace("_", "-"), Recall(ByClaim(claim), target))
+        for claim in PLAIN
+        for target in TARGETS_OF[claim]
+    )
+
+
+def _special() -> tuple[Property, ...]:
+    two_states = (
+        _property("mqar.n2-distinct", target.replace("_", "-"), Recall(ByClaim("mqar.n2-distinct"), target),
+                  cases=distinct_cases, drops="H3")
+        for target in TARGETS_OF["mqar.n2-distinct"]
+    )  # fmt: skip
+    robust_keys = Recall(ByClaim("mqar.robust"), "paper", rewrites_keys=True)
+    return (
+        *two_states,
+        _property("mqar.n1-delta-gate", "paper", Recall(ByClaim("mqar.n1-delta-gate"), "paper"), cases=filler_cases,
+                  drops="H4"),
+        _property("mqar.robust", "paper", robust_keys, drops="H1"),
+    )  # fmt: skip
+
+
+# --- Zoology ---------------------------------------------------------------------------------------------------------
+
+SMALL = (Sizes(64, 64, 8), 1000)
+MIDDLE = (Sizes(512, 256, 64), 100)
+LARGE = (Sizes(1024, 512, 128), 100)
+HUGE = (Sizes(8192, 512, 64), 100)
+
+
+def _zoology(
+    claim: str,
+    name: str,
+    subject: Zoology,
+    tier: Tier = Tier.QUICK,
+    mutants: dict[str, Zoology] | None = None,
+) -> Examination:
+    broken = {
+        "taps moved": replace(subject, recall=replace(subject.recall, tamper=taps_moved)),
+        "head negated": replace(subject, recall=replace(subject.recall, tamper=head_negated)),
+    }
+    return Examination(
+        claim=claim,
+        name=name,
+        kind=Kind.TESTED,
+        subject=subject,
+        mutants=broken | (mutants or {}),
+        tier=tier,
+        look=_zoology_look,
+        again=_zoology_again,
+    )
+
+
+def _zoology_checks() -> tuple[Examination, ...]:
+    language_models = {
+        "mqar.thm2-step2-amended": "mamba2_language_model",
+        "mqar.value-code": "mamba2_language_model",
+        "mqar.thm3-step1": "mamba2_language_model",
+        "mqar.n2-distinct": "language_model",
+        "mqar.thm4": "language_model",
+        "mqar.thm4-jl-amended": "language_model",
+    }
+    found = []
+    for claim, target in language_models.items():
+        subject = Zoology(Recall(ByClaim(claim), target), (SMALL,))
+        random = {"filler is random": replace(subject, random_non_queries=True)}
+        found.append(_zoology(claim, "zoology", subject, mutants=random))
+        if not claim.startswith("mqar.thm4"):
+            sizes = (MIDDLE, LARGE)
+            found.append(_zoology(claim, "zoology-large", replace(subject, sizes=sizes), Tier.FULL, random))
+    return tuple(found)
+
+
+def _robust_zoology() -> Examination:
+    """D + E on Zoology's default random filler; D alone must fail there."""
+    subject = Zoology(Recall(robust_zoology, "paper"), (SMALL,), random_non_queries=True)
+    alone = replace(subject, recall=Recall(ByClaim("mqar.n2-distinct"), "paper"))
+    return _zoology("mqar.robust", "zoology-random-filler", subject, mutants={"D without E": alone})
+
+
+CHECKS: tuple[Check, ...] = (*_plain(), *_special(), *_zoology_checks(), _robust_zoology())
+_ = (partial, np, robust_two_states, HUGE)
