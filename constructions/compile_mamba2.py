@@ -23,9 +23,7 @@ NAMES = ("x", "B", "C")
 def streams(description: MixerDescription) -> dict[str, tuple[Channel, ...]]:
     """Which inner channels x, B and C carry, in order. KeyError where B or C is no selection (see `reasons`)."""
     read = {source for _, source in description.readout.coefficients}
-    source_of = {
-        name: dict(getattr(description, name).coefficients.keys()) for name in ("B", "C")
-    }
+    source_of = {name: dict(getattr(description, name).coefficients.keys()) for name in ("B", "C")}
     return {
         "x": tuple(channel for channel in description.inner if channel in read),
         **{name: tuple(source_of[name][n] for n in description.state) for name in ("B", "C")},

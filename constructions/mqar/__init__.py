@@ -61,14 +61,13 @@ def _balanced_signs(vocabulary: Vocabulary) -> RecallCodes:
 
 
 def _one_hot_products(vocabulary: Vocabulary) -> ProductCodes:
-    values = recall_codes.one_hot(len(vocabulary.values))
-    return ProductCodes(values, values, 1)
+    return ProductCodes(len(vocabulary.values), recall_codes.one_hot, recall_codes.one_hot, 1)
 
 
 def _sign_products(vocabulary: Vocabulary) -> ProductCodes:
     """Balanced sign columns: value {0, 2}, head ±1."""
     codes = _balanced_signs(vocabulary)
-    return ProductCodes(codes.value, codes.head, codes.margin)
+    return ProductCodes(codes.width, codes.value, codes.head, codes.margin)
 
 
 def _gated(claim: str, choose: Callable[[Vocabulary], ProductCodes]) -> Callable[..., Construction]:

@@ -3,12 +3,11 @@
 [P] Theorem 3 step 1 and our extensions: logit_w = Σ over the stored (k, v) of ⟨C(q), B(k)⟩ ⟨head(w), x(v)⟩.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
+from math import comb
 
 import numpy as np
-import sympy
 
 from constructions.channels import Channel, LinearMap, Space, family
 from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters
@@ -21,34 +20,27 @@ from constructions.mqar.theorem2 import token_space
 from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field
 
-Code = tuple[Exact, ...]
+Code = Mapping[int, Exact]
+"""The nonzero entries of a code, by channel."""
 
 
 @dataclass(frozen=True)
 class RecallCodes:
     """The codes of key i and value j, counted from 0; all but the head's entries are ≥ 0.
 
-    `write` and `read` have d_state entries, `value` and `head` one for each value channel. `num_keys`, `num_values`
-    are those of the vocabulary.
+    `write` and `read` have d_state channels, `value` and `head` have `width`. `num_keys`, `num_values` are those of
+    the vocabulary.
     """
 
     num_keys: int
     num_values: int
+    d_state: int
+    width: int
     write: Callable[[int], Code]
     read: Callable[[int], Code]
     value: Callable[[int], Code]
     head: Callable[[int], Code]
     margin: Exact = 1
-
-    @property
-    def d_state(self) -> int:
-        """N."""
-        return len(self.write(0))
-
-    @property
-    def num_value_channels(self) -> int:
-        """How many channels the value's code takes."""
-        return len(self.value(0))
 
     def scores(self) -> list[list[Exact]]:
         """⟨C(q), B(k)⟩, row q."""
@@ -62,7 +54,7 @@ class RecallCodes:
 
 
 def _dot(x: Code, y: Code) -> Exact:
-    return sum((a * b for a, b in zip(x, y, strict=True) if a and b), 0)
+    return sum((a * y[i] for i, a in x.items() if i in y), 0)
 
 
 @dataclass(frozen=True)
@@ -98,7 +90,7 @@ class CodeForm:
 def describe(vocabulary: Vocabulary, codes: RecallCodes, activation: str) -> MixerDescription:
     """The codes as named channels, d = 2 N + value channels: taps (1, 0) for B's, (0, 1) for the others."""
     write, read = family("previous key", codes.d_state), family("current key", codes.d_state)
-    value, state = family("value code", codes.num_value_channels), Space(family("state", codes.d_state))
+    value, state = family("value code", codes.width), Space(family("state", codes.d_state))
     tokens, inner = token_space(vocabulary), Space(write + read + value)
     keys, values = tokens.named("key"), tokens.named("value")
     embedding = {
@@ -107,10 +99,9 @@ def describe(vocabulary: Vocabulary, codes: RecallCodes, activation: str) -> Mix
         **_entries(value, values, codes.value, activation),
     }
     readout = {
-        (token, channel): entry
+        (token, value[r]): entry
         for token, w in zip(values, range(codes.num_values), strict=True)
-        for channel, entry in zip(value, codes.head(w), strict=True)
-        if entry
+        for r, entry in codes.head(w).items()
     }
     return MixerDescription(
         tokens=tokens,
@@ -133,11 +124,10 @@ def _entries(
     preimages: dict[Exact, Exact] = {}
     entries: dict[tuple[Channel, Channel], Exact] = {}
     for i, token in enumerate(tokens):
-        for channel, number in zip(channels, code(i), strict=True):
-            if number:
-                if number not in preimages:
-                    preimages[number] = silu_preimage(number) if activation == "silu" else number
-                entries[channel, token] = preimages[number]
+        for r, number in code(i).items():
+            if number not in preimages:
+                preimages[number] = silu_preimage(number) if activation == "silu" else number
+            entries[channels[r], token] = preimages[number]
     return entries
 
 
@@ -174,35 +164,48 @@ def _smallest_layout(description: MixerDescription, mamba2: bool) -> Layout:
 # ------------------------------------------------------------------------------------------- the codes
 
 
-def one_hot(size: int) -> Callable[[int], Code]:
+def one_hot(i: int) -> Code:
     """The unit vectors."""
-    return lambda i: tuple(int(j == i) for j in range(size))
+    return {i: 1}
+
+
+def _sizes(vocabulary: Vocabulary) -> tuple[int, int]:
+    return len(vocabulary.keys), len(vocabulary.values)
 
 
 def one_hot_codes(vocabulary: Vocabulary) -> RecallCodes:
     """[P] Theorem 3, step 1: one-hot keys and values, N = keys, margin 1."""
-    keys, values = one_hot(len(vocabulary.keys)), one_hot(len(vocabulary.values))
-    return RecallCodes(len(vocabulary.keys), len(vocabulary.values), keys, keys, values, values)
+    keys, values = _sizes(vocabulary)
+    return RecallCodes(keys, values, keys, values, one_hot, one_hot, one_hot, one_hot)
 
 
 def integer_value_codes(vocabulary: Vocabulary) -> RecallCodes:
     """Extension H: one-hot keys, value code (v, 1) with head (2w, −w²), v = 1, 2, ...; margin (v − w)² ≥ 1."""
-    keys, count = one_hot(len(vocabulary.keys)), len(vocabulary.values)
+    keys, values = _sizes(vocabulary)
     return RecallCodes(
-        len(vocabulary.keys), count, keys, keys, lambda v: (v + 1, 1), lambda w: (2 * (w + 1), -((w + 1) ** 2))
+        keys,
+        values,
+        keys,
+        2,
+        one_hot,
+        one_hot,
+        lambda v: {0: v + 1, 1: 1},
+        lambda w: {0: 2 * (w + 1), 1: -((w + 1) ** 2)},
     )
 
 
 def two_state_codes(vocabulary: Vocabulary) -> RecallCodes:
     """Extension D, nonnegative form: B = (k, K² − k²), C = (2q, 1), k = 1 ... K; one-hot values, margin 1 under H3."""
-    largest, values = len(vocabulary.keys), one_hot(len(vocabulary.values))
+    keys, values = _sizes(vocabulary)
     return RecallCodes(
-        largest,
-        len(vocabulary.values),
-        lambda k: (k + 1, largest**2 - (k + 1) ** 2),
-        lambda q: (2 * (q + 1), 1),
+        keys,
         values,
+        2,
         values,
+        lambda k: {0: k + 1, 1: keys**2 - (k + 1) ** 2} if k + 1 < keys else {0: keys},
+        lambda q: {0: 2 * (q + 1), 1: 1},
+        one_hot,
+        one_hot,
     )
 
 
@@ -214,23 +217,27 @@ def sign_codes(vocabulary: Vocabulary, columns: list[str]) -> RecallCodes:
     """
     if len(set(columns)) < len(columns) or any(2 * column.count("+") != len(column) for column in columns):
         raise ValueError("Sign columns must differ and have as many + as −: draw others or add rows.")
-    keys = one_hot(len(vocabulary.keys))
-    head = [tuple(1 if s == "+" else -1 for s in column) for column in columns]
-    value = [tuple(2 if s == "+" else 0 for s in column) for column in columns]
-    least = min((_differing(a, b) for i, a in enumerate(columns) for b in columns[:i]), default=0)
+    keys = len(vocabulary.keys)
+    head = [{r: 1 if s == "+" else -1 for r, s in enumerate(column)} for column in columns]
+    value = [{r: 2 for r, s in enumerate(column) if s == "+"} for column in columns]
+    width = len(columns[0])
     return RecallCodes(
-        len(vocabulary.keys), len(columns), keys, keys, value.__getitem__, head.__getitem__, Fraction(2 * least)
+        keys, len(columns), keys, width, one_hot, one_hot, value.__getitem__, head.__getitem__, 2 * _least(columns)
     )
 
 
-def _differing(a: str, b: str) -> int:
-    return sum(x != y for x, y in zip(a, b, strict=True))
+def _least(columns: list[str]) -> int:
+    """The least number of signs in which two columns differ; 1 for a single column."""
+    M = np.array([[1 if s == "+" else -1 for s in column] for column in columns])
+    products = M @ M.T
+    np.fill_diagonal(products, -M.shape[1])
+    return int(M.shape[1] - products.max()) // 2 if len(columns) > 1 else 1
 
 
 def balanced_columns(count: int) -> list[str]:
     """`count` distinct sign columns of even length p with sum 0, p the least with binom(p, p/2) ≥ count, in order."""
     p = 2
-    while sympy.binomial(p, p // 2) < count:
+    while comb(p, p // 2) < count:
         p += 2
     columns: list[str] = []
     word = (1 << p // 2) - 1

@@ -26,16 +26,12 @@ ONE = Channel("one")
 
 @dataclass(frozen=True)
 class ProductCodes:
-    """The code of value j (entries ≥ 0, at most 2) and the head's row, counted from 0."""
+    """The code of value j (entries ≥ 0, at most 2) and the head's row, counted from 0; `width` channels a block."""
 
+    width: int
     value: Callable[[int], Code]
     head: Callable[[int], Code]
     margin: Exact
-
-    @property
-    def width(self) -> int:
-        """Channels in a block."""
-        return len(self.value(0))
 
 
 @dataclass(frozen=True)
@@ -50,6 +46,14 @@ class ProductForm:
         x = sympy.sympify(x)
         return x / (1 + sympy.exp(-x)) if self.activation == "silu" else sympy.Max(x, 0)
 
+    def _matrix(self, code: Callable[[int], Code]) -> np.ndarray:
+        """The codes of all values, a row each."""
+        matrix = np.zeros((len(self.vocabulary.values), self.codes.width), dtype=object)
+        for v, row in enumerate(matrix):
+            for r, e in code(v).items():
+                row[r] = e
+        return matrix
+
     @property
     def margins(self) -> dict[str, Exact]:
         """The least margin under H1 and H2."""
@@ -58,10 +62,8 @@ class ProductForm:
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence at its keys; 0 elsewhere."""
         values = self.vocabulary.values
-        head = f.array(np.array([self.codes.head(w) for w in range(len(values))], dtype=object))
-        stored = f.array(
-            np.array([[self._activated(e) for e in self.codes.value(v)] for v in range(len(values))], dtype=object)
-        )
+        head = f.array(self._matrix(self.codes.head))
+        stored = f.array(self._matrix(lambda v: {r: self._activated(e) for r, e in self.codes.value(v).items()}))
         again, gate = f.number(self._activated(KEY)), f.number(KEY)
         y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
         writes = stored_writes(tokens, self.vocabulary)
@@ -86,7 +88,7 @@ def _stored(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[
     for block, key in zip(blocks, tokens.named("key"), strict=True):
         entries |= {(channel, key): KEY for channel in block}
     for j, value in enumerate(tokens.named("value")):
-        entries |= {(block[r], value): e for r, e in enumerate(codes.value(j)) if e for block in blocks}
+        entries |= {(block[r], value): e for r, e in codes.value(j).items() for block in blocks}
     return entries
 
 
@@ -94,8 +96,7 @@ def _readout(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict
     return {
         (token, block[r]): e
         for w, token in enumerate(tokens.named("value"))
-        for r, e in enumerate(codes.head(w))
-        if e
+        for r, e in codes.head(w).items()
         for block in _blocks(vocabulary, codes.width)
     }
 

@@ -54,7 +54,7 @@ def _writes(
 ) -> dict[tuple[Channel, Channel], Exact]:
     entries: dict[tuple[Channel, Channel], Exact] = {}
     for k, (first, second) in enumerate(zip(opens, late, strict=True)):
-        for n, number in zip(state, codes.write(k), strict=True):
-            if number:
-                entries |= {(n, first): number, (n, second): -number}
+        for i, number in codes.write(k).items():
+            n = state.channels[i]
+            entries |= {(n, first): number, (n, second): -number}
     return entries
