@@ -24,8 +24,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from theorems.claim import Outcome
 from theorems.registry import claims
+from verify import export
 from verify.check import Run, Sizes, Tier
 from verify.checks import all_checks
+from verify.export import WrongExport
 from verify.journal import Journal
 from verify.report import data, explain, graph, paper_map, readme, text
 from verify.report.extras import MissingExtra
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     try:
         return _dispatch(_parser().parse_args(argv), console)
-    except (UsageError, CannotWrite, MissingExtra) as reason:
+    except (UsageError, CannotWrite, MissingExtra, WrongExport) as reason:
         print(f"verify: {reason}", file=sys.stderr)
         return Exit.USAGE
     except KeyboardInterrupt:
@@ -82,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "words",
         nargs="+",
         metavar="all | CLAIM… | list | explain CLAIM | …",
-        help="what to do (also: graph, figure NAME, appendix, certify CLAIM, check FILE…)",
+        help="what to do (also: graph, figure NAME, appendix, certify CLAIM, check FILE…,\nexport CLAIM, sizes)",
     )
     add("-k", metavar="TEXT", default="", help="only claims whose id or title contains TEXT")
     add("-x", action="store_true", help="stop at the first claim that is not as expected")
@@ -95,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--vocab-size", type=int, metavar="V", help="run recall at these sizes…")
     add("--input-seq-len", type=int, metavar="L", help="…length…")
     add("--num-kv-pairs", type=int, metavar="K", help="…and pairs (all three together)")
+    add("--target", metavar="FORMAT", help="export: transformers (default), mamba_ssm, safetensors")
+    add("--architecture", metavar="NAME", help="export: mamba or mamba2 (default: the one the claim is about)")
     add("--kernel", metavar="MODULE:FUNCTION", help="run all numeric evidence on this selective_scan (or OPERATION=…)")
     add("--sizes", nargs="+", default=[], metavar="NAME=N", help="certify at these sizes (default: the frozen set)")
     add("--target", help="certify only this target")
@@ -116,6 +120,13 @@ def _dispatch(args: argparse.Namespace, console: Console) -> int:
         return _graph(_selected(rest or ["all"], args.k), args)
     if command == "figure":
         return _figure(rest, args)
+    if command == "sizes":
+        return _recall_sizes(args, console)
+    if command == "export":
+        console.print(
+            export.run(rest, args.target, args.architecture, _sizes(args), args.output), soft_wrap=True, markup=False
+        )
+        return Exit.EXPECTED
     run = _run(args)
     with _foreign(run.kernel):
         if args.replay is not None:
@@ -140,7 +151,7 @@ def _selected(words: Sequence[str], keyword: str) -> list[str]:
 
 
 def _closest(word: str) -> str:
-    words = [*claims(), "all", "list", "explain", "graph", "figure", "appendix", "certify", "check"]
+    words = [*claims(), "all", "list", "explain", "graph", "figure", "appendix", "certify", "check", "export", "sizes"]
     near = get_close_matches(word, words, n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
@@ -307,6 +318,20 @@ def _explain(words: list[str], run: Run, console: Console) -> int:
     for claim in found:
         explain.write(claim, console)
     return Exit.EXPECTED if all(c.as_expected for c in found) else Exit.UNEXPECTED
+
+
+def _recall_sizes(args: argparse.Namespace, console: Console) -> int:
+    """The table of what recall costs, at the sizes asked for or over its grid; `-o` writes it into a folder."""
+    from constructions.mqar import sizes  # noqa: PLC0415 - the other commands need no torch here
+
+    wanted = _sizes(args)
+    grid = sizes.GRID if wanted is None else ((wanted.num_kv_pairs, wanted.vocab_size - wanted.num_kv_pairs),)
+    text = sizes.render(grid)
+    if args.output is None:
+        console.print(text, soft_wrap=True, markup=False)
+    else:
+        write(args.output / "recall_sizes.md", text)
+    return Exit.EXPECTED
 
 
 def _replay(words: list[str], spec: str, run: Run, console: Console) -> int:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from theorems.proof import Bound, InductionOn
-
 KEYS_DISTINCT = "H1: the context's keys are distinct"
 NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
 VALUES_DISTINCT = "H3: the values of all stored writes are distinct, those of the tail included"
@@ -68,15 +66,3 @@ def last_readout(x: Stream, B: Stream, C: Stream, tokens: Sequence[str]) -> Vect
         score = dot(B.at(tokens, t), last)
         y = [a + score * b for a, b in zip(y, x.at(tokens, t), strict=True)]
     return tuple(sp.expand(e) for e in y)
-
-
-def termwise(name: str, conclusion: sp.Basic | None = None, because: str = "") -> InductionOn:
-    """Σ x_r ≥ Σ y_r where x_r ≥ y_r for every r: the induction over the number of terms."""
-    big, small, x, y = sp.symbols("S_x S_y x_r y_r", real=True)
-    return InductionOn(
-        name=name,
-        because=because or "base: two empty sums; step: one more term on each side",
-        base=Bound(name="empty sums", claim=sp.Ge(sp.S.Zero, 0)),
-        step=Bound(name="one more term", claim=sp.Ge(big + x, small + y), given=(sp.Ge(big, small), sp.Ge(x, y))),
-        conclusion=conclusion,
-    )

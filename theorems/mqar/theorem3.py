@@ -188,18 +188,18 @@ def _exact_condition() -> Identity:
 
 
 def _cross_is_small() -> InductionOn:
-    """|Σ g_a(x_a − y_a)| ≤ ε Σ (x_a + y_a), one key at a time."""
-    g, x, y, bound = sp.symbols("g_a x_a y_a bound", real=True)
+    """|Σ g_a(x_a − y_a)| ≤ ε Σ (x_a + y_a), one key at a time; x_a, y_a count how often key a stores u and v."""
+    g, x, y = sp.symbols("g_a x_a y_a", real=True)
     step = Bound(
         name="one more key",
-        claim=sp.Le(sp.Abs(total + g * (x - y)), bound + eps * (x + y)),
-        given=(sp.Le(sp.Abs(total), bound), sp.Le(sp.Abs(g), eps), sp.Ge(x, 0), sp.Ge(y, 0)),
+        claim=sp.Le(sp.Abs(cross + g * (x - y)), eps * ((writes_u + x) + (writes_v + y))),
+        given=(SMALL_CROSS, sp.Le(sp.Abs(g), eps), sp.Ge(x, 0), sp.Ge(y, 0)),
     )
     signed = replace(step, name="counts may be negative", given=step.given[:2])
     return InductionOn(
         name="cross terms are at most ε(m_u + m_v)",
         because="m_u, m_v: how often u, v are stored under other keys, noise after queries included",
-        base=Bound(name="no key", claim=sp.Le(sp.Abs(ZERO), ZERO)),
+        base=Bound(name="no key", claim=SMALL_CROSS.subs({cross: 0, writes_u: 0, writes_v: 0})),
         step=replace(step, also_wrong=(signed,)),
         conclusion=SMALL_CROSS,
     )

@@ -20,12 +20,12 @@ from theorems.mqar.task import (
     last_readout,
     relu,
     signs,
-    termwise,
 )
 from theorems.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
 g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)
+norm = sp.Symbol("g_uu", real=True)
 kappa, q, V = sp.symbols("kappa q V", integer=True, positive=True)
 v, w, u = sp.symbols("v w u", integer=True, positive=True)
 j = sp.Symbol("j", integer=True, nonnegative=True)
@@ -99,12 +99,12 @@ def _bias_lacks_a_factor() -> Proof:
 
 # --- amended --------------------------------------------------------------------------------------------------------
 
-DISTINCT = sp.Lt(g_uv, 1)
+DISTINCT = sp.Lt(g_uv, norm)
 FAVOURS_CURRENT = sp.Gt(a1, a0)
-NEIGHBOUR = sp.Ge(g_uw - g_vw, g_uv - 1)
-BALANCED_MARGIN = a0 * tap1 * (a1 * (1 - g_uv) + a0 * (g_uw - g_vw))
-BALANCED = sp.And(sp.Ge(BALANCED_MARGIN, a0 * tap1 * (a1 - a0) * (1 - g_uv)), sp.Gt(BALANCED_MARGIN, 0))
-BIASED_MARGIN = a0 * (tap1 * (a1 * (1 - g_uv) + a0 * (g_uw - g_vw)) + a0 * s * (sum_u - sum_v))
+NEIGHBOUR = sp.Ge(g_uw - g_vw, g_uv - norm)
+BALANCED_MARGIN = a0 * tap1 * (a1 * (norm - g_uv) + a0 * (g_uw - g_vw))
+BALANCED = sp.And(sp.Ge(BALANCED_MARGIN, a0 * tap1 * (a1 - a0) * (norm - g_uv)), sp.Gt(BALANCED_MARGIN, 0))
+BIASED_MARGIN = a0 * (tap1 * (a1 * (norm - g_uv) + a0 * (g_uw - g_vw)) + a0 * s * (sum_u - sum_v))
 
 
 def _passes_relu() -> Bound:
@@ -134,10 +134,19 @@ def _coordinate() -> Cases:
 
 
 def _codes() -> InductionOn:
-    return termwise(
-        "⟨m_u, m_w⟩ − ⟨m_v, m_w⟩ ≥ −(1 − ⟨m_u, m_v⟩)",
-        NEIGHBOUR,
-        "the coordinates added up, divided by p; for sign codes no ε is needed",
+    """The coordinates added up: ⟨u, w⟩ − ⟨v, w⟩ ≥ ⟨u, v⟩ − ⟨u, u⟩, in units of 1/p."""
+    x, y, z = signs = sp.symbols("u_r v_r w_r", real=True)
+    step = Bound(
+        name="one more coordinate",
+        claim=sp.Ge((g_uw + x * z) - (g_vw + y * z), (g_uv + x * y) - (norm + x * x)),
+        given=(NEIGHBOUR, *(sp.Or(sp.Eq(sign, 1), sp.Eq(sign, -1)) for sign in signs)),
+    )
+    return InductionOn(
+        name="⟨m_u, m_w⟩ − ⟨m_v, m_w⟩ ≥ ⟨m_u, m_v⟩ − ⟨m_u, m_u⟩",
+        because="for sign codes no ε is needed",
+        base=Bound(name="no coordinate", claim=NEIGHBOUR.subs(dict.fromkeys((g_uw, g_vw, g_uv, norm), 0))),
+        step=replace(step, also_wrong=(replace(step, name="codes that are no signs", given=(NEIGHBOUR,)),)),
+        conclusion=NEIGHBOUR,
     )
 
 
@@ -148,9 +157,9 @@ def _johnson_lindenstrauss() -> Bound:
     step = Bound(
         name="any unit codes: ε < a₁/(a₁ + 2a₀) is enough",
         claim=sp.Gt(BALANCED_MARGIN, 0),
-        given=(*near, sp.Lt(eps * (a1 + 2 * a0), a1)),
+        given=(*near, sp.Eq(norm, 1), sp.Lt(eps * (a1 + 2 * a0), a1)),
     )
-    one = replace(step, name="a₁/(a₁ + a₀)", given=(*near, sp.Lt(eps * (a1 + a0), a1)))
+    one = replace(step, name="a₁/(a₁ + a₀)", given=(*near, sp.Eq(norm, 1), sp.Lt(eps * (a1 + a0), a1)))
     return replace(step, also_wrong=(one,))
 
 
@@ -197,7 +206,7 @@ def _margins() -> tuple[Identity, Identity]:
     def logit(own: sp.Expr, other: sp.Expr, total: sp.Expr) -> sp.Expr:
         return a0 * (a1 * (tap1 * own + s * total) + a0 * (tap1 * other + s * total))
 
-    difference = logit(sp.S.One, g_uw, sum_u) - logit(g_uv, g_vw, sum_v)
+    difference = logit(norm, g_uw, sum_u) - logit(g_uv, g_vw, sum_v)
     return (
         Identity(
             name="balanced columns, no bias: the margin",
@@ -223,8 +232,8 @@ def _codes_recall() -> Proof:
             Bound(
                 name="isolated query with the corrected bias: right iff ⟨m_u, m_v⟩ < 1",
                 claim=sp.And(
-                    sp.Implies(DISTINCT, sp.Gt(a0 * a1 * tap1 * (1 - g_uv), 0)),
-                    sp.Implies(sp.Ge(g_uv, 1), sp.Le(a0 * a1 * tap1 * (1 - g_uv), 0)),
+                    sp.Implies(DISTINCT, sp.Gt(a0 * a1 * tap1 * (norm - g_uv), 0)),
+                    sp.Implies(sp.Ge(g_uv, norm), sp.Le(a0 * a1 * tap1 * (norm - g_uv), 0)),
                 ),
             ),
             _biased(),

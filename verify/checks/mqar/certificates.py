@@ -21,7 +21,7 @@ from theorems.decide import Truth
 from theorems.proof import Farkas
 from verify import certify
 from verify.check import Check, Examination, Finding, Run, Tier
-from verify.checks.mqar.targets import ByClaim, head_negated, taps_moved
+from verify.checks.mqar.targets import ByClaim, head_negated, taps_swapped
 from verify.checks.recall import keep
 from verify.evidence import Kind
 
@@ -74,7 +74,7 @@ def _certificate(subject: Certified, tier: Tier) -> Examination:
         kind=Kind.CERTIFIED,
         subject=subject,
         mutants={
-            "taps moved": replace(subject, tamper=taps_moved),
+            "taps swapped": replace(subject, tamper=taps_swapped),
             "head negated": replace(subject, tamper=head_negated),
         },
         tier=tier,
