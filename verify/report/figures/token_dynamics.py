@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
-from constructions.token_dynamics.pictures import SCENARIOS, token_picture
+import numpy as np
+
+from constructions.token_dynamics.pictures import SCENARIOS, Scenario, token_picture
 from verify.report.figures import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
 
 CLAIMS = {
     "convergent": ("dynamics.1d-converge",),
@@ -13,15 +19,33 @@ CLAIMS = {
     "blow-up": ("dynamics.1d-blowup",),
     "mixed": ("dynamics.1d-mixed", "dynamics.1d-mixed-all-diverge"),
 }
+FINITE = ("blow-up", "mixed")
+HIGHEST = 100.0
+"""What is shown of tokens that leave every bound in finite time."""
+
+
+def phase(name: str, scenario: Scenario) -> Canvas:
+    """The tokens over time; the prediction in grey below them."""
+    canvas = token_picture(scenario)
+    (axes,) = canvas.axes
+    *tokens, prediction = axes.lines
+    prediction.set(color="#bbbbbb", linewidth=3, linestyle="-", zorder=1)
+    axes.set(title="")
+    if name in FINITE:
+        lowest = min(float(np.min(token.get_ydata())) for token in tokens)
+        axes.set(xscale="linear", ylim=(lowest / 1.5, HIGHEST))
+    axes.legend()
+    return canvas
+
 
 FIGURES = tuple(
     Figure(
         f"tokens-{name}",
         scenario.title,
         f"{scenario.title}. Tokens start at {', '.join(f'{x:g}' for x in scenario.start)}; μ = {scenario.mu:g},"
-        f" S_Δ = {scenario.S_delta:g}, a = {scenario.decay:g}; dashes: {scenario.prediction}.",
+        f" S_Δ = {scenario.S_delta:g}, a = {scenario.decay:g}; grey: the predicted size of the leading token.",
         CLAIMS[name],
-        partial(token_picture, scenario),
+        partial(phase, name, scenario),
     )
     for name, scenario in SCENARIOS.items()
 )

@@ -1,0 +1,60 @@
+"""Margins of every recall construction over the number of pairs, on the kernels in float32. [P] section 4."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from constructions import BUILDERS, build
+from constructions.construction import Construction
+from constructions.tasks import Vocabulary, zoology_mqar
+from verify.check import Run
+from verify.checks.recall import Recall, batch_margins
+from verify.report.figures import Figure, new_canvas
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+CLAIMS = tuple(claim for claim in BUILDERS if claim.startswith("mqar."))
+PAIRS = (2, 4, 8, 16)
+SEQUENCES, VALUES_A_PAIR, LENGTH_A_PAIR = 16, 4, 8
+
+
+def worst_margin(claim: str, num_kv_pairs: int) -> float:
+    """The least margin over Zoology's sequences with filler 0, in the paper's block."""
+    vocab_size, length = VALUES_A_PAIR * num_kv_pairs, LENGTH_A_PAIR * num_kv_pairs
+    batch = zoology_mqar(vocab_size, SEQUENCES, length, 0, num_kv_pairs=num_kv_pairs, random_non_queries=False)
+
+    def network(target: str, vocabulary: Vocabulary) -> Construction:
+        return build(
+            claim, target, num_kv_pairs=num_kv_pairs, vocab_size=vocabulary.size, vocabulary=vocabulary
+        )  # fmt: skip
+
+    subject = Recall(network, "paper")
+    return float(batch_margins(subject, batch, "float32", Run(), SEQUENCES).min())
+
+
+def margins() -> Canvas:
+    """One curve a construction."""
+    canvas, axes = new_canvas(xlabel="κ, number of pairs", ylabel="worst margin", xscale="log", yscale="log")
+    for claim, marker in zip(CLAIMS, "osv^Dx+*p", strict=False):
+        found = [worst_margin(claim, pairs) for pairs in PAIRS]
+        shown = np.where(np.array(found) > 0, found, np.nan)
+        axes.plot(PAIRS, shown, marker=marker, markersize=4, markerfacecolor="white", label=claim.partition(".")[2])
+    axes.set_xticks(PAIRS, labels=list(map(str, PAIRS)), minor=False)
+    axes.minorticks_off()
+    axes.legend(ncols=2)
+    return canvas
+
+
+FIGURES = (
+    Figure(
+        "margins",
+        "margins over the number of pairs",
+        f"Worst margin of each recall construction in the paper's block, float32, over {SEQUENCES} of Zoology's"
+        f" sequences a point (filler 0, {VALUES_A_PAIR}κ tokens, L = {LENGTH_A_PAIR}κ); a margin must be above 0.",
+        CLAIMS,
+        margins,
+    ),
+)
