@@ -183,6 +183,13 @@ def test_a_length_beyond_the_largest_is_undecided():
     assert not isinstance(caught.value, Disproved)
 
 
+def test_the_longest_sequence_stops_where_the_argument_does():
+    entry = Entry(keep.CLAIM, "official", "float64", {"n": 5, "vocab_size": 8, "input_seq_len": 512})
+    assert catalogue.longest(entry) == keep.LONGEST
+    with pytest.raises(ValueError, match="n <= input_seq_len"):
+        catalogue.longest(replace(entry, sizes={**entry.sizes, "n": 600}))
+
+
 def _tampered(target: str, codes: Codes) -> Subject:
     def tensors(sizes, dtype):
         vocabulary = Vocabulary.paper(sizes["num_kv_pairs"], sizes["vocab_size"] - sizes["num_kv_pairs"])

@@ -66,17 +66,18 @@ def recheck(content: str) -> dict[str, Any]:
 
 
 def longest(entry: Entry, name: str = "input_seq_len") -> int:
-    """The largest value of one size at which the argument still closes; 0 where it never does.
+    """The largest value of one size that the argument covers and at which it closes; 0 where it never does.
 
-    Doubles and bisects: every step that depends on a length is monotone in it.
+    Doubles and bisects: every step that depends on a length is monotone in it. Raises ValueError for impossible sizes.
     """
+    subject(entry.claim, entry.target).sizes(entry.sizes)
     if name not in entry.sizes:
         raise ValueError(f"{entry.claim} has no size {name}.")
 
     def closes(size: int) -> bool:
         try:
             replace(entry, sizes={**entry.sizes, name: size}).make()
-        except Undecided:
+        except (Undecided, ValueError):
             return False
         return True
 
