@@ -21,7 +21,8 @@ ARGUMENTS = {
     "mqar.thm2-step1 paper": "49130a799082e54868782e362ad95c24b048682d7805dbf3fd10c87f3c022807",
     "mqar.thm2-step1 official": "300535d2e3d1da5de61cef39acb20e3607383d3f89ad28a294af3572f5da2733",
     "mqar.thm2-step1 language_model": "408c1946722f036c60ad45391cb1ea63fed4547757d99145aa4ae9acededc823",
-    "haar.keep-nth-one-state official": "c7dd768c10ea9d4ee0a2482f4c9f4b352656e64c105b8156fc82f0d271f88b47",
+    "haar.keep-nth-one-state official": "4b75a34fb067fea7b5d6a175c0fd9345fdde2a6fa630823b976cc5f0d40ac3ea",
+    "induction.lem3-amended paper": "f40f025a0b77b0362e2cd708b230911bb77618afc4c15e030ac71a989ef91f2c",
 }
 GRID = 2**320  # ends of intervals are rounded outwards to multiples of 1/GRID
 
@@ -146,7 +147,7 @@ def check_numbers(c):
     dtype, known = c["dtype"], {name: (Fraction(size), Fraction(size)) for name, size in c["sizes"].items()}
     require(all(type(size) is int for size in c["sizes"].values()), "a size is not an integer")
     require(not {*known, "tiny"} & set(c["weights"]) and "tiny" not in known, "two numbers have one name")
-    known["tiny"] = (Fraction(2) ** FORMATS[dtype][2],) * 2  # the smallest normal number
+    known["tiny"] = (Fraction(1, 2**126),) * 2  # at least the smallest normal number of either dtype
     for name, weight in c["weights"].items():
         number = Fraction(float.fromhex(weight))
         require(float(number).hex() == weight and is_float(number, dtype), f"weight '{name}' is no {dtype}")

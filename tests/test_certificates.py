@@ -20,10 +20,12 @@ from hypothesis import strategies as st
 import check_certificate as alone
 from constructions import mqar
 from constructions.haar import keep_nth
+from constructions.induction_heads import answers as answers_of_heads
+from constructions.induction_heads import lemma3, lone_write, repeated
 from constructions.mqar import Codes
 from constructions.tasks import Vocabulary, answers
 from kernels.fields import BALL, RATIONAL
-from verify.certificates import catalogue, commands, keep, recall
+from verify.certificates import catalogue, commands, induction, keep, recall
 from verify.certificates.argument import canonical, digest
 from verify.certificates.catalogue import Entry
 from verify.certificates.certificate import Refused, Subject, make
@@ -307,6 +309,17 @@ def test_keep_s_kernels_answer_every_position_with_at_least_the_certified_margin
     assert float(certificate["enclosures"]["right"][0]) <= right.min()
     assert right.max() <= float(certificate["enclosures"]["right"][1])
     assert (right - y.max(axis=-1)).min() >= float(certificate["enclosures"]["margin"][0])
+
+
+def test_induction_heads_on_the_kernels_keep_the_certified_margins():
+    certificate = Entry(induction.CLAIM, "paper", "float32", {"num_tokens": 4, "input_seq_len": 96, "w": 16}).make()
+    tokens = np.random.default_rng(0).integers(4, size=(12, 96))
+    tokens[0], tokens[1] = lone_write(94), [*repeated(48, 47)]  # the longest gap; all the older writes against one
+    logits = lemma3(4, 16).module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
+    targets = answers_of_heads(tokens, 4)
+    margins = least_margins(logits, targets)
+    least = min(float(certificate["enclosures"][name][0]) for name in ("margin", "margin_over_blank", "blank"))
+    assert margins.min() >= least
 
 
 @pytest.mark.parametrize("change", [{"dt_proj.bias": 300}, {"dt_proj.bias": -200}, {"x_proj.weight": -1}])

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify.certificates import keep, recall
+from verify.certificates import induction, keep, recall
 from verify.certificates.argument import canonical
 from verify.certificates.certificate import Subject, check, make
 from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
-FAMILIES = (recall, keep)
+FAMILIES = (recall, keep, induction)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from flint import arb
 from verify.certificates.argument import POSITIVE, Argument, Expression
 
 PRECISIONS = (128, 256, 512, 1024, 2048)
+TINY = Fraction(1, 2**126)  # the smallest normal number of float32, and more than that of float64
 DIGITS = 25  # of a stated end, rounded outwards
 
 
@@ -152,9 +153,8 @@ class Evaluation:
 
 
 def evaluation(dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction]) -> Evaluation:
-    """The sizes, the weights and `tiny`, the smallest normal number, exactly, at Arb's current precision."""
-    tiny = Fraction(float(np.finfo(dtype).smallest_normal))
-    numbers: dict[str, int | Fraction] = {"tiny": tiny, **sizes, **weights}
+    """The sizes, the weights and `tiny`, exactly, at Arb's current precision."""
+    numbers: dict[str, int | Fraction] = {"tiny": TINY, **sizes, **weights}
     return Evaluation(dtype, {name: Interval.of(value) for name, value in numbers.items()})
 
 

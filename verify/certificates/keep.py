@@ -43,8 +43,8 @@ WORDS = (
     "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
     "with sums, sums may run in any order, the recurrence may be evaluated step by step or by an associative scan; "
     "each elementary function is within `ulps` units in the last place. Results that underflow may round to a "
-    "subnormal number or be flushed to 0: for x >= 0 what is computed is at most 2 x + tiny, tiny the smallest normal "
-    "number. TF32 and half precision are excluded.",
+    "subnormal number or be flushed to 0: for x >= 0 what is computed is at most 2 x + tiny, tiny = 2^-126 being "
+    "no less than the smallest normal number. TF32 and half precision are excluded.",
     "Channel v of the mixer is SiLU(unit) where x_t is v and else 0; then come a clock, SiLU(unit t), and the constant "
     "SiLU(unit). Delta_t is softplus of 'bias + slope clock', the same for all channels; B and C are the constant.",
     "Delta_t: slope is negative. The clock and its errors are proportional to t, so the upper end of 'slope clock' "

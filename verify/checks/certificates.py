@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verify.certificates import catalogue, keep, recall
+from verify.certificates import catalogue, induction, keep, recall
 from verify.certificates.certificate import Subject, make
 from verify.certificates.enclose import Disproved, Undecided
 from verify.check import Check, Examination, Finding, Run
@@ -85,6 +85,10 @@ MUTANTS: dict[tuple[str, str], dict[str, dict[str, Tamper]]] = {
     },
     (recall.CLAIM, "official"): RECALL,
     (recall.CLAIM, "language_model"): RECALL,
+    (induction.CLAIM, "paper"): {
+        "blank outweighs the writes": {"head.bias": lambda bias: bias * 3},
+        "blank below 0": {"head.bias": np.negative},
+    },
     (keep.CLAIM, "official"): {"readout negated": {"out_proj.weight": np.negative}},
 }
 """What turns the worst case round; what merely widens an enclosure leaves it undecided, which rejects nothing."""
