@@ -2,7 +2,8 @@
 
 Every round runs each implementation once, in turn, so that all see the same machine; the median over the rounds is
 reported. `--against` adds peers, `--output-format json` and `-o FILE` keep the record, `--device cuda` compares with a
-copy.
+copy. On a machine that others use, set OMP_WAIT_POLICY=passive: threads that spin for a descheduled one cost more than
+the work.
 """
 
 import argparse
@@ -124,14 +125,22 @@ def _timing(case: str, size: Size, runs: dict[str, Run], rounds: int, device: st
     return timing
 
 
+def _scans(peers: Sequence[str], device: str) -> dict[str, Callable[..., Tensor]]:
+    """Ours and the peers', each imported and compiled by a first small call."""
+    scans = {"ours": ops.selective_scan} | {name: PEERS[name][1] for name in peers}
+    small = arguments(Size(1, 8, 16, 2), device, gradients=True)
+    for scan in scans.values():
+        _forward_backward(scan, small)()
+    return scans
+
+
 def _ratios(times: dict[str, float]) -> dict[str, float]:
     return {name: t / times["ours"] for name, t in times.items() if name != "ours"}
 
 
 def forward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
     """S6 forward."""
-    inputs = arguments(size, device)
-    scans = {"ours": ops.selective_scan} | {name: PEERS[name][1] for name in peers}
+    inputs, scans = arguments(size, device), _scans(peers, device)
     with torch.no_grad():
         return _timing("S6 forward", size, {k: _forward(f, inputs) for k, f in scans.items()}, rounds, device)
 
@@ -142,8 +151,7 @@ def _forward(scan: Callable[..., Tensor], inputs: dict[str, Tensor]) -> Run:
 
 def forward_backward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
     """S6 forward and the gradients of every argument."""
-    inputs = arguments(size, device, gradients=True)
-    scans = {"ours": ops.selective_scan} | {name: PEERS[name][1] for name in peers}
+    inputs, scans = arguments(size, device, gradients=True), _scans(peers, device)
     runs = {k: _forward_backward(f, inputs) for k, f in scans.items()}
     return _timing("S6 forward + backward", size, runs, rounds, device)
 
