@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from constructions.channels import LinearMap, Space, family
 from constructions.compile import Layout, MixerDescription, Weights, mamba_weights
 from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.explain import explain_mixer
 from kernels import semantics
 from kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMambaDeltaT
 from kernels.fields import Exact, Field
@@ -312,3 +313,19 @@ def first_failing_repeat(decay_rate: float) -> int:
     """The least k at which 0^k 1 0 fails in real arithmetic, ρ > ½: ρ + … + ρ^{k−1} ≥ 1."""
     rho = float(np.exp(-decay_rate))
     return 1 + int(np.ceil(np.log(2 - 1 / rho) / np.log(rho)))
+
+
+def describe_claim(claim: str) -> list[str]:
+    """The weights of a claim's network by channel, two tokens; [] for a claim without one."""
+    if claim in ("induction.plain-s6", "induction.plain-s6-limits"):
+        return explain_mixer(describe(2))
+    if claim not in ("induction.lem3", "induction.lem3-argmax", "induction.lem3-amended"):
+        return []
+    step = "w(2 previous[n] − 1)" if claim == "induction.lem3-amended" else "w previous[n]"
+    blank = "1/2" if claim == "induction.lem3-amended" else "no row"
+    return [
+        "previous[n] = token n one step ago, current[n] = token n now (taps (1, 0) and (0, 1))",
+        f"Δ[n] = softplus({step}), Λ = −1: column n is erased when token n came before",
+        "B[n] = previous[n], C[n] = current[n], x̂ = [previous; current]",
+        f"logit[v] = current[v] of the column read; blank: {blank}",
+    ]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from constructions.induction_heads import (
     TARGETS,
     answers,
+    describe_claim,
     first_failing_repeat,
     hard_case,
     lemma3,
@@ -94,3 +95,9 @@ def test_repeats_and_hard_cases_are_what_they_say():
 def test_an_unknown_target_is_named():
     with pytest.raises(ValueError, match="choose one of paper"):
         plain_s6(2, "attention")
+
+
+def test_every_claim_s_weights_are_told_by_channel():
+    assert any("1/2" in line for line in describe_claim("induction.lem3-amended"))
+    assert any("previous[1]" in line for line in describe_claim("induction.plain-s6"))
+    assert describe_claim("mqar.thm3") == []

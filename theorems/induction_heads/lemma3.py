@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proof import Bound, Enclosed, Identity, Induction, InductionOn, Proof
+from theorems.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof
 
 w, v = sp.symbols("w v", real=True)
 rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)
@@ -36,25 +36,27 @@ def _decay_is_sigmoid() -> Identity:
 # --------------------------------------------------------------------------------------------- Lemma 3, printed
 
 
-def _half() -> Identity:
-    return Identity(
+def _half() -> Limit:
+    return Limit(
         name="at argument 0 every column is halved",
-        because="the columns that are not erased get Δ = softplus(0) = ln 2",
-        lhs=decay_of(sp.S.Zero),
-        rhs=HALF,
+        because="the columns that are not erased get Δ = softplus(0) = ln 2; the factor is continuous",
+        expression=decay_of(v),
+        variable=v,
+        point=sp.S.Zero,
+        value=HALF,
     )
 
 
-def _first_position() -> Identity:
-    """y_1 = Σ_n h_1[v, n] C_n with h_1 = x̂_1 B_1ᵀ and B_1 = [I|0]x̂_1 = 0: no token stands before the first."""
-    code = sp.Function("C", real=True)
-    k, size = sp.symbols("k N", integer=True, positive=True)
-    previous, current = sp.symbols("p x", real=True)
-    return Identity(
+def _first_position() -> Bound:
+    """h_1 = x̂_1 B_1ᵀ with B_1 = [I|0]x̂_1 = 0, for no token stands before the first: each term of y_1 is 0."""
+    previous, current, code = sp.symbols("p x c", real=True)
+    nothing = sp.Eq(current * previous * code, 0, evaluate=False)
+    return Bound(
         name="at t = 1 every logit is 0",
         because="B_1 is the previous token's one-hot, p = 0; the head has a row for each token and none for blank",
-        lhs=sp.Sum(current * previous * code(k), (k, 1, size)).subs(previous, 0),
-        rhs=sp.S.Zero,
+        claim=nothing,
+        given=(sp.Eq(previous, 0),),
+        also_wrong=(Bound(name="a token before the first", claim=nothing, given=(sp.Eq(previous, 1),)),),
     )
 
 

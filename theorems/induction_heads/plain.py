@@ -66,15 +66,17 @@ def _too_heavy() -> tuple[Identity, Bound]:
     )
 
 
-def _threshold() -> tuple[Identity, Bound]:
+def _threshold() -> tuple[Limit, Bound]:
     product = sp.Symbol("x", real=True)
     h = sp.Symbol("h", nonnegative=True)
     return (
-        Identity(
+        Limit(
             name="ρ = e^{−λΔ} is ½ at λΔ = ln 2",
-            because="and falls as λΔ grows",
-            lhs=sp.exp(-product).subs(product, sp.log(2)),
-            rhs=HALF,
+            because="continuous, and falling as λΔ grows",
+            expression=sp.exp(-product),
+            variable=product,
+            point=sp.log(2),
+            value=HALF,
         ),
         Bound(
             name="e^{−λΔ} ≤ ½ for λΔ ≥ ln 2",

@@ -57,7 +57,7 @@ def _monotone() -> Proof:
             Bound(
                 name="so x_l keeps its sign",
                 because="x_l = x_l(0) e^{μG}",
-                claim=sp.Gt(sp.exp(mu * step) * start, 0),
+                claim=sp.Gt(sp.exp(mu * step) * start, 0, evaluate=False),
             ),
             Bound(
                 name="|x_l| falls for μ < 0 and rises for μ > 0",

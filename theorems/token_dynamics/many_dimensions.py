@@ -74,7 +74,7 @@ def _antisymmetric_form() -> Induction:
 def own_term() -> Bound:
     """q_l′ ≥ 2Δ_l q_l²: the term j = l, where w_l = Δ_l and p_l = q_l."""
     rest, q = sp.Symbol("rest", nonnegative=True), sp.Symbol("q", real=True)
-    claim = sp.Ge(2 * (rest + step * q**2), 2 * step * q**2)
+    claim = sp.Ge(2 * (rest + step * q**2), 2 * step * q**2, evaluate=False)
     return Bound(
         name="q_l′ ≥ 2Δ_l q_l²",
         because="the other terms w_j p_j² are not negative",

@@ -126,9 +126,9 @@ def _soft_permutation() -> tuple[Bound, Induction, Bound]:
     claim = sp.Le(1 - 1 / (1 + others), (tokens - 1) * far)
     return (
         Bound(
-            name="a row's weights are positive and at most 1",
+            name="the weight of rank i itself is below 1",
             because="row i is softmax_j(−|score_(i) − score_j|/τ): the weight 1 of rank i itself, over 1 + R",
-            claim=sp.And(sp.Gt(1 / (1 + others), 0), sp.Lt(1 / (1 + others), 1)),
+            claim=sp.Lt(1 / (1 + others), 1, evaluate=False),
         ),
         Induction(
             name="R adds up the others",
