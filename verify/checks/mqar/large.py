@@ -106,9 +106,9 @@ SMALLEST = Sizes(64, 64, 8)
 MIDDLE, LARGE, HUGE = Sizes(512, 256, 64), Sizes(1024, 512, 128), Sizes(8192, 512, 64)
 SUBJECTS = (
     Large("mqar.n2-distinct", ((MIDDLE, 1000), (LARGE, 1000))),
-    Large("mqar.n2-distinct", ((HUGE, 1000),), ("float64",)),
-    Large("mqar.thm4-jl-amended", ((MIDDLE, 1000), (LARGE, 1000))),
-    Large("mqar.thm4", ((MIDDLE, 1000),), ("float32",)),
+    Large("mqar.n2-distinct", ((HUGE, 100),), ("float64",)),
+    Large("mqar.thm4-jl-amended", ((MIDDLE, 200),)),
+    Large("mqar.thm4", ((MIDDLE, 20),), ("float32",)),
 )
 
 
