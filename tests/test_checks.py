@@ -15,8 +15,8 @@ from verify.checks import all_checks
 from verify.checks.mqar import exact_margin
 from verify.checks.recall import RecallCase
 from verify.evidence import Kind
+from verify.gather import replay, run_check
 from verify.report import readme
-from verify.runner import replay, run_check
 
 EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim, checks in all_checks().items() for check in checks]
 

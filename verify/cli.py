@@ -10,12 +10,11 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from enum import IntEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,12 +27,13 @@ from verify import export
 from verify.check import Run, Sizes, Tier
 from verify.checks import all_checks
 from verify.export import WrongExport
+from verify.gather import foreign, replay
 from verify.journal import Journal
 from verify.report import data, explain, graph, paper_map, readme, text
 from verify.report.extras import MissingExtra
 from verify.report.files import CannotWrite, write
 from verify.report.formats import FORMATS, plain_text
-from verify.runner import Report, replay, verify, with_dependencies
+from verify.runner import Report, verify, with_dependencies
 
 GRAPHS = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}
 
@@ -127,14 +127,13 @@ def _dispatch(args: argparse.Namespace, console: Console) -> int:
         )
         return Exit.EXPECTED
     run = _run(args)
-    with _foreign(run.kernel):
-        if args.replay is not None:
-            return _replay(args.words, args.replay, run, console)
-        if command == "explain":
-            return _explain(rest, run, console)
-        if command == "appendix":
-            return _appendix(_selected(rest or ["all"], args.k), args, run, console)
-        return _verify(_selected(args.words, args.k), args, run, console)
+    if args.replay is not None:
+        return _replay(args.words, args.replay, run, console)
+    if command == "explain":
+        return _explain(rest, run, console)
+    if command == "appendix":
+        return _appendix(_selected(rest or ["all"], args.k), args, run, console)
+    return _verify(_selected(args.words, args.k), args, run, console)
 
 
 # --- what was asked for ------------------------------------------------------------------------------------------
@@ -157,7 +156,7 @@ def _closest(word: str) -> str:
 
 def _run(args: argparse.Namespace) -> Run:
     dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
-    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, args.kernel or "", _sizes(args))
+    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, _kernel(args.kernel), _sizes(args))
 
 
 def _device(name: str) -> str:
@@ -185,29 +184,13 @@ def _sizes(args: argparse.Namespace) -> Sizes | None:
     return Sizes(*given)
 
 
-@contextmanager
-def _foreign(kernel: str) -> Iterator[None]:
-    """Someone else's operation under every block, for as long as the run lasts."""
-    if not kernel:
-        yield
-        return
-    from kernels.backends import OPERATIONS, using_backend  # noqa: PLC0415
-
-    operation, _, path = kernel.rpartition("=")
-    operation = operation or "selective_scan"
-    if operation not in OPERATIONS:
-        raise UsageError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
-    with using_backend({operation: _function(path)}):
-        yield
-
-
-def _function(path: str) -> Callable:
-    """The function at MODULE:FUNCTION; modules of the current directory count."""
-    module, _, name = path.partition(":")
+def _kernel(name: str | None) -> str:
+    """The name of someone else's kernel, once it is known to be there."""
     try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as reason:
-        raise UsageError(f"--kernel takes MODULE:FUNCTION, and '{path}' is none ({reason})") from reason
+        with foreign(name or ""):
+            return name or ""
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
 
 
 # --- certificates ------------------------------------------------------------------------------------------------

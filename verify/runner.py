@@ -1,37 +1,28 @@
-"""Runs derivations and checks, and computes outcomes over the dependency graph.
-
-Derivations run in worker processes while the checks, which use every core, run here.
-"""
+"""Runs derivations and checks in worker processes, a claim a task, and computes outcomes over the dependency graph."""
 
 from __future__ import annotations
 
-import json
 import os
-import shlex
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import active_children, get_context
 from typing import Protocol
 
 import networkx as nx
 
 from theorems.registry import claims, dependencies_first, dependency_graph, family_of
-from verify.check import Check, Finding, Run, Tier, rejects
-from verify.checks import all_checks
-from verify.derivations import MutantResult, derive, reject_step_mutants
-from verify.evidence import ClaimReport, Evidence, Kind, outcome_of
+from verify.check import Run
+from verify.derivations import MutantResult
+from verify.evidence import ClaimReport, outcome_of
+from verify.gather import Gathered, gather, reject_mutants
 
 Progress = Callable[[str], None]
 WORKERS = 2
-
-
-class NotAvailable(RuntimeError):
-    """What was asked for is not on this machine."""
 
 
 @dataclass(frozen=True)
@@ -121,16 +112,16 @@ def verify(
     notes = notes or _NoNotes()
     reports: dict[str, ClaimReport] = {}
     with _workers() as pool:
-        derivations = {c: pool.submit(derive, c) for c in order if c not in notes.claims}
-        mutated = {c: pool.submit(reject_step_mutants, c) for c in order if c not in notes.mutants and controls}
+        gathered = {c: pool.submit(gather, c, run) for c in order if c not in notes.claims}
+        mutated = {c: pool.submit(reject_mutants, c, run) for c in order if c not in notes.mutants and controls}
         for claim in order:
             progress(claim)
-            reports[claim] = notes.claims.get(claim) or _report(claim, derivations[claim], reports, run)
-            if claim in derivations:
+            reports[claim] = notes.claims.get(claim) or _report(claim, gathered[claim].result(), reports)
+            if claim in gathered:
                 notes.add(reports[claim])
             if stop_early and not reports[claim].as_expected:
                 break
-        rejected = [m for c in order for m in _mutants(c, mutated, run, progress, notes)] if controls else []
+        rejected = [m for c in order for m in _mutants(c, mutated, progress, notes)] if controls else []
     listed = [c for c in claims() if c in reports]
     return Report(tuple(reports[c] for c in listed), run, time.perf_counter() - start, tuple(rejected))
 
@@ -139,7 +130,7 @@ def verify(
 def _workers() -> Iterator[ProcessPoolExecutor]:
     """Worker processes that stop where the run is interrupted or this process is killed."""
     context, others = get_context("spawn"), set(active_children())
-    pool = ProcessPoolExecutor(WORKERS, context, _leave_with_parent, (os.getpid(),))
+    pool = ProcessPoolExecutor(WORKERS, context, _begin, (os.getpid(),))
     try:
         yield pool
     except BaseException:
@@ -150,76 +141,33 @@ def _workers() -> Iterator[ProcessPoolExecutor]:
     pool.shutdown(cancel_futures=True)
 
 
-def _leave_with_parent(parent: int) -> None:
-    """A worker outlives no run: a killed parent cannot say goodbye, so each worker looks for it."""
+def _begin(parent: int) -> None:
+    """A worker takes its share of the cores, and outlives no run: a killed parent cannot say goodbye."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers to stop
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _report(claim_id: str, derivation: Future, done: dict[str, ClaimReport], run: Run) -> ClaimReport:
-    start, claim = time.perf_counter(), claims()[claim_id]
-    numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
-    elapsed = time.perf_counter() - start
-    derived = derivation.result()
-    evidence = (*derived.evidence, *numeric)
-    outcome = outcome_of(evidence, [done[d].outcome for d in claim.depends_on])
-    return ClaimReport(claim, family_of(claim_id), outcome, evidence, elapsed + derived.seconds, derived.steps)
-
-
-def run_check(check: Check, run: Run) -> Evidence:
-    """Examine a check's own subject, or say why it was skipped."""
-    if not check.wanted(run):
-        return Evidence(Kind.SKIPPED, check.name, None, f"needs --tier {check.tier}")
-    if check.tier is Tier.GPU and run.device == "cpu":
-        return Evidence(Kind.SKIPPED, check.name, None, "needs --device cuda")
-    try:
-        finding = check.examine(check.subject, run)
-    except NotAvailable as reason:
-        return Evidence(Kind.SKIPPED, check.name, None, str(reason))
-    except Exception as reason:
-        finding = Finding(False, f"raises {type(reason).__name__}: {reason}", crashed=True)
-    return _as_evidence(check, finding)
-
-
-def _as_evidence(check: Check, finding: Finding) -> Evidence:
-    replay = "" if finding.case is None else replay_line(check, finding)
-    return Evidence(
-        check.kind, check.name, finding.holds, finding.summary, finding.facts, finding.measured, replay
-    )  # fmt: skip
-
-
-def replay_line(check: Check, finding: Finding) -> str:
-    """The command that runs one instance again."""
-    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True)
-    return f"python -m verify {check.claim} --replay {shlex.quote(f'{check.name}:{case}')}"
-
-
-def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
-    """Run one instance of one check again. Raises KeyError if the claim has no such check."""
-    check = {c.name: c for c in all_checks()[claim_id]}[check_name]
-    return _as_evidence(check, replace(check.replay(case, run), case=case))
+def _report(claim_id: str, found: Gathered, done: dict[str, ClaimReport]) -> ClaimReport:
+    claim = claims()[claim_id]
+    outcome = outcome_of(found.evidence, [done[d].outcome for d in claim.depends_on])
+    return ClaimReport(claim, family_of(claim_id), outcome, found.evidence, found.seconds, found.steps)
 
 
 def _mutants(
-    claim: str, mutated: dict[str, Future], run: Run, progress: Progress, notes: Notes
+    claim: str, mutated: dict[str, Future], progress: Progress, notes: Notes
 ) -> Iterable[tuple[str, MutantResult]]:
-    """Every mutant of a claim's checks here, and of its proof steps from the workers."""
+    """Every mutant of a claim's checks and proof steps, from the workers or from the notes."""
     progress(f"controls of {claim}")
     if claim in mutated:
-        found = [
-            MutantResult(check.name, name, *rejects(check, mutant, run))
-            for check in all_checks()[claim]
-            if check.wanted(run)
-            for name, mutant in check.mutants.items()
-        ]
-        found += mutated[claim].result()
+        found = mutated[claim].result()
         notes.add_mutants(claim, found)
     else:
-        found = list(notes.mutants[claim])
+        found = notes.mutants[claim]
     return [(claim, m) for m in found]

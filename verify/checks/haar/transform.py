@@ -66,7 +66,7 @@ def oracle(signal: np.ndarray, level: int) -> list[np.ndarray]:
     try:
         import pywt  # noqa: PLC0415
     except ImportError as missing:
-        from verify.runner import NotAvailable  # noqa: PLC0415
+        from verify.gather import NotAvailable  # noqa: PLC0415
 
         raise NotAvailable("PyWavelets is not installed: pip install PyWavelets") from missing
     return pywt.wavedec(signal.astype(float), "haar", level=level, mode="periodization")
