@@ -6,6 +6,7 @@ Source: Dao & Gu 2024, section 6 and Listing 1.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -29,9 +30,16 @@ class _Chunks(NamedTuple):
 def segment_sums(x: Float[Tensor, "*batch Q"]) -> Float[Tensor, "*batch Q Q"]:
     """S[i, j] = x_{j+1} + … + x_i for j ≤ i, else −∞; each a sum of its own terms."""
     size = x.shape[-1]
-    below = torch.ones(size, size, dtype=torch.bool, device=x.device).tril(-1)
-    sums = x[..., :, None].expand(*x.shape, size).masked_fill(~below, 0).cumsum(-2)
-    return sums.masked_fill(~(below | torch.eye(size, dtype=torch.bool, device=x.device)), -torch.inf)
+    not_below, above = _masks(size, x.device)
+    sums = x[..., :, None].expand(*x.shape, size).masked_fill(not_below, 0).cumsum(-2)
+    return sums.masked_fill(above, -torch.inf)
+
+
+@lru_cache(maxsize=32)
+def _masks(size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where j ≥ i, and where j > i, (size, size)."""
+    every = torch.ones(size, size, dtype=torch.bool, device=device)
+    return every.triu(0), every.triu(1)
 
 
 def chunk_scan(
