@@ -9,7 +9,7 @@ import numpy as np
 from flint import acb
 
 from constructions.haar.heavisides import wavelet_steps
-from verify.checks.haar.separation import best_error, fourier_error, s6_error, simple_bound, tail_sum
+from verify.checks.haar.separation import best_error, fourier_error, s6_error, simple_bound, step_down, tail_sum
 from verify.report.figures import Figure, new_canvas
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def lower_bound() -> Canvas:
     canvas, axes = new_canvas(xlabel="N", ylabel="L² distance to 1 on [0, ½)", xscale="log", yscale="log")
     curves = {
         "Fourier frequencies": ("s", [fourier_error(n) for n in count]),
-        "best exponents found": ("o", [best_error(0.5, n, STARTS, SEED) for n in count]),
+        "best exponents found": ("o", [best_error(step_down(0.5), n, STARTS, SEED) for n in count]),
         "lower bound, the sum": ("^", [tail_sum(n) for n in count]),
         "lower bound 1/(π√(2N+1))": ("", [simple_bound(n) for n in count]),
     }
