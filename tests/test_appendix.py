@@ -111,3 +111,10 @@ def test_an_appendix_that_fails_half_way_leaves_the_old_one(tmp_path, monkeypatc
     assert cli.main(["appendix", "--from", str(source), "-o", str(folder)]) == cli.Exit.INTERNAL
     assert [p.name for p in folder.iterdir()] == ["appendix.pdf"]
     assert (folder / "appendix.pdf").read_text() == "old"
+
+
+def test_every_figure_draws_from_what_the_families_offer_today(tmp_path):
+    assert cli.main(["figure", "all", "-o", str(tmp_path)]) == cli.Exit.EXPECTED
+    drawn = {path.stem: path.read_text(encoding="utf-8") for path in tmp_path.glob("*.svg")}
+    assert set(drawn) == set(figures.figures())
+    assert all(svg.count("<path") > 10 for svg in drawn.values())
