@@ -18,7 +18,12 @@ OPERATIONS = (
     "causal_conv1d",
     "selective_state_update",
 )
-_MODULES = {"reference": "kernels.reference", "cpu": "kernels.cpu_ops", "triton": "kernels.triton_ops"}
+_MODULES = {
+    "reference": "kernels.reference",
+    "cpu": "kernels.cpu_ops",
+    "torch": "kernels.ssd",
+    "triton": "kernels.triton_ops",
+}
 _REGISTERED: dict[str, dict[str, Function]] = {}
 _FORCED: ContextVar[Mapping[str, Function] | str | None] = ContextVar("backend", default=None)
 

@@ -1,4 +1,4 @@
-"""The backend "cpu": torch tensors in and out of the compiled loops of `kernels.cpu`; SSD in matrix products."""
+"""The backend "cpu": torch tensors in and out of the compiled loops of `kernels.cpu` and `kernels.cpu_ssd`."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from kernels import cpu, cpu_backward, simd
+from kernels import cpu, cpu_backward, cpu_ssd, simd, ssd
 from kernels.reference import compute_dtype
-from kernels.ssd import ssd_chunk_scan, time_steps
+from kernels.ssd import time_steps
 
 __all__ = ["causal_conv1d", "selective_scan", "selective_scan_delta_t", "selective_state_update", "ssd_chunk_scan"]
 
@@ -34,11 +34,8 @@ def _is_time_major(x: Tensor) -> bool:
 
 def fresh_starts(seq_idx: Tensor | None) -> Tensor:
     """Where a packed sequence begins, (batch, L) bool; of size 0 without seq_idx."""
-    if seq_idx is None:
-        return torch.empty((0, 0), dtype=torch.bool)
-    fresh = torch.zeros(seq_idx.shape, dtype=torch.bool, device=seq_idx.device)
-    fresh[:, 1:] = seq_idx[:, 1:] != seq_idx[:, :-1]
-    return fresh
+    starts = ssd.sequence_starts(seq_idx)
+    return torch.empty((0, 0), dtype=torch.bool) if starts is None else starts
 
 
 def with_groups(M: Tensor, groups: int) -> Tensor:
@@ -218,6 +215,69 @@ def _by_argument(scan: cpu.S6, g: cpu_backward.Gradients, tensors: Sequence[Tens
     return [None if t is None else gradient for t, gradient in zip(tensors, gradients, strict=True)]
 
 
+# -------------------------------------------------------------------------------------------- SSD
+
+
+def ssd_chunk_scan(
+    x: Tensor,
+    dt: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    chunk_size: int = ssd.CHUNK_SIZE,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    dt_bias: Tensor | None = None,
+    initial_states: Tensor | None = None,
+    seq_idx: Tensor | None = None,
+    dt_softplus: bool = False,
+    dt_limit: tuple[float, float] = (0.0, float("inf")),
+    return_final_states: bool = False,
+) -> Any:
+    """`kernels.ops.ssd_chunk_scan`: compiled, in tiles of its own; in torch's chunks where gradients are wanted."""
+    tensors = (x, dt, A, B, C, D, z, dt_bias, initial_states)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        options = (dt_bias, initial_states, seq_idx, dt_softplus, dt_limit, return_final_states)
+        return ssd.ssd_chunk_scan(x, dt, A, B, C, chunk_size, D, z, *options)
+    dtype, lanes, rows = compute_dtype(*tensors), simd.LANES, cpu_ssd.COMPONENTS
+    D = None if D is None else (D if D.ndim == 2 else D[:, None]).expand(x.shape[2:])
+    scan = cpu_ssd.SSD(
+        _padded(x, dtype, 4, lanes),
+        _contiguous(dt, dtype, 3),
+        _contiguous(A, dtype, 1),
+        _padded(B, dtype, 4, rows),
+        _padded(C, dtype, 4, rows),
+        _padded(D, dtype, 2, lanes),
+        _padded(z, dtype, 4, lanes),
+        _contiguous(dt_bias, dtype, 1),
+        fresh_starts(seq_idx).numpy(),
+        _contiguous(torch.tensor(dt_limit, dtype=torch.float64), dtype, 1),
+        dt_softplus,
+    )
+    y, last = _ssd_forward(scan, initial_states, x.shape[3], B.shape[3])
+    return (y.to(x.dtype), last) if return_final_states else y.to(x.dtype)
+
+
+def _ssd_forward(scan: cpu_ssd.SSD, initial_states: Tensor | None, headdim: int, d_state: int) -> tuple[Tensor, Tensor]:
+    """y (batch, L, nheads, headdim) and the last state (batch, nheads, headdim, N), without the padding."""
+    batch, _, nheads, _ = scan.x.shape
+    state = np.zeros((batch, nheads, scan.B.shape[3], scan.x.shape[3]), scan.x.dtype)
+    if initial_states is not None:
+        state[..., :d_state, :headdim] = initial_states.detach().mT.to(torch.from_numpy(state).dtype).numpy()
+    y = np.empty_like(scan.x)
+    use_torch_threads(scan.x.size * d_state // simd.LANES)  # one decay for many states
+    cpu_ssd.forward(scan, state.reshape(batch, nheads, -1), y)
+    return torch.from_numpy(y)[..., :headdim], torch.from_numpy(state)[..., :d_state, :headdim].mT
+
+
+def _padded(x: Tensor | None, dtype: torch.dtype, ndim: int, multiple: int) -> np.ndarray:
+    """_contiguous, with zeros up to a multiple in the last axis."""
+    return _contiguous(None if x is None else functional.pad(x.detach(), (0, -x.shape[-1] % multiple)), dtype, ndim)
+
+
+# ------------------------------------------------------------------------- convolution, one step
+
+
 def causal_conv1d(
     x: Tensor,
     weight: Tensor,
@@ -283,11 +343,13 @@ def _by_head(M: Tensor, x: Tensor) -> Tensor:
 
 
 def warm_up() -> None:
-    """Compile the scan and its gradient for both dtypes; numba keeps them on disk beside this file."""
+    """Compile the scans and their gradients for both dtypes; numba keeps them on disk beside this file."""
     for dtype in (torch.float32, torch.float64):
         x = torch.ones(1, simd.LANES, 2, dtype=dtype, requires_grad=True)
         matrix, A = torch.ones(1, 1, 2, dtype=dtype), -torch.ones(simd.LANES, 1, dtype=dtype)
         selective_scan(x, x, A, matrix, matrix).sum().backward()
+        head = torch.ones(1, 1, 1, 1, dtype=dtype)
+        ssd_chunk_scan(head, head[..., 0], -head[0, 0, 0], head, head)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
 `rounding(dtype)` is a number field: run any equation of `kernels.semantics` over it and every entry of the result is a
 ball that contains the exact value and what IEEE arithmetic of that dtype computes, fused multiply-adds or not.
-`selective_scan_bound` does the same for the S6 scan, on whole tensors. Source: Higham 2002, section 3.3.
+`selective_scan_bound` does the same for the S6 scan, on whole tensors; `kernels.ssd_bounds` for SSD, on matrix
+products. Source: Higham 2002, section 3.3.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,6 @@ from torch import Tensor
 
 from kernels.fields import BALL, Field, _elementwise
 from kernels.reference import by_group
-from kernels.ssd import CHUNK_SIZE, chunk_scan
 
 ELEMENTARY_ULPS = 4  # numpy states this for its vectorised exp, log, expit, logaddexp; kernels.simd stays below it
 
@@ -148,6 +147,12 @@ class ScanBound:
         return self.y.ratio(y)
 
 
+def analysed(dtype: torch.dtype, elementary_ulps: float = ELEMENTARY_ULPS) -> Rounding:
+    """The rounding of `dtype`, and of the float64 value that a result is compared with."""
+    r, own = (Rounding.of(d, elementary_ulps) for d in (dtype, torch.float64))
+    return Rounding(r.unit + own.unit, r.tiny + own.tiny, r.elementary + own.elementary)
+
+
 def selective_scan_bound(
     u: Tensor,
     delta: Tensor,
@@ -169,21 +174,36 @@ def selective_scan_bound(
     Holds for any order of the sum over the state and with or without fused multiply-adds. The inputs count as exact;
     the float64 value's own rounding is included. Time O(batch·d_inner·N·L), memory O(batch·d_inner·(N + L)).
     """
-    r = _with_own_rounding(Rounding.of(dtype or u.dtype, elementary_ulps), elementary_ulps)
-    wide = torch.float64
-    u, A = u.detach().cpu().to(wide), A.detach().cpu().to(wide)
-    step = _bounded_delta(r, delta, delta_bias, delta_softplus)
-    B, C = (_per_channel(by_group(M.detach().cpu().to(wide), u.shape[0], u.shape[2]), u.shape[1]) for M in (B, C))
-    skip = None if D is None else D.detach().cpu().to(wide) * u.transpose(1, 2)
-    nothing = torch.zeros(u.shape[0], *A.shape, dtype=wide)
-    h = Approximate(nothing if initial_state is None else initial_state.detach().cpu().to(wide), nothing)
+    r = analysed(dtype or u.dtype, elementary_ulps)
+    step = bounded_delta(r, delta, delta_bias, delta_softplus)
+    B, C = (_per_channel(by_group(M, u.shape[0], u.shape[2]), u.shape[1]) for M in (B, C))
+    return bounded_scan(r, u, step, A, B, C, D, z, initial_state, seq_idx)
+
+
+def bounded_scan(
+    r: Rounding,
+    u: Tensor,
+    step: Approximate,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None,
+    z: Tensor | None,
+    initial_state: Tensor | None,
+    seq_idx: Tensor | None,
+) -> ScanBound:
+    """`selective_scan_bound` for a Δ that is known up to an error, B and C (batch, 1 or d_inner, N, L)."""
+    u, A, B, C = (m.detach().cpu().double() for m in (u, A, B, C))
+    skip = None if D is None else D.detach().cpu().double() * u.transpose(1, 2)
+    nothing = torch.zeros(u.shape[0], *A.shape, dtype=torch.float64)
+    h = Approximate(nothing if initial_state is None else initial_state.detach().cpu().double(), nothing)
     ys = []
     for t in range(u.shape[2]):
         h = _restarted(h, seq_idx, t)
         h = _bounded_step(r, h, Approximate(step.value[..., t], step.error[..., t]), u[..., t], A, B[..., t])
         ys.append(_bounded_readout(r, h, C[..., t], None if skip is None else skip[:, t]))
     y = Approximate(*(torch.stack(parts, -1) for parts in zip(*((y.value, y.error) for y in ys), strict=True)))
-    return ScanBound(y if z is None else _bounded_gate(r, y, z.detach().cpu().to(wide)), h)
+    return ScanBound(y if z is None else bounded_gate(r, y, z.detach().cpu().double()), h)
 
 
 def _restarted(h: Approximate, seq_idx: Tensor | None, t: int) -> Approximate:
@@ -199,7 +219,8 @@ def _per_channel(M: Tensor, d_inner: int) -> Tensor:
     return M if M.shape[1] == 1 else M.repeat_interleave(d_inner // M.shape[1], dim=1)
 
 
-def _bounded_delta(r: Rounding, delta: Tensor, bias: Tensor | None, softplus: bool) -> Approximate:
+def bounded_delta(r: Rounding, delta: Tensor, bias: Tensor | None, softplus: bool) -> Approximate:
+    """Δ = delta + bias, through softplus where asked; delta (batch, d_inner, L), bias (d_inner)."""
     delta = delta.detach().cpu().double()
     raw = Approximate(delta, torch.zeros_like(delta))
     if bias is not None:
@@ -238,69 +259,9 @@ def _bounded_readout(r: Rounding, h: Approximate, C: Tensor, skip: Tensor | None
     return Approximate(value, error + r.operations(h.value.shape[-1] + 2, sizes))
 
 
-def _bounded_gate(r: Rounding, y: Approximate, z: Tensor) -> Approximate:
+def bounded_gate(r: Rounding, y: Approximate, z: Tensor) -> Approximate:
     """y·(z·σ(z)): one elementary function, two products."""
     gate = z * torch.sigmoid(z)
     value = y.value * gate
     size = y.largest * gate.abs()
     return Approximate(value, y.error * gate.abs() + r.elementary * size + r.operations(3, size) + r.tiny * y.largest)
-
-
-# ------------------------------------------------------------------------------------ SSD, on tensors
-
-
-def ssd_bound(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    chunk_size: int = CHUNK_SIZE,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    dt_bias: Tensor | None = None,
-    initial_states: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-    dt_softplus: bool = False,
-    *,
-    dtype: torch.dtype | None = None,
-    elementary_ulps: float = ELEMENTARY_ULPS,
-) -> Approximate:
-    """y of `kernels.ops.ssd_chunk_scan` with a bound on its error when evaluated in `dtype`, for A ≤ 0.
-
-    A product of y_t = Σ_j Σ_n C_tn B_jn Δ_j x_j e^{−S_tj} meets at most `count` roundings, whether it stays in its
-    chunk or crosses chunks; the relative error of its decay is `slope`·S_tj and S e^{−(1−2δ)S} ≤ e^{−S/2}/(e(½−δ)).
-    So two scans of absolute values bound the sum. Holds for chunks of at most chunk_size and for the plain recurrence.
-    """
-    r = _with_own_rounding(Rounding.of(dtype or x.dtype, elementary_ulps), elementary_ulps)
-    size, length = min(chunk_size, x.shape[1]), x.shape[1]
-    steps = max(-(-length // size), 1)
-    inputs, A, B, C = (m.detach().cpu().double() for m in (x, A, B, C))
-    step = _bounded_delta(r, dt.mT, None if dt_bias is None else dt_bias, dt_softplus)
-    relative = float((step.error / step.value.abs().clamp(min=r.tiny)).max())
-    dt = step.value.mT
-    start = torch.zeros(x.shape[0], *x.shape[2:], B.shape[-1], dtype=torch.float64)
-    start = start if initial_states is None else initial_states.detach().cpu().double()
-    log_decay = dt * A
-    if seq_idx is not None:
-        fresh = torch.nn.functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
-        log_decay = log_decay.masked_fill(fresh[..., None], -torch.inf)
-    written = inputs * dt[..., None]
-    value = chunk_scan(written, log_decay, B, C, start, size)[0]
-    sizes = (written.abs(), B.abs(), C.abs(), start.abs())
-    whole, half = (chunk_scan(sizes[0], scale * log_decay, *sizes[1:], size)[0] for scale in (1.0, 0.5))
-    count = B.shape[-1] + 2 * size + 2 * steps + 8
-    slope = r.unit * (size + 1) + relative
-    error = (count * r.unit + relative + (steps + 2) * r.elementary) * whole + slope / (math.e * (0.5 - slope)) * half
-    error = error + count * r.tiny * (1 + sizes[2].sum((-1, -2))[..., None, None] + inputs.abs())
-    if D is not None:
-        skip = (D if D.ndim == 2 else D[:, None]).detach().cpu().double() * inputs
-        value, error = value + skip, error + r.operations(2, skip.abs() + value.abs() + error)
-    y = Approximate(value, error)
-    return y if z is None else _bounded_gate(r, y, z.detach().cpu().double())
-
-
-def _with_own_rounding(r: Rounding, elementary_ulps: float) -> Rounding:
-    """`r` plus the rounding of the float64 value that it is compared with."""
-    own = Rounding.of(torch.float64, elementary_ulps)
-    return Rounding(r.unit + own.unit, r.tiny + own.tiny, r.elementary + own.elementary)

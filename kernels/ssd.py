@@ -18,7 +18,7 @@ CHUNK_SIZE = 64
 ChunkScan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
-class _Chunks(NamedTuple):
+class Chunks(NamedTuple):
     """Arguments cut into chunks of Q steps, heads split into (groups g, heads a group k)."""
 
     x: Tensor  # (b, c, g, k, Q, p), times Δ
@@ -52,29 +52,38 @@ def chunk_scan(
 ) -> tuple[Float[Tensor, "batch length nheads headdim"], Float[Tensor, "batch nheads headdim d_state"]]:
     """y_t = h_t C_t and h_L of h_t = e^{log_decay_t} h_{t−1} + x_t ⊗ B_t. A log-decay of −∞ starts afresh."""
     length = x.shape[1]
-    chunks = _cut(x, log_decay, B, C, chunk_size)
+    chunks = cut(x, log_decay, B, C, chunk_size)
     decays = torch.exp(segment_sums(chunks.decay))
     within = (chunks.C @ chunks.B.mT)[:, :, :, None] * decays @ chunks.x
     written = chunks.x.mT @ (chunks.B[:, :, :, None] * decays[..., -1, :, None])
     from_start = torch.exp(chunks.decay.cumsum(-1))
     states, last = _between_chunks(written, from_start[..., -1], initial_state)
     carried = (chunks.C[:, :, :, None] @ states.mT) * from_start[..., None]
-    y = (within + carried).permute(0, 1, 4, 2, 3, 5).flatten(1, 2).flatten(2, 3)
-    return y[:, :length], last
+    return joined(within + carried, length), last
 
 
-def _cut(x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, chunk_size: int) -> _Chunks:
+def cut(x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, chunk_size: int) -> Chunks:
     """Pad with steps that do nothing (no decay, no input) and split time into chunks."""
     missing = -x.shape[1] % chunk_size
     groups = B.shape[2]
 
-    def cut(m: Tensor) -> Tensor:
+    def split(m: Tensor) -> Tensor:
         padding = (0, 0) * (m.ndim - 2) + (0, missing)
         return functional.pad(m, padding).unflatten(1, (-1, chunk_size))
 
-    x, log_decay = cut(x).unflatten(3, (groups, -1)), cut(log_decay).unflatten(3, (groups, -1))
-    B, C = (cut(m).transpose(2, 3) for m in (B, C))
-    return _Chunks(x.permute(0, 1, 3, 4, 2, 5), log_decay.permute(0, 1, 3, 4, 2), B, C)
+    x, log_decay = split(x).unflatten(3, (groups, -1)), split(log_decay).unflatten(3, (groups, -1))
+    B, C = (split(m).transpose(2, 3) for m in (B, C))
+    return Chunks(x.permute(0, 1, 3, 4, 2, 5), log_decay.permute(0, 1, 3, 4, 2), B, C)
+
+
+def joined(y: Tensor, length: int) -> Tensor:
+    """(b, c, g, k, Q, p) as (batch, length, nheads, headdim)."""
+    return y.permute(0, 1, 4, 2, 3, 5).flatten(1, 2).flatten(2, 3)[:, :length]
+
+
+def sequence_starts(seq_idx: Tensor | None) -> Tensor | None:
+    """Where a packed sequence begins after another, (batch, L) bool."""
+    return None if seq_idx is None else functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
 
 
 def _between_chunks(written: Tensor, decay: Tensor, initial_state: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,8 +119,8 @@ def ssd_chunk_scan(
     wide, A, B, C = (t.to(dtype) for t in (x, A, B, C))
     step = time_steps(dt.to(dtype), dt_bias, dt_softplus, dt_limit)
     log_decay = step * A
-    if seq_idx is not None:
-        starts = functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
+    starts = sequence_starts(seq_idx)
+    if starts is not None:
         log_decay = log_decay.masked_fill(starts[..., None], -torch.inf)
     start = wide.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if initial_states is None else initial_states
     y, last = scan(wide * step[..., None], log_decay, B, C, start.to(dtype), min(chunk_size, x.shape[1]))

@@ -17,7 +17,8 @@ from scan_strategies import OPTIONAL, ScanCase, scan_cases
 from test_ssd import ssd_arguments
 
 from kernels import blocks, ops, triton_ops
-from kernels.error_bounds import selective_scan_bound, ssd_bound
+from kernels.error_bounds import selective_scan_bound
+from kernels.ssd_bounds import ssd_bound
 
 interpreter = pytest.mark.skipif(not triton_ops.interpreted(), reason="a GPU is here: the real kernels run")
 tiny = settings(max_examples=6, deadline=None)

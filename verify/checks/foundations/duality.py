@@ -17,17 +17,19 @@ from verify.check import Check, Property, Run, Score
 from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
 
 Discretization = semantics.Discretization
+BACKENDS = ("auto", "torch")  # the compiled recurrence, or whatever --kernel names; chunks in matrix products
 
 
 @dataclass(frozen=True)
 class SequenceCase:
-    """Random numbers from a seed: L steps, N states, P rows, chunks of a size."""
+    """Random numbers from a seed: L steps, N states, P rows, chunks of a size, on a backend ("auto": compiled)."""
 
     length: int
     d_state: int
     headdim: int
     chunk_size: int
     seed: int
+    backend: str = "auto"
 
 
 def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[SequenceCase]:
@@ -39,6 +41,7 @@ def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[SequenceCase]:
         headdim=st.integers(1, 3),
         chunk_size=st.integers(1, 5),
         seed=st.integers(0, 999),
+        backend=st.sampled_from(BACKENDS),
     )
 
 
@@ -97,10 +100,10 @@ def _chunks_forget(
 
 
 def ssd_kernel_score(subject: Callable[..., torch.Tensor], case: SequenceCase, run: Run) -> Score:
-    """The chunked kernel in float64 against masked attention, over γ_n Σ|terms|.
+    """The kernel in float64 against masked attention, over γ_n Σ|terms|.
 
-    Each term e^{A(σ_t−σ_j)}(C_t·B_j)Δ_j x_j sees at most: a cumulative sum (relative |A|σ_L·L), one exponential a
-    chunk passed, and the sums over N, L and the chunks.
+    Each term e^{A(σ_t−σ_j)}(C_t·B_j)Δ_j x_j sees at most: a cumulative sum (relative |A|σ_L·L), one exponential and
+    two products a step, or a chunk, passed, and the sums over N, L and the chunks.
     """
     rng, length = np.random.default_rng(case.seed), 8 * case.length
     x, B, C = (rng.standard_normal((length, k)) for k in (case.headdim, case.d_state, case.d_state))
@@ -108,20 +111,17 @@ def ssd_kernel_score(subject: Callable[..., torch.Tensor], case: SequenceCase, r
     arguments = [torch.from_numpy(m)[None] for m in (x[:, None], dt[:, None])]
     matrices = [torch.from_numpy(m)[None, :, None] for m in (B, C)]
     moved = [m.to(run.device) for m in (*arguments, torch.tensor([A], dtype=torch.float64), *matrices)]
-    found = subject(*moved, chunk_size=case.chunk_size).cpu().numpy()[0, :, 0]
+    found = subject(*moved, chunk_size=case.chunk_size, backend=case.backend).cpu().numpy()[0, :, 0]
     terms = forms.masked_attention(FLOAT64, np.abs(x), dt, A, np.abs(B), np.abs(C))
-    chunks = length // case.chunk_size + 2
-    roundings = abs(A) * dt.sum() * (length + 4) + (ELEMENTARY + 2) * chunks + length + case.d_state + 20
+    passed = length + 2 if case.backend == "auto" else length // case.chunk_size + 2
+    roundings = abs(A) * dt.sum() * (length + 4) + (ELEMENTARY + 2) * passed + length + case.d_state + 20
     exact = forms.masked_attention(FLOAT64, x, dt, A, B, C)
     return Score(float((np.abs(found - exact) / (2 * roundings * UNIT * terms)).max()), "error/bound")
 
 
 def _wrong_ssd(change: Callable[..., tuple]) -> Callable[..., torch.Tensor]:
-    def scan(
-        x: torch.Tensor, dt: torch.Tensor, A: torch.Tensor, B: torch.Tensor, C: torch.Tensor, chunk_size: int
-    ) -> Any:
-        x, dt, A, B, C = change(x, dt, A, B, C)
-        return ops.ssd_chunk_scan(x, dt, A, B, C, chunk_size)
+    def scan(*arguments: torch.Tensor, **options: Any) -> Any:
+        return ops.ssd_chunk_scan(*change(*arguments), **options)
 
     return scan
 
@@ -171,6 +171,6 @@ CHECKS: tuple[Check, ...] = (
         score=ssd_kernel_score,
         case_type=SequenceCase,
         examples=30,
-        facts={"kernel": "ssd_chunk_scan", "dtypes": "float64"},
+        facts={"kernel": "ssd_chunk_scan", "backends": "compiled, torch in chunks", "dtypes": "float64"},
     ),
 )
