@@ -7,10 +7,11 @@ Targets: the paper's Mamba block ([P] Tab. 2), the official Mamba-1 block, and a
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
+from math import ceil, log
 
 import sympy
 
+from constructions import counting
 from constructions.channels import Channel, LinearMap, Space
 from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
 from kernels.fields import Exact
@@ -20,6 +21,18 @@ Weights = dict[str, ExactTensor]
 TARGETS = ("paper", "official", "language_model")
 # The official block's decay is strict: e^-40 < 2^-54, so exp(-step e^-40) is exactly 1 in float32 and float64.
 NEGLIGIBLE_A_LOG = -40
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the inner channels add to the steps: a channel of `follows` takes the sum that `patterns` gives its step.
+
+    The paper's block adds it to the step itself, the official block to the argument of softplus. Its rank is the number
+    of patterns. Other channels keep their constant step.
+    """
+
+    patterns: LinearMap
+    follows: Mapping[Channel, Channel]
 
 
 @dataclass(frozen=True)
@@ -46,7 +59,7 @@ class MixerDescription:
     decay_rate: Exact = 0
     gate: LinearMap | None = None
     position: Mapping[Channel, Exact] = field(default_factory=dict)
-    delta: LinearMap | None = None
+    delta: Steps | None = None
 
     @property
     def answers(self) -> tuple[Channel, ...]:
@@ -65,15 +78,28 @@ class Layout:
 
     def sizes(self, description: MixerDescription) -> dict[str, int]:
         """d_model, d_inner, d_state, d_conv, expand and dt_rank, as the official block takes them."""
-        d_model = len(description.tokens)
+        d_model, patterns = stream_width(description), 0
+        if description.delta is not None:
+            patterns = len(description.delta.patterns.target)
         return {
             "d_model": d_model,
             "d_inner": self.expand * d_model,
             "d_state": len(description.state),
             "d_conv": self.d_conv,
             "expand": self.expand,
-            "dt_rank": ceil(d_model / 16) if self.dt_rank is None else self.dt_rank,
+            "dt_rank": max(ceil(d_model / 16), patterns) if self.dt_rank is None else self.dt_rank,
         }
+
+
+def stream_width(description: MixerDescription) -> int:
+    """d_model of the official block: the tokens' one-hot, and with positions what a counting layer needs."""
+    num_tokens = len(description.tokens)
+    return counting.stream_width(num_tokens) if description.position else num_tokens
+
+
+def layers(description: MixerDescription) -> int:
+    """How many a language model has: one that counts, where there are positions, and the mixer."""
+    return 2 if description.position else 1
 
 
 @dataclass(frozen=True)
@@ -94,6 +120,8 @@ def validate(description: MixerDescription, target: str, layout: Layout | None =
     reasons = [*_mismatched_spaces(description), *_bad_taps(description), *_bad_dynamics(description)]
     if target == "paper":
         return [*reasons, *_gate_is_no_embedding(description)]
+    if target == "official" and description.position:
+        reasons.append(Reason("position", "the official block sees tokens only; let a first layer count them"))
     return [*reasons, *_unofficial(description, layout or Layout())]
 
 
@@ -148,17 +176,18 @@ def _bad_dynamics(description: MixerDescription) -> list[Reason]:
 def _unofficial(description: MixerDescription, layout: Layout) -> list[Reason]:
     sizes = layout.sizes(description)
     reasons = []
-    if description.position:
-        reasons.append(Reason("position", "the official block sees tokens only; let a first layer count them"))
-    if description.delta is not None:
-        reasons.append(Reason("delta", "only the paper's block compiles a step that depends on the input"))
     if description.activation != "silu":
         reasons.append(Reason("activation", f"the official block has SiLU, not {description.activation}"))
+    if description.position and description.gate is not None:
+        reasons.append(Reason("gate", "a language model that counts takes none; drop the gate or the positions"))
     if len(description.inner) > sizes["d_inner"]:
         why = f"{len(description.inner)} channels exceed d_inner = {sizes['d_inner']}; raise expand"
         reasons.append(Reason("inner", why))
     if _num_taps(description) > layout.d_conv:
         reasons.append(Reason("taps", f"{_num_taps(description)} exceed d_conv = {layout.d_conv}; raise d_conv"))
+    if description.delta is not None and len(description.delta.patterns.target) > sizes["dt_rank"]:
+        why = f"{len(description.delta.patterns.target)} patterns exceed dt_rank = {sizes['dt_rank']}; raise dt_rank"
+        reasons.append(Reason("delta", why))
     return reasons
 
 
@@ -182,7 +211,7 @@ def paper_weights(description: MixerDescription) -> Weights:
         "embedding.weight": description.embedding.tensor().transposed(),
         "mixer.conv.weight": _conv_weight(description, _num_taps(description)),
         "mixer.conv.bias": _conv_bias(description),
-        "mixer.delta.weight": block((d, d), 0) if description.delta is None else description.delta.tensor(),
+        "mixer.delta.weight": ExactTensor((d, d), 0, _step_entries(description)),
         "mixer.delta.bias": block((d,), description.step),
         "mixer.B.weight": description.B.tensor(),
         "mixer.C.weight": description.C.tensor(),
@@ -193,6 +222,33 @@ def paper_weights(description: MixerDescription) -> Weights:
         inner = description.inner
         weights["mixer.gate.weight"] = LinearMap.selecting(inner, inner, inner).tensor()
     return weights | position_weights(description)
+
+
+def _step_entries(description: MixerDescription) -> dict[Index, Exact]:
+    """Δ's matrix, a block of rows for each run of channels that follow one pattern."""
+    if description.delta is None:
+        return {}
+    place, runs = description.inner.position, _runs(description)
+    return {
+        (rows, place(source)): value
+        for (pattern, source), value in description.delta.patterns.coefficients.items()
+        for rows in runs.get(pattern, ())
+    }
+
+
+def _runs(description: MixerDescription) -> dict[Channel, list[range]]:
+    """The places of the channels that follow each pattern, as runs."""
+    runs: dict[Channel, list[range]] = {}
+    follows = {} if description.delta is None else description.delta.follows
+    for i, channel in enumerate(description.inner):
+        if channel not in follows:
+            continue
+        found = runs.setdefault(follows[channel], [])
+        if found and found[-1].stop == i:
+            found[-1] = range(found[-1].start, i + 1)
+        else:
+            found.append(range(i, i + 1))
+    return runs
 
 
 def position_weights(description: MixerDescription) -> Weights:
@@ -225,32 +281,30 @@ def _conv_bias(description: MixerDescription) -> ExactTensor:
 # ----------------------------------------------------------------------------------- the official block
 
 
-def mamba_weights(description: MixerDescription, layout: Layout | None = None) -> Weights:
+def mamba_weights(description: MixerDescription, layout: Layout | None = None, target: str = "official") -> Weights:
     """The official Mamba-1 block's weights by its names, for one-hot inputs over `description.tokens`.
 
     The gate is SiLU(z* 1^T e) = 1 on a one-hot e; inner channels beyond the description's stay 0.
     Raises ValueError where `validate` has a reason.
     """
     layout = layout or Layout()
-    _require_valid(description, "official", layout)
+    _require_valid(description, target, layout)
     sizes = layout.sizes(description)
     d_model, d_inner, d_state, dt_rank = (sizes[name] for name in ("d_model", "d_inner", "d_state", "dt_rank"))
     conv = _conv_weight(description, layout.d_conv)
     return {
-        "in_proj.weight": stack_rows(
-            [description.embedding.tensor().padded((d_inner, d_model)), _gate_rows(description, d_inner)]
-        ),
+        "in_proj.weight": stack_rows([_inner_rows(description, d_inner), _gate_rows(description, d_inner)]),
         "conv1d.weight": ExactTensor(
             (d_inner, 1, layout.d_conv), 0, {(c, 0, i): w for (c, i), w in conv.entries.items()}
         ),
         "conv1d.bias": _conv_bias(description).padded((d_inner,)),
         "x_proj.weight": stack_rows(
             [
-                block((dt_rank, d_inner), 0),
+                _pattern_rows(description, dt_rank, d_inner),
                 *(m.tensor().padded((d_state, d_inner)) for m in (description.B, description.C)),
             ]
         ),
-        "dt_proj.weight": block((d_inner, dt_rank), 0),
+        "dt_proj.weight": ExactTensor((d_inner, dt_rank), 0, _followed(description)),
         "dt_proj.bias": block((d_inner,), softplus_preimage(description.step)),
         "A_log": block((d_inner, d_state), a_log(description)),
         "D": block((d_inner,), 0),
@@ -258,9 +312,33 @@ def mamba_weights(description: MixerDescription, layout: Layout | None = None) -
     }
 
 
+def _inner_rows(description: MixerDescription, d_inner: int) -> ExactTensor:
+    """The embedding, and the multiples of the count that stand for positions."""
+    place = description.inner.position
+    rows = description.embedding.tensor().padded((d_inner, stream_width(description)))
+    counts = {place(channel): value for channel, value in description.position.items()}
+    return rows.with_entries(counting.count_column(len(description.tokens), counts))
+
+
+def _pattern_rows(description: MixerDescription, dt_rank: int, d_inner: int) -> ExactTensor:
+    if description.delta is None:
+        return block((dt_rank, d_inner), 0)
+    return description.delta.patterns.tensor().padded((dt_rank, d_inner))
+
+
+def _followed(description: MixerDescription) -> dict[Index, Exact]:
+    """dt_proj: which pattern a channel's step follows."""
+    if description.delta is None:
+        return {}
+    place = description.delta.patterns.target.position
+    return {(rows, place(pattern)): 1 for pattern, found in _runs(description).items() for rows in found}
+
+
 def _gate_rows(description: MixerDescription, d_inner: int) -> ExactTensor:
     """z of each token: the SiLU preimage of its gate, or of 1 for all where the mixer has none."""
     d_model = len(description.tokens)
+    if description.position:
+        return counting.gate_rows(d_model, d_inner, silu_preimage(1))
     if description.gate is None:
         return block((d_inner, d_model), silu_preimage(1))
     preimages = {value: silu_preimage(value) for value in set(description.gate.coefficients.values())}
@@ -269,8 +347,10 @@ def _gate_rows(description: MixerDescription, d_inner: int) -> ExactTensor:
 
 
 def a_log(description: MixerDescription) -> Exact:
-    """log of the decay rate; `NEGLIGIBLE_A_LOG` where the description has no decay."""
-    return sympy.log(description.decay_rate) if description.decay_rate else NEGLIGIBLE_A_LOG
+    """log of the decay rate; where the description has no decay, so little that the step rounds it off."""
+    if description.decay_rate:
+        return sympy.log(description.decay_rate)
+    return NEGLIGIBLE_A_LOG - max(0, ceil(log(description.step)))
 
 
 def official_weights(description: MixerDescription, layout: Layout | None = None) -> Weights:
@@ -289,6 +369,8 @@ def language_model_weights(description: MixerDescription, layout: Layout | None 
     One-hot embeddings all have mean square 1/d_model, so the pre-norm with weight sqrt(1/d_model + eps) leaves them
     as they are. The head reads the answer tokens only; the residual adds to them nothing at a token that is none.
     """
+    if description.position:
+        return _counting_language_model(description, layout or Layout())
     tokens = description.tokens
     identity = LinearMap.selecting(tokens, tokens, tokens).tensor()
     layer = "backbone.layers.0"
@@ -300,6 +382,19 @@ def language_model_weights(description: MixerDescription, layout: Layout | None 
         "backbone.norm_f.weight": block((len(tokens),), 1),
         "lm_head.weight": LinearMap.selecting(tokens, tokens, description.answers).tensor(),
     }
+
+
+def _counting_language_model(description: MixerDescription, layout: Layout) -> Weights:
+    """Two layers: one counts, the mixer reads the count as its position. Every norm gives the stream back."""
+    tokens, sizes = description.tokens, layout.sizes(description)
+    size, d_model = len(tokens), sizes["d_model"]
+    answers = LinearMap.selecting(tokens, tokens, description.answers).tensor()
+    mixers = (counting.counter_layer(size, sizes), mamba_weights(description, layout, "language_model"))
+    weights: Weights = {"backbone.embedding.weight": counting.embedding(size)}
+    for i, mixer in enumerate(mixers):
+        weights[f"backbone.layers.{i}.norm.weight"] = counting.norm(size)
+        weights |= {f"backbone.layers.{i}.mixer.{name}": weight for name, weight in mixer.items()}
+    return weights | {"backbone.norm_f.weight": counting.norm(size), "lm_head.weight": answers.padded((size, d_model))}
 
 
 def one_hot_norm(d_model: int) -> ExactTensor:
@@ -329,4 +424,5 @@ def hyperparameters(description: MixerDescription, target: str, layout: Layout |
             "d_conv": _num_taps(description),
             "vocab_size": len(description.tokens),
         }
-    return (layout or Layout()).sizes(description) | {"vocab_size": len(description.tokens)}
+    sizes = (layout or Layout()).sizes(description) | {"vocab_size": len(description.tokens)}
+    return sizes | ({"n_layer": layers(description)} if target == "language_model" else {})

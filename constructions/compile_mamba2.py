@@ -40,8 +40,11 @@ def reasons(description: MixerDescription, target: str, layout: Layout) -> list[
         targets = [target for target, _ in coefficients]
         if set(coefficients.values()) != {1} or sorted(targets) != sorted(description.state):
             found.append(Reason(name, "Mamba-2 has no linear map after its convolution; select one channel a state"))
-    if description.gate is not None or description.position or description.delta is not None:
-        found.append(Reason("mixer", "gates, positions and selective steps compile to Mamba-1 only"))
+    if description.gate is not None or description.position:
+        found.append(Reason("mixer", "gates and positions compile to Mamba-1 only"))
+    if description.delta is not None:
+        why = "Mamba-2's step sees the current token alone, so its factors commute and N >= keys is needed again"
+        found.append(Reason("delta", f"{why} (mqar.n-lower-bound); use Mamba-1, whose step follows its convolution"))
     if target != "paper_mamba2" and not found and len(streams(description)["x"]) > _d_inner(description, layout):
         found.append(Reason("inner", "the value channels exceed d_inner; raise expand"))
     return found
@@ -165,4 +168,5 @@ def hyperparameters(description: MixerDescription, target: str, layout: Layout) 
     if target == "paper_mamba2":
         x = streams(description)["x"]
         return sizes | {"d_inner": len(x), "d_conv": max(map(len, description.taps.values()))}
-    return sizes | {"d_inner": _d_inner(description, layout), "d_conv": layout.d_conv, "expand": layout.expand}
+    sizes |= {"d_inner": _d_inner(description, layout), "d_conv": layout.d_conv, "expand": layout.expand}
+    return sizes | ({"n_layer": 1} if target == "mamba2_language_model" else {})

@@ -13,6 +13,7 @@ import sympy
 import torch
 from torch import nn
 
+from constructions import counting
 from constructions.compile import MixerDescription, Weights, a_log
 from constructions.exact import Index
 from constructions.explain import explain_mixer
@@ -98,9 +99,22 @@ class Construction:
         if not self.is_language_model:
             return y
         identity = f.array(np.eye(self.vocabulary.size, dtype=int))
+        if self.description.position:
+            with f.arithmetic():
+                return self._beside_the_anchor(f, y + identity[tokens])
         with f.arithmetic():
             x = semantics.rms_norm(f, y + identity[tokens], identity.sum(0))
             return semantics.linear(x, self.weights["lm_head.weight"].to(f))
+
+    def _beside_the_anchor(self, f: Field, x: np.ndarray) -> np.ndarray:
+        """The answers of the residual x (length, vocab_size) after a norm over x, the count and the anchor."""
+        count = f.array(np.arange(1, len(x) + 1))[:, None]
+        anchor, d_model = counting.anchor(self.vocabulary.size), self.hyperparameters["d_model"]
+        squares = (x * x).sum(-1, keepdims=True) + count * count + f.number(anchor**2)
+        rms = f.sqrt(squares / f.number(d_model) + f.number(semantics.RMS_NORM_EPS))
+        answers = set(self.description.answers)
+        is_answer = f.array(np.array([int(token in answers) for token in self.description.tokens]))
+        return x * is_answer * f.number(counting.ANCHOR) / rms
 
     def decay_loss_bound(self, length: int) -> sympy.Expr:
         """How much of a stored write is lost over `length` steps in real arithmetic, at most: L step |A|, relative.

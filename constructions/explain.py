@@ -10,15 +10,27 @@ from kernels.fields import Exact
 
 
 def explain_mixer(description: MixerDescription) -> list[str]:
-    """One line a weight: embedding, convolution, B, C, step and decay, readout."""
+    """One line a weight: embedding, positions, convolution, B, C, step and decay, what adds to the step, readout."""
     return [
         f"embedding  {_linear(description.embedding)}",
+        *(f"position   {channel} += {_term(value, 't')}" for channel, value in description.position.items()),
         *(f"conv       {line}" for line in _convolution(description)),
         f"B          {_linear(description.B)}",
         f"C          {_linear(description.C)}",
         f"state      step {description.step}, decay rate {description.decay_rate}",
+        *(f"step       {line}" for line in _steps(description)),
         f"readout    {_linear(description.readout)}",
     ]
+
+
+def _steps(description: MixerDescription) -> list[str]:
+    if description.delta is None:
+        return []
+    followers: dict[str, list[str]] = defaultdict(list)
+    for channel, pattern in description.delta.follows.items():
+        followers[str(pattern)].append(str(channel))
+    words = [f"{' '.join(channels)} += {pattern}" for pattern, channels in followers.items()]
+    return [_linear(description.delta.patterns), *words]
 
 
 def _linear(matrix: LinearMap) -> str:

@@ -86,7 +86,7 @@ def transformers_config(construction: Construction) -> dict[str, Any]:
         "vocab_size": sizes["vocab_size"],
         "hidden_size": sizes["d_model"],
         "state_size": sizes["d_state"],
-        "num_hidden_layers": 1,
+        "num_hidden_layers": sizes["n_layer"],
         "expand": sizes["expand"],
         "conv_kernel": sizes["d_conv"],
         "use_bias": False,
@@ -114,7 +114,7 @@ def mamba_ssm_config(construction: Construction) -> dict[str, Any]:
     return {
         "d_model": sizes["d_model"],
         "d_intermediate": 0,
-        "n_layer": 1,
+        "n_layer": sizes["n_layer"],
         "vocab_size": sizes["vocab_size"],
         "ssm_cfg": mixer,
         "rms_norm": True,

@@ -77,7 +77,7 @@ def empty_module(
     }
     if target == "official":
         return OneLayer(vocab_size, d_model, Mamba(d_model, **official, backend=backend, dtype=dtype), dtype)
-    return MambaLM(vocab_size, d_model, **official, backend=backend, dtype=dtype)
+    return MambaLM(vocab_size, d_model, sizes["n_layer"], **official, backend=backend, dtype=dtype)
 
 
 def _empty_mamba2(

@@ -165,6 +165,34 @@ def zoology_mqar(
     return Batch(tokens, targets, vocabulary, num_kv_pairs)
 
 
+def requeried_mqar(
+    vocab_size: int,
+    num_examples: int,
+    input_seq_len: int,
+    seed: int,
+    num_kv_pairs: int = 8,
+    queries_per_key: int = 3,
+) -> Batch:
+    """Zoology's context, then every key queried `queries_per_key` times among noise from the values, in any order.
+
+    Queries may be adjacent; what follows one is noise as a rule, so H2 is broken. Raises ValueError without room.
+    """
+    _require_positive(num_kv_pairs=num_kv_pairs, num_examples=num_examples, queries_per_key=queries_per_key)
+    num_queries, context_size = num_kv_pairs * queries_per_key, 2 * num_kv_pairs
+    if input_seq_len < context_size + num_queries:
+        raise ValueError(
+            f"input_seq_len={input_seq_len} has no room for {num_queries} queries after {num_kv_pairs} pairs: "
+            f"use at least {context_size + num_queries}."
+        )
+    rng, vocabulary = np.random.default_rng(seed), Vocabulary.zoology(vocab_size)
+    tokens = rng.choice(vocabulary.values, (num_examples, input_seq_len))
+    tokens[:, 0:context_size:2] = _draw_uniformly(rng, vocabulary.keys, num_examples, num_kv_pairs)
+    tokens[:, 1:context_size:2] = _draw_uniformly(rng, vocabulary.values, num_examples, num_kv_pairs)
+    places = _draw_uniformly(rng, range(context_size, input_seq_len), num_examples, num_queries)
+    np.put_along_axis(tokens, places, np.tile(tokens[:, 0:context_size:2], queries_per_key), axis=1)
+    return Batch(tokens, answers(tokens, vocabulary, num_kv_pairs), vocabulary, num_kv_pairs)
+
+
 def _require_positive(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
@@ -310,6 +338,18 @@ def h4_filler(
         return None
     positions = tuple(int(t) for t in np.flatnonzero(strange) + start)
     return Violation("H4", positions, f"the tail holds token {tokens[positions[0]]}, which is no allowed filler")
+
+
+def h4_no_query_after_value(
+    tokens: Int64[np.ndarray, " length"], vocabulary: Vocabulary, num_kv_pairs: int
+) -> Violation | None:
+    """H4 without positions: no query stands directly behind a value, as the context's keys do. None where it holds."""
+    start = 2 * num_kv_pairs
+    asked = np.flatnonzero(np.isin(tokens[start:], tokens[0:start:2])) + start
+    behind = tuple(int(t) for t in asked if vocabulary.is_value(tokens[t - 1 : t]).all())
+    if not behind:
+        return None
+    return Violation("H4", behind, f"key {tokens[behind[0]]} is queried directly behind value {tokens[behind[0] - 1]}")
 
 
 def _repeats(items: np.ndarray) -> list[int]:

@@ -21,6 +21,8 @@ CLAIMS = (
     "mqar.n2-distinct",
     "mqar.thm4",
     "mqar.thm4-jl-amended",
+    "mqar.robust",
+    "mqar.n1-delta-gate",
 )
 MAMBA2_TOO = ("mqar.thm2-step2-amended", "mqar.value-code", "mqar.n2-distinct")
 
@@ -62,6 +64,15 @@ def test_transformers_loads_an_exported_model_and_it_recalls(claim, architecture
     export.export(construction, "transformers", tmp_path / "model")
     tokens, labels = zoology_sequences(64, 64, 8, 100, seed=1)
     assert accuracy(tmp_path / "model", tokens, labels) == 1
+
+
+@pytest.mark.parametrize("claim", ["mqar.robust", "mqar.n1-delta-gate"])
+def test_an_exported_model_that_counts_recalls_on_random_filler_too(claim, tmp_path):
+    """Zoology's default: what is no query is any token. The two layers are transformers' own."""
+    export.export(export.language_model(claim, 64, 64, 8), "transformers", tmp_path / "model")
+    tokens, labels = zoology_sequences(64, 64, 8, 100, seed=2)
+    filler = np.random.default_rng(2).integers(64, size=tokens.shape)
+    assert accuracy(tmp_path / "model", np.where(tokens == 0, filler, tokens), labels) == 1
 
 
 def test_a_model_outside_its_hypotheses_fails(tmp_path):
@@ -107,7 +118,20 @@ def test_the_command_line_exports_and_says_what(tmp_path):
     [
         (["mqar.n2-distinct"], "export takes one claim"),
         (["mqar.lem4", "--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"], "No construction"),
-        (["mqar.robust", "--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"], "sees tokens only"),
+        (
+            [
+                "mqar.n1-delta-gate",
+                "--architecture",
+                "mamba2",
+                "--vocab-size",
+                "16",
+                "--input-seq-len",
+                "16",
+                "--num-kv-pairs",
+                "2",
+            ],
+            "its factors commute",
+        ),
         (["mqar.n2-distinct", "--vocab-size", "16", "--input-seq-len", "4", "--num-kv-pairs", "2"], "too short"),
         (
             [

@@ -1,7 +1,6 @@
 """Explicit networks for multi-query associative recall, one builder a claim ([P] Section 4.3 and our extensions)."""
 
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Any
 
 from constructions.compile import TARGETS, Layout
@@ -10,8 +9,9 @@ from constructions.construction import Construction
 from constructions.explain import explain_mixer
 from constructions.mqar import codes as recall_codes
 from constructions.mqar.codes import CodeForm, RecallCodes, assemble
-from constructions.mqar.products import ProductCodes, ProductForm, gated, selective
-from constructions.mqar.robust import time_gated
+from constructions.mqar.products import ProductCodes, ProductForm, gated
+from constructions.mqar.robust import step_gated, time_gated
+from constructions.mqar.selective import OFFICIAL_CLOCK, PAPER_CLOCK, SelectiveForm, ratio, selective, timed
 from constructions.mqar.theorem2 import (
     CLAIM,
     OFFICIAL_CODES,
@@ -22,6 +22,7 @@ from constructions.mqar.theorem2 import (
     theorem2_step1,
     token_space,
 )
+from constructions.sharpen import sharpened
 from constructions.tasks import Vocabulary
 
 __all__ = [
@@ -80,14 +81,25 @@ def _gated(claim: str, choose: Callable[[Vocabulary], ProductCodes]) -> Callable
 
 
 def theorem4_without_gate(
-    vocabulary: Vocabulary, target: str, *, num_kv_pairs: int, layout: Layout | None = None
+    vocabulary: Vocabulary,
+    target: str,
+    *,
+    num_kv_pairs: int,
+    layout: Layout | None = None,
+    positions: bool | None = None,
 ) -> Construction:
-    """Extension I: ρ = 1/(2κ). Only the paper's block compiles a selective step."""
-    codes = _one_hot_products(vocabulary)
-    description = selective(vocabulary, codes, Fraction(1, 2 * num_kv_pairs))
-    return assemble(
-        "mqar.n1-delta-gate", vocabulary, target, description, ProductForm(codes, vocabulary, "relu"), layout
-    )
+    """Extension I, ρ = 1/(2κ). With positions (a language model's first layer counts) it needs H1 only, else H4 too."""
+    codes, rho = _one_hot_products(vocabulary), ratio(num_kv_pairs)
+    clock = PAPER_CLOCK if target == "paper" else OFFICIAL_CLOCK
+    positions = target == "language_model" if positions is None else positions
+    context = 2 * num_kv_pairs if positions else None
+    if context is None:
+        description = selective(vocabulary, codes, rho, clock)
+    else:
+        description = timed(vocabulary, codes, rho, clock, num_kv_pairs)
+    form = SelectiveForm(codes, vocabulary, rho, clock.stored * clock.C, context)
+    description = description if target == "paper" else sharpened(description)
+    return assemble("mqar.n1-delta-gate", vocabulary, target, description, form, layout)
 
 
 def robust(
@@ -98,10 +110,13 @@ def robust(
     layout: Layout | None = None,
     choose: Callable[[Vocabulary], RecallCodes] = recall_codes.one_hot_codes,
 ) -> Construction:
-    """Extension E over the codes that `choose` gives: one-hot, or `two_state_codes` for D + E."""
-    codes = choose(vocabulary)
+    """Extension E over the codes that `choose` gives: one-hot, or `two_state_codes` for D + E.
+
+    The paper's block is given positions; a language model counts in a first layer.
+    """
+    codes, describe_mixer = choose(vocabulary), time_gated if target == "paper" else step_gated
     form = CodeForm(codes, vocabulary, 2 * num_kv_pairs)
-    return assemble("mqar.robust", vocabulary, target, time_gated(vocabulary, codes, num_kv_pairs), form, layout)
+    return assemble("mqar.robust", vocabulary, target, describe_mixer(vocabulary, codes, num_kv_pairs), form, layout)
 
 
 BUILDERS: dict[str, Callable[..., Construction]] = {
@@ -161,14 +176,21 @@ def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:
     return Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
 
 
+TITLES = {
+    "paper": "the paper's block",
+    "official": "the official block",
+    "language_model": "the second layer of a language model whose first counts t",
+}
+
+
 def describe_claim(claim: str) -> list[str]:
     """The claim's weights by channel at the smallest size (two keys, two values); [] where none are known."""
     if claim not in BUILDERS:
         return []
     lines = []
-    targets = ("paper",) if claim in KNOW_PAIRS else ("paper", "official")
-    for target in targets:
+    second = "language_model" if claim in KNOW_PAIRS else "official"
+    for target in ("paper", second):
         description = build(claim, target, num_kv_pairs=2, vocab_size=4, vocabulary=Vocabulary.paper(2, 2)).description
-        title = "the paper's block" if target == "paper" else "the official block"
+        title = TITLES[target]
         lines += [f"{title}:", *(f"  {line}" for line in explain_mixer(description))]
     return lines

@@ -10,7 +10,7 @@ from math import comb
 import numpy as np
 
 from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters
+from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters, stream_width
 from constructions.compile_mamba2 import MAMBA2_TARGETS
 from constructions.compile_mamba2 import compile_weights as compile_mamba2
 from constructions.compile_mamba2 import hyperparameters as mamba2_hyperparameters
@@ -158,7 +158,7 @@ def _smallest_layout(description: MixerDescription, mamba2: bool) -> Layout:
     """The least `expand` whose d_inner holds the channels; Mamba-2 carries B and C beside them."""
     read = {source for _, source in description.readout.coefficients}
     width = len(read) if mamba2 else len(description.inner)
-    return Layout(expand=-(-width // len(description.tokens)))
+    return Layout(expand=-(-width // stream_width(description)))
 
 
 # ------------------------------------------------------------------------------------------- the codes

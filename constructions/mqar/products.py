@@ -1,13 +1,10 @@
-"""Recall with N = 1: the convolution stores a (key, value) code, a gate or a selective step picks the query's block.
+"""Recall with N = 1: the convolution stores a (key, value) code, and a gate picks the query's block.
 
-[P] Theorem 4 (S4D with a gate), its amended step 2, and our extension I (Δ in place of the gate, no gate).
-The paper's numbers: keys 10, values 1, taps (10, 1), bias 100.
+[P] Theorem 4 (S4D with a gate) and its amended step 2. The paper's numbers: keys 10, values 1, taps (10, 1), bias 100.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from itertools import product
 
 import numpy as np
 import sympy
@@ -76,14 +73,14 @@ class ProductForm:
         return y
 
 
-def _blocks(vocabulary: Vocabulary, width: int) -> list[list[Channel]]:
+def key_blocks(vocabulary: Vocabulary, width: int) -> list[list[Channel]]:
     """code[i, r] as code[i · width + r], a list a key."""
     return [[Channel("code", i * width + r) for r in range(width)] for i in range(len(vocabulary.keys))]
 
 
 def _stored(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
     """The embedding: a key on its own block, a value's code on every block."""
-    blocks = _blocks(vocabulary, codes.width)
+    blocks = key_blocks(vocabulary, codes.width)
     entries: dict[tuple[Channel, Channel], Exact] = {}
     for block, key in zip(blocks, tokens.named("key"), strict=True):
         entries |= {(channel, key): KEY for channel in block}
@@ -92,18 +89,19 @@ def _stored(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[
     return entries
 
 
-def _readout(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
+def readout_of(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
+    """The head, the same rows for every block."""
     return {
         (token, block[r]): e
         for w, token in enumerate(tokens.named("value"))
         for r, e in codes.head(w).items()
-        for block in _blocks(vocabulary, codes.width)
+        for block in key_blocks(vocabulary, codes.width)
     }
 
 
 def gated(vocabulary: Vocabulary, codes: ProductCodes, activation: str) -> MixerDescription:
     """[P] Theorem 4: constant Δ, B = C = 1 (the channel `one`), N = 1; a key's gate is 10 on its block, 0 elsewhere."""
-    blocks, tokens = _blocks(vocabulary, codes.width), token_space(vocabulary)
+    blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
     code = [channel for block in blocks for channel in block]
     inner, state = Space((*code, ONE)), Space((Channel("state"),))
     constant = LinearMap(inner, state, {(Channel("state"), ONE): 1})
@@ -117,65 +115,7 @@ def gated(vocabulary: Vocabulary, codes: ProductCodes, activation: str) -> Mixer
         bias=dict.fromkeys(code, -TAPS[0] * KEY) | {ONE: 1 if activation == "relu" else silu_preimage(1)},
         B=constant,
         C=constant,
-        readout=LinearMap(inner, tokens, _readout(vocabulary, tokens, codes)),
+        readout=LinearMap(inner, tokens, readout_of(vocabulary, tokens, codes)),
         activation=activation,
         gate=LinearMap(tokens, inner, gate),
     )
-
-
-# --------------------------------------------------------------------------- extension I: Δ for the gate
-
-STEPS = 1024
-"""How many base steps a shrink by ρ takes: the base step's own decay is ρ^(1/1024), the same for every block."""
-INDICATOR_TAPS, INDICATOR_BIAS = (1, 10), -100
-"""With 10 for the key, 1 for the filler and other keys, 0 for values: 1 iff the key stands behind no value (H4).
-
-The first token, behind nothing, is no query either; a key behind itself counts 10 times.
-"""
-
-
-def selective(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction) -> MixerDescription:
-    """N = 1, no gate: a query's step shrinks every other block by ρ; one step later its own block is shrunk too.
-
-    Channels query[j] see [token is key j, behind the filler or a key], asked[j] the same one token ago. B = C = 1.
-    """
-    blocks, tokens = _blocks(vocabulary, codes.width), token_space(vocabulary)
-    keys = range(len(blocks))
-    query, asked = ([Channel(name, j) for j in keys] for name in ("query", "asked"))
-    code = [channel for block in blocks for channel in block]
-    inner, state = Space((*code, *query, *asked, ONE)), Space((Channel("state"),))
-    constant = LinearMap(inner, state, {(Channel("state"), ONE): 1})
-    embedding = _stored(vocabulary, tokens, codes)
-    others = (*tokens.named("filler"), *tokens.named("key"))
-    for indicator in (query, asked):
-        embedding |= dict.fromkeys(product(indicator, others), 1)
-        embedding |= dict.fromkeys(zip(indicator, tokens.named("key"), strict=True), 10)
-    return MixerDescription(
-        tokens=tokens,
-        inner=inner,
-        state=state,
-        embedding=LinearMap(tokens, inner, embedding),
-        taps=dict.fromkeys(code, (0, *TAPS)) | _indicator_taps(query, asked) | {ONE: (0, 0, 0)},
-        bias=dict.fromkeys(code, -TAPS[0] * KEY) | dict.fromkeys((*query, *asked), INDICATOR_BIAS) | {ONE: 1},
-        B=constant,
-        C=constant,
-        readout=LinearMap(inner, tokens, _readout(vocabulary, tokens, codes)),
-        activation="relu",
-        decay_rate=-sympy.log(rho) / STEPS,
-        delta=LinearMap(inner, inner, _shrinks(blocks, query, asked)),
-    )
-
-
-def _indicator_taps(query: list[Channel], asked: list[Channel]) -> dict[Channel, tuple[Exact, ...]]:
-    return dict.fromkeys(query, (0, *INDICATOR_TAPS)) | dict.fromkeys(asked, (*INDICATOR_TAPS, 0))
-
-
-def _shrinks(
-    blocks: list[list[Channel]], query: list[Channel], asked: list[Channel]
-) -> dict[tuple[Channel, Channel], Exact]:
-    """Which indicators lengthen the step of which block."""
-    entries: dict[tuple[Channel, Channel], Exact] = {}
-    for j, block in enumerate(blocks):
-        sources = [asked[j], *(channel for q, channel in enumerate(query) if q != j)]
-        entries |= {(channel, source): STEPS for channel in block for source in sources}
-    return entries

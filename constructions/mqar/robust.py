@@ -1,13 +1,47 @@
-"""Extension E: with positions and κ known, keys write in the context only, whatever follows the queries.
+"""Extension E: with positions and κ known, only the context is stored, whatever follows the queries.
 
-ReLU(2κ[key] − s + 1) − ReLU(2κ[key] − s) = [key][s ≤ 2κ], exactly; additive positions on the key channels do it.
+In the paper's block ReLU(2κ[key] − s + 1) − ReLU(2κ[key] − s) = [key][s ≤ 2κ] opens each write, with additive
+positions. In a language model a first layer counts, and Δ = softplus(256 − 512 ReLU(s − 2κ)) closes the state.
 """
 
+from dataclasses import replace
+from fractions import Fraction
+
 from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import MixerDescription
+from constructions.compile import MixerDescription, Steps
+from constructions.counting import SHARP
 from constructions.mqar.codes import RecallCodes, describe
+from constructions.sharpen import sharpened
 from constructions.tasks import Vocabulary
 from kernels.fields import Exact
+
+LATE = Channel("late")
+
+
+def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) -> MixerDescription:
+    """The codes' mixer for a language model: one more channel, ReLU(s − 2κ), shuts the step after the context.
+
+    One channel for all keys: B keeps the codes' own entries, so that two states (D) stay as exact as without positions.
+    """
+    plain = describe(vocabulary, codes, "relu")
+    inner, shut = Space((*plain.inner, LATE)), Space((Channel("shut"),))
+    readout = {place: value * Fraction(1, SHARP) for place, value in plain.readout.coefficients.items()}
+    mixer = replace(
+        plain,
+        inner=inner,
+        embedding=LinearMap(plain.tokens, inner, plain.embedding.coefficients),
+        taps={**plain.taps, LATE: (0, 1)},
+        bias={LATE: -2 * num_kv_pairs},
+        B=LinearMap(inner, plain.state, plain.B.coefficients),
+        C=LinearMap(inner, plain.state, plain.C.coefficients),
+        readout=LinearMap(inner, plain.tokens, readout),
+        step=SHARP,
+        position={LATE: 1},
+        delta=Steps(
+            LinearMap(inner, shut, {(Channel("shut"), LATE): -2 * SHARP}), dict.fromkeys(inner, Channel("shut"))
+        ),
+    )
+    return sharpened(mixer)
 
 
 def time_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) -> MixerDescription:

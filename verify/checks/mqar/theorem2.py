@@ -17,7 +17,15 @@ from flint import arb
 
 from constructions import mqar as build_mqar
 from constructions.construction import Construction
-from constructions.tasks import IGNORED, Batch, Vocabulary, answers, h2_no_query_after_noise, zoology_mqar
+from constructions.tasks import (
+    IGNORED,
+    Batch,
+    Vocabulary,
+    answers,
+    h2_no_query_after_noise,
+    requeried_mqar,
+    zoology_mqar,
+)
 from kernels import ops
 from kernels.fields import BALL, RATIONAL
 from theorems.mqar import REWRITTEN
@@ -134,14 +142,18 @@ STATE_BUDGET = 2**26
 
 @dataclass(frozen=True)
 class Zoology:
-    """A recall subject and the sizes it is run at."""
+    """A recall subject and the sizes it is run at; with more than one query a key the filler is noise from V."""
 
     recall: Recall
     sizes: tuple[tuple[Sizes, int], ...]
     random_non_queries: bool = False
+    queries_per_key: int = 1
 
     def batch(self, sizes: Sizes, count: int, run: Run) -> Batch:
         """`count` sequences."""
+        if self.queries_per_key > 1:
+            options = {"num_kv_pairs": sizes.num_kv_pairs, "queries_per_key": self.queries_per_key}
+            return requeried_mqar(sizes.vocab_size, count, sizes.input_seq_len, run.seed, **options)
         return zoology_mqar(
             sizes.vocab_size,
             count,
@@ -157,7 +169,7 @@ def _zoology_look(subject: Zoology, run: Run) -> Finding:
     wanted = ((run.sizes, 1000),) if run.sizes else subject.sizes
     if not run.shrink:
         wanted = tuple((sizes, CONTROL_EXAMPLES) for sizes, _ in wanted[:1])
-    facts: dict[str, str | int] = {"examples": 0, "target": "language_model", "dtypes": ", ".join(run.dtypes)}
+    facts: dict[str, str | int] = {"examples": 0, "target": subject.recall.target, "dtypes": ", ".join(run.dtypes)}
     worst = float("inf")
     for (sizes, count), dtype in product(wanted, run.dtypes):
         batch = subject.batch(sizes, count, run)

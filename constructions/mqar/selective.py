@@ -1,0 +1,247 @@
+"""Extension I: recall with N = 1 and no gate, where a query's step shrinks every other block of the state by ρ.
+
+One step later the block just asked shrinks too, so that all are equal again. A query is told from a key of the context
+by the token before it (H4), or, in a language model whose first layer counts, by its position.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import product
+from math import log2
+
+import numpy as np
+import sympy
+
+from constructions.channels import Channel, LinearMap, Space, family
+from constructions.compile import MixerDescription, Steps
+from constructions.counting import ANCHOR
+from constructions.mqar.products import ONE, ProductCodes, key_blocks, readout_of
+from constructions.mqar.theorem2 import token_space
+from constructions.tasks import Vocabulary, stored_writes
+from kernels.fields import Exact, Field
+
+CODE_TAPS, CODE_BIAS = (0, 1, -1), -1
+"""Key i is 1 on its block, value v is minus its code everywhere: code iff v directly follows i, nothing else passes."""
+INDICATOR_TAPS, INDICATOR_BIAS = (1, 2), -4
+"""With 2 for the key, 1 for the filler and other keys, 0 for values: 1 iff the key stands behind no value (H4).
+
+The first token, behind nothing, is no query either; a key behind itself counts 2.
+"""
+
+
+REACH = 2**15
+"""How far beyond the context the timed form tells a key from other tokens: t ≤ 2κ + 2^15. 256 · 2^16 fits float32."""
+OVER = family("over", 2)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The step at rest, what a shrink adds to it (or to the argument of softplus), and B and C, which set the scale."""
+
+    rest: Exact
+    shrink: int
+    B: int
+    C: int = 1
+
+    @property
+    def stored(self) -> sympy.Expr:
+        """What a write of 1 leaves in the state."""
+        return sympy.sympify(self.rest) * self.B
+
+
+PAPER_CLOCK = Clock(sympy.Integer(1), 2**60, 2**40)
+"""Δ = 1 + 2^60 n: at rest every block decays by ρ^(2^-60) a step, all alike."""
+OFFICIAL_CLOCK = Clock(sympy.exp(-40), 2**60, 2**98, 2**18)
+"""Δ = softplus(−40 + 2^60 n): e^−40 at rest, which decays nothing, and 2^98 e^-40 > 2^40; else 2^60 n to 40."""
+SMALLEST_EXPONENT = {"float32": -126, "float64": -1022}
+
+
+@dataclass(frozen=True)
+class Indicators:
+    """The channels that tell queries: which key each speaks of, with its sign, and how the convolution makes them.
+
+    `closes` is what B subtracts, `position` what each channel takes of t.
+    """
+
+    query: Mapping[Channel, Mapping[int, int]]
+    asked: Mapping[Channel, Mapping[int, int]]
+    embedding: Mapping[tuple[Channel, Channel], Exact]
+    taps: Mapping[Channel, tuple[Exact, ...]]
+    bias: Mapping[Channel, Exact]
+    position: Mapping[Channel, Exact] = field(default_factory=dict)
+    closes: Mapping[Channel, int] = field(default_factory=dict)
+
+
+def ratio(num_kv_pairs: int) -> Fraction:
+    """ρ = 1/(2κ): ρ (κ − 1) < ½."""
+    return Fraction(1, 2 * num_kv_pairs)
+
+
+def most_queries(num_kv_pairs: int, dtype: str, *, language_model: bool = False) -> int:
+    """How many queries leave every block a normal number: C stored ρ^Q, in a language model after its last norm too."""
+    clock = OFFICIAL_CLOCK if language_model else PAPER_CLOCK
+    bits = log2(clock.stored * clock.C) - SMALLEST_EXPONENT[dtype] - (log2(ANCHOR) if language_model else 0)
+    return int(bits // -log2(ratio(num_kv_pairs)))
+
+
+def selective(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clock) -> MixerDescription:
+    """N = 1, no gate, no positions: a query is told from a key of the context by the token before it (H4).
+
+    Channels query[j] see [token is key j, behind the filler or a key], asked[j] the same one token later.
+    """
+    tokens, keys = token_space(vocabulary), token_space(vocabulary).named("key")
+    query, asked = family("query", len(keys)), family("asked", len(keys))
+    others = (*tokens.named("filler"), *keys)
+    seen = dict.fromkeys(product((*query, *asked), others), 1)
+    seen |= dict.fromkeys((*zip(query, keys, strict=True), *zip(asked, keys, strict=True)), 2)
+    return _mixer(
+        vocabulary,
+        codes,
+        rho,
+        clock,
+        Indicators(
+            query={channel: {j: 1} for j, channel in enumerate(query)},
+            asked={channel: {j: 1} for j, channel in enumerate(asked)},
+            embedding=seen,
+            taps=dict.fromkeys(query, (0, *INDICATOR_TAPS)) | dict.fromkeys(asked, (*INDICATOR_TAPS, 0)),
+            bias=dict.fromkeys((*query, *asked), INDICATOR_BIAS),
+        ),
+    )
+
+
+def timed(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clock, kappa: int) -> MixerDescription:
+    """The same with positions t = 1, 2, ... up to 2κ + REACH: a query is a key after 2κ, and nothing is written there.
+
+    [key j][t > 2κ] = ReLU(x) − ReLU(x − 1), x = REACH [key j] + t − 2κ − REACH; [t > 2κ] closes B alike.
+    """
+    keys = token_space(vocabulary).named("key")
+    names = ("query", "query late", "asked", "asked late")
+    channels = {name: family(name, len(keys)) for name in names}
+    query, query_late, asked, asked_late = channels.values()
+    late = (*query_late, *asked_late, OVER[1])
+    ramps = (*query, *asked, *query_late, *asked_late)
+    signs = {1: (query, asked), -1: (query_late, asked_late)}
+    return _mixer(
+        vocabulary,
+        codes,
+        rho,
+        clock,
+        Indicators(
+            query={c: {j: sign} for sign, (now, _) in signs.items() for j, c in enumerate(now)},
+            asked={c: {j: sign} for sign, (_, past) in signs.items() for j, c in enumerate(past)},
+            embedding={place: REACH for family_ in channels.values() for place in zip(family_, keys, strict=True)},
+            taps=dict.fromkeys((*query, *query_late, *OVER), (0, 0, 1))
+            | dict.fromkeys((*asked, *asked_late), (0, 1, 0)),
+            bias={c: -2 * kappa - REACH * (c in ramps) - (c in late) for c in (*ramps, *OVER)},
+            position=dict.fromkeys((*ramps, *OVER), 1),
+            closes={OVER[0]: -1, OVER[1]: 1},
+        ),
+    )
+
+
+def _mixer(
+    vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clock, indicators: Indicators
+) -> MixerDescription:
+    """Every channel of block j follows the pattern Σ_{q≠j} query[q] + asked[j]: the step's rank is that of the keys."""
+    blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
+    code = [channel for block in blocks for channel in block]
+    inner, state = Space((*code, *indicators.taps, ONE)), Space((Channel("state"),))
+    written = {ONE: 1, **indicators.closes}
+    return MixerDescription(
+        tokens=tokens,
+        inner=inner,
+        state=state,
+        embedding=LinearMap(tokens, inner, {**_written(tokens, blocks, codes), **indicators.embedding}),
+        taps={**dict.fromkeys(code, CODE_TAPS), **indicators.taps, ONE: (0, 0, 0)},
+        bias={**dict.fromkeys(code, CODE_BIAS), **indicators.bias, ONE: 1},
+        B=LinearMap(inner, state, {(state.channels[0], c): sign * clock.B for c, sign in written.items()}),
+        C=LinearMap(inner, state, {(state.channels[0], ONE): clock.C}),
+        readout=LinearMap(inner, tokens, readout_of(vocabulary, tokens, codes)),
+        activation="relu",
+        step=clock.rest,
+        decay_rate=-sympy.log(rho) / clock.shrink,
+        position=indicators.position,
+        delta=_shrinks(inner, blocks, indicators, clock.shrink),
+    )
+
+
+def _written(tokens: Space, blocks: list[list[Channel]], codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
+    keys, entries = tokens.named("key"), dict[tuple[Channel, Channel], Exact]()
+    for block, key in zip(blocks, keys, strict=True):
+        entries |= {(channel, key): 1 for channel in block}
+    for j, value in enumerate(tokens.named("value")):
+        entries |= {(block[r], value): -e for r, e in codes.value(j).items() for block in blocks}
+    return entries
+
+
+def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, shrink: int) -> Steps:
+    """Which indicators lengthen the step of which block."""
+    steps = family("step", len(blocks))
+    patterns: dict[tuple[Channel, Channel], Exact] = {
+        (steps[j], channel): sign * shrink for channel, of in indicators.asked.items() for j, sign in of.items()
+    }
+    for channel, of in indicators.query.items():
+        ((own, sign),) = of.items()
+        patterns |= {(step, channel): sign * shrink for j, step in enumerate(steps) if j != own}
+    follows = {channel: step for block, step in zip(blocks, steps, strict=True) for channel in block}
+    return Steps(LinearMap(inner, Space(steps), patterns), follows)
+
+
+# ------------------------------------------------------------------------------------ what it computes
+
+
+@dataclass(frozen=True)
+class SelectiveForm:
+    """logit_w = Σ over the stored (b, v) of stored · ρ^(shrinks of block b since) ⟨head_w, code_v⟩; none at rest."""
+
+    codes: ProductCodes
+    vocabulary: Vocabulary
+    rho: Fraction
+    stored: Exact
+    written_until: int | None = None
+
+    @property
+    def margins(self) -> dict[str, Exact]:
+        """The first query's least margin, every other key holding one value: 1 − ρ(κ − 1) ≥ ½ of what is stored."""
+        return {"first query": sympy.sympify(self.stored) * sympy.sympify(self.codes.margin) / 2}
+
+    def shrinks(self, tokens: np.ndarray) -> np.ndarray:
+        """(length, keys): how often each block has shrunk, up to and with each token."""
+        query = self._queries(tokens)
+        asked = np.vstack([np.zeros_like(query[:1]), query[:-1]])
+        return (query.sum(1, keepdims=True) - query + asked).cumsum(0)
+
+    def _queries(self, tokens: np.ndarray) -> np.ndarray:
+        v, keys = self.vocabulary, np.array(self.vocabulary.keys)
+        is_key = (tokens[:, None] == keys).astype(int)
+        if self.written_until is not None:
+            return is_key * (np.arange(len(tokens)) >= self.written_until)[:, None]
+        passes = v.is_key(tokens) | (tokens == (-1 if v.filler is None else v.filler))
+        behind = np.concatenate([[False], passes[:-1]])[:, None]
+        again = np.concatenate([[False], tokens[1:] == tokens[:-1]])[:, None]
+        return is_key * behind * (1 + again)
+
+    def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
+        """(length, vocab_size) of one sequence."""
+        values, shrunk = self.vocabulary.values, self.shrinks(tokens)
+        y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
+        writes = stored_writes(tokens, self.vocabulary)
+        gains, stored = self._gains(), f.number(self.stored)
+        with f.arithmetic():
+            for at, key, value in zip(writes.positions, writes.keys - self.vocabulary.keys.start, writes.values,
+                                      strict=True):  # fmt: skip
+                if at >= (self.written_until or len(tokens)):
+                    continue
+                column = f.array(gains[:, value - values.start])
+                for t in range(at, len(tokens)):
+                    kept = stored * f.number(self.rho ** int(shrunk[t, key] - shrunk[at, key]))
+                    y[t, values.start : values.stop] += kept * column
+        return y
+
+    def _gains(self) -> np.ndarray:
+        """⟨head_w, code_v⟩, row w."""
+        count = range(len(self.vocabulary.values))
+        codes = [self.codes.value(v) for v in count]
+        rows = [[sum((e * codes[v].get(r, 0) for r, e in self.codes.head(w).items()), 0) for v in count] for w in count]
+        return np.array(rows, dtype=object)
