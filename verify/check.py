@@ -141,37 +141,17 @@ class Property(Check[S], Generic[S, C]):
 
     def examine(self, subject: S, run: Run) -> Finding:
         """Draw, aim, shrink."""
-        seen = _Seen()
         count = self.examples * (1 if run.tier is Tier.QUICK else 5)
+        seen, examples = Seen(), count if run.shrink else min(count, MUTANT_EXAMPLES)
 
-        @seed(run.seed)
-        @settings(
-            max_examples=count if run.shrink else min(count, MUTANT_EXAMPLES),
-            deadline=None,
-            database=None,
-            report_multiple_bugs=False,
-            print_blob=False,
-            phases=[Phase.generate, Phase.target, Phase.shrink] if run.shrink else [Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(self.cases(subject, run))
-        def attempt(case: C) -> None:
-            try:
-                score = self.score(subject, case, run)
-            except UnsatisfiedAssumption:
-                raise
-            except Exception as reason:
-                seen.failing = (case, Score(math.nan), f"raises {type(reason).__name__}: {reason}")
-                raise _Fails from reason
-            seen.record(case, score)
+        def score(case: C) -> Score:
+            return self.score(subject, case, run)
 
-        try:
-            attempt()
-        except (_Fails, ExceptionGroup):
-            return self._failed(seen)
-        return Finding(True, "", self.facts, seen.figures())
+        if hunt(self.cases(subject, run), score, seen, number=run.seed, examples=examples, shrink=run.shrink):
+            return Finding(True, "", self.facts, seen.figures())
+        return self._failed(seen)
 
-    def _failed(self, seen: _Seen) -> Finding:
+    def _failed(self, seen: Seen) -> Finding:
         case, score, error = seen.failing
         summary = error or f"fails with {score.unit} {score.value:.3g}"
         return Finding(False, summary, self.facts, seen.figures(), _plain(case), crashed=bool(error))
@@ -183,12 +163,12 @@ class Property(Check[S], Generic[S, C]):
         return Finding(score.passes, f"{word} with {score.unit} {score.value:.6g}", {}, {score.unit: score.value}, case)
 
 
-class _Fails(AssertionError):
+class Fails(AssertionError):
     """A case failed."""
 
 
-class _Seen:
-    """What hypothesis has shown so far."""
+class Seen:
+    """What hypothesis has shown so far; `failing` is the last case that failed, its score, and how it crashed."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -202,8 +182,13 @@ class _Seen:
             self.worst = score
         if not score.passes:
             self.failing = (case, score, "")
-            raise _Fails
-        target(min(score.badness, 1e9))
+            raise Fails
+        target(max(min(score.badness, 1e9), -1e9))
+
+    def crash(self, case: Any, reason: Exception) -> None:
+        """Fail on a case that could not be scored."""
+        self.failing = (case, Score(math.nan), f"raises {type(reason).__name__}: {reason}")
+        raise Fails from reason
 
     def figures(self) -> dict[str, float | str]:
         """How many cases ran, and the worst score under its unit."""
@@ -211,6 +196,45 @@ class _Seen:
         if self.worst is not None and self.worst.unit != "mismatches":
             found[f"worst {self.worst.unit}"] = self.worst.value
         return found
+
+
+def hunt(
+    cases: SearchStrategy[C],
+    score: Callable[[C], Score],
+    seen: Seen,
+    *,
+    number: int,
+    examples: int,
+    shrink: bool = True,
+) -> bool:
+    """Draw `examples` cases from the seed `number`, aim at worse ones, shrink one that fails; whether none failed."""
+
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        phases=[Phase.generate, Phase.target, Phase.shrink] if shrink else [Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases)
+    def attempt(case: C) -> None:
+        try:
+            found = score(case)
+        except UnsatisfiedAssumption:
+            raise
+        except Exception as reason:
+            seen.crash(case, reason)
+        else:
+            seen.record(case, found)
+
+    try:
+        attempt()
+    except (Fails, ExceptionGroup):
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,5 @@
 """The command line: `python -m verify all`, `CLAIM…`, `list`, `explain CLAIM`, `graph`, `figure NAME`, `appendix`,
-`certify CLAIM`, `check FILE…`.
+`certify CLAIM`, `check FILE…`, `fuzz CLAIM…|all`.
 
 Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error, 4 wrong usage, 5 nothing ran.
 """
@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "words",
         nargs="+",
         metavar="all | CLAIM… | list | explain CLAIM | …",
-        help="what to do (also: graph, figure NAME, appendix, certify CLAIM, check FILE…,\nexport CLAIM, sizes)",
+        help="what to do (also: graph, figure NAME, appendix, certify CLAIM, check FILE…,\nexport CLAIM, sizes, fuzz)",
     )
     add("-k", metavar="TEXT", default="", help="only claims whose id or title contains TEXT")
     add("-x", action="store_true", help="stop at the first claim that is not as expected")
@@ -105,6 +105,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--output-format", choices=[*FORMATS, *GRAPHS], default="text", help="default: text; graph: dot, mermaid, svg")
     add("--from", dest="source", type=Path, metavar="FILE", help="render a report.json instead of running")
     add("-o", dest="output", type=Path, metavar="DIR", help="write the report into DIR as well")
+    fuzz = parser.add_argument_group("fuzz", "with --seed, --device, --dtype, --kernel, -x, -o and --controls as above")
+    fuzz.add_argument("--time", metavar="10m", help="hunt so long; whole rounds count")
+    fuzz.add_argument("--examples", type=int, metavar="N", help="give each way of drawing each property N cases")
+    fuzz.add_argument("--workers", default="auto", metavar="auto|N", help="processes (default: one a processor)")
+    fuzz.add_argument("--scheduler", metavar="tcp://…", help="run on this Dask cluster instead")
+    fuzz.add_argument("--profile", choices=["quick", "nightly", "ci"], default="quick", help="default: quick")
+    add("--fuzz", dest="campaign", type=Path, metavar="FILE", help="add the evidence of a campaign's fuzz.json")
     add("--record", action="store_true", help="with `all`: write recorded.json, paper_map.md and the README's sample")
     return parser
 
@@ -126,6 +133,8 @@ def _dispatch(args: argparse.Namespace, console: Console) -> int:
             export.run(rest, args.target, args.architecture, _sizes(args), args.output), soft_wrap=True, markup=False
         )
         return Exit.EXPECTED
+    if command == "fuzz":
+        return _fuzz(rest, args, console)
     run = _run(args)
     if args.replay is not None:
         return _replay(args.words, args.replay, run, console)
@@ -149,7 +158,20 @@ def _selected(words: Sequence[str], keyword: str) -> list[str]:
 
 
 def _closest(word: str) -> str:
-    words = [*claims(), "all", "list", "explain", "graph", "figure", "appendix", "certify", "check", "export", "sizes"]
+    words = [
+        *claims(),
+        "all",
+        "list",
+        "explain",
+        "graph",
+        "figure",
+        "appendix",
+        "certify",
+        "check",
+        "export",
+        "sizes",
+        "fuzz",
+    ]
     near = get_close_matches(word, words, n=1)
     return f" (did you mean '{near[0]}'?)" if near else ""
 
@@ -215,6 +237,44 @@ def _certificates(command: str, words: list[str], args: argparse.Namespace, cons
     return Exit.EXPECTED if decided else Exit.UNEXPECTED
 
 
+# --- campaigns ---------------------------------------------------------------------------------------------------
+
+
+def _fuzz(words: list[str], args: argparse.Namespace, console: Console) -> int:
+    from verify.fuzz import commands  # noqa: PLC0415 - torch is loaded only where it is needed
+
+    try:
+        if args.replay is not None:
+            return Exit.EXPECTED if commands.replay(args.replay, console) else Exit.UNEXPECTED
+        selected = _selected(words, args.k)
+        if not selected:
+            raise UsageError("name the claims to hunt through, or `all`, as in `python -m verify fuzz all --time 10m`")
+        options = commands.Options(
+            args.time, args.examples, args.workers, args.scheduler, args.profile,
+            args.x, args.output_format == "json", args.output,
+        )  # fmt: skip
+        if args.controls:
+            return Exit.EXPECTED if commands.controls(selected, _run(args), options, console) else Exit.UNEXPECTED
+        campaign = commands.fuzz(selected, _run(args), options, console)
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
+    if campaign.interrupted:
+        return Exit.INTERRUPTED
+    return Exit.UNEXPECTED if campaign.findings else Exit.EXPECTED
+
+
+def _with_campaign(report: Report, path: Path | None) -> Report:
+    """The report with a campaign's evidence, if one is named."""
+    if path is None:
+        return report
+    from verify.fuzz import report as campaigns  # noqa: PLC0415 - torch is loaded only where it is needed
+
+    try:
+        return campaigns.merge(report, campaigns.read_evidence(_document(path)))
+    except ValueError as reason:
+        raise UsageError(f"cannot use {path}: {reason}") from reason
+
+
 # --- what is done ------------------------------------------------------------------------------------------------
 
 
@@ -276,19 +336,19 @@ def _document(path: Path) -> dict[str, Any]:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
-        raise UsageError(f"cannot read the report {path} ({reason}): give a report.json to --from") from reason
+        raise UsageError(f"cannot read the report {path} ({reason}): give the JSON that -o wrote") from reason
 
 
 def _report(selected: list[str], args: argparse.Namespace, run: Run) -> Report:
     """A run, or the one that --from names."""
     if args.source is None:
-        return _with_progress(selected, run, controls=args.controls, stop_early=args.x)
+        return _with_campaign(_with_progress(selected, run, controls=args.controls, stop_early=args.x), args.campaign)
     try:
         whole = data.load(_document(args.source))
     except ValueError as reason:
         raise UsageError(f"cannot use {args.source}: {reason}") from reason
     wanted = with_dependencies(selected)
-    return replace(whole, claims=tuple(c for c in whole.claims if c.claim.id in wanted))
+    return _with_campaign(replace(whole, claims=tuple(c for c in whole.claims if c.claim.id in wanted)), args.campaign)
 
 
 def _explain(words: list[str], run: Run, console: Console) -> int:

@@ -64,8 +64,8 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def fingerprint(run: Run) -> str:
-    """The settings, the source text of every room and the versions of the packages, as a short hash."""
+def fingerprint(run: object) -> str:
+    """The settings (by their repr), the source text of every room and the versions of the packages, as a short hash."""
     root = Path(__file__).resolve().parent.parent
     found = hashlib.sha256(repr(run).encode())
     found.update(json.dumps(data.versions(), sort_keys=True).encode())

@@ -142,14 +142,19 @@ def _workers() -> Iterator[ProcessPoolExecutor]:
 
 
 def _begin(parent: int) -> None:
-    """A worker takes its share of the cores, and outlives no run: a killed parent cannot say goodbye."""
+    """A worker takes its share of the cores."""
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
+    outlive_no_parent(parent)
+
+
+def outlive_no_parent(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and stop where it has gone: a killed parent cannot say goodbye."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(1)
         os._exit(1)
 
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells its workers to stop
     threading.Thread(target=watch, daemon=True).start()
 

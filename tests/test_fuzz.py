@@ -1,0 +1,259 @@
+"""Campaigns: the same result for any number of workers, after an interruption, and from a stored finding."""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from theorems.registry import claims
+from verify import cli
+from verify.check import Property, Run
+from verify.checks.recall import RecallCase
+from verify.fuzz import batches, coverage, findings, local, report
+from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
+from verify.fuzz.cells import Cell, Stream, cells, properties, streams
+from verify.fuzz.commands import seconds_of
+from verify.fuzz.generators import generators_of
+from verify.fuzz.search import run_cell
+
+CLAIMS = ("foundations.scan-associative", "foundations.s6-not-lti", "mqar.value-code")
+SETTINGS = Settings(CLAIMS, Run(seed=7), examples=12, per_round=8)
+
+
+def comparable(campaign: Campaign) -> str:
+    """Everything but time and place, byte for byte."""
+    found = report.document(campaign)
+    return json.dumps([found["canonical"], found["digest"], found["measured"]])
+
+
+@pytest.fixture(scope="module")
+def alone():
+    return run_campaign(SETTINGS, local.InProcess())
+
+
+# --- the result depends on the settings only -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_any_number_of_workers_gives_the_same_result(alone, workers):
+    with local.pool_of(workers) as pool:
+        together = run_campaign(SETTINGS, pool)
+    assert comparable(together) == comparable(alone)
+    assert together.rounds == 2
+
+
+def test_a_lost_worker_process_changes_nothing(alone):
+    killed = []
+
+    def kill_one(campaign):
+        if not killed:
+            process = next(iter(pool.processes))
+            os.kill(process.pid, signal.SIGKILL)
+            killed.append(process.pid)
+
+    with local.pool_of(2) as pool:
+        found = run_campaign(SETTINGS, pool, progress=kill_one)
+    assert killed
+    assert comparable(found) == comparable(alone)
+
+
+def test_a_cell_is_a_pure_function_whatever_ran_before():
+    first, *others = cells(streams(CLAIMS), 8, 8)
+    before = run_cell(first, Run(seed=1))
+    for cell in others[:4]:
+        run_cell(cell, Run(seed=1))
+    assert run_cell(first, Run(seed=1)) == before
+    assert run_cell(first, Run(seed=2)).draws != before.draws
+
+
+def test_seeds_of_cells_are_distinct_and_pinned():
+    found = list(cells(streams(tuple(claims())), 50, 25))
+    assert len({cell.seed(0) for cell in found}) == len(found)
+    assert Cell(Stream("claim", "check", "generator"), 3, 25).seed(0) == 1954555906078552251
+
+
+def test_an_interrupted_campaign_goes_on_from_its_notes_to_the_same_result(alone, tmp_path):
+    def interrupt(campaign):
+        if len(campaign.results) == 5:
+            raise KeyboardInterrupt
+
+    half = run_campaign(SETTINGS, local.InProcess(), notes=Notes(SETTINGS, tmp_path), progress=interrupt)
+    assert half.interrupted
+    assert len(half.results) == 5
+    assert report.document(half)["canonical"]["rounds"] == 0
+    notes = Notes(SETTINGS, tmp_path)
+    assert len(notes.results) == 5
+    whole = run_campaign(SETTINGS, local.InProcess(), notes=notes)
+    assert comparable(whole) == comparable(alone)
+
+
+def test_time_decides_how_many_whole_rounds_there_are_and_examples_give_them_again():
+    endless = Settings(("foundations.s6-not-lti",), Run(seed=7), per_round=4)
+    timed = run_campaign(endless, local.InProcess(), seconds=1.0)
+    again = run_campaign(replace(endless, examples=timed.rounds * 4), local.InProcess())
+    assert timed.rounds > 0
+    assert comparable(timed) == comparable(again)
+
+
+# --- every property, every way to draw -------------------------------------------------------------------------------
+
+
+def every_stream():
+    return [pytest.param(s, id=f"{s.claim}:{s.check}:{s.generator}") for s in streams(tuple(claims()))]
+
+
+def test_every_property_of_the_project_is_hunted_through():
+    hunted = {(s.claim, s.check) for s in streams(tuple(claims()))}
+    assert hunted == {(c, name) for c in claims() for name in properties(c)}
+
+
+@pytest.mark.parametrize("claim", [c for c in claims() if c.startswith("mqar.") and properties(c)])
+def test_adversarial_sequences_keep_the_claims_hypotheses(claim):
+    for check in properties(claim).values():
+        for name in generators_of(check):
+            result = run_cell(Cell(Stream(claim, check.name, name), 0, 4), Run(seed=5))
+            assert result.failure is None, result.failure
+
+
+# --- findings --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Theorem 2's construction with a convolution that looks one token further back."""
+    check = properties("mqar.thm2-step1")["paper-block"]
+    wrong = replace(check, subject=check.mutants["conv tap moved"])
+    for module in ("search", "cells"):
+        monkeypatch.setattr(f"verify.fuzz.{module}.properties", lambda claim: {"paper-block": wrong})
+    return wrong
+
+
+@pytest.mark.parametrize("generator", ["as checked", "adversarial, large", "batches, κ = 8, L = 128"])
+def test_a_failure_is_shrunk_stored_and_replayed(broken, generator, tmp_path, monkeypatch):
+    result = run_cell(Cell(Stream("mqar.thm2-step1", "paper-block", generator), 0, 20), Run())
+    assert result.failure is not None
+    assert len(result.failure.case["tokens"]) == 3, "one pair and one query are the smallest failing case"
+    finding = findings.found(result, Run(), "")
+    path = findings.store(finding, tmp_path)
+    assert path.name == f"{finding.name}.json"
+    assert findings.load(path) == finding
+    assert cli.main(["fuzz", "--replay", str(path)]) == cli.Exit.UNEXPECTED
+    monkeypatch.undo()
+    assert cli.main(["fuzz", "--replay", str(path)]) == cli.Exit.EXPECTED
+    words = shlex.split(findings.replay_lines(finding)[-1])
+    assert cli.main(words[3:]) == cli.Exit.EXPECTED
+
+
+def test_a_stream_that_failed_counts_no_further(broken):
+    settings = Settings(("mqar.thm2-step1",), Run(dtypes=("float64",)), examples=30, per_round=10)
+    campaign = run_campaign(settings, local.InProcess())
+    found = report.document(campaign)["canonical"]
+    failed = [s for s in found["streams"] if s["verdict"] == "fails"]
+    assert failed
+    assert all(f["round"] == 0 for f in found["findings"])
+    assert campaign.rounds == 3
+
+
+def test_a_generator_that_raises_is_a_finding(monkeypatch):
+    check = properties("foundations.s6-not-lti")["not-additive-but-shift-invariant"]
+    unable = replace(check, cases=lambda subject, run: 1 / 0)
+    monkeypatch.setattr("verify.fuzz.search.properties", lambda claim: {check.name: unable})
+    result = run_cell(Cell(Stream(check.claim, check.name, "as checked"), 0, 4), Run())
+    assert "ZeroDivisionError" in result.failure.summary
+
+
+def test_a_sequence_is_shrunk_to_one_from_which_nothing_can_be_left_out():
+    rng = np.random.default_rng(0)
+    tail = rng.integers(0, 12, 200).tolist()
+    case = RecallCase(4, 8, [0, 4, 1, 5, 2, 6, 3, 7, *tail], "float64")
+
+    def fails(smaller):
+        tokens = smaller.tokens[2 * smaller.num_keys :]
+        return smaller.num_keys >= 2 and any(a == b for a, b in pairwise(tokens))
+
+    assert fails(case)
+    small = batches.shrunk(case, fails)
+    assert small.num_keys == 2
+    assert len(small.tokens) == 6
+    assert small.num_values == 2
+
+
+# --- coverage, report, command line ----------------------------------------------------------------------------------
+
+
+def test_sizes_are_counted_by_the_powers_of_two_between_which_they_lie():
+    case = RecallCase(5, 8, [0] * 33, "float64")
+    assert coverage.sizes(case) == {"κ": 5, "|V|": 8, "L": 33}
+    assert coverage.place(coverage.sizes(case)) == "L:6 |V|:4 κ:3"
+    assert coverage.sentence({"L:6 κ:3": 2, "L:3 κ:3": 1}).startswith("L 4–63 (none in 8–15, 16–31) · κ 4–7")
+
+
+def test_a_campaign_s_evidence_is_added_to_the_ordinary_report(alone, small_report, tmp_path):
+    pieces = report.read_evidence(json.loads(report.dumps(alone)))
+    assert set(pieces) == set(CLAIMS)
+    assert all(piece.holds and piece.measured["examples"] for found in pieces.values() for piece in found)
+    assert report.merge(small_report, pieces).as_expected
+    edited = json.loads(report.dumps(alone).replace('"rounds": 2', '"rounds": 9'))
+    with pytest.raises(ValueError, match="edited by hand"):
+        report.read_evidence(edited)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2", 2), ("0.5h", 1800)])
+def test_times_are_read(text, seconds):
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["fuzz"],
+        ["fuzz", "mqar.nothing"],
+        ["fuzz", "all", "--time", "soon"],
+        ["fuzz", "all", "--examples", "0"],
+        ["fuzz", "all", "--workers", "many"],
+        ["fuzz", "mqar.lem4", "--examples", "1"],
+        ["fuzz", "--replay", "nowhere.json"],
+        ["fuzz", "--replay", "pyproject.toml"],
+    ],
+)
+def test_wrong_usage_gets_one_sentence(words, capsys):
+    assert cli.main(words) == cli.Exit.USAGE
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_ctrl_c_leaves_a_whole_report_and_exit_code_2(tmp_path):
+    command = [sys.executable, "-m", "verify", "fuzz", "foundations.s6-not-lti", "--time", "5m", "--workers", "2"]
+    process = subprocess.Popen(
+        [*command, "--output-format", "json"], cwd=tmp_path, stdout=subprocess.PIPE, env=with_path(), text=True
+    )
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.communicate(timeout=15)
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == cli.Exit.INTERRUPTED
+    found = json.loads(out)
+    assert found["volatile"]["interrupted"]
+    assert list((tmp_path / ".verify").glob("fuzz-*.jsonl"))
+
+
+def with_path():
+    return os.environ | {"PYTHONPATH": os.getcwd()}
+
+
+def test_profiles_choose_the_examples(capsys):
+    assert cli.main(["fuzz", "foundations.s6-not-lti", "--profile", "ci", "--workers", "1"]) == cli.Exit.EXPECTED
+    assert "200 examples" in capsys.readouterr().out
+
+
+def test_every_generator_draws_the_checks_own_type_of_case():
+    for claim in claims():
+        for check in properties(claim).values():
+            assert isinstance(check, Property)
+            assert next(iter(generators_of(check))) == "as checked"

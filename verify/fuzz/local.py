@@ -1,0 +1,134 @@
+"""Workers on this machine: processes, each with one thread, replaced when one is lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import active_children, get_all_start_methods, get_context
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+
+from verify.check import Run
+from verify.fuzz.campaign import waited
+from verify.fuzz.cells import Cell
+from verify.fuzz.search import CellResult, run_cell
+from verify.runner import outlive_no_parent
+
+RETRIES = 3
+
+
+class InProcess:
+    """No other process: each cell is run when it is submitted."""
+
+    workers = 1
+
+    def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
+        """Run the cell."""
+        future: Future[CellResult] = Future()
+        future.set_result(run_cell(cell, run, bug))
+        return future
+
+    def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
+        """All of them."""
+        return set(pending)
+
+
+class Processes:
+    """A pool of `workers` processes; the cells of a lost process are run again, up to RETRIES losses in a row."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._others = set(active_children())
+        self._pool, self._losses = self._start(), 0
+        self._under_way: dict[Future[CellResult], tuple[Cell, Run, str, Future[CellResult]]] = {}
+
+    def _start(self) -> ProcessPoolExecutor:
+        return ProcessPoolExecutor(self.workers, _context(), begin)
+
+    def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
+        """Have a process run the cell; the future outlives a lost process."""
+        promised: Future[CellResult] = Future()
+        self._hand_out(cell, run, bug, promised)
+        return promised
+
+    def _hand_out(self, cell: Cell, run: Run, bug: str, promised: Future[CellResult]) -> None:
+        try:
+            future = self._pool.submit(run_cell, cell, run, bug)
+        except BrokenProcessPool:
+            future = Future()
+            future.set_exception(BrokenProcessPool())
+        self._under_way[future] = (cell, run, bug, promised)
+
+    def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
+        """Those that are done; a lost pool is started again with what it had under way."""
+        done = waited(self._under_way, seconds)
+        if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+            self._recover()
+            return set()
+        self._losses = 0 if done else self._losses
+        return {self._keep(future) for future in done}
+
+    def _keep(self, future: Future[CellResult]) -> Future[CellResult]:
+        *_, promised = self._under_way.pop(future)
+        reason = future.exception()
+        if reason is not None:
+            promised.set_exception(reason)
+        else:
+            promised.set_result(future.result())
+        return promised
+
+    def _recover(self) -> None:
+        self._losses += 1
+        if self._losses > RETRIES:
+            raise RuntimeError(f"worker processes were lost {self._losses} times in a row: use fewer --workers")
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool, lost, self._under_way = self._start(), self._under_way, {}
+        for cell, run, bug, promised in lost.values():
+            self._hand_out(cell, run, bug, promised)
+
+    @property
+    def processes(self) -> set[BaseProcess]:
+        """The worker processes."""
+        return set(active_children()) - self._others
+
+    def close(self) -> None:
+        """Stop every worker at once."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        for process in self.processes:
+            process.terminate()
+
+
+def _context() -> BaseContext:
+    """Processes forked from one that has imported everything and run nothing; spawned where there is no fork."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["verify.fuzz.worker"])
+    return context
+
+
+def begin() -> None:
+    """A worker has one thread, leaves Ctrl-C to its parent, and outlives it not."""
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+    outlive_no_parent(os.getppid())
+
+
+@contextmanager
+def pool_of(workers: int) -> Iterator[InProcess | Processes]:
+    """This process alone for 1 worker, else processes that are gone afterwards."""
+    if workers == 1:
+        yield InProcess()
+        return
+    pool = Processes(workers)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def automatic() -> int:
+    """As many workers as there are processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
