@@ -97,9 +97,9 @@ def _settings(selected: Sequence[str], run: Run, options: Options) -> tuple[Sett
 
 def _pool(options: Options) -> AbstractContextManager[Pool]:
     if options.scheduler is not None:
-        from verify.fuzz import cluster  # noqa: PLC0415 - an optional extra
+        from verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
 
-        return cluster.pool_at(options.scheduler)
+        return pool_at(options.scheduler)
     if options.workers == "auto":
         return local.pool_of(local.automatic())
     if not options.workers.isdigit() or int(options.workers) < 1:
@@ -201,6 +201,6 @@ def replay(file: str, console: Console) -> bool:
 
 def controls(selected: Sequence[str], run: Run, options: Options, console: Console) -> bool:
     """Plant each bug in turn and hunt until something fails; whether all were found."""
-    from verify.fuzz import controls as planting  # noqa: PLC0415 - kept apart from campaigns
+    from verify.fuzz.controls import hunt_all  # noqa: PLC0415 - kept apart from campaigns
 
-    return planting.hunt_all(selected, run, options, console)
+    return hunt_all(selected, run, options, console)
