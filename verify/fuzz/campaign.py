@@ -50,7 +50,9 @@ class Settings:
 class Pool(Protocol):
     """Workers, on this machine or elsewhere."""
 
-    workers: int
+    @property
+    def workers(self) -> int:
+        """How many there are."""
 
     def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
         """Have a worker run the cell."""
