@@ -26,12 +26,64 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Entries:
+    """For i < rows and j < columns (which may depend on i), `number` is added at the flat `place` of a part."""
+
+    rows: Expression
+    columns: Expression
+    place: Expression
+    number: Expression
+
+    def json(self) -> list[Expression]:
+        """As a certificate writes it."""
+        return [self.rows, self.columns, self.place, self.number]
+
+
+@dataclass(frozen=True)
 class TensorLayout:
-    """A tensor of few distinct values: `fill`, then every run (flat start, step, count, value) written over it."""
+    """A tensor, row-major, in parts (size, fill, entries): `fill` but where entries add up."""
 
     shape: Sequence[Expression]
-    fill: int | str
-    runs: Sequence[tuple[Expression, Expression, Expression, int | str]] = ()
+    parts: Sequence[tuple[Expression, Expression, Sequence[Entries]]]
+
+    def json(self) -> dict[str, Any]:
+        """As a certificate writes it."""
+        parts = [[size, fill, [e.json() for e in entries]] for size, fill, entries in self.parts]
+        return {"shape": list(self.shape), "parts": parts}
+
+
+def tensor(shape: Sequence[Expression], fill: Expression = 0, *entries: Entries) -> TensorLayout:
+    """A tensor in one part."""
+    return TensorLayout(shape, ((_size(shape), fill, entries),))
+
+
+def stacked(shape: Sequence[Expression], *parts: tuple[Expression, Expression, Sequence[Entries]]) -> TensorLayout:
+    """A tensor in blocks (rows, fill, entries) one below the other; each block counts its places from its own start."""
+    return TensorLayout(shape, tuple((_size((rows, *shape[1:])), fill, entries) for rows, fill, entries in parts))
+
+
+def _size(shape: Sequence[Expression]) -> Expression:
+    first, *others = shape
+    return mul(_size(others), first) if others else first
+
+
+def diagonal(
+    row: Expression, column: Expression, width: Expression, count: Expression, number: Expression = 1
+) -> Entries:
+    """The entries (row + i, column + i), i < count, of a matrix of that width."""
+    return Entries(count, 1, add(add(mul(row, width), column), mul(add(width, 1), "i")), number)
+
+
+def every(start: Expression, step: Expression, count: Expression, number: Expression) -> Entries:
+    """The flat places start, start + step, ..., count of them."""
+    return Entries(count, 1, add(start, mul(step, "i")), number)
+
+
+def block(
+    row: Expression, column: Expression, width: Expression, rows: Expression, columns: Expression, number: Expression
+) -> Entries:
+    """The entries (row + i, column + j), i < rows, j < columns, of a matrix of that width."""
+    return Entries(rows, columns, add(mul(add(row, "i"), width), add(column, "j")), number)
 
 
 @dataclass(frozen=True)
@@ -56,10 +108,7 @@ class Argument:
             "statement": self.statement,
             "argument": list(self.words),
             "requires": [list(condition) for condition in self.requires],
-            "tensors": {
-                name: {"shape": list(t.shape), "fill": t.fill, "runs": [list(run) for run in t.runs]}
-                for name, t in self.tensors.items()
-            },
+            "tensors": {name: layout.json() for name, layout in self.tensors.items()},
             "steps": [[step.name, step.expression, step.because] for step in self.steps],
             "closing": [list(inequality) for inequality in self.closing],
         }
@@ -70,7 +119,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
-def digest(value: Any) -> str:
+def digest_of(value: Any) -> str:
     """SHA-256 of a value's canonical text."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
 
@@ -138,6 +187,46 @@ def near(x: Expression) -> Expression:
     return ["near", "ulps", x]
 
 
+def snap(x: Expression) -> Expression:
+    """x as an elementary function computes it, to `ulps` units in the last place, and 1 where 1 is the nearest float."""
+    return ["snap", "ulps", x]
+
+
 def silu(x: Expression) -> Expression:
     """x sigmoid(x) as it is computed."""
-    return product(x, near(sigmoid(x)))
+    return product(x, snap(sigmoid(x)))
+
+
+def power(x: Expression, n: Expression) -> Expression:
+    """x^n of x > 0."""
+    return ["pow", x, n]
+
+
+def kept(decay: Expression, steps: Expression) -> Expression:
+    """What `steps` steps leave of 1, at most and at least: a product and a sum each, both exact where the decay is 1."""
+    return power(hull(1, ["snap", 1, decay]), steps)
+
+
+def hull(x: Expression, y: Expression) -> Expression:
+    """The least interval that holds both."""
+    return ["hull", x, y]
+
+
+def magnitude(x: Expression) -> Expression:
+    """[-|x|, |x|] for the largest |x| of an interval."""
+    return hull(x, sub(0, x))
+
+
+def entry(name: str, i: Expression) -> Expression:
+    """The i-th entry of a list, from 0."""
+    return ["at", name, i]
+
+
+def bit(x: Expression, i: Expression) -> Expression:
+    """The i-th binary digit of an integer."""
+    return ["bit", x, i]
+
+
+def over(index: str, count: Expression, x: Expression) -> Expression:
+    """All values of x for index = 0 ... count - 1."""
+    return ["over", index, count, x]

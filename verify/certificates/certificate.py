@@ -4,21 +4,20 @@ Canonical JSON with the SHA-256 of its own content. `check` compares it with wha
 anew; `check_certificate.py` needs neither.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import prod
 from typing import Any
 
 import numpy as np
 
 from kernels.error_bounds import ELEMENTARY_ULPS
-from verify.certificates.argument import POSITIVE, Argument, TensorLayout, canonical, digest
-from verify.certificates.enclose import Evaluation, Interval, Undecided, decide, evaluation
+from verify.certificates.argument import POSITIVE, Argument, Expression, canonical, digest_of
+from verify.certificates.enclose import Interval, Undecided, decide
+from verify.certificates.tensors import Names, Shipped, Sparse, digest, exact, indices, laid_out, places, same
 
-Tensors = Mapping[str, np.ndarray]
+Tensors = Mapping[str, Shipped]
 FIELDS = {"dtype", "sizes", "weights", "sha256", "enclosures", "hash"}
 LIMITS = {"ulps": ELEMENTARY_ULPS}  # what the elementary functions of every backend are good for
 
@@ -28,81 +27,123 @@ class Subject:
     """What can be certified: an argument, the sizes that it takes, and the tensors that ship at those sizes.
 
     `sizes` completes the user's sizes and raises ValueError for impossible ones; `tensors` rounds the exact weights to
-    the dtype once.
+    the dtype once; `weights` names those that no layout has standing alone.
     """
 
     argument: Argument
-    sizes: Callable[[Mapping[str, int]], dict[str, int]]
-    tensors: Callable[[Mapping[str, int], str], Tensors]
+    sizes: Callable[[Mapping[str, Any]], dict[str, Any]]
+    tensors: Callable[[Mapping[str, Any], str], Tensors]
+    weights: Callable[[Mapping[str, Any], Tensors], dict[str, Any]] = lambda sizes, tensors: {}
 
 
 def make(subject: Subject, chosen: Mapping[str, int], dtype: str) -> dict[str, Any]:
     """The certificate at the chosen sizes. Raises Undecided where the argument does not close, ValueError for sizes."""
-    sizes = {**subject.sizes(chosen), **LIMITS}
-    tensors = subject.tensors(sizes, dtype)
-    weights = distinct_weights(subject.argument, sizes, dtype, tensors)
-    enclosures = decide(subject.argument, dtype, sizes, weights)
+    numbers = Numbers.of(subject, chosen, dtype)
+    enclosures = decide(subject.argument, dtype, {**numbers.sizes, **numbers.weights})
     content = {
         **subject.argument.prose(),
         "dtype": dtype,
-        "sizes": sizes,
-        "weights": {name: float(weight).hex() for name, weight in weights.items()},
-        "sha256": {name: sha256(tensor) for name, tensor in tensors.items()},
+        **numbers.json(),
         "enclosures": {name: interval.decimals() for name, interval in enclosures.items()},
     }
-    return {**content, "hash": digest(content)}
-
-
-def sha256(tensor: np.ndarray) -> str:
-    """Of the tensor's bytes, row-major and little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<")).tobytes()).hexdigest()
+    return {**content, "hash": digest_of(content)}
 
 
 # -------------------------------------------------------------------------------------------- the weights
 
 
-def distinct_weights(argument: Argument, sizes: Mapping[str, int], dtype: str, tensors: Tensors) -> dict[str, Fraction]:
-    """The named weights, read off the tensors. Raises ValueError unless every tensor is exactly its layout."""
+def named_weights(argument: Argument, sizes: Names, tensors: Tensors) -> dict[str, Any]:
+    """The weights that a layout calls by a name, or by a name and an index, read off where they stand alone.
+
+    Raises ValueError where the argument is about other tensors.
+    """
     if set(tensors) != set(argument.tensors):
         raise ValueError(f"The argument is about {sorted(argument.tensors)}, not about {sorted(tensors)}.")
-    sized = evaluation(dtype, sizes, {})
-    found: dict[str, Fraction] = {}
+    found: dict[str, Any] = {}
     for name, layout in argument.tensors.items():
-        _read(found, layout, sized, tensors[name].reshape(-1))
-    for name, layout in argument.tensors.items():
-        if not np.array_equal(laid_out(layout, sized, dtype, found), tensors[name]):
-            raise ValueError(f"{name} is not laid out as the argument says: change one of them.")
+        start = 0
+        for size, fill, scattered in layout.parts:
+            count = int(exact(size, sizes))
+            _read_part(found, (fill, scattered), sizes, _Part(tensors[name], start, count))
+            start += count
     return found
 
 
-def _read(found: dict[str, Fraction], layout: TensorLayout, sized: Evaluation, flat: np.ndarray) -> None:
-    """The values at the first entry of every run, and the fill's at the first entry that no run covers."""
-    covered = np.zeros(flat.shape, dtype=bool)
-    for run in layout.runs:
-        indices = _indices(run, sized)
-        covered[indices] = True
-        if isinstance(run[3], str) and range(*indices.indices(flat.size)):
-            found.setdefault(run[3], Fraction(float(flat[indices][0])))
-    if isinstance(layout.fill, str) and not covered.all():
-        found.setdefault(layout.fill, Fraction(float(flat[int(np.argmin(covered))])))
+@dataclass(frozen=True)
+class _Part:
+    """Entries start ... start + size − 1 of a tensor."""
+
+    tensor: Shipped
+    start: int
+    size: int
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The numbers at some places."""
+        if not isinstance(self.tensor, Sparse):
+            return self.tensor.reshape(-1)[self.start + places].astype(float)
+        index = np.searchsorted(self.tensor.places, self.start + places)
+        index = np.minimum(index, len(self.tensor.places) - 1)
+        hit = self.tensor.places[index] == self.start + places
+        return np.where(hit, self.tensor.numbers[index], self.tensor.fill)
+
+    def usual(self, covered: list[np.ndarray]) -> float | None:
+        """The number at the first place that no entry covers."""
+        taken = np.unique(np.concatenate([np.zeros(0, int), *covered]))
+        free = np.flatnonzero(taken != np.arange(len(taken)))
+        first = int(free[0]) if len(free) else len(taken)
+        return float(self.at(np.array([first]))[0]) if first < self.size else None
 
 
-def _indices(run: Any, sized: Evaluation) -> slice:
-    start, step, count = (sized.size(expression) for expression in run[:3])
-    return slice(start, start + step * count, step)
+def _read_part(found: dict[str, Any], what: tuple[Expression, Any], sizes: Names, part: _Part) -> None:
+    fill, scattered = what
+    covered = [places(entries, sizes) for entries in scattered]
+    for entries, at in zip(scattered, covered, strict=True):
+        number = entries.number
+        if isinstance(number, str) and number not in sizes and len(at):
+            found.setdefault(number, float(part.at(at[:1])[0]))
+        if isinstance(number, list) and number[0] == "at" and number[1] not in sizes:
+            _, first = np.unique(exact(number[2], indices(entries, sizes)), return_index=True)
+            found.setdefault(number[1], part.at(at[first]).tolist())
+    usual = part.usual(covered) if isinstance(fill, str) else None
+    if usual is not None:
+        found.setdefault(fill, usual)
 
 
-def laid_out(layout: TensorLayout, sized: Evaluation, dtype: str, weights: Mapping[str, Fraction]) -> np.ndarray:
-    """The tensor that a layout describes."""
+def laid(argument: Argument, sizes: Names, dtype: str, tensors: Tensors, weights: Names) -> dict[str, str]:
+    """The digests of the tensors. Raises ValueError unless every tensor is exactly its layout."""
+    digests = {}
+    for name, layout in argument.tensors.items():
+        parts, shape = laid_out(layout, {**sizes, **weights}), tuple(exact(axis, sizes) for axis in layout.shape)
+        if shape != tensors[name].shape or not same(parts, tensors[name], dtype):
+            raise ValueError(f"{name} is not laid out as the argument says: change one of them.")
+        digests[name] = digest(parts)
+    return digests
 
-    def number(value: int | str) -> float:
-        return float(weights[value] if isinstance(value, str) else value)
 
-    shape = tuple(sized.size(axis) for axis in layout.shape)
-    flat = np.full(prod(shape), number(layout.fill), dtype=dtype)
-    for run in layout.runs:
-        flat[_indices(run, sized)] = number(run[3])
-    return flat.reshape(shape)
+def _hexadecimal(weight: float | list[float]) -> str | list[str]:
+    return [x.hex() for x in weight] if isinstance(weight, list) else weight.hex()
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What a certificate says of a subject beside its argument, enclosures apart."""
+
+    sizes: dict[str, Any]
+    weights: dict[str, Any]
+    sha256: dict[str, str]
+
+    @classmethod
+    def of(cls, subject: "Subject", chosen: Mapping[str, Any], dtype: str) -> "Numbers":
+        """Read off what ships at these sizes. Raises ValueError for impossible sizes, or another layout."""
+        sizes = {**subject.sizes(chosen), **LIMITS}
+        tensors = subject.tensors(sizes, dtype)
+        weights = {**named_weights(subject.argument, sizes, tensors), **subject.weights(sizes, tensors)}
+        return cls(sizes, weights, laid(subject.argument, sizes, dtype, tensors, weights))
+
+    def json(self) -> dict[str, Any]:
+        """As a certificate writes it."""
+        weights = {name: _hexadecimal(weight) for name, weight in self.weights.items()}
+        return {"sizes": self.sizes, "weights": weights, "sha256": self.sha256}
 
 
 # ----------------------------------------------------------------------------------------------- checking
@@ -125,7 +166,7 @@ def parse(text: str) -> dict[str, Any]:
         raise Refused(f"it is not JSON ({reason})") from reason
     _require(isinstance(certificate, dict) and canonical(certificate) == text, "the file is not in its canonical form")
     content = {name: value for name, value in certificate.items() if name != "hash"}
-    _require(certificate.get("hash") == digest(content), "its hash is not that of its content")
+    _require(certificate.get("hash") == digest_of(content), "its hash is not that of its content")
     return certificate
 
 
@@ -148,13 +189,13 @@ def _compare(certificate: dict[str, Any], subject: Subject) -> None:
     _require(set(certificate) == {*prose, *FIELDS}, "its fields are not those of a certificate")
     _require({name: certificate[name] for name in prose} == prose, "its argument is not this claim's")
     sizes, dtype = certificate["sizes"], certificate["dtype"]
-    _require({**subject.sizes(sizes), **LIMITS} == sizes, "its sizes do not belong together")
-    tensors = subject.tensors(sizes, dtype)
-    weights = distinct_weights(subject.argument, sizes, dtype, tensors)
-    _require(certificate["weights"] == {k: float(w).hex() for k, w in weights.items()}, "its weights are not shipped")
-    _require(certificate["sha256"] == {k: sha256(t) for k, t in tensors.items()}, "a tensor has another digest")
+    numbers = Numbers.of(subject, sizes, dtype)
+    shipped = numbers.json()
+    _require(shipped["sizes"] == sizes, "its sizes do not belong together")
+    _require(certificate["weights"] == shipped["weights"], "its weights are not shipped")
+    _require(certificate["sha256"] == shipped["sha256"], "a tensor has another digest")
     try:
-        found = decide(subject.argument, dtype, sizes, weights)
+        found = decide(subject.argument, dtype, {**numbers.sizes, **numbers.weights})
     except Undecided as reason:
         raise Refused(f"it is undecided: {reason}") from reason
     _compare_enclosures(certificate["enclosures"], found, subject.argument)

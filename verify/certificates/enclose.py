@@ -14,6 +14,7 @@ from flint import arb
 
 from verify.certificates.argument import POSITIVE, Argument, Expression
 
+Numbers = Mapping[str, int | float | list[int] | list[float]]
 PRECISIONS = (128, 256, 512, 1024, 2048)
 TINY = Fraction(1, 2**126)  # the smallest normal number of float32, and more than that of float64
 DIGITS = 25  # of a stated end, rounded outwards
@@ -113,6 +114,7 @@ class Evaluation:
 
     dtype: str
     known: dict[str, Interval]
+    lists: Mapping[str, list[Interval]]
 
     def value(self, expression: Expression) -> Interval:
         """The interval of an expression. Raises Undecided where there is none, KeyError for an unknown name."""
@@ -121,14 +123,29 @@ class Evaluation:
         if isinstance(expression, int):
             return Interval.of(expression)
         name, *arguments = expression
+        if name == "over":
+            return self._over(*arguments)
+        if name == "at":
+            return self.lists[arguments[0]][self.size(arguments[1])]
         x = [self.value(argument) for argument in arguments]
         unit = arb(float(np.finfo(self.dtype).eps)) / 2
         if name == "round":
             single = x[0].fraction()
             return x[0] if single is not None and self._is_float(single) else self._widened(x[0], unit)
-        if name == "near":
+        if name == "snap" and x[1].low >= 1 - unit / 2 and x[1].high <= 1 + unit:
+            return OPERATIONS["hull"](x[1], Interval.of(1))
+        if name in ("near", "snap"):
             return self._widened(x[1], 2 * unit * x[0].low)
         return OPERATIONS[name](*x)
+
+    def _over(self, index: str, count: Expression, body: Expression) -> Interval:
+        found = []
+        for i in range(self.size(count)):
+            self.known[index] = Interval.of(i)
+            found.append(self.value(body))
+        if not found:
+            raise Undecided("a step runs over an empty list")
+        return Interval(_extremes(x.low for x in found).low, _extremes(x.high for x in found).high)
 
     def _is_float(self, value: Fraction) -> bool:
         with np.errstate(over="ignore"):
@@ -145,25 +162,30 @@ class Evaluation:
         return OPERATIONS["mul"](x, Interval(1 - error, 1 + error))
 
     def size(self, expression: Expression) -> int:
-        """The value of an expression in the sizes. Raises ValueError where it is no integer."""
+        """The integer that an expression in sizes is. Raises ValueError where it is none."""
         value = self.value(expression).fraction()
         if value is None or value.denominator != 1:
             raise ValueError(f"{expression} is not an integer at these sizes: choose others.")
         return int(value)
 
 
-def evaluation(dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction]) -> Evaluation:
-    """The sizes, the weights and `tiny`, exactly, at Arb's current precision."""
-    numbers: dict[str, int | Fraction] = {"tiny": TINY, **sizes, **weights}
-    return Evaluation(dtype, {name: Interval.of(value) for name, value in numbers.items()})
+def evaluation(dtype: str, numbers: Numbers) -> Evaluation:
+    """Sizes, weights and the dtype's constants, exactly, at Arb's current precision."""
+    info = np.finfo(dtype)
+    constants = {"tiny": TINY, "least": float(info.smallest_subnormal), "integers": 2 ** (info.nmant + 1)}
+    known, lists = {}, {}
+    for name, number in {**constants, **numbers}.items():
+        if isinstance(number, list):
+            lists[name] = [Interval.of(Fraction(x)) for x in number]
+        else:
+            known[name] = Interval.of(Fraction(number))
+    return Evaluation(dtype, known, lists)
 
 
-def enclose(
-    argument: Argument, dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction], prec: int
-) -> dict[str, Interval]:
+def enclose(argument: Argument, dtype: str, numbers: Numbers, prec: int) -> dict[str, Interval]:
     """Every step of the argument at `prec` bits. Raises Undecided."""
     with flint.ctx.workprec(prec):
-        found = evaluation(dtype, sizes, weights)
+        found = evaluation(dtype, numbers)
         for because, expression in argument.requires:
             if not found.value(expression).low >= 0:
                 raise Undecided(f"the argument does not apply, for it needs this: {because}")
@@ -180,17 +202,15 @@ def holds(interval: Interval, relation: str) -> bool | None:
     return positive if relation == POSITIVE else not_positive
 
 
-def decide(
-    argument: Argument, dtype: str, sizes: Mapping[str, int], weights: Mapping[str, Fraction]
-) -> dict[str, Interval]:
-    """The enclosures at the first precision that closes the argument.
+def decide(argument: Argument, dtype: str, numbers: Numbers) -> dict[str, Interval]:
+    """The enclosures at the first precision that closes the argument; `numbers` are its sizes and weights by name.
 
     Raises Undecided where none does, Disproved where an inequality is shown to fail.
     """
     reason = ""
     for prec in PRECISIONS:
         try:
-            found = enclose(argument, dtype, sizes, weights, prec)
+            found = enclose(argument, dtype, numbers, prec)
         except Undecided as undecided:
             reason = str(undecided)
             continue

@@ -7,28 +7,28 @@ latest write outweighs all older ones together, at any gap up to the length.
 from collections.abc import Mapping
 from functools import cache
 
-import numpy as np
-
 from constructions.induction_heads import lemma3
-from kernels.fields import FLOAT32, FLOAT64
 from verify.certificates.argument import (
     POSITIVE,
     Argument,
     Step,
     TensorLayout,
     add,
+    diagonal,
+    every,
     exp,
     mul,
     near,
     softplus,
     sub,
+    tensor,
     total,
 )
 from verify.certificates.certificate import Subject, Tensors
+from verify.certificates.tensors import shipped
 
 CLAIM = "induction.lem3-amended"
 TARGETS = {CLAIM: ("paper",)}
-FIELDS = {"float32": FLOAT32, "float64": FLOAT64}
 LARGEST_W = 64
 
 STATEMENT = (
@@ -60,18 +60,18 @@ WORDS = (
 def _tensors() -> dict[str, TensorLayout]:
     n = "num_tokens"
     d, classes = mul(2, n), add(n, 1)
-    current = (n, add(d, 1), n, 1)
+    previous, current = diagonal(0, 0, d, n), diagonal(0, n, d, n)
     return {
-        "embedding.weight": TensorLayout((classes, d), 0, ((0, add(d, 1), n, 1), current)),
-        "mixer.conv.weight": TensorLayout((d, 2), 0, ((0, 2, n, 1), (add(d, 1), 2, n, 1))),
-        "mixer.conv.bias": TensorLayout((d,), 0),
-        "mixer.delta.weight": TensorLayout((n, d), 0, ((0, add(d, 1), n, "slope"),)),
-        "mixer.delta.bias": TensorLayout((n,), "offset"),
-        "mixer.B.weight": TensorLayout((n, d), 0, ((0, add(d, 1), n, 1),)),
-        "mixer.C.weight": TensorLayout((n, d), 0, (current,)),
-        "mixer.A": TensorLayout((d, n), -1),
-        "head.weight": TensorLayout((classes, d), 0, (current,)),
-        "head.bias": TensorLayout((classes,), 0, ((n, 1, 1, "blank_bias"),)),
+        "embedding.weight": tensor((classes, d), 0, previous, current),
+        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, n, 1), every(add(d, 1), 2, n, 1)),
+        "mixer.conv.bias": tensor((d,)),
+        "mixer.delta.weight": tensor((n, d), 0, diagonal(0, 0, d, n, "slope")),
+        "mixer.delta.bias": tensor((n,), "offset"),
+        "mixer.B.weight": tensor((n, d), 0, previous),
+        "mixer.C.weight": tensor((n, d), 0, current),
+        "mixer.A": tensor((d, n), -1),
+        "head.weight": tensor((classes, d), 0, current),
+        "head.bias": tensor((classes,), 0, every(n, 1, 1, "blank_bias")),
     }
 
 
@@ -117,8 +117,8 @@ def _sizes(chosen: Mapping[str, int]) -> dict[str, int]:
 
 
 @cache
-def _shipped(num_tokens: int, w: int, dtype: str) -> dict[str, np.ndarray]:
-    return {name: weight.to(FIELDS[dtype]) for name, weight in lemma3(num_tokens, w).weights.items()}
+def _shipped(num_tokens: int, w: int, dtype: str) -> Tensors:
+    return shipped(lemma3(num_tokens, w).weights, dtype)
 
 
 def _ship(sizes: Mapping[str, int], dtype: str) -> Tensors:

@@ -7,10 +7,7 @@ the steps bound them by tiny numbers that also cover floats that round or flush 
 from collections.abc import Mapping
 from functools import cache
 
-import numpy as np
-
 from constructions.haar import keep_nth
-from kernels.fields import FLOAT32, FLOAT64
 from verify.certificates.argument import (
     POSITIVE,
     Argument,
@@ -18,20 +15,24 @@ from verify.certificates.argument import (
     Step,
     TensorLayout,
     add,
+    diagonal,
+    every,
     exp,
     mul,
     near,
     product,
     silu,
     softplus,
+    stacked,
     sub,
+    tensor,
     total,
 )
 from verify.certificates.certificate import Subject, Tensors
+from verify.certificates.tensors import shipped
 
 CLAIM = "haar.keep-nth-one-state"
 TARGETS = {CLAIM: ("official",)}
-FIELDS = {"float32": FLOAT32, "float64": FLOAT64}
 LONGEST = 2**20
 
 STATEMENT = (
@@ -67,22 +68,25 @@ def _under(x: Expression) -> Expression:
 def _tensors() -> dict[str, TensorLayout]:
     v = "vocab_size"
     d = add(v, 2)
+    one = add(v, 1)
     return {
-        "in_proj.weight": TensorLayout(
-            (mul(2, d), d), 0, ((0, add(d, 1), d, "unit"), (add(mul(d, d), add(v, 1)), d, d, "gate"))
+        "in_proj.weight": stacked(
+            (mul(2, d), d), (d, 0, (diagonal(0, 0, d, d, "unit"),)), (d, 0, (every(one, d, d, "gate"),))
         ),
-        "conv1d.weight": TensorLayout((d, 1, 4), 0, ((3, 4, d, 1),)),
-        "conv1d.bias": TensorLayout((d,), 0),
-        "x_proj.weight": TensorLayout(
+        "conv1d.weight": tensor((d, 1, 4), 0, every(3, 4, d, 1)),
+        "conv1d.bias": tensor((d,)),
+        "x_proj.weight": tensor(
             (3, d),
             0,
-            ((v, 1, 1, "slope"), (add(d, add(v, 1)), 1, 1, "code"), (add(mul(2, d), add(v, 1)), 1, 1, "code")),
+            every(v, 1, 1, "slope"),
+            every(add(d, one), 1, 1, "code"),
+            every(add(mul(2, d), one), 1, 1, "code"),
         ),
-        "dt_proj.weight": TensorLayout((d, 1), 1),
-        "dt_proj.bias": TensorLayout((d,), "bias"),
-        "A_log": TensorLayout((d, 1), 0),
-        "D": TensorLayout((d,), 0),
-        "out_proj.weight": TensorLayout((d, d), 0, ((0, add(d, 1), v, "readout"),)),
+        "dt_proj.weight": tensor((d, 1), 1),
+        "dt_proj.bias": tensor((d,), "bias"),
+        "A_log": tensor((d, 1)),
+        "D": tensor((d,)),
+        "out_proj.weight": tensor((d, d), 0, diagonal(0, 0, d, v, "readout")),
     }
 
 
@@ -163,8 +167,8 @@ def _sizes(chosen: Mapping[str, int]) -> dict[str, int]:
 
 
 @cache
-def _shipped(n: int, vocab_size: int, dtype: str) -> dict[str, np.ndarray]:
-    return {name: weight.to(FIELDS[dtype]) for name, weight in keep_nth(n, vocab_size).block.weights.items()}
+def _shipped(n: int, vocab_size: int, dtype: str) -> Tensors:
+    return shipped(keep_nth(n, vocab_size).block.weights, dtype)
 
 
 def _ship(sizes: Mapping[str, int], dtype: str) -> Tensors:

@@ -9,11 +9,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from math import ceil
 
-import numpy as np
-
 from constructions import mqar
 from constructions.tasks import Vocabulary
-from kernels.fields import FLOAT32, FLOAT64
 from verify.certificates.argument import (
     NOT_POSITIVE,
     POSITIVE,
@@ -22,21 +19,33 @@ from verify.certificates.argument import (
     Step,
     TensorLayout,
     add,
-    div,
+    diagonal,
+    every,
     exp,
     mul,
-    near,
     product,
     rounded,
     silu,
-    softplus,
-    sqrt,
+    snap,
     sub,
+    tensor,
     total,
 )
+from verify.certificates.blocks import (
+    LAYER,
+    Mixer,
+    alone,
+    common_factor,
+    dynamics,
+    gated,
+    language_model,
+    mamba1,
+    normed_input,
+    one_hot_input,
+)
 from verify.certificates.certificate import Subject, Tensors
+from verify.certificates.tensors import shipped
 
-FIELDS = {"float32": FLOAT32, "float64": FLOAT64}
 CLAIM = mqar.CLAIM
 TARGETS = {CLAIM: ("paper", "official", "language_model")}
 
@@ -91,92 +100,51 @@ RESIDUAL = (
 # ------------------------------------------------------------------------------------------------- layouts
 
 
-def _diagonal(row: Expression, column: Expression, width: Expression, count: Expression, value: int | str) -> tuple:
-    """The entries (row + i, column + i), i < count, of a matrix of that width."""
-    return add(mul(row, width), column), add(width, 1), count, value
-
-
-def _mixer(prefix: str) -> dict[str, TensorLayout]:
-    """The official Mamba-1 block's tensors."""
+def _mixer() -> Mixer:
+    """Inner channels: keys, values. Sizes: num_keys, num_values, first_key; weights: key, value_weight, tap_*."""
     v, n, first = "vocab_size", "num_keys", "first_key"
-    layouts = {
-        "in_proj.weight": TensorLayout(
-            (mul(2, v), v),
-            0,
-            (
-                _diagonal(0, first, v, n, "key"),
-                _diagonal(n, add(first, n), v, "num_values", "value_weight"),
-                (mul(v, v), 1, mul(v, v), "gate"),
-            ),
-        ),
-        "conv1d.weight": TensorLayout(
-            (v, 1, 4),
-            0,
-            ((2, 4, n, "tap_previous"), (3, 4, n, "tap_current"), (add(mul(4, n), 3), 4, "num_values", "tap_current")),
-        ),
-        "conv1d.bias": TensorLayout((v,), 0),
-        "x_proj.weight": TensorLayout(
-            (add("dt_rank", mul(2, n)), v),
-            0,
-            (_diagonal("dt_rank", 0, v, n, 1), _diagonal(add("dt_rank", n), 0, v, n, 1)),
-        ),
-        "dt_proj.weight": TensorLayout((v, "dt_rank"), 0),
-        "dt_proj.bias": TensorLayout((v,), "step_bias"),
-        "A_log": TensorLayout((v, n), "A_log"),
-        "D": TensorLayout((v,), 0),
-        "out_proj.weight": TensorLayout((v, v), 0, (_diagonal(add(first, n), n, v, "num_values", 1),)),
-    }
-    return {f"{prefix}.{name}": layout for name, layout in layouts.items()}
+    keys = (diagonal(0, 0, v, n),)
+    return Mixer(
+        d_model=v,
+        d_inner=v,
+        d_state=n,
+        x=(diagonal(0, first, v, n, "key"), diagonal(n, add(first, n), v, "num_values", "value_weight")),
+        conv=(every(2, 4, n, "tap_previous"), every(3, 4, add(n, "num_values"), "tap_current")),
+        B=keys,
+        C=keys,
+        out_proj=(diagonal(add(first, n), n, v, "num_values"),),
+    )
 
 
 def _official_tensors() -> dict[str, TensorLayout]:
-    v = "vocab_size"
-    identity = TensorLayout((v, v), 0, (_diagonal(0, 0, v, v, 1),))
-    return {"embedding.weight": identity, **_mixer("mixer"), "head.weight": identity}
+    return alone(mamba1("mixer.", _mixer()), "vocab_size")
 
 
 def _language_model_tensors() -> dict[str, TensorLayout]:
-    v, answers = "vocab_size", add("first_key", "num_keys")
-    layer = "backbone.layers.0"
-    return {
-        "backbone.embedding.weight": TensorLayout((v, v), 0, (_diagonal(0, 0, v, v, 1),)),
-        f"{layer}.norm.weight": TensorLayout((v,), "norm_weight"),
-        **_mixer(f"{layer}.mixer"),
-        "backbone.norm_f.weight": TensorLayout((v,), 1),
-        "lm_head.weight": TensorLayout((v, v), 0, (_diagonal(answers, answers, v, "num_values", 1),)),
-    }
+    answers = add("first_key", "num_keys")
+    return language_model(mamba1(f"{LAYER}mixer.", _mixer()), "vocab_size", answers, "num_values")
 
 
 def _paper_tensors() -> dict[str, TensorLayout]:
     v, n, m, first = "vocab_size", "num_keys", "num_values", "first_key"
     d = add(n, m)
-    keys = _diagonal(0, 0, d, n, 1)
+    keys = diagonal(0, 0, d, n)
     return {
-        "embedding.weight": TensorLayout(
-            (v, d), 0, (_diagonal(first, 0, d, n, "key"), _diagonal(add(first, n), n, d, m, "value_weight"))
+        "embedding.weight": tensor(
+            (v, d), 0, diagonal(first, 0, d, n, "key"), diagonal(add(first, n), n, d, m, "value_weight")
         ),
-        "mixer.conv.weight": TensorLayout((d, 2), 0, ((0, 2, d, "tap_previous"), (1, 2, d, "tap_current"))),
-        "mixer.conv.bias": TensorLayout((d,), "bias"),
-        "mixer.delta.weight": TensorLayout((d, d), 0),
-        "mixer.delta.bias": TensorLayout((d,), "step_size"),
-        "mixer.B.weight": TensorLayout((n, d), 0, (keys,)),
-        "mixer.C.weight": TensorLayout((n, d), 0, (keys,)),
-        "mixer.A": TensorLayout((d, n), 0),
-        "head.weight": TensorLayout((v, d), 0, (_diagonal(add(first, n), n, d, m, 1),)),
+        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, d, "tap_previous"), every(1, 2, d, "tap_current")),
+        "mixer.conv.bias": tensor((d,), "bias"),
+        "mixer.delta.weight": tensor((d, d)),
+        "mixer.delta.bias": tensor((d,), "step_size"),
+        "mixer.B.weight": tensor((n, d), 0, keys),
+        "mixer.C.weight": tensor((n, d), 0, keys),
+        "mixer.A": tensor((d, n)),
+        "head.weight": tensor((v, d), 0, diagonal(add(first, n), n, d, m)),
     }
 
 
 # --------------------------------------------------------------------------------------------------- steps
-
-
-def _normed_input() -> tuple[Step, ...]:
-    mean_square = rounded(rounded(div(1, "vocab_size")))
-    eps = rounded(div(1, 100_000))
-    return (
-        Step("mean_square", mean_square, "a one-hot's sum of squares is exactly 1; its mean, in two operations"),
-        Step("rms", near(sqrt(total("mean_square", eps))), "of the pre-norm, eps = 1e-5"),
-        Step("input", product(rounded(div(1, "rms")), "norm_weight"), "the one entry of every normed embedding"),
-    )
 
 
 def _silu_codes() -> tuple[Step, ...]:
@@ -188,9 +156,7 @@ def _silu_codes() -> tuple[Step, ...]:
         Step("conv_repeated", total("conv_previous", "conv_current"), "a key's channel at a key after itself"),
         Step("conv_value", product("tap_current", "value_input"), "a value's channel at the value"),
         *(Step(code, silu(f"conv_{code}"), "SiLU") for code in ("previous", "current", "repeated", "value")),
-        Step("step_size", near(softplus("step_bias")), "Delta, the same at all times"),
-        Step("rate", near(exp("A_log")), "-A"),
-        Step("decay", near(exp(sub(0, product("step_size", "rate")))), "exp(Delta A)"),
+        *dynamics(),
     )
 
 
@@ -210,15 +176,13 @@ def _relu_codes() -> tuple[Step, ...]:
         Step("silent", "bias", "a channel that sees none of its tokens, before ReLU"),
         Step("leak", total(channel("tap_previous", "value_weight"), "bias"), "a value's channel late, before ReLU"),
         *(Step(code, ["relu", total(x, "bias")], "ReLU(conv)") for code, x in convolutions.items()),
-        Step("decay", near(exp(0)), "exp(Delta A) with A = 0"),
+        Step("kept", snap(exp(0)), "exp(Delta A) with A = 0"),
     )
 
 
 def _scan(largest_value: str) -> tuple[Step, ...]:
-    per_step: Expression = ["hull", 1, ["near", 1, "decay"]]
     codes = add(add("previous", "current"), add("repeated", largest_value))
     return (
-        Step("kept", ["pow", per_step, "input_seq_len"], "what is left of 1 at any age: a product and a sum a step"),
         Step("write", product(product("step_size", "value"), "previous"), "Delta u B, in the column of the key before"),
         Step("stored", rounded(mul("write", "kept")), "the one write, at any age"),
         Step("codes", codes, "no entry of the convolution's output is larger"),
@@ -236,8 +200,7 @@ def _scan(largest_value: str) -> tuple[Step, ...]:
 
 def _gated_logits(suffix: str) -> tuple[Step, ...]:
     return (
-        Step("gate_input", product("gate", "input"), "z, the same at every token and channel"),
-        Step("gated", silu("gate_input"), "SiLU(z)"),
+        *gated(),
         *(
             Step(f"{name}{suffix}", product(f"read_{name}", "gated"), "y SiLU(z); out_proj copies it")
             for name in ("right", "wrong", "repeated")
@@ -246,12 +209,9 @@ def _gated_logits(suffix: str) -> tuple[Step, ...]:
 
 
 def _normed_logits() -> tuple[Step, ...]:
-    square = mul("largest", "largest")
-    eps = rounded(div(1, 100_000))
     return (
         Step("largest", total(total(1, "right_mixed"), "repeated_mixed"), "no entry of the residual stream is larger"),
-        Step("largest_square", ["near", 1, mul(3, square)], "its mean square, at most three entries not being 0"),
-        Step("scale", near(div(1, sqrt(total(["hull", eps, "largest_square"], eps)))), "1 / rms"),
+        Step("scale", common_factor("largest"), "1 / rms"),
         *(
             Step(f"{name}_score", product(f"{name}_mixed", "scale"), "the logit, a normal number")
             for name in ("right", "wrong", "repeated")
@@ -277,14 +237,14 @@ REQUIRES = (
 
 def _argument(target: str) -> Argument:
     """The argument for Theorem 2, step 1 in one target."""
-    ideal = (Step("input", 1, "a one-hot embedding"),)
+    ideal = one_hot_input()
     direct = tuple(Step(name, f"read_{name}", "the head copies the readout") for name in ("right", "wrong", "repeated"))
     parts = {
         "paper": (_paper_tensors(), (*_relu_codes(), *_scan("value_again"), *direct), ()),
         "official": (_official_tensors(), (*ideal, *_silu_codes(), *_scan("value"), *_gated_logits("")), GATED),
         "language_model": (
             _language_model_tensors(),
-            (*_normed_input(), *_silu_codes(), *_scan("value"), *_gated_logits("_mixed"), *_normed_logits()),
+            (*normed_input("vocab_size"), *_silu_codes(), *_scan("value"), *_gated_logits("_mixed"), *_normed_logits()),
             (*GATED, *RESIDUAL),
         ),
     }
@@ -329,8 +289,8 @@ def _sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
 
 
 @cache
-def _tensors(target: str, vocabulary: Vocabulary, dtype: str) -> dict[str, np.ndarray]:
-    return mqar.theorem2_step1(vocabulary, target).to(FIELDS[dtype])
+def _tensors(target: str, vocabulary: Vocabulary, dtype: str) -> Tensors:
+    return shipped(mqar.theorem2_step1(vocabulary, target).weights, dtype)
 
 
 def subject(claim: str, target: str) -> Subject:
