@@ -19,7 +19,9 @@ FORMATS = {"float32": ("<f", 24, -126, 128), "float64": ("<d", 53, -1022, 1024)}
 NUMBERS = ("dtype", "sizes", "weights", "sha256", "enclosures", "hash")  # the other fields are the argument
 ONE = 2**1152  # an interval is a pair of integers, its ends in units of 1/ONE, rounded outwards
 ARGUMENTS = """
-@@
+0c42048ae9be42fa6722de5b 22a0e24411b20b19323e6ea1 2d22bbb59a81f91781dd1474 54160e3b15210e6f27d237e1
+7a744dfbbba752acce1b1a87 bcb25f9ff816d583d0156686 cc819df8220975b169282af0 d0b1a0fc735e963c913cb51b
+d3b42ba10f5b6ba3c2b66e58 ea0a7317d4f8f999d63be774 ec2f32730e11654c1b187032 f037a7577649812f3e764316
 """  # how their SHA-256 begin
 
 
@@ -65,7 +67,7 @@ def log_of(x):
     y = math.floor(Fraction(math.log(x) - math.log(ONE)) * ONE)
     for _ in range(4):  # each turn squares the error
         low, high = (end - ONE for end in product((x, x), exp_of(-y)))
-        before, y = y, y + low - max(low**2, high**2) // ONE - 1
+        before, y = y, y + low + -max(low**2, high**2) // ONE
     require(max(-low, high) <= ONE // 2, "a logarithm did not converge")
     return y, before + high
 
@@ -102,7 +104,7 @@ def value(expression, known, dtype):
     """The interval of an expression: an integer, a name, or [operation, argument...].
 
     ["round", x] is one IEEE operation with the exact result x; ["near", n, x] is x to n units in the last place, and
-    ["snap", n, x] too, but the float is 1 where 1 is nearest. ["over", i, n, x] joins x over i = 0 ... n - 1.
+    ["snap", n, x] too, but the float is 1 if x is within 2^-bits / 4 of 1. ["over", i, n, x] joins x over i < n.
     """
     if not isinstance(expression, list):
         return known[expression] if isinstance(expression, str) else (expression * ONE, expression * ONE)
@@ -117,7 +119,7 @@ def value(expression, known, dtype):
         return x[0][y[0] // ONE]
     if operation == "round":
         return y if y[0] == y[1] and is_float(Fraction(y[0], ONE), dtype) else inexact(y, ONE, dtype)
-    if operation == "snap" and ONE - (ONE >> bits + 1) <= y[0] and y[1] <= ONE + (ONE >> bits):
+    if operation == "snap" and ONE - (ONE >> bits + 2) <= y[0] and y[1] <= ONE + (ONE >> bits + 2):
         return min(y[0], ONE), max(y[1], ONE)
     return inexact(y, 2 * x[0][1], dtype) if operation in ("near", "snap") else OPERATIONS[operation](*x, y)
 

@@ -6,6 +6,7 @@ from constructions.haar.heavisides import (
     discrete_step,
     discrete_wavelet,
     keep_two_channels,
+    wavelet_layer,
     wavelet_steps,
 )
 from constructions.haar.keep import KeepNth, keep_nth
@@ -26,6 +27,7 @@ __all__ = [
     "mamba1_haar",
     "mamba2_haar",
     "wavelet",
+    "wavelet_layer",
     "wavelet_steps",
 ]
 

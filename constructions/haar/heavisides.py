@@ -9,8 +9,11 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
+import sympy
 from flint import acb, arb, ctx, fmpq
 
+from constructions.compile import Weights
+from constructions.exact import ExactTensor, Index, block
 from kernels import semantics
 from kernels.fields import Exact, Field
 
@@ -95,6 +98,19 @@ def wavelet_steps(level: int, k: int, W: Fraction) -> Steps:
     """The three functions of Theorem 1 for ψ_{j,k} without its factor 2^{j/2}: jumps 1, −2, 1."""
     width = Fraction(1, 2**level)
     return Steps({k * width: Fraction(1), (k + Fraction(1, 2)) * width: Fraction(-2), (k + 1) * width: Fraction(1)}, W)
+
+
+def wavelet_layer(level: int, inverse_epsilon: int) -> Weights:
+    """Theorem 1's weights at a level for every k: B (3), W (1), thresholds (2^level, 3); W = 626·4^level ε^{−4}."""
+    gains: dict[Index, Exact] = {(i,): jump * sympy.sqrt(2**level) for i, jump in enumerate((1, -2, 1))}
+    halves: dict[Index, Exact] = {
+        (k, i): Fraction(2 * k + i, 2 ** (level + 1)) for k in range(2**level) for i in range(3)
+    }
+    return {
+        "B": ExactTensor((3,), 0, gains),
+        "W": block((1,), 626 * 4**level * inverse_epsilon**4),
+        "thresholds": ExactTensor((2**level, 3), 0, halves),
+    }
 
 
 # --- discretised ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,16 @@ from typing import Any
 Expression = int | str | list
 FORMAT = "mamba-theorems certificate 1"
 POSITIVE, NOT_POSITIVE = "> 0", "<= 0"
+FLOATS = (
+    "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
+    "with sums, sums may run in any order, the recurrence may be evaluated step by step, by an associative scan or "
+    "chunk by chunk; each elementary function (exp, sigmoid, softplus, reciprocal square root) is within `ulps` units "
+    "in the last place, and exp and sigmoid are 1 within u/4 of 1, u = 2^-24 or 2^-53. Adding an exact 0 and "
+    "multiplying by an exact 0 or 1 are exact. A result that underflows may round to a subnormal number or be flushed "
+    "to 0. TF32 and half precision are excluded. Steps: 'near n x' is x to n ulps, 'snap n x' too, but the float is 1 "
+    "within u/4 of 1, 'round x' is one rounding of x, 'hull' joins two intervals. A step encloses the exact "
+    "value too, since its errors may be 0."
+)
 
 
 @dataclass(frozen=True)
@@ -188,7 +198,7 @@ def near(x: Expression) -> Expression:
 
 
 def snap(x: Expression) -> Expression:
-    """x as an elementary function computes it, to `ulps` units in the last place, and 1 where 1 is the nearest float."""
+    """x as exp or sigmoid computes it: to `ulps` units in the last place, and 1 where it is within u/4 of 1."""
     return ["snap", "ulps", x]
 
 
@@ -200,11 +210,6 @@ def silu(x: Expression) -> Expression:
 def power(x: Expression, n: Expression) -> Expression:
     """x^n of x > 0."""
     return ["pow", x, n]
-
-
-def kept(decay: Expression, steps: Expression) -> Expression:
-    """What `steps` steps leave of 1, at most and at least: a product and a sum each, both exact where the decay is 1."""
-    return power(hull(1, ["snap", 1, decay]), steps)
 
 
 def hull(x: Expression, y: Expression) -> Expression:

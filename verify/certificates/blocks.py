@@ -143,7 +143,7 @@ def dynamics() -> tuple[Step, ...]:
         Step("step_size", near(softplus("step_bias")), "Delta, the same at all times"),
         Step("rate", near(exp("A_log")), "-A"),
         Step("segment", hull(1, snap(exp(sub(0, longest)))), "the decay over any stretch of the sequence, a float"),
-        Step("kept", power(["snap", 1, "segment"], "input_seq_len"), "of 1, at any age: a product and a sum a stretch"),
+        Step("kept", power(["snap", 2, "segment"], "input_seq_len"), "of 1, at any age: a product and a sum a stretch"),
     )
 
 

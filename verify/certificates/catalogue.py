@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify.certificates import induction, keep, recall
+from verify.certificates import haar, induction, keep, plain_s6, recall
 from verify.certificates.argument import canonical
 from verify.certificates.certificate import Subject, check, make
 from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
-FAMILIES = (recall, keep, induction)
+FAMILIES = (recall, keep, haar, induction, plain_s6)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

@@ -102,10 +102,10 @@ def _read_part(found: dict[str, Any], what: tuple[Expression, Any], sizes: Names
         if isinstance(number, str) and number not in sizes and len(at):
             found.setdefault(number, float(part.at(at[:1])[0]))
         if isinstance(number, list) and number[0] == "at" and number[1] not in sizes:
-            _, first = np.unique(exact(number[2], indices(entries, sizes)), return_index=True)
-            found.setdefault(number[1], part.at(at[first]).tolist())
-    usual = part.usual(covered) if isinstance(fill, str) else None
-    if usual is not None:
+            _, of, index = number
+            _, first = np.unique(exact(index, indices(entries, sizes)), return_index=True)
+            found.setdefault(str(of), part.at(at[first]).tolist())
+    if isinstance(fill, str) and (usual := part.usual(covered)) is not None:
         found.setdefault(fill, usual)
 
 

@@ -132,7 +132,7 @@ class Evaluation:
         if name == "round":
             single = x[0].fraction()
             return x[0] if single is not None and self._is_float(single) else self._widened(x[0], unit)
-        if name == "snap" and x[1].low >= 1 - unit / 2 and x[1].high <= 1 + unit:
+        if name == "snap" and x[1].low >= 1 - unit / 4 and x[1].high <= 1 + unit / 4:
             return OPERATIONS["hull"](x[1], Interval.of(1))
         if name in ("near", "snap"):
             return self._widened(x[1], 2 * unit * x[0].low)

@@ -9,6 +9,7 @@ from functools import cache
 
 from constructions.induction_heads import lemma3
 from verify.certificates.argument import (
+    FLOATS,
     POSITIVE,
     Argument,
     Step,
@@ -38,11 +39,8 @@ STATEMENT = (
     "described below."
 )
 WORDS = (
-    "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
-    "with sums, sums may run in any order, the recurrence may be evaluated step by step or by an associative scan; "
-    "each elementary function is within `ulps` units in the last place. A product that underflows may round to a "
-    "subnormal number or be flushed to 0, an error of at most tiny = 2^-126. Adding an exact 0, "
-    "multiplying by an exact 0 or 1 and negating are exact. TF32 and half precision are excluded.",
+    FLOATS,
+    "Underflow: an error of at most tiny = 2^-126 a product.",
     "Channels: the convolution gives exactly 1 at 'previous token' x_{t-1} and 'current token' x_t, and 0 elsewhere. "
     "B_t is the one-hot of x_{t-1}, C_t that of x_t, both exact; at t = 1 there is no previous token and B_1 is 0. "
     "Delta of column n is softplus(slope + offset) if x_{t-1} is n, else softplus(offset), and A is -1.",
@@ -79,8 +77,8 @@ STEPS = (
     Step("blank", "blank_bias", "the blank logit: 0 + bias"),
     Step("erase_step", near(softplus(total("slope", "offset"))), "Delta where the previous token is the column's"),
     Step("keep_step", near(softplus("offset")), "Delta elsewhere"),
-    Step("erase", ["near", 1, near(exp(sub(0, "erase_step")))], "with the roundings of one step"),
-    Step("keep", ["near", 1, near(exp(sub(0, "keep_step")))], "with the roundings of one step"),
+    Step("erase", ["near", 2, near(exp(sub(0, "erase_step")))], "with the roundings of one step"),
+    Step("keep", ["near", 2, near(exp(sub(0, "keep_step")))], "with the roundings of one step"),
     Step("kept", ["pow", ["hull", 1, "keep"], "input_seq_len"], "of 1, between any two steps"),
     Step("room", sub(1, mul(4, mul("kept", "erase"))), "2 kept erase is below 1/2"),
     Step("right", "kept", "the latest write, its least"),

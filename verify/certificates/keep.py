@@ -9,6 +9,7 @@ from functools import cache
 
 from constructions.haar import keep_nth
 from verify.certificates.argument import (
+    FLOATS,
     POSITIVE,
     Argument,
     Expression,
@@ -41,11 +42,9 @@ STATEMENT = (
     "described below. The block's input at t is the one-hot code of x_t, the time t, and 1."
 )
 WORDS = (
-    "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
-    "with sums, sums may run in any order, the recurrence may be evaluated step by step or by an associative scan; "
-    "each elementary function is within `ulps` units in the last place. Results that underflow may round to a "
-    "subnormal number or be flushed to 0: for x >= 0 what is computed is at most 2 x + tiny, tiny = 2^-126 being "
-    "no less than the smallest normal number. TF32 and half precision are excluded.",
+    FLOATS,
+    "Underflow: for x >= 0 what is computed is at most 2 x + tiny, tiny = 2^-126 being no less than the smallest "
+    "normal number.",
     "Channel v of the mixer is SiLU(unit) where x_t is v and else 0; then come a clock, SiLU(unit t), and the constant "
     "SiLU(unit). Delta_t is softplus of 'bias + slope clock', the same for all channels; B and C are the constant.",
     "Delta_t: slope is negative. The clock and its errors are proportional to t, so the upper end of 'slope clock' "
@@ -114,11 +113,11 @@ def _state() -> tuple[Step, ...]:
         Step("B", product("code", "one"), "B_t and C_t"),
         Step("write", product(product("step_now", "one"), "B"), "at n, in the channel of x_n"),
         Step("largest_write", product(product("step_largest", "one"), "B"), "at any time"),
-        Step("growth", ["pow", ["near", 1, near(1)], length], "decays are at most 1, each with its roundings"),
+        Step("growth", ["pow", ["near", 2, near(1)], length], "decays are at most 1, each with its roundings"),
         Step("before", ["hull", 0, mul(mul(length, "growth"), "largest_write")], "the state before n"),
         Step("left", _under(mul("before", "forget")), "what n leaves of it"),
         Step("late_write", late_write, "a write after n, each of its operations with its underflow"),
-        Step("kept", ["pow", ["hull", 1, ["near", 1, "decay_late"]], length], "of 1, at any time after n"),
+        Step("kept", ["pow", ["hull", 1, ["near", 2, "decay_late"]], length], "of 1, at any time after n"),
         Step("stored", mul("write", "kept"), "the state of x_n, its least"),
         Step("noise", mul("kept", add("left", mul(length, "late_write"))), "the state of any other token"),
     )

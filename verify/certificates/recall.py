@@ -12,6 +12,7 @@ from math import ceil
 from constructions import mqar
 from constructions.tasks import Vocabulary
 from verify.certificates.argument import (
+    FLOATS,
     NOT_POSITIVE,
     POSITIVE,
     Argument,
@@ -55,15 +56,6 @@ STATEMENT = (
     "followed it there (H2): at every tail position that holds one of k_1 ... k_p, the logit of that key's value is "
     "larger than every other logit, both in exact arithmetic on these weights and in every floating-point evaluation "
     "described below."
-)
-NUMBERS = (
-    "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
-    "with sums, sums may run in any order, the recurrence may be evaluated step by step or by an associative scan; "
-    "each elementary function (exp, sigmoid, softplus, reciprocal square root) is within `ulps` units in the last "
-    "place. Adding an exact 0 and multiplying by an exact 0 are exact, so that of a sum with one nonzero term one "
-    "rounding remains, at most. TF32 and half precision are excluded.",
-    "Steps: 'near n x' is x to n ulps, 'round x' is one rounding of x, 'hull' joins two intervals. A step encloses the "
-    "exact value too, since its errors may be 0.",
 )
 REDUCTION = (
     "Keys are the tokens first_key ... first_key + num_keys - 1, values the num_values tokens after them. Channel c of "
@@ -254,7 +246,7 @@ def _argument(target: str) -> Argument:
         claim=CLAIM,
         target=target,
         statement=STATEMENT,
-        words=(*NUMBERS, *REDUCTION, *words),
+        words=(FLOATS, *REDUCTION, *words),
         requires=REQUIRES,
         tensors=tensors,
         steps=(*steps, *MARGINS),

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verify.certificates import catalogue, induction, keep, recall
+from verify.certificates import catalogue, haar, induction, keep, plain_s6, recall
 from verify.certificates.certificate import Subject, make
 from verify.certificates.enclose import Disproved, Undecided
+from verify.certificates.tensors import Shipped, Sparse
 from verify.check import Check, Examination, Finding, Run
 from verify.evidence import Kind
 
@@ -33,14 +34,16 @@ class Certified:
         """The subject, its tensors changed."""
         honest = catalogue.subject(self.claim, self.target)
 
-        def tensors(sizes: Mapping[str, int], dtype: str) -> dict[str, np.ndarray]:
+        def tensors(sizes: Mapping[str, int], dtype: str) -> dict[str, Shipped]:
             return {name: self._changed(name, w) for name, w in honest.tensors(sizes, dtype).items()}
 
         return replace(honest, tensors=tensors)
 
-    def _changed(self, name: str, weight: np.ndarray) -> np.ndarray:
+    def _changed(self, name: str, weight: Shipped) -> Shipped:
         for ending, change in (self.changes or {}).items():
             if name.endswith(ending):
+                if isinstance(weight, Sparse):
+                    return replace(weight, numbers=change(weight.numbers.copy()))
                 return change(weight.copy())
         return weight
 
@@ -74,6 +77,22 @@ def _gate_negated(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
+def _gate_doubled(weight: np.ndarray) -> np.ndarray:
+    half = weight.shape[0] // 2
+    weight[half:] *= 2
+    return weight
+
+
+def _middle_halved(gains: np.ndarray) -> np.ndarray:
+    gains[1] /= 2
+    return gains
+
+
+def _blank_raised(head: np.ndarray) -> np.ndarray:
+    head[-1] *= np.float64(2) ** 100
+    return head
+
+
 RECALL: dict[str, dict[str, Tamper]] = {
     "conv taps swapped": {"conv1d.weight": _taps_swapped},
     "gate negated": {"in_proj.weight": _gate_negated},
@@ -90,6 +109,22 @@ MUTANTS: dict[tuple[str, str], dict[str, dict[str, Tamper]]] = {
         "blank below 0": {"head.bias": np.negative},
     },
     (keep.CLAIM, "official"): {"readout negated": {"out_proj.weight": np.negative}},
+    (haar.BLOCK, "official"): {
+        "gate doubled": {"in_proj.weight": _gate_doubled},
+        "step halved": {"dt_proj.bias": lambda bias: bias / 2},
+        "signs of the signal's halves": {"out_proj.weight": np.negative},
+    },
+    (haar.WAVELET, "mixer"): {
+        "W a 16th": {"W": lambda w: w / 16},
+        "middle step halved": {"B": _middle_halved},
+    },
+    **{
+        (plain_s6.CLAIM, target): {
+            "decay slower than 1/2": {"mixer.A": lambda A: A * 0.9, "A_log": lambda A: A - 0.1},
+            "blank outweighs the writes": {"head.bias": _blank_raised, "lm_head.weight": _blank_raised},
+        }
+        for target in plain_s6.TARGETS[plain_s6.CLAIM]
+    },
 }
 """What turns the worst case round; what merely widens an enclosure leaves it undecided, which rejects nothing."""
 
