@@ -218,8 +218,8 @@ def hull(x: Expression, y: Expression) -> Expression:
 
 
 def magnitude(x: Expression) -> Expression:
-    """[-|x|, |x|] for the largest |x| of an interval."""
-    return hull(x, sub(0, x))
+    """|x|."""
+    return add(["relu", x], ["relu", sub(0, x)])
 
 
 def entry(name: str, i: Expression) -> Expression:

@@ -89,7 +89,7 @@ def _middle_halved(gains: np.ndarray) -> np.ndarray:
 
 
 def _blank_raised(head: np.ndarray) -> np.ndarray:
-    head[-1] *= np.float64(2) ** 100
+    head[-1] *= 2.0 ** (100 if head.dtype == np.float32 else 300)
     return head
 
 
