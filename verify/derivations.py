@@ -81,8 +81,7 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
 
 
 def _line(result: StepResult) -> Line:
-    step, verdict = result.step, result.verdict
-    relation = None if getattr(step, "statement", None) or step.relation in (sp.true, sp.false) else step.relation
-    statement = getattr(step, "statement", None) or ("" if relation is None else str(relation))
-    latex = "" if relation is None else sp.latex(relation)
-    return Line(step.name, step.kind, verdict.truth.value, verdict.method, statement, step.because, latex)
+    step, verdict, words = result.step, result.verdict, getattr(result.step, "statement", "")
+    relation = "" if step.relation in (None, sp.true, sp.false) else str(step.relation)
+    latex = sp.latex(step.relation) if relation and words in ("", relation) else ""
+    return Line(step.name, step.kind, verdict.truth.value, verdict.method, words or relation, step.because, latex)

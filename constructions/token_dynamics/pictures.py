@@ -17,7 +17,8 @@ from constructions.token_dynamics.system import TokenSystem
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Rate = Callable[[np.ndarray], np.ndarray]
+Rate = Callable[["Scenario", np.ndarray, np.ndarray], np.ndarray]
+"""A scenario, times and the largest token at each, to the predicted size."""
 
 
 @dataclass(frozen=True)
@@ -39,26 +40,27 @@ class Scenario:
         return TokenSystem.scalar(*(np.array([value]) for value in (self.mu, self.S_delta, self.decay)))
 
 
-def _until(end: float, mu: float, slope: float) -> Rate:
-    """Near the end softplus(s x) ~ s x, so x' = mu s x^4."""
-    return lambda t: (3 * mu * slope * np.clip(end - t, 1e-300, None)) ** (-1 / 3)
+def _to_the_end(scenario: Scenario, time: np.ndarray, largest: np.ndarray) -> np.ndarray:
+    """Near T* softplus(s x) ~ s x, so x' = mu s x^4: what is left at the last mark gives T*."""
+    rate = 3 * scenario.mu * abs(scenario.S_delta)
+    return (rate * (time[-1] - time) + largest[-1] ** -3) ** (-1 / 3)
 
 
 SCENARIOS = {
     "convergent": Scenario(
-        "μ < 0: all tokens tend to 0", -1.0, -0.5, 1.0, (1.0, 0.5, -0.8), lambda t: (2 * np.log(2) * t) ** -0.5,
+        "μ < 0: all tokens tend to 0", -1.0, -0.5, 1.0, (1.0, 0.5, -0.8), lambda _, t, __: (2 * np.log(2) * t) ** -0.5,
         "(2|μ| ln 2 · t)^(−1/2)",
     ),
     "slow": Scenario(
         "μ > 0, S_Δ x < 0: logarithmic growth", 1.0, -1.0, 1.0, (1.0, 0.8, 1.2),
-        lambda t: np.log(t) + 3 * np.log(np.log(t)), "ln t + 3 ln ln t",
+        lambda _, t, __: np.log(t) + 3 * np.log(np.log(t)), "ln t + 3 ln ln t",
     ),
     "blow-up": Scenario(
-        "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _until(0.53548053, 1.0, 0.1),
+        "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _to_the_end,
         "(3μ|S_Δ|(T* − t))^(−1/3)", 12.0,
     ),
     "mixed": Scenario(
-        "mixed signs: tokens 1 and 2 are finite at T*", 1.0, -1.0, 1.0, (1.0, 0.5, -0.6), _until(0.92641398, 1.0, 1.0),
+        "mixed signs: tokens 1 and 2 are finite at T*", 1.0, -1.0, 1.0, (1.0, 0.5, -0.6), _to_the_end,
         "(3μ|S_Δ|(T* − t))^(−1/3)", 8.0,
     ),
 }  # fmt: skip
@@ -73,7 +75,8 @@ def token_picture(scenario: Scenario, marks: int = 400) -> Figure:
     for token, size in enumerate(sizes.T, start=1):
         axes.plot(time, size, label=f"token {token}")
     late = time > (np.e**1.5 if scenario.clock > 20 else 0)
-    axes.plot(time[late], scenario.predicted(time[late]), "k--", linewidth=1, label=scenario.prediction)
+    prediction = scenario.predicted(scenario, time[late], sizes.max(-1)[late])
+    axes.plot(time[late], prediction, "k--", linewidth=1, label=scenario.prediction)
     axes.set(title=scenario.title, xlabel="t", ylabel="|x|", xscale="log")
     if "convergent" in scenario.title or scenario.mu < 0 or scenario.clock < 20:
         axes.set_yscale("log")

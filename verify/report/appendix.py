@@ -53,6 +53,19 @@ def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[
         return typst.compile(template, root=folder, ignore_system_fonts=True, pdf_standards="a-2b")
 
 
+def drawing(svg: str) -> bytes:
+    """An SVG as a PDF of its size."""
+    ready()
+    import typst  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "drawing.svg").write_text(svg, encoding="utf-8")
+        page = '#set page(width: auto, height: auto, margin: 4pt)\n#image("drawing.svg")\n'
+        (folder / "drawing.typ").write_text(page, encoding="utf-8")
+        return typst.compile(folder / "drawing.typ", root=folder, ignore_system_fonts=True)
+
+
 def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> dict[str, Any]:
     """All that the template shows."""
     return {
@@ -123,6 +136,7 @@ def _step(line: Line) -> dict[str, Any]:
         "method": line.method,
         "typst": typst_math(line.latex) if line.latex else "",
         "statement": line.statement,
+        "words": _prose(line.statement) if line.kind == "cited" else [],
         "because": _prose(line.because),
     }
 
@@ -139,7 +153,6 @@ def _commands(figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> list[
         ("this report", "python -m verify appendix -o DIR"),
         ("every claim", "python -m verify all"),
         ("every claim, with the mutants that checks and steps must reject", "python -m verify all --controls"),
-        ("the graph of what rests on what", "python -m verify graph --output-format svg -o DIR"),
         *([("the table of sizes", "python -m verify figure sizes -o DIR")] if sizes else []),
         *((f"figure: {f.title}", f.command) for f in figures),
     ]

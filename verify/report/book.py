@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from theorems.claim import FAMILIES, Claim, Erratum, Form, Outcome
 from theorems.registry import claims, dependency_graph
@@ -155,18 +156,24 @@ def _entry(report: ClaimReport, *, weights: bool) -> Entry:
     )
 
 
-LONG, DIGITS = 450, 36
-"""Characters of LaTeX from which a step is shown as sympy writes it, and digits from which a number is shortened."""
+LONG, DIGITS, POWER = 6000, 36, 1 << 20
+"""Characters of LaTeX from which a step is shown as sympy writes it, digits from which a number is shortened, and the
+least power of two that is shown as one."""
 
 
 def legible(line: Line) -> Line:
     """A step fit for a page: its formula if that is not too long, and long numbers by their ends."""
-    latex = _shortened(line.latex, r"\ldots ")
-    return replace(line, latex=latex if len(latex) <= LONG else "", statement=_shortened(line.statement, "…"))
+    latex = re.sub(r"\d{7,}", partial(_number, power="2^{{{}}}", gap=r"\ldots "), line.latex)
+    statement = re.sub(r"\d{7,}", partial(_number, power="2**{}", gap="…"), line.statement)
+    return replace(line, latex=latex if len(latex) <= LONG else "", statement=statement)
 
 
-def _shortened(text: str, gap: str) -> str:
-    return re.sub(rf"\d{{{DIGITS},}}", lambda number: f"{number[0][:8]}{gap}{number[0][-8:]}", text)
+def _number(digits: re.Match[str], power: str, gap: str) -> str:
+    """A long number: a power of two by its exponent, any other by its ends."""
+    n = int(digits[0])
+    if n >= POWER and n & (n - 1) == 0:
+        return power.format(n.bit_length() - 1)
+    return f"{digits[0][:8]}{gap}{digits[0][-8:]}" if len(digits[0]) >= DIGITS else digits[0]
 
 
 def _piece(e: Evidence) -> Piece:

@@ -62,14 +62,20 @@ def _label(claim: str, outcomes: Outcomes) -> str:
     return f"{MARKS[outcomes[claim]]} {claim}" if claim in outcomes else claim
 
 
+def _short(claim: str, outcomes: Outcomes) -> str:
+    """The label without its family, which the band names."""
+    return _label(claim, outcomes).replace(claim, claim.partition(".")[2])
+
+
 def _fill(claim: str, outcomes: Outcomes) -> str:
     return FILLS[outcomes[claim]] if claim in outcomes else "#ffffff"
 
 
 # --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD = 208, 24, 36, 8, 12, 22
-COLUMNS = 5
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD = 172, 22, 28, 6, 10, 22
+COLUMNS = 4
+"""A page of A4 upright: every name is legible in print."""
 Places = dict[str, tuple[float, float]]
 
 
@@ -79,7 +85,7 @@ def svg(selected: Sequence[str], outcomes: Outcomes) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {size[0]:g} {size[1]:g}" '
         f'width="{size[0]:g}" height="{size[1]:g}" role="img" aria-label="what rests on what" '
-        'font-family="sans-serif" font-size="11">',
+        'font-family="DejaVu Sans Mono, sans-serif" font-size="10.5">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
     ]
@@ -146,5 +152,5 @@ def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
         f'<a href="#{claim}"><title>{escape(claims()[claim].title)}{f" — {outcome}" if outcome else ""}</title>'
         f'<rect x="{place[0]:g}" y="{place[1]:g}" width="{WIDTH}" height="{HEIGHT}" rx="4" '
         f'fill="{_fill(claim, outcomes)}" stroke="#333"{dashed}/>'
-        f'<text x="{place[0] + 7:g}" y="{place[1] + 16:g}" fill="#111">{escape(_label(claim, outcomes))}</text></a>'
+        f'<text x="{place[0] + 7:g}" y="{place[1] + 15:g}" fill="#111">{escape(_short(claim, outcomes))}</text></a>'
     )

@@ -110,4 +110,6 @@ def step(line: Any) -> Markup:
     """What a proof step states."""
     if line.latex:
         return Markup('<div class="formula">{}</div>').format(math(line.latex, display=True))
+    if line.kind == "cited":
+        return Markup("<div>{}</div>").format(prose(line.statement))
     return Markup('<div class="sympy">{}</div>').format(line.statement)

@@ -133,7 +133,8 @@ def _entry(entry: Entry) -> str:
 
 def _step(line: Line) -> str:
     head = f"{text(line.name)} ({text(f'{line.kind}; {line.method}; {line.truth}')})"
-    shown = math(line.latex) if line.latex else verbatim(line.statement)
+    words = text(line.statement) if line.kind == "cited" else verbatim(line.statement)
+    shown = math(line.latex) if line.latex else words
     return " \\\\ ".join(part for part in (head, shown if line.statement else "", text(line.because)) if part)
 
 

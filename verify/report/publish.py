@@ -6,7 +6,7 @@ import csv
 import io
 
 from theorems.registry import claims
-from verify.report import appendix, data, figures, html, latex
+from verify.report import appendix, data, figures, graph, html, latex
 from verify.report.book import book
 from verify.report.figures import Drawn
 from verify.report.sizes import sizes
@@ -25,9 +25,9 @@ def ready() -> None:
 def companion(report: Report) -> Files:
     """The PDF, its LaTeX version, the page, the results and the figures, by path inside the folder."""
     shown = [c.claim.id for c in report.claims]
-    drawn, table, chapters = figures.draw_all(shown), sizes(shown), book(report)
+    drawn, table, chapters = [_graph(report), *figures.draw_all(shown)], sizes(shown), book(report)
     inputs = [(f"figures/{f.name}", f.caption) for f in drawn]
-    on_page = [{"name": f.name, "svg": f.svg, "caption": f.caption, "command": f.command} for f in drawn]
+    on_page = [{"name": f.name, "svg": f.svg, "caption": f.caption, "command": f.command} for f in drawn[1:]]
     files: Files = {
         "appendix.pdf": appendix.pdf(chapters, drawn, table),
         "appendix.tex": latex.dumps(report, figures=inputs, table=table),
@@ -37,6 +37,15 @@ def companion(report: Report) -> Files:
     for figure in drawn:
         files |= _vectors(figure, "figures/")
     return files
+
+
+def _graph(report: Report) -> Drawn:
+    """What rests on what; the page has it with links, beside its filters."""
+    outcomes = {c.claim.id: c.outcome for c in report.claims}
+    svg = graph.svg(list(outcomes), outcomes)
+    caption = "What rests on what: an arrow leads from a claim to each that it uses; signs as in the list of claims."
+    command = "python -m verify graph --output-format svg -o DIR"
+    return Drawn("graph", "what rests on what", caption, command, svg, appendix.drawing(svg))
 
 
 def figure_files(name: str) -> Files:
