@@ -36,7 +36,7 @@ def words(pdf: bytes) -> str:
 
 
 def test_the_companion_is_a_pdf_a_page_latex_results_and_figures(files):
-    expected = {"appendix.pdf", "appendix.tex", "report.html", "report.json", *_figures(FAST)}
+    expected = {"appendix.pdf", "appendix.tex", "report.html", "report.json", *_figures("graph"), *_figures(FAST)}
     assert set(files) == expected
     assert files["appendix.pdf"].startswith(b"%PDF")
 
@@ -55,6 +55,12 @@ def test_the_pdf_says_every_claim_its_outcome_its_replay_line_and_the_digest(fil
             assert re.sub(r"\s", "", e.replay) in shown
     for title in ("Errata", "Beyondthepaper", "Whatistrusted", "Reproduction"):
         assert title in shown
+
+
+def test_the_pdf_shows_the_graph_with_every_claim(files, report):
+    drawn = words(files["figures/graph.pdf"])
+    for c in report.claims:
+        assert c.claim.id.partition(".")[2] in drawn
 
 
 def test_every_erratum_stands_in_the_errata_with_all_its_parts(report):
