@@ -5,6 +5,7 @@ Needs matplotlib (`pip install 'mamba-theorems[figures]'`); every function retur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -74,7 +75,7 @@ def token_picture(scenario: Scenario, marks: int = 400) -> Figure:
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for token, size in enumerate(sizes.T, start=1):
         axes.plot(time, size, label=f"token {token}")
-    late = time > (np.e**1.5 if scenario.clock > 20 else 0)
+    late = time > (math.exp(1.5) if scenario.clock > 20 else 0)
     prediction = scenario.predicted(scenario, time[late], sizes.max(-1)[late])
     axes.plot(time[late], prediction, "k--", linewidth=1, label=scenario.prediction)
     axes.set(title=scenario.title, xlabel="t", ylabel="|x|", xscale="log")
