@@ -19,9 +19,10 @@ from constructions.tasks import (
     h2_no_query_after_noise,
     h3_values_distinct,
     h4_filler,
+    paper_mqar,
     zoology_mqar,
 )
-from kernels.fields import FLOAT32, FLOAT64, RATIONAL
+from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL
 from theorems.mqar.lower_bounds import CONTEXT, TAIL, swapped
 from theorems.mqar.values import printed_margin
 
@@ -254,6 +255,23 @@ def test_the_closed_form_is_exact_over_the_rationals():
         expected, found = built.expected_logits(RATIONAL, tokens), built.run(RATIONAL, tokens)
         queries = vocabulary.is_key(tokens)
         np.testing.assert_array_equal(found[queries], expected[queries])
+
+
+@pytest.mark.parametrize("target", ["official", "language_model"])
+@pytest.mark.parametrize("claim", [*VALUES_ONLY, "mqar.thm4"])
+def test_the_closed_form_is_the_official_blocks_up_to_its_decay(claim, target):
+    """Arb encloses the difference at every query; a write loses at most its `decay_loss_bound`."""
+    batch = paper_mqar(3, 4, 2, 12, seed=3, query_probability=0.5)
+    built = mqar.build(claim, target, num_kv_pairs=3, vocab_size=7, vocabulary=batch.vocabulary)
+    for tokens, targets in zip(batch.tokens, batch.targets, strict=True):
+        asked = np.flatnonzero(targets >= 0)
+        gaps = (built.run(BALL, tokens) - built.expected_logits(BALL, tokens))[asked]
+        with BALL.arithmetic():
+            stored = sum(abs(y) for y in built.closed_form.readout(BALL, tokens).ravel())
+            bound = BALL.number(built.decay_loss_bound(len(tokens))) * stored * BALL.sqrt(BALL.number(7))
+        for gap in gaps[:, list(batch.vocabulary.values)].ravel():
+            assert gap.abs_lower() <= bound.upper() < 2**-20
+            assert gap.rad() < 2**-80
 
 
 def assembled(codes: RecallCodes, vocabulary: Vocabulary) -> MixerDescription:
