@@ -201,3 +201,17 @@ def test_no_claim_of_the_project_rests_on_a_step_without_mutants():
     for proof in proofs:
         for step in proof.steps:
             assert not step.needs_mutant or list(step.mutants()), step.name
+
+
+def test_a_proof_is_as_good_as_its_worst_step_and_names_it():
+    good = Bound(name="good", claim=sp.Ge(y**2, 0))
+    unknown = Bound(name="open", claim=sp.Ge(sp.log(1 + x), x / 2))
+    wrong = Identity(name="wrong", lhs=y + 1, rhs=y)
+    assert Proof(steps=(good,)).check().truth is Truth.TRUE
+    undecided = Proof(steps=(good, unknown)).check()
+    assert undecided.truth is Truth.UNKNOWN
+    assert "'open'" in undecided.reason
+    for steps in ((unknown, wrong), (wrong, unknown)):
+        refuted = Proof(steps=steps).check()
+        assert refuted.truth is Truth.FALSE
+        assert "'wrong'" in refuted.reason
