@@ -204,8 +204,8 @@ def test_no_claim_of_the_project_rests_on_a_step_without_mutants():
 
 
 def test_a_proof_is_as_good_as_its_worst_step_and_names_it():
-    good = Bound(name="good", claim=sp.Ge(y**2, 0))
-    unknown = Bound(name="open", claim=sp.Ge(sp.log(1 + x), x / 2))
+    good = Bound(name="good", claim=sp.Ge(y**2 + 1, 2 * y))
+    unknown = Bound(name="open", claim=sp.Ge(y, 5), given=(sp.Gt(y, 1), sp.Lt(y, 0)))
     wrong = Identity(name="wrong", lhs=y + 1, rhs=y)
     assert Proof(steps=(good,)).check().truth is Truth.TRUE
     undecided = Proof(steps=(good, unknown)).check()
