@@ -62,7 +62,8 @@ def masked_attention(f: Field, x: Array, dt: Array, A: Any, B: Array, C: Array) 
     """(L ∘ CBᵀ)(Δ x) of one head, L_tj = e^{A(σ_t − σ_j)}, σ = cumsum Δ; x (L, P), dt (L,), B, C (L, N)."""
     with f.arithmetic():
         clock = np.add.accumulate(dt)
-        mask = f.exp((clock[:, None] - clock[None, :]) * A) * f.array(np.tri(len(dt), dtype=int))
+        past = f.array(np.tri(len(dt), dtype=int))
+        mask = f.exp((clock[:, None] - clock[None, :]) * past * A) * past  # no exponential of the future: it overflows
         return (mask * (C @ B.T)) @ (dt[:, None] * x)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from verify.check import Check
-from verify.checks.foundations import copying, discretisation, duality, forms, scan, silu
+from verify.checks.foundations import copying, discretisation, duality, forms, operations, scan, silu
 
 CHECKS: tuple[Check, ...] = (
     *discretisation.CHECKS,
     *scan.CHECKS,
+    *operations.CHECKS,
     *forms.CHECKS,
     *duality.CHECKS,
     *silu.CHECKS,

@@ -1,0 +1,458 @@
+"""Checks of every option of every operation, on each backend: groups, packed sequences, handed-on states, layouts.
+
+The theorems' networks use few of these; who builds on the kernels uses all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from kernels import ops, reference, ssd
+from kernels.error_bounds import ELEMENTARY_ULPS, Approximate, selective_scan_bound
+from kernels.ssd_bounds import ssd_bound
+from verify.check import Check, Property, Run, Score
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64}
+Operation = Callable[..., Any]
+LAYOUTS = ("contiguous", "time-major", "strided")
+BACKENDS = ("auto", "reference")
+
+
+class Numbers:
+    """Random tensors of one dtype from a seed, scaled."""
+
+    def __init__(self, seed: int, dtype: str) -> None:
+        self._generator, self._dtype = torch.Generator().manual_seed(seed), DTYPES[dtype]
+
+    def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
+        """Normal numbers."""
+        return (torch.randn(*shape, generator=self._generator, dtype=torch.float64) * scale).to(self._dtype)
+
+    def signal(self, batch: int, channels: int, length: int, layout: str, scale: float = 1.0) -> Tensor:
+        """(batch, channels, L) in one of LAYOUTS."""
+        if layout == "time-major":
+            return self.normal(batch, length, channels, scale=scale).transpose(1, 2)
+        if layout == "strided":
+            return self.normal(batch, 2 * channels, 2 * length, scale=scale)[:, ::2, ::2]
+        return self.normal(batch, channels, length, scale=scale)
+
+    def packed(self, batch: int, length: int) -> Tensor:
+        """seq_idx (batch, L): up to three sequences a row."""
+        return torch.randint(0, 3, (batch, length), generator=self._generator).sort(-1).values
+
+
+def _moved(arguments: dict[str, Any], device: str) -> dict[str, Any]:
+    return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in arguments.items()}
+
+
+# --- the selective scan ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScanOptions:
+    """Sizes and options of `ops.selective_scan`; `constants` of B and C do not vary with time; Δ is shifted."""
+
+    batch: int
+    groups: int
+    d_inner: int
+    d_state: int
+    length: int
+    options: list[str]
+    constants: str
+    layout: str
+    scale: float
+    delta_shift: float
+    dtype: str
+    backend: str
+    seed: int
+
+    def arguments(self) -> dict[str, Any]:
+        """The call."""
+        n, d, length = Numbers(self.seed, self.dtype), self.d_inner, self.length
+        shape = (self.batch, self.groups, self.d_state, length)
+        optional = {
+            "D": n.normal(d),
+            "z": n.signal(self.batch, d, length, self.layout),
+            "delta_bias": n.normal(d) + self.delta_shift,
+            "initial_state": n.normal(self.batch, d, self.d_state),
+            "seq_idx": n.packed(self.batch, length),
+        }
+        return {
+            "u": n.signal(self.batch, d, length, self.layout, self.scale),
+            "delta": n.signal(self.batch, d, length, self.layout),
+            "A": -n.normal(d, self.d_state).abs(),
+            "B": n.normal(d, self.d_state) if "B" in self.constants else n.normal(*shape),
+            "C": n.normal(d, self.d_state) if "C" in self.constants else n.normal(*shape),
+            "delta_softplus": True,
+        } | {name: value for name, value in optional.items() if name in self.options}
+
+
+def _options(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(names), unique=True).map(sorted)
+
+
+@st.composite
+def scan_options(draw: st.DrawFn, _: Operation, run: Run) -> ScanOptions:
+    """Everything ragged."""
+    groups = draw(st.integers(1, 3))
+    return ScanOptions(
+        batch=draw(st.integers(1, 3)),
+        groups=groups,
+        d_inner=groups * draw(st.integers(1, 8)),
+        d_state=draw(st.integers(1, 9)),
+        length=draw(st.integers(1, 80)),
+        options=draw(_options(("D", "z", "delta_bias", "initial_state", "seq_idx"))),
+        constants=draw(st.sampled_from(["", "B", "C", "BC"])),
+        layout=draw(st.sampled_from(LAYOUTS)),
+        scale=draw(st.sampled_from([1.0, 1e-6, 1e6])),
+        delta_shift=draw(st.sampled_from([0.0, -8.0, 8.0, 30.0])),
+        dtype=draw(st.sampled_from(run.dtypes)),
+        backend=draw(st.sampled_from(BACKENDS)),
+        seed=draw(st.integers(0, 2**16)),
+    )
+
+
+def scan_score(subject: Operation, case: ScanOptions, run: Run) -> Score:
+    """y and the last state over their running-error bounds."""
+    arguments = case.arguments()
+    bound = selective_scan_bound(**arguments)
+    y, last = subject(**_moved(arguments, run.device), return_last_state=True, backend=case.backend)
+    return Score(max(bound.ratio(y), bound.last_state.ratio(last)), "error/bound")
+
+
+def _without(*names: str) -> Operation:
+    """The scan, deaf to some arguments."""
+
+    def scan(**arguments: Any) -> Any:
+        return ops.selective_scan(**{name: value for name, value in arguments.items() if name not in names})
+
+    return scan
+
+
+def _wrong_group(B: Tensor, C: Tensor, **arguments: Any) -> Any:
+    """Channel d of group d mod G."""
+    return ops.selective_scan(B=_interleaved(B, arguments["u"]), C=_interleaved(C, arguments["u"]), **arguments)
+
+
+def _interleaved(M: Tensor, u: Tensor) -> Tensor:
+    return M if M.ndim == 2 else M.repeat(1, u.shape[1] // M.shape[1], 1, 1)
+
+
+# --- SSD -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SsdOptions:
+    """Sizes and options of `ops.ssd_chunk_scan`; `backend` "torch" runs the chunks by matrix products."""
+
+    batch: int
+    groups: int
+    nheads: int
+    headdim: int
+    d_state: int
+    length: int
+    chunk_size: int
+    options: list[str]
+    wide_skip: bool
+    dtype: str
+    backend: str
+    seed: int
+
+    def arguments(self) -> dict[str, Any]:
+        """The call."""
+        n, heads, length = Numbers(self.seed, self.dtype), self.nheads, self.length
+        shape, matrix = (self.batch, length, heads, self.headdim), (self.batch, length, self.groups, self.d_state)
+        optional = {
+            "D": n.normal(heads, self.headdim) if self.wide_skip else n.normal(heads),
+            "z": n.normal(*shape),
+            "dt_bias": n.normal(heads),
+            "initial_states": n.normal(self.batch, heads, self.headdim, self.d_state),
+            "seq_idx": n.packed(self.batch, length),
+        }
+        return {
+            "x": n.normal(*shape),
+            "dt": n.normal(self.batch, length, heads),
+            "A": -n.normal(heads).abs(),
+            "B": n.normal(*matrix),
+            "C": n.normal(*matrix),
+            "chunk_size": self.chunk_size,
+            "dt_softplus": True,
+        } | {name: value for name, value in optional.items() if name in self.options}
+
+
+@st.composite
+def ssd_options(draw: st.DrawFn, _: Operation, run: Run) -> SsdOptions:
+    """Chunks that divide L and chunks that do not, longer ones than L included."""
+    groups = draw(st.integers(1, 3))
+    return SsdOptions(
+        batch=draw(st.integers(1, 2)),
+        groups=groups,
+        nheads=groups * draw(st.integers(1, 3)),
+        headdim=draw(st.integers(1, 17)),
+        d_state=draw(st.integers(1, 9)),
+        length=draw(st.integers(1, 40)),
+        chunk_size=draw(st.integers(1, 50)),
+        options=draw(_options(("D", "z", "dt_bias", "initial_states", "seq_idx"))),
+        wide_skip=draw(st.booleans()),
+        dtype=draw(st.sampled_from(run.dtypes)),
+        backend=draw(st.sampled_from([*BACKENDS, "torch"])),
+        seed=draw(st.integers(0, 2**16)),
+    )
+
+
+def any_ssd(*, backend: str, **arguments: Any) -> Any:
+    """`ops.ssd_chunk_scan`, or by torch's matrix products."""
+    if backend == "torch":
+        return ssd.ssd_chunk_scan(**arguments)
+    return ops.ssd_chunk_scan(**arguments, backend=backend)
+
+
+def ssd_score(subject: Operation, case: SsdOptions, run: Run) -> Score:
+    """y over its running-error bound."""
+    arguments = case.arguments()
+    y = subject(**_moved(arguments, run.device), backend=case.backend)
+    return Score(ssd_bound(**arguments).ratio(y), "error/bound")
+
+
+def _ssd_without(*names: str) -> Operation:
+    return lambda **arguments: any_ssd(**{name: value for name, value in arguments.items() if name not in names})
+
+
+def _ssd_groups_reversed(B: Tensor, C: Tensor, **arguments: Any) -> Any:
+    return any_ssd(B=B.flip(2), C=C.flip(2), **arguments)
+
+
+# --- convolution -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ConvOptions:
+    """Sizes and options of `ops.causal_conv1d`."""
+
+    batch: int
+    dim: int
+    length: int
+    width: int
+    options: list[str]
+    activation: str
+    layout: str
+    dtype: str
+    backend: str
+    seed: int
+
+    def arguments(self) -> dict[str, Any]:
+        """The call."""
+        n = Numbers(self.seed, self.dtype)
+        optional = {
+            "bias": n.normal(self.dim),
+            "initial_states": n.normal(self.batch, self.dim, self.width - 1),
+            "seq_idx": n.packed(self.batch, self.length),
+        }
+        return {
+            "x": n.signal(self.batch, self.dim, self.length, self.layout),
+            "weight": n.normal(self.dim, self.width),
+            "activation": self.activation or None,
+        } | {name: value for name, value in optional.items() if name in self.options}
+
+
+@st.composite
+def conv_options(draw: st.DrawFn, _: Operation, run: Run) -> ConvOptions:
+    """Widths 1 to 5; sequences shorter than the convolution."""
+    return ConvOptions(
+        batch=draw(st.integers(1, 3)),
+        dim=draw(st.integers(1, 9)),
+        length=draw(st.integers(1, 40)),
+        width=draw(st.integers(1, 5)),
+        options=draw(_options(("bias", "initial_states", "seq_idx"))),
+        activation=draw(st.sampled_from(["", "silu"])),
+        layout=draw(st.sampled_from(LAYOUTS)),
+        dtype=draw(st.sampled_from(run.dtypes)),
+        backend=draw(st.sampled_from(BACKENDS)),
+        seed=draw(st.integers(0, 2**16)),
+    )
+
+
+STEEPEST_SILU = 1.1
+"""|SiLU′| ≤ 1.0999."""
+
+
+def conv_score(subject: Operation, case: ConvOptions, run: Run) -> Score:
+    """|y − definition| over (k + 1) roundings of Σ|w x| + |b|; through SiLU four more and one elementary function."""
+    arguments = case.arguments()
+    wide: dict[str, Any] = {
+        k: v.double() if isinstance(v, Tensor) and v.is_floating_point() else v for k, v in arguments.items()
+    }
+    positive: dict[str, Any] = {
+        k: v.abs() if k in ("x", "weight", "bias", "initial_states") else v for k, v in wide.items()
+    }
+    size = reference.causal_conv1d(**positive | {"activation": None})
+    info = torch.finfo(DTYPES[case.dtype])
+    unit = (info.eps + torch.finfo(torch.float64).eps) / 2
+    error = (case.width + 1) * (unit * size + info.tiny)
+    if case.activation:
+        error = STEEPEST_SILU * error + (2 * ELEMENTARY_ULPS + 4) * (unit * STEEPEST_SILU * size + info.tiny)
+    limit = Approximate(reference.causal_conv1d(**wide), error)
+    y = subject(**_moved(arguments, run.device), backend=case.backend)
+    return Score(limit.ratio(y), "error/bound")
+
+
+def _reversed_taps(weight: Tensor, **arguments: Any) -> Any:
+    return ops.causal_conv1d(weight=weight.flip(-1), **arguments)
+
+
+def _packing_ignored(x: Tensor, seq_idx: Tensor | None = None, **arguments: Any) -> Any:
+    return ops.causal_conv1d(x=x, **arguments)
+
+
+# --- one step of decoding --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """Sizes and options of `ops.selective_state_update`; nheads = 0 is Mamba-1's layout, without heads."""
+
+    batch: int
+    groups: int
+    nheads: int
+    headdim: int
+    d_state: int
+    options: list[str]
+    dtype: str
+    backend: str
+    seed: int
+
+    def arguments(self) -> dict[str, Any]:
+        """The call."""
+        n = Numbers(self.seed, self.dtype)
+        heads = (self.nheads,) if self.nheads else ()
+        groups = (self.groups,) if self.nheads else ()
+        channels = (*heads, self.headdim)
+        optional = {"D": n.normal(*channels), "z": n.normal(self.batch, *channels), "dt_bias": n.normal(*channels)}
+        return {
+            "state": n.normal(self.batch, *channels, self.d_state),
+            "x": n.normal(self.batch, *channels),
+            "dt": n.normal(self.batch, *channels),
+            "A": -n.normal(*channels, self.d_state).abs(),
+            "B": n.normal(self.batch, *groups, self.d_state),
+            "C": n.normal(self.batch, *groups, self.d_state),
+            "dt_softplus": True,
+        } | {name: value for name, value in optional.items() if name in self.options}
+
+
+@st.composite
+def step_options(draw: st.DrawFn, _: Operation, run: Run) -> StepOptions:
+    """Both layouts."""
+    groups = draw(st.integers(1, 3))
+    return StepOptions(
+        batch=draw(st.integers(1, 3)),
+        groups=groups,
+        nheads=groups * draw(st.integers(0, 3)),
+        headdim=draw(st.integers(1, 9)),
+        d_state=draw(st.integers(1, 9)),
+        options=draw(_options(("D", "z", "dt_bias"))),
+        dtype=draw(st.sampled_from(run.dtypes)),
+        backend=draw(st.sampled_from(BACKENDS)),
+        seed=draw(st.integers(0, 2**16)),
+    )
+
+
+def step_score(subject: Operation, case: StepOptions, run: Run) -> Score:
+    """y and the new state over the running-error bounds of a scan of length 1 that starts from the old state."""
+    arguments = case.arguments()
+    bound = selective_scan_bound(**_as_scan(arguments))
+    moved = _moved(arguments, run.device)
+    y = subject(**moved, backend=case.backend)
+    y, state = y.flatten(1)[..., None], moved["state"].flatten(1, -2)
+    return Score(max(bound.ratio(y), bound.last_state.ratio(state)), "error/bound")
+
+
+def _as_scan(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The same step as arguments of `ops.selective_scan`, its channels those of all heads."""
+    flat = {name: arguments[name].flatten(1)[..., None] for name in ("x", "dt", "z") if name in arguments}
+    groups = {name: m if m.ndim == 3 else m[:, None] for name, m in arguments.items() if name in "BC"}
+    plain = {name: arguments[name].flatten() for name in ("D", "dt_bias") if name in arguments}
+    return {
+        "u": flat["x"],
+        "delta": flat["dt"],
+        "A": arguments["A"].flatten(0, -2),
+        **{name: m[..., None] for name, m in groups.items()},
+        "D": plain.get("D"),
+        "z": flat.get("z"),
+        "delta_bias": plain.get("dt_bias"),
+        "delta_softplus": True,
+        "initial_state": arguments["state"].flatten(1, -2).clone(),
+    }
+
+
+def _state_kept(state: Tensor, **arguments: Any) -> Any:
+    return ops.selective_state_update(state.clone(), **arguments)
+
+
+def _relu_step(dt: Tensor, dt_softplus: bool, dt_bias: Tensor | None = None, **arguments: Any) -> Any:
+    step = functional.relu(dt if dt_bias is None else dt + dt_bias)
+    return ops.selective_state_update(dt=step, **arguments)
+
+
+FACTS: dict[str, str | int] = {"backends": "compiled, reference", "dtypes": "float32, float64"}
+CHECKS: tuple[Check, ...] = (
+    Property(
+        claim="foundations.unrolled",
+        name="every-option-of-the-scan",
+        subject=ops.selective_scan,
+        mutants={
+            "packing ignored": _without("seq_idx"),
+            "state not handed on": _without("initial_state"),
+            "gate ignored": _without("z"),
+            "channels of the wrong group": _wrong_group,
+        },
+        cases=scan_options,
+        score=scan_score,
+        case_type=ScanOptions,
+        examples=20,
+        facts=FACTS,
+    ),
+    Property(
+        claim="foundations.unrolled",
+        name="every-option-of-the-convolution",
+        subject=ops.causal_conv1d,
+        mutants={"taps reversed": _reversed_taps, "packing ignored": _packing_ignored},
+        cases=conv_options,
+        score=conv_score,
+        case_type=ConvOptions,
+        examples=20,
+        facts=FACTS,
+    ),
+    Property(
+        claim="foundations.unrolled",
+        name="one-step-of-decoding",
+        subject=ops.selective_state_update,
+        mutants={"state not advanced": _state_kept, "softplus replaced by ReLU": _relu_step},
+        cases=step_options,
+        score=step_score,
+        case_type=StepOptions,
+        examples=20,
+        facts=FACTS,
+    ),
+    Property(
+        claim="foundations.ssd-duality",
+        name="every-option-of-the-kernel",
+        subject=any_ssd,
+        mutants={
+            "packing ignored": _ssd_without("seq_idx"),
+            "state not handed on": _ssd_without("initial_states"),
+            "groups reversed": _ssd_groups_reversed,
+        },
+        cases=ssd_options,
+        score=ssd_score,
+        case_type=SsdOptions,
+        examples=20,
+        facts=FACTS,
+    ),
+)
