@@ -215,3 +215,17 @@ def test_a_proof_is_as_good_as_its_worst_step_and_names_it():
         refuted = Proof(steps=steps).check()
         assert refuted.truth is Truth.FALSE
         assert "'wrong'" in refuted.reason
+
+
+def test_a_cited_relation_with_a_wrong_constant_fails_at_its_instance():
+    fact = Cited(name="AM-GM", statement="", source="AM-GM", states=sp.Ge(y**2 + 1, 2 * y), instances=({y: sp.S(2)},))
+    assert fact.decide().truth is Truth.TRUE
+    assert replace(fact, states=sp.Ge(y**2 + 1, 3 * y)).decide().truth is Truth.FALSE
+    assert not list(replace(fact, states=None).mutants())
+
+
+def test_every_cited_relation_has_an_instance():
+    proofs = [make() for c in claims().values() for make in (c.proof, c.disproof) if make is not None]
+    cited = [s for proof in proofs for s in proof.steps if isinstance(s, Cited) and s.states is not None]
+    assert cited
+    assert all(step.instances for step in cited)

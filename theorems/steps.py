@@ -420,13 +420,22 @@ class Specialise(Step):
 
 @dataclass(frozen=True, kw_only=True)
 class Cited(Step):
-    """A textbook fact by name: shown as cited, never as proved."""
+    """A textbook fact by name: shown as cited, never as proved.
+
+    The relation that it `states` for later steps is decided at `instances`, where it is nearly an equality: a constant
+    that is written down wrong does not pass.
+    """
 
     statement: str
     source: str
     states: sp.Basic | None = None
+    instances: tuple[Mapping[sp.Symbol, Any], ...] = ()
     kind = "cited"
-    needs_mutant = False
+
+    @property
+    def needs_mutant(self) -> bool:  # type: ignore[override]
+        """Words alone cannot fail."""
+        return self.states is not None
 
     @property
     def relation(self) -> sp.Basic | None:
@@ -434,8 +443,19 @@ class Cited(Step):
         return self.states
 
     def decide(self) -> Verdict:
-        """Nothing is decided here."""
+        """Only the instances are decided here."""
+        for point in self.instances:
+            verdict = _decide_relation(_substitute(self.states, point), ())
+            if verdict.truth is not Truth.TRUE:
+                return replace(verdict, detail=f"the cited relation at {point}: {verdict.detail}")
         return Verdict(Truth.TRUE, f"cited: {self.source}")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The relation an eighth sharper."""
+        if isinstance(self.states, Relational) and self.states.rhs != 0:
+            sharper = sp.Rational(7, 8) if isinstance(self.states, sp.Le | sp.Lt) else sp.Rational(9, 8)
+            states = self.states.func(self.states.lhs, sharper * self.states.rhs)
+            yield "an eighth sharper", replace(self, states=states)
 
 
 def _flip_one_sign(e: sp.Expr) -> sp.Expr | None:

@@ -148,6 +148,16 @@ def bilinear() -> Proof:
                 statement="f(0) = f′(0) = 0 and f″ ≥ 0 on x ≥ 0 give f ≥ 0",
                 source="Taylor's formula",
                 states=sp.Ge(x**3 / 12 - scaled, 0),
+                instances=(near := {x: sp.Rational(1, 8)},),
+                also_wrong=(
+                    Cited(
+                        name="x³/13",
+                        statement="",
+                        source="Taylor's formula",
+                        states=sp.Ge(x**3 / 13 - scaled, 0),
+                        instances=(near,),
+                    ),
+                ),
             ),
             Bound(
                 name="0 ≤ e^{−x} − (1 − x/2)/(1 + x/2) ≤ x³/12",

@@ -231,6 +231,7 @@ BESSEL = Cited(
     statement="F = ‖M(ρ − e)‖_F² ≤ ½‖ρ − e‖² = ½E",
     source="Bessel's inequality",
     states=sp.Le(frobenius, error / 2),
+    instances=({frobenius: sp.Rational(15, 256), error: sp.Rational(1, 8)},),  # f = 1 on [7/16, 9/16]
 )
 ECKART_YOUNG = Cited(
     name="Eckart–Young",
@@ -238,6 +239,7 @@ ECKART_YOUNG = Cited(
     statement="F ≥ Σ_{k>N} 1/((2k − 1)π)² = T/π²",
     source="Eckart–Young theorem (Frobenius norm)",
     states=sp.Ge(frobenius, tail / sp.pi**2),
+    instances=({frobenius: sp.Rational(1, 8), tail: sp.pi**2 / 8},),  # N = 0: M(ρ) itself
 )
 TAIL = Cited(
     name="monotone limit",
@@ -245,6 +247,7 @@ TAIL = Cited(
     statement="T ≥ 1/(2(2N + 1))",
     source="limits preserve inequalities",
     states=sp.Ge(tail, 1 / (2 * (2 * N + 1))),
+    instances=({N: 10, tail: sp.pi**2 / 8 - sum(sp.Rational(1, (2 * i - 1) ** 2) for i in range(1, 11))},),
 )
 GAP = sp.Ge(error, 1 / (sp.pi**2 * (2 * N + 1)))
 

@@ -73,6 +73,8 @@ def _monotone() -> Proof:
 def _converges() -> Proof:
     inverse = sp.Ge(1 / size**2, 1 / start**2 + 2 * m * SLOWEST * t)
     faster = sp.Ge(2 * m * gain / size**2, 2 * m * step)
+    unit = dict.fromkeys((m, start, slope, t), sp.S.One)
+    steady = unit | {size: (1 + 2 * SLOWEST.subs(unit)) ** -sp.S.Half}  # Δ_l constant, no older token
     return Proof(
         steps=(
             scalar_flow(-2),
@@ -92,7 +94,7 @@ def _converges() -> Proof:
             ),
             softplus_increases(),
             _least_step(),
-            cited_comparison("integrate from 0 to t", inverse, "x^{−2} has at least this derivative"),
+            cited_comparison("integrate from 0 to t", inverse, steady, "x^{−2} has at least this derivative"),
             Bound(name="|x_l| falls at least as t^{−1/2}", claim=CONVERGES, given=(inverse,)),
         )
     )

@@ -330,9 +330,16 @@ def _blows_up() -> Proof:
             *_life(),
             *_leading_constant(),
             cited_comparison(
-                "time is at most the clock's range", whole, "T_l = G(∞) for the token l with S_Δx_l(0) ≥ 0"
+                "time is at most the clock's range",
+                whole,
+                {LIFE: sp.S.One, CLOCK: sp.S.One},  # one token alone
+                "T_l = G(∞) for the token l with S_Δx_l(0) ≥ 0",
             ),
-            cited_comparison("the clock's range", sp.Le(CLOCK, 1 / (2 * mu * LN2 * start**2))),
+            cited_comparison(
+                "the clock's range",
+                sp.Le(CLOCK, 1 / (2 * mu * LN2 * start**2)),
+                {mu: sp.S.One, start: sp.S.One, CLOCK: 1 / (2 * LN2)},  # S_Δ = 0
+            ),
             Bound(
                 name="the solution ends before 1/(2μ ln 2·x_l(0)²)",
                 claim=BLOWS_UP,

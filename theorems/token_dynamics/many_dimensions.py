@@ -167,7 +167,11 @@ def _symmetric() -> Proof:
             own_term(),
             _inverse_flow(),
             softplus_increases(),
-            cited_comparison("integrate −1/q_l for S ≺ 0", sp.Ge(1 / q, 1 / q0 + 2 * delta * t)),
+            cited_comparison(
+                "integrate −1/q_l for S ≺ 0",
+                sp.Ge(1 / q, 1 / q0 + 2 * delta * t),
+                {q0: sp.S.One, delta: sp.S.One, t: sp.S.One, q: sp.Rational(1, 3)},
+            ),
             *_negative_definite(),
             Cited(name="continuation", statement="a bounded solution exists for all time", source=CONTINUATION),
             _unbounded(),

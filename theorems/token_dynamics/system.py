@@ -6,6 +6,8 @@ dimension μ = S_C S_B. The paper's text was not at hand: the system is a restat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sympy as sp
 
 from theorems.proof import Bound, Cited, Identity, Induction
@@ -118,6 +120,13 @@ def scalar_flow(power: int) -> Identity:
     )
 
 
-def cited_comparison(name: str, states: sp.Basic, because: str = "") -> Cited:
-    """A bound on a derivative, integrated from 0 to t."""
-    return Cited(name=name, statement=str(states), source=COMPARISON, states=states, because=because)
+def cited_comparison(name: str, states: sp.Basic, instance: Mapping[sp.Symbol, sp.Expr], because: str = "") -> Cited:
+    """A bound on a derivative, integrated from 0 to t; an instance where the bound is the derivative itself."""
+    return Cited(
+        name=name,
+        statement=str(states),
+        source=COMPARISON,
+        states=states,
+        instances=(instance,),
+        because=because,
+    )
