@@ -79,7 +79,7 @@ def test_both_checkers_accept_every_frozen_certificate(entry):
 
 def test_the_stand_alone_checker_lists_exactly_the_arguments_of_the_code():
     known = {
-        digest_of(catalogue.subject(c, t).argument.prose())[:24] for c, ts in catalogue.subjects().items() for t in ts
+        digest_of(catalogue.subject(c, t).argument.prose())[:22] for c, ts in catalogue.subjects().items() for t in ts
     }
     assert sorted(known) == alone.ARGUMENTS.split()
 
@@ -149,8 +149,8 @@ def leaves(value, path=()):
 @given(st.data())
 def test_a_word_or_a_number_changed_anywhere_is_refused_even_with_a_right_hash(data):
     certificate = json.loads(frozen_text(data.draw(st.sampled_from(KINDS))))
-    free = {"hash", "enclosures"}  # an enclosure may be stated wider than it is
-    *path, last = data.draw(st.sampled_from([p for p in leaves(certificate) if p[0] not in free]))
+    free = {"hash", "enclosures", "ulps"}  # an enclosure may be stated wider than it is; integers need no ulps
+    *path, last = data.draw(st.sampled_from([p for p in leaves(certificate) if not free & {p[0], p[-1]}]))
     part = certificate
     for key in path:
         part = part[key]

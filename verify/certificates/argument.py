@@ -219,7 +219,12 @@ def hull(x: Expression, y: Expression) -> Expression:
 
 def magnitude(x: Expression) -> Expression:
     """|x|."""
-    return add(["relu", x], ["relu", sub(0, x)])
+    return ["abs", x]
+
+
+def relu(x: Expression) -> Expression:
+    """max(x, 0)."""
+    return div(add(x, magnitude(x)), 2)
 
 
 def entry(name: str, i: Expression) -> Expression:

@@ -22,6 +22,10 @@ FIELDS = {"dtype", "sizes", "weights", "sha256", "enclosures", "hash"}
 LIMITS = {"ulps": ELEMENTARY_ULPS}  # what the elementary functions of every backend are good for
 
 
+class NotLaidOut(ValueError):
+    """The weights that ship are not those that the argument is about."""
+
+
 @dataclass(frozen=True)
 class Subject:
     """What can be certified: an argument, the sizes that it takes, and the tensors that ship at those sizes.
@@ -81,10 +85,7 @@ class _Part:
         """The numbers at some places."""
         if not isinstance(self.tensor, Sparse):
             return self.tensor.reshape(-1)[self.start + places].astype(float)
-        index = np.searchsorted(self.tensor.places, self.start + places)
-        index = np.minimum(index, len(self.tensor.places) - 1)
-        hit = self.tensor.places[index] == self.start + places
-        return np.where(hit, self.tensor.numbers[index], self.tensor.fill)
+        return self.tensor.at(self.start + places)
 
     def usual(self, covered: list[np.ndarray]) -> float | None:
         """The number at the first place that no entry covers."""
@@ -101,21 +102,32 @@ def _read_part(found: dict[str, Any], what: tuple[Expression, Any], sizes: Names
         number = entries.number
         if isinstance(number, str) and number not in sizes and len(at):
             found.setdefault(number, float(part.at(at[:1])[0]))
-        if isinstance(number, list) and number[0] == "at" and number[1] not in sizes:
-            _, of, index = number
-            _, first = np.unique(exact(index, indices(entries, sizes)), return_index=True)
-            found.setdefault(str(of), part.at(at[first]).tolist())
+        if isinstance(number, list):
+            _read_multiple(found, number, {**sizes, **indices(entries, sizes)}, at, part)
     if isinstance(fill, str) and (usual := part.usual(covered)) is not None:
         found.setdefault(fill, usual)
 
 
+def _read_multiple(found: dict[str, Any], number: list, names: Names, at: np.ndarray, part: _Part) -> None:
+    """A list's entries, or the weight that an entry is an integer multiple of."""
+    operation, name, index = number
+    if isinstance(name, str) and name not in names and operation == "at":
+        _, first = np.unique(exact(index, names), return_index=True)
+        found.setdefault(name, part.at(at[first]).tolist())
+    if isinstance(name, str) and name not in names and operation == "mul":
+        factors = np.broadcast_to(exact(index, names), at.shape)
+        first = np.flatnonzero(factors)[:1]
+        if len(first):
+            found.setdefault(name, float(part.at(at[first])[0] / factors[first][0]))
+
+
 def laid(argument: Argument, sizes: Names, dtype: str, tensors: Tensors, weights: Names) -> dict[str, str]:
-    """The digests of the tensors. Raises ValueError unless every tensor is exactly its layout."""
+    """The digests of the tensors. Raises NotLaidOut unless every tensor is exactly its layout."""
     digests = {}
     for name, layout in argument.tensors.items():
         parts, shape = laid_out(layout, {**sizes, **weights}), tuple(exact(axis, sizes) for axis in layout.shape)
         if shape != tensors[name].shape or not same(parts, tensors[name], dtype):
-            raise ValueError(f"{name} is not laid out as the argument says: change one of them.")
+            raise NotLaidOut(f"{name} is not laid out as the argument says: change one of them.")
         digests[name] = digest(parts)
     return digests
 

@@ -103,7 +103,7 @@ OPERATIONS: dict[str, Any] = {
     "exp": lambda x: Interval(x.low.exp(), x.high.exp()),
     "log": _log,
     "pow": lambda x, y: OPERATIONS["exp"](OPERATIONS["mul"](_log(x), y)),
-    "relu": lambda x: Interval(x.low.max(arb(0)), x.high.max(arb(0))),
+    "abs": lambda x: Interval(x.low.max(-x.high).max(arb(0)), x.high.max(-x.low)),
     "hull": lambda x, y: Interval(x.low.min(y.low), x.high.max(y.high)),
 }
 
@@ -123,8 +123,10 @@ class Evaluation:
         if isinstance(expression, int):
             return Interval.of(expression)
         name, *arguments = expression
-        if name == "over":
-            return self._over(*arguments)
+        if name in ("over", "sum"):
+            return self._over(*arguments, added=name == "sum")
+        if name == "bit":
+            return Interval.of(self.size(arguments[0]) >> self.size(arguments[1]) & 1)
         if name == "at":
             return self.lists[arguments[0]][self.size(arguments[1])]
         x = [self.value(argument) for argument in arguments]
@@ -138,13 +140,15 @@ class Evaluation:
             return self._widened(x[1], 2 * unit * x[0].low)
         return OPERATIONS[name](*x)
 
-    def _over(self, index: str, count: Expression, body: Expression) -> Interval:
+    def _over(self, index: str, count: Expression, body: Expression, *, added: bool) -> Interval:
         found = []
         for i in range(self.size(count)):
             self.known[index] = Interval.of(i)
             found.append(self.value(body))
         if not found:
             raise Undecided("a step runs over an empty list")
+        if added:
+            return Interval(sum((x.low for x in found), arb(0)), sum((x.high for x in found), arb(0)))
         return Interval(_extremes(x.low for x in found).low, _extremes(x.high for x in found).high)
 
     def _is_float(self, value: Fraction) -> bool:

@@ -25,6 +25,7 @@ from verify.certificates.argument import (
     exp,
     mul,
     product,
+    relu,
     rounded,
     silu,
     snap,
@@ -167,7 +168,7 @@ def _relu_codes() -> tuple[Step, ...]:
     return (
         Step("silent", "bias", "a channel that sees none of its tokens, before ReLU"),
         Step("leak", total(channel("tap_previous", "value_weight"), "bias"), "a value's channel late, before ReLU"),
-        *(Step(code, ["relu", total(x, "bias")], "ReLU(conv)") for code, x in convolutions.items()),
+        *(Step(code, relu(total(x, "bias")), "ReLU(conv)") for code, x in convolutions.items()),
         Step("kept", snap(exp(0)), "exp(Delta A) with A = 0"),
     )
 
@@ -258,12 +259,12 @@ def _argument(target: str) -> Argument:
 
 
 def _vocabulary(target: str, sizes: Mapping[str, int]) -> Vocabulary:
-    if target == "language_model":
+    if target.endswith("language_model"):
         return Vocabulary.zoology(sizes["vocab_size"])
     return Vocabulary.paper(sizes["num_kv_pairs"], sizes["vocab_size"] - sizes["num_kv_pairs"])
 
 
-def _sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
+def recall_sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
     """vocab_size, num_kv_pairs, input_seq_len, and what follows from them. Raises ValueError for impossible sizes."""
     names = ("vocab_size", "num_kv_pairs", "input_seq_len")
     missing = [name for name in names if name not in chosen]
@@ -277,7 +278,12 @@ def _sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
         raise ValueError(f"num_kv_pairs={num_kv_pairs} exceeds the {len(vocabulary.keys)} keys: enlarge vocab_size.")
     sizes = dict(zip(names, (vocab_size, num_kv_pairs, length), strict=True))
     sizes |= {"first_key": vocabulary.keys[0], "num_keys": len(vocabulary.keys), "num_values": len(vocabulary.values)}
-    return sizes if target == "paper" else sizes | {"dt_rank": ceil(vocab_size / 16)}
+    return sizes
+
+
+def _sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
+    sizes = recall_sizes(target, chosen)
+    return sizes if target == "paper" else sizes | {"dt_rank": ceil(sizes["vocab_size"] / 16)}
 
 
 @cache

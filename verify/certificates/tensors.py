@@ -23,10 +23,10 @@ Names = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Sparse:
-    """A tensor by the flat places, in order, where it differs from `fill`."""
+    """A tensor by the flat places, in order, where it differs from what fills it: (start, stop, number) in order."""
 
     shape: tuple[int, ...]
-    fill: float
+    fills: tuple[tuple[int, int, float], ...]
     places: np.ndarray
     numbers: np.ndarray
 
@@ -35,12 +35,29 @@ class Sparse:
         """How many entries it has."""
         return prod(self.shape)
 
+    @property
+    def fill(self) -> float:
+        """What fills it. Raises ValueError where there is more than one number."""
+        if len({number for *_, number in self.fills}) > 1:
+            raise ValueError("Parts of this tensor have fills of their own: look at one of them.")
+        return self.fills[0][2]
+
     def part(self, start: int, size: int, fill: float) -> "Sparse":
         """The entries start ... start + size − 1, against a fill. Raises ValueError for another than this one's."""
-        if fill != self.fill:
-            raise ValueError(f"A part is filled with {fill}, the sparse tensor with {self.fill}: use one of them.")
+        fills = {number for low, high, number in self.fills if low < start + size and start < high}
+        if size and fills != {fill}:
+            raise ValueError(f"A part is said to be filled with {fill}, but is with {sorted(fills)}: lay it out anew.")
         inside = slice(*np.searchsorted(self.places, [start, start + size]))
-        return Sparse((size,), fill, self.places[inside] - start, self.numbers[inside])
+        return Sparse((size,), ((0, size, fill),), self.places[inside] - start, self.numbers[inside])
+
+    def at(self, places: np.ndarray) -> np.ndarray:
+        """The numbers at some places."""
+        starts = np.array([low for low, *_ in self.fills])
+        usual = np.array([number for *_, number in self.fills])[np.searchsorted(starts, places, "right") - 1]
+        if not len(self.places):
+            return usual
+        index = np.minimum(np.searchsorted(self.places, places), len(self.places) - 1)
+        return np.where(self.places[index] == places, self.numbers[index], usual)
 
 
 Shipped = np.ndarray | Sparse
@@ -52,17 +69,36 @@ def shipped(weights: Mapping[str, ExactTensor], dtype: str) -> dict[str, Shipped
 
 
 def _rounded(weight: ExactTensor, dtype: str) -> Sparse:
-    """A tensor whose entries are single ones. Raises ValueError for blocks."""
-    if any(isinstance(i, range) for index in weight.entries for i in index):
-        raise ValueError("A large tensor is certified by its single entries: give it no blocks.")
+    """A tensor of single entries and of blocks of whole rows. Raises ValueError for other blocks."""
     palette = list(dict.fromkeys([weight.fill, *weight.entries.values()]))
     rounded = DTYPES[dtype].array(np.array(palette, dtype=object)).astype(float)
     number_of = dict(zip(palette, rounded.tolist(), strict=True))
-    places = np.ravel_multi_index(np.array(list(weight.entries)).T, weight.shape)
-    numbers = np.array([number_of[value] for value in weight.entries.values()])
-    order, fill = np.argsort(places), number_of[weight.fill]
-    kept = order[numbers[order] != fill]
-    return Sparse(weight.shape, fill, places[kept], numbers[kept])
+    blocks = {index: value for index, value in weight.entries.items() if any(isinstance(i, range) for i in index)}
+    single = {index: value for index, value in weight.entries.items() if index not in blocks}
+    fills = _fills(weight, {index: number_of[value] for index, value in blocks.items()}, number_of[weight.fill])
+    index = np.array(list(single), dtype=np.int64).reshape(-1, len(weight.shape))
+    places = np.asarray(np.ravel_multi_index(tuple(index.T), weight.shape))
+    numbers = np.array([number_of[value] for value in single.values()], dtype=float)
+    order = np.argsort(places)
+    empty = Sparse(weight.shape, fills, np.zeros(0, int), np.zeros(0))
+    kept = order[numbers[order] != empty.at(places[order])]
+    return Sparse(weight.shape, fills, places[kept], numbers[kept])
+
+
+def _fills(weight: ExactTensor, blocks: Mapping[Any, float], usual: float) -> tuple[tuple[int, int, float], ...]:
+    """What fills the rows, in order."""
+    rows = {}
+    for (first, *others), number in blocks.items():
+        whole = [range(n) for n in weight.shape[1:]] == others and isinstance(first, range) and first.step == 1
+        if not whole:
+            raise ValueError("A large tensor is certified by single entries and whole rows: give it no other blocks.")
+        rows[first.start, first.stop] = number
+    width, found, at = prod(weight.shape[1:]), [], 0
+    for (start, stop), number in sorted(rows.items()):
+        found += [(at * width, start * width, usual), (start * width, stop * width, number)]
+        at = stop
+    found.append((at * width, weight.shape[0] * width, usual))
+    return tuple(part for part in found if part[0] < part[1])
 
 
 def part_of(tensor: Shipped, start: int, size: int, fill: float) -> Sparse:
@@ -71,7 +107,7 @@ def part_of(tensor: Shipped, start: int, size: int, fill: float) -> Sparse:
         return tensor.part(start, size, fill)
     flat = tensor.reshape(-1)[start : start + size]
     places = np.flatnonzero(flat != fill)
-    return Sparse((size,), fill, places, flat[places].astype(float))
+    return Sparse((size,), ((0, size, fill),), places, flat[places].astype(float))
 
 
 # ------------------------------------------------------------------------------------------- layouts
@@ -124,7 +160,7 @@ def _part(size: int, fill: Expression, scattered: Sequence[Entries], names: Name
     if len(where) and not 0 <= where[0] <= where[-1] < size:
         raise ValueError("An entry lies outside of its tensor: the sizes do not belong together.")
     sums = np.bincount(which, np.concatenate(numbers), len(where)) + 0.0
-    return Sparse((size,), usual, where[sums != usual], sums[sums != usual])
+    return Sparse((size,), ((0, size, usual),), where[sums != usual], sums[sums != usual])
 
 
 def digest(parts: Sequence[Sparse]) -> str:
