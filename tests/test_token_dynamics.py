@@ -1,63 +1,114 @@
-"""Token dynamics: the system against its sum, the integrators against a closed form, refinements on a block."""
+"""Token dynamics: the system against its sum, bounded solutions against closed forms, refinements on a block."""
 
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions.token_dynamics.enclosures import ScalarTokens, enclose
+from constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
+from constructions.token_dynamics.enclosures import WIDEST, ScalarTokens, enclose
 from constructions.token_dynamics.integrate import integrate, time_left
+from constructions.token_dynamics.linearised import jacobian, jacobian_terms
+from constructions.token_dynamics.quadrature import life, time_between
 from constructions.token_dynamics.refinements import Reordered, exclude_convergent, positive_form, softsort
 from constructions.token_dynamics.system import TokenSystem, quadratic_forms
+from kernels.fields import BALL
+
+
+def drawn(width, tokens, seed):
+    """A random system of one and its tokens."""
+    rng = np.random.default_rng(seed)
+    S_B, S_C = rng.normal(size=(2, width, width))
+    system = TokenSystem(S_B, S_C, rng.normal(size=width), np.array(rng.uniform(0, 2)))
+    return system, rng.normal(size=(tokens, width))
 
 
 def written_out(system, x):
-    """The double sum, one term at a time."""
-    steps = np.logaddexp(0, x @ system.S_delta)
-    velocity = np.zeros_like(x)
+    """The double sum in balls, one term at a time."""
+    x, form, weight, (decay,) = map(BALL.array, (x, system.S_C.T, system.S_delta, system.decay[None]))
+    form = form @ BALL.array(system.S_B)
+    steps, velocity = BALL.softplus(x @ weight), np.zeros_like(x)
     for l in range(len(x)):
         for j in range(l + 1):
-            decay = np.exp(-system.decay * steps[j + 1 : l + 1].sum())
-            velocity[l] += (x[l] @ system.form @ x[j]) * steps[j] * decay * x[j]
+            kept = (-decay * sum(steps[j + 1 : l + 1], arb(0))).exp()
+            velocity[l] = velocity[l] + (x[l] @ form @ x[j]) * steps[j] * kept * x[j]
     return velocity
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
 def test_velocity_equals_the_double_sum(width, tokens, seed):
-    rng = np.random.default_rng(seed)
-    S_B, S_C = rng.normal(size=(2, width, width))
-    system = TokenSystem(S_B, S_C, rng.normal(size=width), np.array(rng.uniform(0, 2)))
-    x = rng.normal(size=(tokens, width))
-    np.testing.assert_allclose(system.velocity(x), written_out(system, x), rtol=1e-12, atol=1e-12)
+    system, x = drawn(width, tokens, seed)
+    pairs = zip(system.velocity(BALL.array(x), BALL).ravel(), written_out(system, x).ravel(), strict=True)
+    assert all(ours.overlaps(theirs) for ours, theirs in pairs)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**31))
+def test_the_derivative_s_terms_bound_how_velocities_differ(width, tokens, seed):
+    system, x = drawn(width, tokens, seed)
+    apart = np.random.default_rng(seed).uniform(-1, 1, x.shape) * 2.0**-12
+    there, here = (system.velocity(BALL.array(y), BALL) for y in (x + apart, x))
+    moved = there - here - np.einsum("ldie,ie->ld", jacobian(system, x), apart)
+    size = np.abs(x) + np.abs(apart)
+    reach = np.abs(system.S_delta).sum() * 2.0**-12
+    theta = 3 * np.max(np.abs(apart) / np.abs(x)) + (2 + float(system.decay) * tokens) * reach
+    allowed = np.expm1(theta) * np.einsum("ldie,ie->ld", jacobian_terms(system, x, size), np.abs(apart))
+    assert all(bool(abs(m) <= float(a)) for m, a in zip(moved.ravel(), allowed.ravel(), strict=True))
 
 
 @pytest.mark.parametrize("mu", [-1.0, 0.5])
-def test_one_token_with_constant_step_follows_its_closed_form(mu):
-    system = TokenSystem.scalar(*(np.array([v]) for v in (mu, 0.0, 1.0)))
-    path = integrate(system, np.array([[[0.8]]]), np.arange(1.0, 20.0))
-    with np.errstate(invalid="ignore"):
-        exact = (0.8**-2 - 2 * mu * np.log(2) * path.time[:, 0]) ** -0.5
-    before_the_end = path.norms[:, 0, 0] < 1e3  # closer to a singularity the closed form itself loses its digits
-    np.testing.assert_allclose(path.norms[before_the_end, 0, 0], exact[before_the_end], rtol=1e-4)
-    ends = 1 / (2 * mu * np.log(2) * 0.64)
+def test_one_token_with_constant_step_is_within_its_bound_of_the_closed_form(mu):
+    system, start = TokenSystem.scalar(*(np.array([v]) for v in (mu, 0.0, 1.0))), np.array([[[0.8]]])
+    ends = 1 / (2 * arb(mu) * arb(2).log() * arb(0.8) ** 2)
+    clock = Clock(np.array([float(abs(ends))]), ends=mu > 0)
+    path = follow(system, start, clock, np.linspace(0.5, 9, 18))
+    for time, token, error in zip(path.time[:, 0], path.tokens[:, 0, 0, 0], path.error[:, 0, 0, 0], strict=True):
+        moment = arb(time, 2 * TIME_ROUNDING * time)
+        closed = (arb(0.8) ** -2 - 2 * arb(mu) * arb(2).log() * moment).rsqrt()
+        assert bool(abs(arb(token) - closed).lower() <= error)
+        assert error < abs(token) / 1000
     if mu > 0:
-        assert (
-            path.time[-1, 0]
-            <= ends * (1 + 1e-9)
-            <= (path.time[-1] + time_left(system, path.tokens[-1]))[0] * (1 + 1e-8)
-        )
+        left = time_left(system, path.sizes[0][-1], np.array([[True]]))
+        assert path.time[-1, 0] < ends < path.time[-1, 0] + left[0]
+
+
+def test_a_bounded_solution_is_checked_by_its_quadrature():
+    system = TokenSystem.scalar(*(np.array([v]) for v in (1.0, 0.7, 0.0)))
+    path = follow(system, np.array([[[0.5]]]), Clock(np.array([1.0])), np.array([0.25]))
+    (low,), (high,) = (size[-1, 0] for size in path.sizes)
+    assert time_between(1.0, 0.7, 0.5, float(low)) < path.time[-1, 0] < time_between(1.0, 0.7, 0.5, float(high))
+    assert life(1.0, 0.7, 0.5) > time_between(1.0, 0.7, 0.5, 5.0)
+
+
+def test_a_solution_that_ends_is_followed_no_further():
+    system = TokenSystem.scalar(*(np.array([v]) for v in (1.0, 0.0, 0.0)))
+    path = follow(system, np.array([[[1.0]]]), Clock(np.array([1.0])), np.array([0.25, 2.0]))
+    assert np.isfinite(path.error[0]).all()
+    assert np.isinf(path.error[1]).all()
+    assert np.isnan(path.tokens[1]).all()
+
+
+def test_the_quick_integrator_finds_the_end():
+    system, start = TokenSystem.scalar(*(np.array([v]) for v in (1.0, 0.0, 0.0))), np.array([[[1.0]]])
+    path = integrate(system, start, np.array([4.0]))
+    assert (
+        path.time[0, 0]
+        < 1 / (2 * np.log(2))
+        < path.time[0, 0] + time_left(system, path.norms[0] / 2, start[..., 0] > 0)
+    )
 
 
 def test_enclosure_holds_the_closed_form():
-    system = ScalarTokens(Fraction(-1), Fraction(0), Fraction(1))
-    end = enclose(system, (Fraction(3, 4),), Fraction(2), Fraction(1, 16))
-    closed = 1 / (Fraction(16, 9).numerator / end.time.__class__(9) + 2 * end.time.__class__(2).log() * end.time).sqrt()
+    system, steps = ScalarTokens(Fraction(-1), Fraction(0), Fraction(1)), 32
+    end = enclose(system, (Fraction(3, 4),), Fraction(2), Fraction(2, steps))
+    closed = (arb(16) / 9 + 2 * arb(2).log() * end.time).rsqrt()
     assert closed.overlaps(end.tokens[0])
-    assert end.tokens[0].rad() < 1e-9
+    assert end.tokens[0].rad() < steps * 2 * WIDEST  # a remainder a step, which the flow only shrinks
 
 
 def test_positive_form_refuses_a_weight_that_is_not_positive():
@@ -88,11 +139,13 @@ def test_excluding_convergence_says_when_the_projection_is_too_small():
 
 def test_softsort_becomes_the_permutation_and_reordering_puts_tokens_back():
     scores = torch.tensor([0.3, -1.0, 2.0], dtype=torch.float64)
-    assert torch.allclose(softsort(scores, 1e-3), torch.eye(3, dtype=torch.float64)[[1, 0, 2]])
+    never = 1 / 800  # of the least gap: e^{−800} is below the least float64
+    assert torch.equal(softsort(scores, 1.3 * never), torch.eye(3, dtype=torch.float64)[[1, 0, 2]])
     x = torch.randn(2, 5, 3, dtype=torch.float64)
     score = torch.nn.Linear(3, 1).double()
-    layer = Reordered(torch.nn.Identity(), torch.nn.Sequential(score, torch.nn.Flatten(-2)), tau=1e-6)
-    assert torch.allclose(layer(x), x, atol=1e-9)
+    score = torch.nn.Sequential(score, torch.nn.Flatten(-2))
+    gap = float(score(x).detach().sort().values.diff().min())
+    assert torch.equal(Reordered(torch.nn.Identity(), score, tau=gap * never)(x), x)
 
 
 def test_pictures_are_figures():

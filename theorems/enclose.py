@@ -137,6 +137,9 @@ def _walk(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
         return kind(arb.pi())
     if e is sp.E:
         return kind(arb(1).exp())
+    done = e.doit()
+    if done != e:  # an operation that is only written down, or a name for an expression
+        return _walk(done, env, kind)
     raise NotEnclosed(f"no enclosure for {e.func.__name__} in {e}")
 
 

@@ -1,7 +1,7 @@
-"""An integrator of the token system for every case: scipy's DOP853 in a clock of each solution's own.
+"""A quick integrator of the token system for pictures and for guesses of where a solution ends: scipy's DOP853.
 
-dt/ds = (1 + t)/(1 + (1 + t)·rate), rate = Σ_l |x_l'|/|x_l|: slow solutions advance in ln t, far beyond t = 10^8, those
-that blow up in ln|x|, as near to the end as wanted. A second run at a looser tolerance estimates the error.
+Each solution has its own clock, dt/ds = (1 + t)/(1 + (1 + t)·rate), rate = Σ_l |x_l'|/|x_l|: slow ones advance in ln t,
+far beyond t = 10^8, those that blow up in ln|x|. Its error is not bounded here: `bounded` does that.
 """
 
 from __future__ import annotations
@@ -13,23 +13,16 @@ from scipy.integrate import DOP853, solve_ivp
 
 from constructions.token_dynamics.system import TokenSystem
 
-TIGHT, LOOSE = 1e-11, 1e-8
-FLOOR = 1e-2  # absolute part of the tolerance, relative to rtol and the smallest coordinate that matters
+RTOL, ATOL = 1e-10, 1e-18
 MAX_EVALUATIONS = 4_000
 
 
 @dataclass(frozen=True)
 class Trajectory:
-    """Solutions at the marks of their own clocks: `time` (marks, n), `tokens` (marks, n, L, D).
-
-    `error` (marks, n) is how far the runs at two tolerances lie apart, relative, in time and in every token;
-    `time_error` in time alone.
-    """
+    """Solutions at the marks of their own clocks: `time` (marks, n), `tokens` (marks, n, L, D)."""
 
     time: np.ndarray
     tokens: np.ndarray
-    error: np.ndarray
-    time_error: np.ndarray
 
     @property
     def norms(self) -> np.ndarray:
@@ -37,22 +30,11 @@ class Trajectory:
         return np.linalg.norm(self.tokens, axis=-1)
 
 
-def integrate(
-    system: TokenSystem, start: np.ndarray, marks: np.ndarray, tolerances: tuple[float, float] = (TIGHT, LOOSE)
-) -> Trajectory:
+def integrate(system: TokenSystem, start: np.ndarray, marks: np.ndarray) -> Trajectory:
     """Follow tokens from `start` (n, L, D), n solutions together, to the clock times `marks` (increasing, > 0).
 
     What the integrator cannot follow comes back as NaN.
     """
-    tight, loose = (_run(system, start, marks, rtol) for rtol in tolerances)
-    time, tokens = np.expm1(tight[0]), tight[1]
-    apart = np.linalg.norm(tokens - loose[1], axis=-1) / np.linalg.norm(tokens, axis=-1)
-    late = np.abs(time - np.expm1(loose[0])) / time
-    return Trajectory(time, tokens, np.maximum(apart.max(-1), late), late)
-
-
-def _run(system: TokenSystem, start: np.ndarray, marks: np.ndarray, rtol: float) -> tuple[np.ndarray, np.ndarray]:
-    """ln(1 + t), (marks, n), and tokens (marks, n, L, D)."""
     count, evaluations = start.shape[0], 0
 
     def flow(_: float, y: np.ndarray) -> np.ndarray:
@@ -66,24 +48,29 @@ def _run(system: TokenSystem, start: np.ndarray, marks: np.ndarray, rtol: float)
         return np.concatenate([1 / (1 + rate), (velocity / (1 + rate)[:, None, None]).ravel()])
 
     initial = np.concatenate([np.zeros(count), start.ravel()])
-    shape = (len(marks), *start.shape)
     try:
         with np.errstate(all="ignore"):
-            found = solve_ivp(
-                flow, (0.0, marks[-1]), initial, method=DOP853, t_eval=marks, rtol=rtol, atol=rtol * FLOOR * 1e-6
-            )
+            found = solve_ivp(flow, (0.0, marks[-1]), initial, method=DOP853, t_eval=marks, rtol=RTOL, atol=ATOL)
     except _GaveUp:
-        return np.full((len(marks), count), np.nan), np.full(shape, np.nan)
-    return found.y[:count].T, found.y[count:].T.reshape(shape)
+        return Trajectory(np.full((len(marks), count), np.nan), np.full((len(marks), *start.shape), np.nan))
+    return Trajectory(np.expm1(found.y[:count].T), found.y[count:].T.reshape(len(marks), *start.shape))
 
 
 class _GaveUp(ArithmeticError):
     """The right-hand side was evaluated too often, or left the floats."""
 
 
-def time_left(system: TokenSystem, tokens: np.ndarray) -> np.ndarray:
-    """At most how long solutions (n, L, 1) with mu > 0 go on: min over S_Δ x_l >= 0 of 1/(2 mu ln 2 x_l²)."""
-    mu = system.form[..., 0, 0]
-    growing = np.where(tokens[..., 0] * system.S_delta >= 0, np.abs(tokens[..., 0]), 0.0).max(-1)
+def ends_about(system: TokenSystem, start: np.ndarray, reach: float = 7.0) -> np.ndarray:
+    """Roughly when each solution ends, (n): when ln|x| has moved by `reach` a token; or, without an end, a time."""
+    return integrate(system, start, np.array([reach * start.shape[1]])).time[-1]
+
+
+def time_left(system: TokenSystem, sizes: np.ndarray, growing: np.ndarray) -> np.ndarray:
+    """At most how long solutions with mu > 0 go on, sizes |x_l| and `growing` = S_Δ x_l ≥ 0 both (n, L).
+
+    The least of 1/(2 mu ln 2 X²) and 1/(3 mu s X³), for softplus(sX) is at least ln 2 and at least sX.
+    """
+    mu, slope = system.form[..., 0, 0], np.abs(system.S_delta[..., 0])
+    largest = np.where(growing, sizes, 0.0).max(-1)
     with np.errstate(divide="ignore"):
-        return 1 / (2 * mu * np.log(2) * growing**2)
+        return np.minimum(1 / (2 * mu * np.log(2) * largest**2), 1 / (3 * mu * slope * largest**3))

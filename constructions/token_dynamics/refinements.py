@@ -62,7 +62,7 @@ def importance(delta: Float[Tensor, "*batch length channels"], weight: Float[Ten
     return delta @ weight
 
 
-def softsort(scores: Float[Tensor, "*batch length"], tau: float) -> Float[Tensor, "*batch length length"]:
+def softsort(scores: Float[Tensor, "*batch length"], tau: float | Tensor) -> Float[Tensor, "*batch length length"]:
     """Row i: softmax over j of −|score of rank i − score_j|/tau, ascending; a permutation as tau → 0."""
     ranked = scores.sort(dim=-1).values
     return torch.softmax(-(ranked[..., :, None] - scores[..., None, :]).abs() / tau, dim=-1)

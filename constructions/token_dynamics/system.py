@@ -7,6 +7,7 @@ one Δ a token and A = −a. Source: Vo et al. (ICLR 2025), restated from the ab
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
@@ -46,6 +47,12 @@ class TokenSystem:
     def with_form_negated(self) -> TokenSystem:
         """The same with the sign of S (in one dimension: of mu) flipped."""
         return replace(self, S_B=-self.S_B)
+
+    def only(self, which: np.ndarray) -> Self:
+        """Some systems of a batch with one leading dimension."""
+        return replace(
+            self, S_B=self.S_B[which], S_C=self.S_C[which], S_delta=self.S_delta[which], decay=self.decay[which]
+        )
 
     def steps(self, f: Field, x: np.ndarray) -> np.ndarray:
         """Δ_l = softplus(S_Δ · x_l): (..., L) for x (..., L, D)."""

@@ -31,6 +31,7 @@ from theorems.token_dynamics.system import (
     t,
     time,
 )
+from theorems.written import Named
 
 SLOWEST = softplus(-slope * start)
 """The least step that a token of size at most X_0 can have."""
@@ -38,6 +39,7 @@ SLOWEST = softplus(-slope * start)
 CONVERGES = sp.Le(size**2, 1 / (1 / start**2 + 2 * m * SLOWEST * t))
 K, r = sp.symbols("K r", positive=True)
 eps = sp.Symbol("epsilon", real=True)
+_late = sp.Symbol("t", positive=True)
 
 
 def _monotone() -> Proof:
@@ -183,7 +185,11 @@ def _closes() -> InductionOn:
             point=sp.S.Zero,
             value=sp.S.One,
         ),
-        step=Identity(name="l − 1 to l", lhs=(1 / K) / limit_of_y + r * 1, rhs=sp.S.One),
+        step=Identity(
+            name="l − 1 to l",
+            lhs=Named("(1/K)/(lim y_l/t) + r lim t M_{l-1}", (1 / K) / limit_of_y + r * 1),
+            rhs=sp.S.One,
+        ),
     )
 
 
@@ -195,6 +201,93 @@ def _quotient_limit() -> Limit:
         variable=eps,
         point=sp.S.Zero,
         value=1 / (K * (1 - r)),
+    )
+
+
+# ------------------------------------------------------------------------------------------ at a finite time
+
+
+def _first_at_a_finite_time() -> tuple[Bound, Bound, Identity, Cited, Identity]:
+    """|y_1/(2|μ| ln 2·t) − 1| ≤ E(t) = 1/(2|μ| ln 2·X_0²t) + (s/ln 2)·2/√(2|μ|δt), δ = softplus(−sX_0)."""
+    h, least = sp.Symbol("h", nonnegative=True), sp.Symbol("delta", positive=True)
+    path = 2 * sp.sqrt(_late) / sp.sqrt(2 * m * least)
+    drift = (1 / start**2 + 2 * m * slope * path) / (2 * m * LN2 * _late)
+    return (
+        Bound(
+            name="softplus(h) ≤ ln 2 + h",
+            claim=sp.Ge(LN2 + h, softplus(h)),
+            also_wrong=(Bound(name="≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))),),
+        ),
+        Bound(
+            name="softplus(−h) ≥ ln 2 − h",
+            because="so |Δ_1 − ln 2| ≤ s|x_1|",
+            claim=sp.Ge(softplus(-h), LN2 - h),
+            also_wrong=(Bound(name="≥ ln 2 − h/3", claim=sp.Ge(softplus(-h), LN2 - h / 3)),),
+        ),
+        Identity(
+            name="∫|x_1| ≤ 2√t/√(2|μ|δ)",
+            because="|x_1| ≤ 1/√(2|μ|δt) by dynamics.1d-converge",
+            lhs=sp.Derivative(path, _late),
+            rhs=1 / sp.sqrt(2 * m * least * _late),
+        ),
+        cited_comparison(
+            "integrate y_1′ = 2|μ|Δ_1", sp.Le(sp.Abs(_y - 1 / start**2 - 2 * m * LN2 * _late), 2 * m * slope * path)
+        ),
+        Identity(
+            name="so |y_1/(2|μ| ln 2·t) − 1| ≤ E(t)",
+            because="y_1(0) and the integral, over 2|μ| ln 2·t",
+            lhs=drift,
+            rhs=1 / (2 * m * LN2 * start**2 * _late) + slope / LN2 * 2 / sp.sqrt(2 * m * least * _late),
+        ),
+    )
+
+
+_y = sp.Symbol("y_1", positive=True)
+
+
+def _second_at_a_finite_time() -> tuple[Identity, Bound, Bound, Identity]:
+    """v = y_2/t, v* = 1/(K(1 − r)): |v − v*| is pulled down at rate 1 − r − e_p and pushed up by e_q + e_p v*."""
+    y, p, q = (sp.Function(n, positive=True)(time) for n in ("y", "p", "q"))
+    goal, far, pull, push, begun = sp.symbols("v w k c w_0", positive=True)
+    push_q, push_p = sp.symbols("e_q e_p", nonnegative=True)
+    off_q, off_p = sp.symbols("Q P", real=True)
+    near = (sp.Le(off_q, push_q), sp.Le(off_p, push_p))
+    claim = sp.Le(off_q + off_p * goal - (1 - r - off_p) * far, push_q + push_p * goal - (1 - r - push_p) * far)
+    decayed = sp.exp(-pull * _late) * begun + (1 - sp.exp(-pull * _late)) * push / pull
+    return (
+        Identity(
+            name="v = y_2/t moves by q − (1 − tp)v in ln t",
+            lhs=time * along(y / time, {y: q + p * y}),
+            rhs=q - (1 - time * p) * (y / time),
+        ),
+        Bound(
+            name="|v − v*|′ ≤ e_q + e_p v* − (1 − r − e_p)|v − v*|",
+            because="Q = q − 1/K, P = tp − r; v − v* = w > 0, and likewise below, where −Q ≤ e_q, −P ≤ e_p",
+            claim=claim,
+            given=near,
+            also_wrong=(Bound(name="without |P| ≤ e_p", claim=claim, given=near[:1]),),
+        ),
+        _drive_error(),
+        Identity(
+            name="so |v − v*| ≤ e^{−kτ}|v − v*|(0) + (1 − e^{−kτ})c/k over τ = ln(t/t_0)",
+            because="k = 1 − r − e_p, c = e_q + e_p v*; both errors only fall with t",
+            lhs=sp.Derivative(decayed, _late) + pull * decayed,
+            rhs=push,
+        ),
+    )
+
+
+def _drive_error() -> Bound:
+    """t·2|μ|e^{−aΔ_2}x_1²Δ_1 lies within r(A − 1) of r, A = (1 + α)e^β/(1 − E): as far below as above at most."""
+    alpha, beta, drift = sp.symbols("alpha beta E", nonnegative=True)
+    given = tuple(sp.Le(part, 1) for part in (alpha, beta, drift))
+    above, below = ((1 + k * alpha) * (1 + k * beta) * (1 + k * drift) for k in (1, -1))
+    return Bound(
+        name="e_p = r((1 + α)e^β/(1 − E) − 1), α = s|x_1|/ln 2, β = as|x_2|",
+        because="e^{±β} ≥ 1 ± β, 1/(1 ∓ E) ≥ 1 ± E: 1 − (1 − α)e^{−β}/(1 + E) ≤ (1 + α)e^β/(1 − E) − 1",
+        claim=sp.Ge(above - 1, 1 - below),
+        given=given,
+        also_wrong=(Bound(name="half as far", claim=sp.Ge((above - 1) / 2, 1 - below), given=given),),
     )
 
 
@@ -215,8 +308,8 @@ def _iterated_logarithms() -> tuple[Identity, Identity, Identity]:
         ),
         Identity(
             name="a = 0: l = 2, Λ_1 = ln t",
-            lhs=sp.diff(sp.log(t), t),
-            rhs=1 / t,
+            lhs=sp.Derivative(sp.log(_late), _late),
+            rhs=1 / _late,
         ),
     )
 
@@ -237,6 +330,8 @@ def _rates() -> Proof:
             ),
             _closes(),
             *_iterated_logarithms(),
+            *_first_at_a_finite_time(),
+            *_second_at_a_finite_time(),
             Limit(
                 name="x_l² t → K(1 − r)",
                 because="x_l² t = t/y_l",
@@ -278,7 +373,9 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="μ < 0: the leading constants, and iterated logarithms without decay",
         statement=r"x_1\sim\sqrt{K/t},\quad x_l\sim\sqrt{K(1-2^{-a})/t}\ (l\ge2,\ a>0),\quad "
-        r"x_l\sim\sqrt{K/(t\,\ln t\,\ln\ln t\cdots)}\ (a=0,\ l-1\text{ logarithms}),\quad K=\tfrac1{2|\mu|\ln2}",
+        r"x_l\sim\sqrt{K/(t\,\ln t\,\ln\ln t\cdots)}\ (a=0,\ l-1\text{ logarithms}),\quad K=\tfrac1{2|\mu|\ln2};\quad "
+        r"\Bigl|\frac{x_1^{-2}}{2|\mu|\ln2\,t}-1\Bigr|\le\frac1{2|\mu|\ln2\,x_1(0)^2t}+\frac{2|S_\Delta|/\ln2}"
+        r"{\sqrt{2|\mu|\,\mathrm{softplus}(-|S_\Delta x_1(0)|)\,t}}",
         hypotheses=(r"\mu<0", NONZERO, r"a\ge0"),
         depends_on=("dynamics.1d-monotone", "dynamics.1d-converge"),
         proof=_rates,

@@ -1,256 +1,35 @@
-"""Token dynamics in one dimension, μ > 0: logarithmic growth, finite-time blow-up, and what mixed signs do.
-
-u_l = |S_Δ||x_l|, κ = μ/S_Δ², S_l = (ln u_l)′; where S_Δ x_l < 0 the step is softplus(−u_l).
-"""
+"""Token dynamics in one dimension, μ > 0: finite-time blow-up, and what mixed signs do."""
 
 from __future__ import annotations
 
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proof import Bound, Cited, Enclosed, Identity, Limit, Proof
+from theorems.proof import Bound, Enclosed, Identity, Proof
+from theorems.token_dynamics.slow import CONTINUE, never_explodes
 from theorems.token_dynamics.system import (
-    CONTINUATION,
-    LHOPITAL,
     LN2,
     NONZERO,
     PAPER,
     a,
-    along,
     cited_comparison,
     gain,
-    kappa,
-    loss,
     own_share,
     size,
     slope,
     softplus,
-    softplus_below_exponential,
     softplus_increases,
     start,
     step,
-    time,
 )
 
-u, first, eps = sp.symbols("u u_1 epsilon", positive=True)
 mu = sp.Symbol("mu", positive=True)
 HALF = sp.Rational(1, 2)
-CONTINUE = Cited(name="no blow-up", statement="a solution that stays in a ball goes on for ever", source=CONTINUATION)
-
-
-# -------------------------------------------------------------------------------- slow: S_Δ x_l(0) < 0 for all l
-
-
-def _rescaled() -> Identity:
-    """u = s|x| satisfies u′ = κ u Σ_j u_j²Δ_jE_lj; shown for one term of the sum."""
-    x, other = (sp.Function(n, positive=True)(time) for n in ("x", "x_j"))
-    s = sp.Symbol("s", positive=True)
-    flow = {x: mu * x * other**2 * step}
-    return Identity(
-        name="in u = |S_Δ||x| only κ = μ/S_Δ² is left",
-        lhs=along(s * x, flow),
-        rhs=(mu / s**2) * (s * x) * (s * other) ** 2 * step,
-    )
-
-
-def _never_explodes() -> tuple[Bound, Bound]:
-    """v² softplus(−v) ≤ v²e^{−v} ≤ 2, so (ln u_l)′ ≤ 2κl: u_l stays below u_l(0)e^{2κlt}."""
-    v, count = sp.Symbol("v", nonnegative=True), sp.Symbol("l", positive=True)
-    small = sp.Le(gain, 2)
-    return (
-        Bound(
-            name="v² e^{−v} ≤ 2",
-            claim=sp.Ge(sp.exp(v), v**2 / 2),
-            also_wrong=(Bound(name="v² e^{−v} ≤ 1/2", claim=sp.Ge(sp.exp(v), 2 * v**2)),),
-        ),
-        Bound(
-            name="u_l grows at most exponentially",
-            because="l terms, each at most 2, each damped by E_lj ≤ 1",
-            claim=sp.Le(kappa * count * gain, 2 * kappa * count),
-            given=(small,),
-            also_wrong=(Bound(name="without the bound", claim=sp.Le(kappa * count * gain, 2 * kappa * count)),),
-        ),
-    )
-
-
-def _diverges() -> Bound:
-    """While u_l ≤ M: u_l′ ≥ κ u_l³Δ_l ≥ κ u_l(0)³ softplus(−M) > 0, so every ball is left."""
-    least = sp.Symbol("delta", positive=True)
-    given = (sp.Ge(size, start), sp.Ge(step, least))
-    claim = sp.And(sp.Ge(kappa * size**3 * step, kappa * start**3 * least), sp.Gt(kappa * start**3 * least, 0))
-    return Bound(
-        name="a bounded token would grow at a constant rate",
-        because="Δ_l ≥ δ = softplus(−M) on u_l ≤ M; u_l only grows",
-        claim=claim,
-        given=given,
-        also_wrong=(Bound(name="without a least step", claim=claim, given=given[:1]),),
-    )
-
-
-def _first_token() -> tuple[Limit, ...]:
-    """κt = ∫ dv/(v³ softplus(−v)) ~ e^u/u³, then invert."""
-    log_t = u - 3 * sp.log(u) - sp.log(kappa)
-    return (
-        Limit(
-            name="κt·u³e^{−u} → 1 for the first token",
-            because="κt = F(u), F′ = 1/(u³ softplus(−u)); L'Hôpital against e^u/u³",
-            expression=1 / (u**3 * softplus(-u)) / sp.diff(sp.exp(u) / u**3, u),
-            variable=u,
-            point=sp.oo,
-            value=sp.S.One,
-        ),
-        Limit(
-            name="u_1 = ln t + 3 ln ln t + ln κ + o(1)",
-            because="ln t = u − 3 ln u − ln κ + o(1), put into the difference",
-            expression=u - log_t - 3 * sp.log(log_t) - sp.log(kappa),
-            variable=u,
-            point=sp.oo,
-            value=sp.S.Zero,
-        ),
-        Limit(name="u_1²Δ_1 → 0", expression=u**2 * softplus(-u), variable=u, point=sp.oo, value=sp.S.Zero),
-    )
-
-
-def _relative_growth() -> Identity:
-    """(ln(u_l/u_1))′ with S_{l−1} = S_1 + η: a part P′ of the token's own, and a damped rest."""
-    own, one, rest, e = sp.symbols("w S_1 eta e", real=True)
-    return Identity(
-        name="growth relative to the first token",
-        because="S_l = κu_l²Δ_l + e^{−aΔ_l}S_{l−1}; w = κu_l²Δ_l, e = e^{−aΔ_l}; P′ = w − (1 − e)S_1",
-        lhs=own + e * (one + rest) - one,
-        rhs=(own - (1 - e) * one) + e * rest,
-    )
-
-
-def _own_part() -> Bound:
-    """½κu_l²Δ_l ≤ P′ ≤ κu_l²Δ_l once aS_1 ≤ ½κu_l²."""
-    one, lost = sp.symbols("S_1 f", nonnegative=True)
-    own = kappa * u**2 * step
-    given = (sp.Le(lost, a * step), sp.Le(a * one, kappa * u**2 / 2))
-    claim = sp.And(sp.Ge(own - lost * one, own / 2), sp.Le(own - lost * one, own))
-    return Bound(
-        name="P′ lies between half of κu_l²Δ_l and all of it, from some time on",
-        because="f = 1 − e^{−aΔ_l} ≤ aΔ_l; S_1 = κu_1²Δ_1 → 0 and u_l ≥ u_l(0)",
-        claim=claim,
-        given=given,
-        also_wrong=(Bound(name="before S_1 is small", claim=claim, given=given[:1]),),
-    )
-
-
-def _comparable() -> tuple[Bound, Bound]:
-    """If u_l ≤ u_1 + 1 then u_l²Δ_l ≥ u_1²Δ_1/e: v² softplus(−v) falls for v ≥ 4, one step costs at most e."""
-    y, v = sp.Symbol("y", nonnegative=True), sp.Symbol("v", real=True)
-    q = sp.Symbol("q", positive=True)
-    derivative = 2 * v * sp.log(1 + y) - v**2 * y / (1 + y)
-    falls = sp.Le(derivative * (1 + y), 0)
-    given = (sp.Ge(v, 4), sp.Le(y, 1), sp.Le(sp.log(1 + y), y))
-    concave = sp.Ge(sp.log(1 + q * y), q * sp.log(1 + y))
-    return (
-        Bound(
-            name="v² softplus(−v) falls for v ≥ 4",
-            because="its derivative with y = e^{−v} is 2v ln(1 + y) − v²y/(1 + y)",
-            claim=falls,
-            given=given,
-            also_wrong=(Bound(name="from v = 1", claim=falls, given=(sp.Ge(v, 1), *given[1:])),),
-        ),
-        Bound(
-            name="softplus(−v − 1) ≥ softplus(−v)/e",
-            because="ln(1 + qy) ≥ q ln(1 + y), q = 1/e, y = e^{−v}",
-            claim=concave,
-            given=(sp.Lt(q, 1),),
-            also_wrong=(Bound(name="q may exceed 1", claim=concave),),
-        ),
-    )
-
-
-def _must_overtake() -> tuple[Bound, Limit]:
-    """u_l ≤ u_1 + 1 for all late t is impossible, and lim ln(u_l/u_1) ≤ 0 would force it."""
-    one, own, part = sp.symbols("S_1 w P", nonnegative=True)
-    q, bound = sp.symbols("q C", positive=True)
-    given = (sp.Ge(own, q * one), sp.Ge(part, own / 2))
-    return (
-        Bound(
-            name="a token that stays near the first one gains on it without end",
-            because="w = κu_l²Δ_l ≥ S_1/e, so P′ ≥ S_1/(2e) = (ln u_1)′/(2e), whose integral diverges",
-            claim=sp.Ge(part, q * one / 2),
-            given=given,
-            also_wrong=(Bound(name="P′ unbounded below", claim=sp.Ge(part, q * one / 2), given=given[:1]),),
-        ),
-        Limit(
-            name="a limit u_l/u_1 ≤ 1 would keep it near",
-            because="P rises and the rest's tail is at most Ce^{−εu_1}: u_l − u_1 ≤ u_1(exp(Ce^{−εu_1}) − 1)",
-            expression=u * (sp.exp(bound * sp.exp(-eps * u)) - 1),
-            variable=u,
-            point=sp.oo,
-            value=sp.S.Zero,
-        ),
-    )
-
-
-def _settles() -> tuple[Bound, Bound, Identity, Identity]:
-    """Once u_l ≥ (1 + ε)u_1, ∫κu_l²Δ_l dt converges with a tail O(e^{−εu_1}): u_l/u_1 has a limit > 1."""
-    y, v = sp.symbols("y v", positive=True)
-    below = sp.Ge((1 + y) * sp.log(1 + y), y)
-    ahead = (1 + eps) * u
-    return (
-        Bound(name="ln(1 + y) ≥ y/(1 + y)", claim=sp.Ge((1 + _y0) * sp.log(1 + _y0), _y0)),
-        Bound(
-            name="softplus(−v) ≥ e^{−v}/2 for v ≥ 0",
-            claim=sp.Ge(sp.log(1 + y), y / 2),
-            given=(below, sp.Le(y, 1)),
-            also_wrong=(Bound(name="for every v", claim=sp.Ge(sp.log(1 + y), y / 2), given=(below,)),),
-        ),
-        Identity(
-            name="what a token ahead of the first still gains, per unit of u_1",
-            because="dt = du_1/(κu_1³Δ_1), Δ_1 ≥ e^{−u_1}/2, u_l²Δ_l ≤ (1 + ε)²u_1²e^{−(1+ε)u_1}",
-            lhs=kappa * ahead**2 * sp.exp(-ahead) / (kappa * u**3 * sp.exp(-u) / 2),
-            rhs=2 * (1 + eps) ** 2 * sp.exp(-eps * u) / u,
-        ),
-        Identity(
-            name="its tail",
-            because="an antiderivative that is 0 at infinity; 1/v ≤ 1/u: at most 2(1 + ε)²e^{−εu}/(εu), as η_l needs",
-            lhs=sp.diff(-sp.exp(-eps * v) / eps, v),
-            rhs=sp.exp(-eps * v),
-        ),
-    )
-
-
-_y0 = sp.Symbol("y", nonnegative=True)
-
-
-def _slow() -> Proof:
-    log_t = u - 3 * sp.log(u) - sp.log(kappa)
-    return Proof(
-        steps=(
-            _rescaled(),
-            softplus_below_exponential(),
-            *_never_explodes(),
-            CONTINUE,
-            softplus_increases(),
-            _diverges(),
-            *_first_token(),
-            Cited(name="limits of quotients", statement="F(u)/(e^u/u³) → 1 from the quotient above", source=LHOPITAL),
-            loss(),
-            _relative_growth(),
-            _own_part(),
-            *_comparable(),
-            *_must_overtake(),
-            *_settles(),
-            Limit(
-                name="|S_Δ||x_l| = (c_l + o(1)) ln t",
-                because="u_l/u_1 → c_l and u_1/ln t → 1; c_1 = 1",
-                expression=u / log_t,
-                variable=u,
-                point=sp.oo,
-                value=sp.S.One,
-            ),
-        )
-    )
-
 
 # ---------------------------------------------------------------------------- fast: S_Δ x_l(0) ≥ 0 for some l
 
 LIFE = sp.Symbol("T", positive=True)
+steep = sp.Symbol("s", positive=True)
 BLOWS_UP = sp.Le(LIFE, 1 / (2 * mu * LN2 * start**2))
 CLOCK = sp.Symbol("T_l", positive=True)
 
@@ -278,8 +57,8 @@ def _clock() -> tuple[Bound, Bound]:
     )
 
 
-def _life() -> tuple[Bound, Identity]:
-    """G(∞) ≤ 1/(2μ ln 2 X_0²), for softplus(sv) ≥ ln 2."""
+def _life() -> tuple[Bound, Identity, Bound, Identity]:
+    """G(∞) ≤ 1/(2μ ln 2 X_0²) and ≤ 1/(3μsX_0³), for softplus(sv) ≥ ln 2 and ≥ sv."""
     h = sp.Symbol("h", nonnegative=True)
     v = sp.Symbol("v", positive=True)
     return (
@@ -291,8 +70,20 @@ def _life() -> tuple[Bound, Identity]:
         Identity(
             name="the integral with ln 2",
             because="an antiderivative that is 0 at infinity: the integral from X_0 is 1/(2μ ln 2 X_0²)",
-            lhs=sp.diff(-1 / (2 * mu * LN2 * v**2), v),
+            lhs=sp.Derivative(-1 / (2 * mu * LN2 * v**2), v),
             rhs=1 / (mu * v**3 * LN2),
+        ),
+        Bound(
+            name="softplus(h) ≥ h",
+            because="e^{softplus(h)} = 1 + e^h, and exp increases",
+            claim=sp.Ge(1 + sp.exp(h), sp.exp(h), evaluate=False),
+            also_wrong=(Bound(name="≥ h + ln 1.1", claim=sp.Ge(1 + sp.exp(h), sp.Rational(11, 10) * sp.exp(h))),),
+        ),
+        Identity(
+            name="the integral with s v",
+            because="an antiderivative that is 0 at infinity: the integral from X_0 is 1/(3μsX_0³)",
+            lhs=sp.Derivative(-1 / (3 * mu * steep * v**3), v),
+            rhs=1 / (mu * v**3 * (steep * v)),
         ),
     )
 
@@ -314,7 +105,7 @@ def _leading_constant() -> tuple[Bound, Bound, Identity]:
         Identity(
             name="the integral of that lower bound",
             because="an antiderivative that is 0 at infinity: from X_0 it is (1 − 2sX_0/ln 2)/(2μ ln 2 X_0²)",
-            lhs=sp.diff((-1 / (2 * v**2) + slope / (LN2 * v)) / (mu * LN2), v),
+            lhs=sp.Derivative((-1 / (2 * v**2) + slope / (LN2 * v)) / (mu * LN2), v),
             rhs=(1 / v**3 - slope / (LN2 * v**2)) / (mu * LN2),
         ),
     )
@@ -358,7 +149,7 @@ def _mixed() -> Proof:
     floor = sp.Le(a * step, a * cap)
     return Proof(
         steps=(
-            *_never_explodes(),
+            *never_explodes(),
             CONTINUE,
             *_clock(),
             Bound(
@@ -411,28 +202,21 @@ def _mixed_stays_finite() -> Proof:
     one, two = MIXED[:2]
     return Proof(
         steps=(
-            *_never_explodes(),
+            *never_explodes(),
             *_clock(),
             *_life(),
-            Enclosed(name="token 3 has S_Δx_3 > 0 and blows up before t = 2.01", claim=sp.Lt(life, horizon)),
-            Enclosed(name="token 1 is below 56 until then", claim=sp.Lt(one * sp.exp(2 * horizon), 56)),
-            Enclosed(name="token 2 is below 1553 until then", claim=sp.Lt(two * sp.exp(4 * horizon), 1553)),
+            Enclosed(
+                name="token 3 has S_Δx_3 > 0 and blows up before t = 2.01", claim=sp.Lt(life, horizon, evaluate=False)
+            ),
+            Enclosed(name="token 1 is below 56 until then", claim=sp.Lt(one * sp.exp(2 * horizon), 56, evaluate=False)),
+            Enclosed(
+                name="token 2 is below 1553 until then", claim=sp.Lt(two * sp.exp(4 * horizon), 1553, evaluate=False)
+            ),
         )
     )
 
 
 CLAIMS = (
-    Claim(
-        id="dynamics.1d-diverge-slow",
-        paper=PAPER,
-        form=Form.EXTENSION,
-        title="μ > 0, all steps shrinking: every token grows like ln t, each with its constant",
-        statement=r"|S_\Delta||x_1|=\ln t+3\ln\ln t+\ln(\mu/S_\Delta^2)+o(1),\quad "
-        r"|x_l|/|x_1|\to c_l\in(1,\infty)\ (l\ge2)",
-        hypotheses=(r"\mu>0", r"S_\Delta x_l(0)<0\ \text{for every }l", r"a\ge0"),
-        depends_on=("dynamics.1d-monotone",),
-        proof=_slow,
-    ),
     Claim(
         id="dynamics.1d-blowup",
         paper=PAPER,

@@ -22,6 +22,7 @@ from theorems.token_dynamics.system import (
     t,
     time,
 )
+from theorems.written import Named
 
 lam, q0, delta = sp.symbols("lambda q_0 delta", positive=True)
 speed = sp.Symbol("v", real=True)
@@ -153,7 +154,7 @@ def _kernel() -> Identity:
     return Identity(
         name="semidefinite S: a token of its kernel is frozen",
         because="x_lᵀSx_j = (Sx_l)ᵀx_j = 0 for every j; here S = (b, c)(b, c)ᵀ and x_l = (−c, b)",
-        lhs=(token.T * s * sp.Matrix([x, y]))[0],
+        lhs=Named("(-c, b) (b, c)^T (b, c) (x, y)^T", (token.T * s * sp.Matrix([x, y]))[0]),
         rhs=sp.S.Zero,
     )
 
@@ -209,7 +210,11 @@ def _saddle_converges() -> Proof:
     form = (SADDLE_START.T * SADDLE * SADDLE_START)[0]
     return Proof(
         steps=(
-            Identity(name="q_1(0) = −3/4 at S = diag(1, −1), x_1 = (1/2, 1)", lhs=form, rhs=-sp.Rational(3, 4)),
+            Identity(
+                name="q_1(0) = −3/4 at S = diag(1, −1), x_1 = (1/2, 1)",
+                lhs=Named("(1/2, 1) diag(1, -1) (1/2, 1)^T", form),
+                rhs=-sp.Rational(3, 4),
+            ),
             *_along_a_line(),
             softplus_increases(),
             Limit(

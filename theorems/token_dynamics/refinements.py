@@ -21,6 +21,7 @@ from theorems.token_dynamics.system import (
     step,
     time,
 )
+from theorems.written import Named
 
 s = sp.Function("s", real=True)
 i = sp.Symbol("i", integer=True, positive=True)
@@ -41,65 +42,94 @@ def _sum_of_squares() -> Induction:
     )
 
 
-def _upper() -> sp.Matrix:
-    """A unit upper triangular 3 × 3 matrix with symbols."""
-    b, c, d = sp.symbols("b c d", real=True)
-    return sp.Matrix([[1, b, c], [0, 1, d], [0, 0, 1]])
-
-
-def _symmetric_entries() -> Identity:
-    form = _upper().T * sp.diag(*sp.symbols("s_1:4", real=True)) * _upper()
-    return Identity(
-        name="S_CᵀS_B is symmetric",
-        because="(Pᵀdiag(s)P)ᵀ is itself; here the entries (2, 3) and (3, 2) of a 3 × 3 case",
-        lhs=form[1, 2],
-        rhs=form[2, 1],
+def _symmetric() -> Induction:
+    """x_lᵀSx_j − x_jᵀSx_l, row by row: (Px_l)_i s_i (Px_j)_i either way round."""
+    one, other = sp.Function("y", real=True), sp.Function("z", real=True)
+    return Induction(
+        name="S = S_CᵀS_B is symmetric",
+        because="x_lᵀSx_j − x_jᵀSx_l with y = Px_l, z = Px_j, one state after the other: for any number of states",
+        index=count,
+        start=0,
+        initial=sp.S.Zero,
+        next=lambda h, m: h + one(m + 1) * (s(m + 1) * other(m + 1)) - other(m + 1) * (s(m + 1) * one(m + 1)),
+        closed=sp.S.Zero,
     )
 
 
-def _last_coordinate() -> Identity:
-    """If x_k is the last coordinate that is not 0, (Px)_k = x_k; k = 1, 2, 3 together, told apart by weights."""
-    tokens, weights = sp.symbols("x_1:4", real=True), sp.symbols("w_1:4", real=True)
-    cut = [sp.Matrix([*tokens[: k + 1], *[0] * (2 - k)]) for k in range(3)]
-    return Identity(
-        name="at the last coordinate that is not 0, (Px)_k = x_k",
-        because="P_kk = 1, P_ki = 0 for i < k, x_i = 0 for i > k; here k = 1, 2, 3 of a 3 × 3 case",
-        lhs=sum(w * (_upper() * v)[k] for k, (w, v) in enumerate(zip(weights, cut, strict=True))),
-        rhs=sum(w * v for w, v in zip(weights, tokens, strict=True)),
+def _last_row() -> tuple[Identity, Identity]:
+    """P of n + 1 states is [P', c; 0, 1]: its last row picks the last coordinate, the others are P'x' + c·x_{n+1}."""
+    x, P = sp.Function("x", real=True), sp.Function("P", real=True)
+    k = sp.Symbol("k", integer=True, positive=True)
+    return (
+        Identity(
+            name="the last row of Px is the last coordinate",
+            because="P_{n+1,i} = 0 for i ≤ n and 1 for i = n + 1",
+            lhs=sp.Sum(sp.KroneckerDelta(count + 1, i) * x(i), (i, 1, count + 1)),
+            rhs=x(count + 1),
+        ),
+        Identity(
+            name="the rows above, of n states more than the coordinate beyond",
+            because="so a last coordinate 0 leaves Px of the n states before it",
+            lhs=sp.Sum(P(k, i) * x(i), (i, 1, count + 1)),
+            rhs=sp.Sum(P(k, i) * x(i), (i, 1, count)) + P(k, count + 1) * x(count + 1),
+        ),
     )
 
 
-def _positive() -> Bound:
-    weight, last = sp.Symbol("s_k", positive=True), sp.Symbol("x_k", real=True)
+def _positive() -> InductionOn:
+    """q of n + 1 states is a sum of squares, with s_{n+1}x_{n+1}² the last; at x_{n+1} = 0 it is that of n states."""
+    weight, last = sp.Symbol("s_n", positive=True), sp.Symbol("x_n", real=True)
     rest, q = sp.Symbol("rest", nonnegative=True), sp.Symbol("q", real=True)
     whole = sp.Eq(q, rest + weight * last**2)
-    return Bound(
-        name="x_lᵀSx_l > 0 for x_l ≠ 0",
-        because="the square of the last coordinate that is not 0, times s_k > 0, and no negative term",
-        claim=sp.Gt(q, 0),
-        given=(whole, sp.Ne(last, 0)),
-        also_wrong=(
-            Bound(name="a token 0", claim=sp.Gt(q, 0), given=(whole,)),
-            Bound(
-                name="a weight s_k that may be negative",
-                claim=sp.Gt(q, 0),
-                given=(sp.Eq(q, rest + sp.Symbol("w", real=True) * last**2), sp.Ne(last, 0)),
+    before = sp.Or(sp.Ne(last, 0), sp.Gt(rest, 0))
+    return InductionOn(
+        name="x_lᵀSx_l > 0 for x_l ≠ 0, for any number of states",
+        because="rest = Σ_{i≤n} s_i (Px)_i²; where x_{n+1} = 0 some earlier coordinate is not, and rest > 0",
+        base=Bound(
+            name="one state",
+            claim=sp.Gt(q, 0),
+            given=(sp.Eq(q, weight * last**2), sp.Ne(last, 0)),
+            also_wrong=(Bound(name="a token 0", claim=sp.Gt(q, 0), given=(sp.Eq(q, weight * last**2),)),),
+        ),
+        step=Bound(
+            name="n to n + 1 states",
+            claim=sp.Gt(q, 0),
+            given=(whole, before),
+            also_wrong=(
+                Bound(name="a token 0", claim=sp.Gt(q, 0), given=(whole,)),
+                Bound(
+                    name="a weight s that may be negative",
+                    claim=sp.Gt(q, 0),
+                    given=(sp.Eq(q, rest + sp.Symbol("w", real=True) * last**2), before),
+                ),
             ),
         ),
     )
 
 
-def _fewer_states() -> Identity:
-    """N = 1 < D = 2: P = (1, b) has the kernel (−b, 1), where q = 0 and the token is frozen."""
+def _fewer_states() -> tuple[Bound, Identity]:
+    """A token of ker P has p_j = 0 for every j; N = 1 < D = 2: P = (1, b) has the kernel (−b, 1)."""
+    pairing, most, image = sp.Symbol("p_j", real=True), sp.Symbol("C", positive=True), sp.Symbol("Y", nonnegative=True)
+    given = (sp.Le(sp.Abs(pairing), most * image), sp.Eq(image, 0))
     b, c, d = sp.symbols("b c d", real=True)
     weight = sp.Symbol("s_1", positive=True)
-    row = sp.Matrix([[1, b]])
-    form = row.T * sp.diag(weight) * row
-    return Identity(
-        name="with fewer states than channels a token of ker P is frozen",
-        because="N = 1, D = 2: xᵀS = 0 at x = (−b, 1), against every token (c, d)",
-        lhs=(sp.Matrix([[-b, 1]]) * form * sp.Matrix([c, d]))[0],
-        rhs=sp.S.Zero,
+    row, token, other = sp.Matrix([[1, b]]), sp.Matrix([[-b, 1]]), sp.Matrix([c, d])
+    return (
+        Bound(
+            name="a token of ker P is frozen",
+            because="p_j = Σ_i s_i (Px_l)_i (Px_j)_i, so |p_j| ≤ C·Y with Y = max_i |(Px_l)_i| = 0",
+            claim=sp.Eq(pairing, 0),
+            given=given,
+            also_wrong=(Bound(name="a token off the kernel", claim=sp.Eq(pairing, 0), given=given[:1]),),
+        ),
+        Identity(
+            name="with fewer states than channels there is one",
+            because="N = 1, D = 2: xᵀS = 0 at x = (−b, 1), against every token (c, d)",
+            lhs=Named(
+                "(-b, 1) P^T diag(s_1) P (c, d)^T, P = (1, b)", (token * row.T * sp.diag(weight) * row * other)[0]
+            ),
+            rhs=sp.S.Zero,
+        ),
     )
 
 
@@ -107,10 +137,10 @@ def _exclude() -> Proof:
     return Proof(
         steps=(
             _sum_of_squares(),
-            _symmetric_entries(),
-            _last_coordinate(),
+            _symmetric(),
+            *_last_row(),
             _positive(),
-            _fewer_states(),
+            *_fewer_states(),
         )
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from theorems.proof import Bound, Cited, Identity, Induction
+from theorems.written import TIME, Along
 
 PAPER = "Vo, Pham, Tong & Nguyen (ICLR 2025), restated from the abstract; the statement is ours"
 NONZERO = r"x_l(0)\ne0\ \text{for every }l"
@@ -19,7 +20,7 @@ COMPARISON = "comparison of a function with the integral of a bound on its deriv
 LHOPITAL = "L'Hôpital's rule, denominator tending to infinity"
 
 t = sp.Symbol("t", nonnegative=True)
-time = sp.Symbol("tau", real=True)
+time = TIME
 m, kappa, size, start = sp.symbols("m kappa X X_0", positive=True)
 slope, a = sp.symbols("s a", nonnegative=True)
 step, decay, gain = sp.symbols("Delta E g", nonnegative=True)
@@ -103,9 +104,8 @@ def loss() -> Bound:
 
 
 def along(expression: sp.Expr, flow: dict[sp.Expr, sp.Expr]) -> sp.Expr:
-    """d/dt of an expression in functions of `time`, each of whose derivatives `flow` gives."""
-    derivatives = {sp.diff(function, time): value for function, value in flow.items()}
-    return sp.diff(expression, time).subs(derivatives)
+    """d/dt of an expression in functions of `time`, each of whose derivatives `flow` gives; not carried out yet."""
+    return Along(expression, flow)
 
 
 def scalar_flow(power: int) -> Identity:

@@ -1,7 +1,7 @@
-"""What every check of the token dynamics shares: the law it looks at, its mutants, and random instances.
+"""What every check of the token dynamics shares: the law it looks at, its mutants, random instances, and comparisons.
 
-An instance is a system with a start; a thousand of them advance together. Margins leave room for the error that two
-tolerances show; a run that the integrator gave up is NaN, and NaN never passes.
+An instance is a system with a start; all of a check's instances are followed together, each with a bound on its error.
+A comparison passes only if it holds for every value within the bounds; what could not be bounded never passes.
 """
 
 from __future__ import annotations
@@ -11,66 +11,79 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from constructions.token_dynamics.integrate import Trajectory, integrate
+from constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
+from constructions.token_dynamics.integrate import ends_about, time_left
 from constructions.token_dynamics.system import TokenSystem
-from kernels.fields import FLOAT64
-from verify.check import Finding, Run
+from kernels.error_bounds import ELEMENTARY_ULPS
+from verify.check import Finding, Run, Tier
 
-INSTANCES, TOKENS = 1000, 4
-LAST_TIME = 1e8
+TOKENS, LAST_TIME = 4, 1e8
+FORMULA = TIME_ROUNDING + (16 + 4 * 2 * ELEMENTARY_ULPS) * UNIT
+"""Relative rounding of a bound at a mark: its time, 16 operations without cancellation, 4 elementary functions."""
+INSTANCES = {Tier.QUICK: 50}
+EARLY = (1 / 256, 1 / 4)
 
-
-@dataclass(frozen=True)
-class Slower(TokenSystem):
-    """A system that moves at half the speed: the step Δ halved where it is written."""
-
-    def velocity(self, x: np.ndarray, *field: object) -> np.ndarray:
-        """Half of the system's."""
-        return super().velocity(x) / 2
+Facts = dict[str, str | int]
 
 
-@dataclass(frozen=True)
-class Anticausal(TokenSystem):
-    """A system in which a token is driven by those after it instead."""
-
-    def velocity(self, x: np.ndarray, *field: object) -> np.ndarray:
-        """The velocity of the reversed sequence, reversed."""
-        return super().velocity(x[..., ::-1, :])[..., ::-1, :]
-
-
-@dataclass(frozen=True)
-class Unshared(TokenSystem):
-    """A system whose decay is left out: a = 0."""
-
-    def velocity(self, x: np.ndarray, *field: object) -> np.ndarray:
-        """With a = 0."""
-        return TokenSystem(self.S_B, self.S_C, self.S_delta, 0 * self.decay).velocity(x)
-
-
-@dataclass(frozen=True)
-class Linear(TokenSystem):
-    """A system whose softplus is left out: steps S_Δ x may be negative."""
-
-    def velocity(self, x: np.ndarray, *field: object) -> np.ndarray:
-        """With softplus replaced by the identity."""
-        return super().velocity(x, replace(FLOAT64, softplus=lambda v: v))
-
-
-def _as(kind: type[TokenSystem]) -> Callable[[TokenSystem], TokenSystem]:
-    return lambda s: kind(s.S_B, s.S_C, s.S_delta, s.decay)
+def instances(run: Run) -> int:
+    """A thousand instances; a share of them in the quick tier."""
+    return INSTANCES.get(run.tier, 1000)
 
 
 @dataclass(frozen=True)
 class Law:
-    """What is run for a system that a theorem speaks about: the system itself, or a mutant of it."""
+    """What is run for a system that a theorem speaks about: the system itself, or a mutant of it.
+
+    `backwards` runs the tokens in reverse order, so that each is driven by those after it.
+    """
 
     run: Callable[[TokenSystem], TokenSystem]
+    backwards: bool = False
+
+    def follow(self, system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarray) -> Path:
+        """Tokens from `start` (n, L, D) under this law."""
+        if not self.backwards:
+            return follow(self.run(system), start, clock, marks)
+        path = follow(self.run(system), start[:, ::-1], clock, marks)
+        return Path(
+            path.time,
+            path.tokens[:, :, ::-1],
+            path.error[:, :, ::-1],
+            path.least[:, :, ::-1],
+            path.most[:, :, ::-1],
+        )
+
+
+def _one_flipped(system: TokenSystem) -> TokenSystem:
+    S_B = system.S_B.copy()
+    S_B[0] *= -1
+    return replace(system, S_B=S_B)
 
 
 TRUE = Law(lambda system: system)
-FLIPPED = Law(TokenSystem.with_form_negated)
-SLOWER, ANTICAUSAL = Law(_as(Slower)), Law(_as(Anticausal))
-UNSHARED, LINEAR = Law(_as(Unshared)), Law(_as(Linear))
+FLIPPED, ONE_FLIPPED = Law(TokenSystem.with_form_negated), Law(_one_flipped)
+SLOWER = Law(lambda system: replace(system, S_B=system.S_B / 2))
+UNSHARED = Law(lambda system: replace(system, decay=0 * system.decay))
+ANTICAUSAL = Law(lambda system: system, backwards=True)
+
+
+def to_last_time(system: TokenSystem, start: np.ndarray, marks: int = 24) -> tuple[Clock, np.ndarray]:
+    """A clock that starts at each system's own pace, and marks on it, all systems being beyond 10^8 at the last.
+
+    Two marks are early, so that a system that explodes instead is seen to go the wrong way first.
+    """
+    velocity = np.linalg.norm(system.velocity(start), axis=-1)
+    clock = Clock(1 / (velocity / np.linalg.norm(start, axis=-1)).max(-1))
+    even = np.linspace(0, np.log1p(2 * LAST_TIME / clock.scale.min()), marks + 1)[1:]
+    return clock, np.concatenate([EARLY, even])
+
+
+def to_the_end(
+    law: Law, system: TokenSystem, start: np.ndarray, until: float = 12.0, reach: float = 7.0
+) -> tuple[Clock, np.ndarray]:
+    """A clock that stands still where ln|x| has moved by `reach` a token, and marks up to a part e^{−until} before."""
+    return Clock(ends_about(law.run(system), start, reach), ends=True), np.linspace(0, until, 25)[1:]
 
 
 @dataclass(frozen=True)
@@ -87,21 +100,39 @@ class Instances:
         """All of them as one batch."""
         return TokenSystem.scalar(self.mu, self.S_delta, self.decay)
 
-    def follow(self, law: Law, marks: np.ndarray) -> Trajectory:
-        """Run them under a law."""
-        return integrate(law.run(self.system), self.start[..., None], marks)
+    def follow(self, law: Law) -> Path:
+        """Under a law, to t = 10^8."""
+        return law.follow(self.system, self.start[..., None], *to_last_time(self.system, self.start[..., None]))
+
+    def follow_to_the_end(self, law: Law) -> Path:
+        """Under a law, to where the solution seems to end."""
+        return law.follow(self.system, self.start[..., None], *to_the_end(law, self.system, self.start[..., None]))
 
     def only(self, which: np.ndarray | slice) -> Instances:
         """Some of them."""
         return Instances(self.mu[which], self.S_delta[which], self.decay[which], self.start[which])
 
-    def first_token(self) -> Instances:
-        """Each with its first token alone."""
-        return replace(self, start=self.start[:, :1])
+    def tokens(self, count: int) -> Instances:
+        """Each with its first tokens alone."""
+        return replace(self, start=self.start[:, :count])
+
+    @property
+    def growing(self) -> np.ndarray:
+        """Whether S_Δ x_l > 0, (n, L)."""
+        return self.S_delta[:, None] * self.start > 0
+
+    def life(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds below and above on when the solutions end, both (n), from how far they were followed."""
+        reached, largest = path.time[-1], path.sizes[0][-1]
+        left = time_left(self.system, np.where(np.isfinite(largest), largest, 0), self.growing)
+        lived = np.isfinite(path.error[-1]).all((-2, -1))
+        low, high = reached * (1 - FORMULA), (reached + left) * (1 + FORMULA)
+        return np.where(lived, low, 0), np.where(lived, high, np.inf)
 
 
-def draw(run: Run, sign: int, *, count: int = INSTANCES, salt: int = 0) -> Instances:
+def draw(run: Run, sign: int, *, count: int | None = None, salt: int = 0) -> Instances:
     """Random instances with mu of a sign: |mu| in [0.2, 2], |S_Δ| in [0.3, 2], a in [0, 2], |x| in [0.2, 2]."""
+    count = instances(run) if count is None else count
     rng = np.random.default_rng([run.seed, salt, 7])
     mu, decay = sign * rng.uniform(0.2, 2, count), rng.uniform(0, 2, count)
     S_delta = rng.uniform(0.3, 2, count) * rng.choice([-1, 1], count)
@@ -109,9 +140,9 @@ def draw(run: Run, sign: int, *, count: int = INSTANCES, salt: int = 0) -> Insta
     return Instances(mu, S_delta, decay, start)
 
 
-def slow(run: Run, *, count: int = INSTANCES, salt: int = 0) -> Instances:
+def slow(run: Run, *, salt: int = 0) -> Instances:
     """Random instances with mu > 0 and S_Δ x_l < 0 for every token."""
-    found = draw(run, 1, count=count, salt=salt)
+    found = draw(run, 1, salt=salt)
     return replace(found, start=-np.sign(found.S_delta)[:, None] * np.abs(found.start))
 
 
@@ -121,9 +152,23 @@ def worst(values: np.ndarray, allowed: np.ndarray | float) -> float:
         return float(np.max(values / allowed))
 
 
-def finding(ratios: dict[str, float], summary: str, facts: dict[str, str | int] | None = None) -> Finding:
-    """Holds iff every ratio of a figure to what it may be is at most 1; NaN is a failure."""
-    holds = all(ratio <= 1 for ratio in ratios.values())
-    broken = [name for name, ratio in ratios.items() if not ratio <= 1]
-    text = summary if holds else f"{', '.join(broken)}: beyond what the theorem allows"
-    return Finding(holds, text, {"instances": INSTANCES, **(facts or {})}, {k: float(v) for k, v in ratios.items()})
+def worst_reached(values: np.ndarray, allowed: np.ndarray | float) -> float:
+    """The same over what was followed; whether all of it was is a ratio of its own (`unreached`)."""
+    with np.errstate(all="ignore"):
+        ratios = values / allowed
+    return float(np.max(ratios[np.isfinite(ratios)], initial=0.0))
+
+
+def unreached(path: Path) -> float:
+    """10^8 over the time up to which every solution was followed with a bound."""
+    bounded = np.isfinite(path.error).all((-2, -1))
+    reached = np.where(bounded, path.time, 0).max(0).min()
+    return float(LAST_TIME / reached) if reached > 0 else np.inf
+
+
+def finding(ratios: dict[str, float], summary: str, facts: Facts, none: dict[str, int] | None = None) -> Finding:
+    """Holds iff every ratio of a figure to what it may be is at most 1, NaN being a failure, and every count 0."""
+    counts = none or {}
+    broken = [name for name, ratio in ratios.items() if not ratio <= 1] + [name for name, n in counts.items() if n]
+    text = f"{', '.join(broken)}: beyond what the theorem allows" if broken else summary
+    return Finding(not broken, text, facts, {k: float(v) for k, v in (ratios | counts).items()})

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions.token_dynamics.integrate import integrate
+from constructions.token_dynamics.bounded import UNIT
 from constructions.token_dynamics.refinements import PositiveForm, positive_form, softsort
 from constructions.token_dynamics.system import TokenSystem, quadratic_forms
+from kernels.error_bounds import ELEMENTARY_ULPS
 from verify.check import Examination, Finding, Property, Run, Score
-from verify.checks.token_dynamics.law import FLIPPED, TRUE, Instances, Law, finding, slow, worst
+from verify.checks.token_dynamics.law import (
+    FLIPPED,
+    FORMULA,
+    ONE_FLIPPED,
+    TRUE,
+    Law,
+    finding,
+    instances,
+    slow,
+    to_the_end,
+    unreached,
+    worst_reached,
+)
+from verify.checks.token_dynamics.many_dimensions import STAND_IN, exact, forms_between
 from verify.evidence import Kind
 
-COUNT, WIDTH, TOKENS = 100, 3, 3
-MARKS = np.arange(0.5, 10.5, 0.5)
+WIDTH, TOKENS = 3, 3
 FRACTIONS = st.fractions(-4, 4, max_denominator=9)
 Form = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
@@ -68,40 +81,71 @@ def _full(upper: np.ndarray, s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return s[:, None] * upper, positive_form(upper, s)[1]
 
 
+@dataclass(frozen=True)
+class Thin:
+    """With fewer states than channels: the form's rows, exact, and a token of its kernel."""
+
+    row: tuple[int, int] = (1, 2)
+    kernel: tuple[int, int] = (-2, 1)
+
+
 def _diverges(law: Law, run: Run) -> Finding:
-    """Random P and s: every token leaves the ball it starts in; with N = 1 a token of ker P stays."""
-    rng = np.random.default_rng([run.seed, 13])
-    upper, s = rng.normal(size=(COUNT, WIDTH, WIDTH)), rng.uniform(0.3, 2, (COUNT, WIDTH))
+    """Random P and s: every token's form only rises, and surely ends above its start."""
+    count, rng = instances(run), np.random.default_rng([run.seed, 13])
+    upper, s = rng.normal(size=(count, WIDTH, WIDTH)), rng.uniform(0.3, 2, (count, WIDTH))
     S_B, S_C = (np.stack(m) for m in zip(*(positive_form(u, w) for u, w in zip(upper, s, strict=True)), strict=True))
-    system = TokenSystem(S_B, S_C, rng.normal(size=(COUNT, WIDTH)) / 2, rng.uniform(0, 2, COUNT))
-    start = rng.normal(size=(COUNT, TOKENS, WIDTH))
-    path = integrate(law.run(system), start, MARKS)
-    q = np.stack([quadratic_forms(system.form, x) for x in (start, *path.tokens)])
-    row, token = np.array([[1.0, 2.0]]), np.array([[[-2.0, 1.0], [1.0, 1.0]]])
-    thin = TokenSystem(row[None], row[None], np.array([[0.5, 0.1]]), np.array([1.0]))
-    frozen = np.abs(thin.velocity(token)[0, 0]).max()
+    system = TokenSystem(S_B, S_C, rng.normal(size=(count, WIDTH)) / 2, rng.uniform(0, 2, count))
+    start = rng.normal(size=(count, TOKENS, WIDTH))
+    path = law.follow(system, start, *to_the_end(law, system, start, until=4.0, reach=1.0))
+    low, high = forms_between(system.form, path)
+    begin = quadratic_forms(system.form, start)[None]
     ratios = {
-        "q_l at the start over q_l at the end": worst(q[0], q[-1]),
-        "fall of q_l": worst(-np.diff(q, axis=0) / q[:-1], 16 * path.error.max() + 1e-9),
-        "movement of a token in ker P": float(frozen) / np.finfo(float).eps,
+        "q_l at a mark over q_l at the next": worst_reached(
+            np.concatenate([begin, high[:-1]]) * (1 + FORMULA), np.maximum(low, 0)
+        ),
     }
-    return finding(ratios, "no token converges", {"instances": COUNT, "width": WIDTH})
+    none = {"systems not followed": int(np.sum(~np.isfinite(path.error[-1]).all((-2, -1))))}
+    return finding(ratios, "no token converges", {"instances": count, "width": WIDTH}, none)
 
 
-def _on_a_block(scale: float, run: Run) -> Finding:
-    """PositiveForm on an x_proj weight: B and C rows give a positive definite form for random parameters."""
+def _frozen(thin: Thin, _: Run) -> Finding:
+    """N = 1 < D = 2: a token of ker P has velocity 0, in fractions."""
+    row = np.array([thin.row], dtype=object) * Fraction(1)
+    token = np.array([thin.kernel, (1, 1)], dtype=object) * Fraction(1)
+    system = TokenSystem(row, row, np.array([Fraction(1, 2), Fraction(1, 10)]), np.array(Fraction(1), dtype=object))
+    moving = sum(v != 0 for v in system.velocity(token, STAND_IN)[0])
+    none = {"coordinates that move": moving}
+    return finding({}, "a token of ker P is frozen", {"channels": 2, "states": 1}, none)
+
+
+def _on_a_block(scale: int, run: Run) -> Finding:
+    """PositiveForm on an x_proj weight: B and C rows give a positive definite form for random parameters, in fractions.
+
+    The rows are the block's floats. S_CᵀS_B need not be symmetric to the last bit; xᵀSx is that of its symmetric part.
+    """
     torch.manual_seed(run.seed)
-    least = []
+    least = Fraction(1)
     for _ in range(20):
         form = PositiveForm(WIDTH + 2, WIDTH + 2, torch.float64)
         torch.nn.init.normal_(form.upper)
         torch.nn.init.normal_(form.log_s)
         weight = form(torch.randn(1 + 2 * (WIDTH + 2), WIDTH + 2, dtype=torch.float64))
-        B, C = (w.detach().numpy() for w in weight[1:].split(WIDTH + 2))
+        B, C = (exact(w.detach().numpy()) for w in weight[1:].split(WIDTH + 2))
         S = C.T @ (B - scale * C)
-        least.append(float(np.linalg.eigvalsh((S + S.T) / 2).min()))
-    holds = min(least) > 0 and bool(np.allclose(S, S.T))
-    return Finding(holds, "the block's S_CᵀS_B is positive definite", {"blocks": 20}, {"least eigenvalue": min(least)})
+        least = min(least, _least_pivot(S + S.T))
+    summary = "the block's S_CᵀS_B is positive definite"
+    return Finding(bool(least > 0), summary, {"blocks": 20}, {"least pivot": float(least)})
+
+
+def _least_pivot(matrix: np.ndarray) -> Fraction:
+    """The least pivot of Gaussian elimination, or the first that is not positive: positive definite iff > 0."""
+    rest, pivots = matrix.copy(), []
+    while len(rest):
+        pivots.append(rest[0, 0])
+        if pivots[-1] <= 0:
+            return pivots[-1]
+        rest = rest[1:, 1:] - np.outer(rest[1:, 0], rest[0, 1:]) / pivots[-1]
+    return min(pivots)
 
 
 # ----------------------------------------------------------------------------------------------- reordering
@@ -125,12 +169,16 @@ def sort_cases(draw: st.DrawFn, _: Sort, __: Run) -> SortCase:
 
 
 def _near_permutation(sort: Sort, case: SortCase, _: Run) -> Score:
-    """Largest entry of |softsort − permutation| over (L − 1)e^{−γ/τ} plus the rounding of a softmax row."""
+    """Largest entry of |softsort − permutation| over (L − 1)e^{−γ/τ} plus the rounding of a softmax row.
+
+    Scores are eighths, so their gaps are exact; a gap over τ is off by 2 units, which moves e^{−v} by 2ve^{−v} < 1; an
+    exponential, L sums and a quotient follow; e^{−γ/τ} itself is off by as much.
+    """
     scores = torch.tensor(case.scores, dtype=torch.float64)
     soft = sort(scores, case.tau)
     hard = torch.eye(len(scores), dtype=torch.float64)[scores.argsort()]
     gap = float(scores.sort().values.diff().min())
-    rounding = 4 * len(scores) * np.finfo(float).eps
+    rounding = 2 * (len(scores) + 2 * ELEMENTARY_ULPS + 3) * UNIT
     bound = (len(scores) - 1) * np.exp(-gap / case.tau) + rounding
     return Score(float((soft - hard).abs().max() / bound), "error/bound")
 
@@ -144,25 +192,30 @@ class Arrangement:
 
 
 def _by_importance(start: np.ndarray) -> np.ndarray:
-    """Ascending size through a sharp SoftSort on the score −Δ, which is linear in the steps of slow tokens."""
-    order = softsort(torch.from_numpy(np.abs(start)), 1e-3)
+    """Ascending size through SoftSort on the score −Δ, which is linear in the steps of slow tokens.
+
+    τ is a 40th of the least gap between scores, over which (L − 1)e^{−γ/τ} < u: the permutation, to the last bit.
+    """
+    sizes = torch.from_numpy(np.abs(start))
+    gaps = sizes.sort(dim=-1).values.diff(dim=-1).min(dim=-1).values
+    order = softsort(sizes, gaps[:, None, None] / 40)
     return (order @ torch.from_numpy(start)[..., None])[..., 0].numpy()
 
 
 def _keeps_its_order(subject: Arrangement, run: Run) -> Finding:
-    """a = 0, mu > 0: sorted tokens stay sorted to the end, quotients of neighbours rising: the last one leads."""
+    """a = 0, mu > 0: sorted tokens stay sorted to t = 10^8, quotients of neighbours rising: the last one leads."""
     found = slow(run)
-    found = Instances(found.mu, found.S_delta, 0 * found.decay, subject.arrange(found.start))
-    path = found.follow(subject.law, np.arange(2.0, 62.0, 4.0))
-    logs = np.log(np.concatenate([np.abs(found.start)[None], path.norms]))
-    quotients = np.diff(logs, axis=-1)
-    falling = -np.diff(quotients, axis=0)
+    found = replace(found, decay=0 * found.decay, start=subject.arrange(found.start))
+    path, size = found.follow(subject.law), np.abs(found.start)[None]
+    low, high = (np.concatenate([size, bound]) for bound in path.sizes)
+    least, most = low[..., 1:] / high[..., :-1], high[..., 1:] / low[..., :-1]
     ratios = {
-        "fall of a neighbour's quotient": worst(falling, 4 * path.error[..., None] + 1e-12),
-        "tokens out of order": float(np.max(quotients[0] < -1e-6)) * 2,
-        "the last token leads": worst(logs[-1].max(-1), logs[-1][:, -1]) if np.all(logs[-1] > 0) else np.inf,
+        "a token over the next": worst_reached(high[..., :-1], low[..., 1:]),
+        "a neighbours' quotient over the one at the next mark": worst_reached(least[:-1], most[1:]),
+        "10^8/t": unreached(path),
     }
-    return finding(ratios, "an ascending order is kept and the last token leads")
+    summary = "an ascending order is kept and the last token leads"
+    return finding(ratios, summary, {"instances": len(found.mu)})
 
 
 CHECKS = (
@@ -180,16 +233,24 @@ CHECKS = (
         name="no token converges",
         kind=Kind.TESTED,
         subject=TRUE,
-        mutants={"the form's sign flipped": FLIPPED},
+        mutants={"the form's sign flipped": FLIPPED, "flipped in one system": ONE_FLIPPED},
         look=_diverges,
     ),
     Examination(
         claim="dynamics.exclude-convergent",
         name="on a block's x_proj",
         kind=Kind.TESTED,
-        subject=0.0,
-        mutants={"twice C taken off B": 2.0},
+        subject=0,
+        mutants={"twice C taken off B": 2},
         look=_on_a_block,
+    ),
+    Examination(
+        claim="dynamics.exclude-convergent",
+        name="fewer states than channels, in fractions",
+        kind=Kind.TESTED,
+        subject=Thin(),
+        mutants={"a token off the kernel": Thin(kernel=(-2, 2)), "another form": Thin(row=(1, 3))},
+        look=_frozen,
     ),
     Property(
         claim="dynamics.reorder",

@@ -1,0 +1,64 @@
+"""Operations that are written down and not yet carried out, so that a step shows what it is about and then checks it.
+
+sympy evaluates most expressions as they are built; an identity built from values shows the same value twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy as sp
+from sympy.core.symbol import Str
+
+TIME = sp.Symbol("tau", real=True)
+
+
+class Along(sp.Expr):
+    """d/dτ of an expression in functions of τ, whose derivatives a flow gives: pairs (function, derivative)."""
+
+    is_commutative = True
+    is_extended_real = True
+
+    def __new__(cls, expression: sp.Expr, flow: Mapping[sp.Expr, sp.Expr] | sp.Tuple) -> Along:
+        """From a mapping of functions to their derivatives."""
+        pairs = flow if isinstance(flow, sp.Tuple) else sp.Tuple(*(sp.Tuple(f, v) for f, v in flow.items()))
+        return sp.Expr.__new__(cls, sp.sympify(expression), pairs)
+
+    def doit(self, **_: Any) -> sp.Expr:
+        """The derivative, with the flow put in."""
+        expression, pairs = self.args
+        return sp.diff(expression.doit(), TIME).subs({sp.diff(f, TIME): v for f, v in pairs})
+
+    def _sympystr(self, printer: Any) -> str:
+        expression, pairs = self.args
+        flow = ", ".join(f"{printer.doprint(f)}' = {printer.doprint(v)}" for f, v in pairs)
+        return f"d/dtau[{printer.doprint(expression)} | {flow}]"
+
+    def _latex(self, printer: Any) -> str:
+        expression, pairs = self.args
+        flow = r",\ ".join(rf"{printer.doprint(f)}'={printer.doprint(v)}" for f, v in pairs)
+        return rf"\left.\frac{{d}}{{d\tau}}\left[{printer.doprint(expression)}\right]\right|_{{{flow}}}"
+
+
+class Named(sp.Expr):
+    """A quantity under the name by which a reader knows it, and the expression that it was worked out to be."""
+
+    is_commutative = True
+
+    def __new__(cls, name: str | Str, value: Any) -> Named:
+        """`name` is shown; `value` is what every procedure sees."""
+        return sp.Expr.__new__(cls, Str(str(name)), sp.sympify(value))
+
+    def doit(self, **hints: Any) -> sp.Expr:
+        """The value."""
+        return self.args[1].doit(**hints)
+
+    def _eval_is_extended_real(self) -> bool | None:
+        return self.args[1].is_extended_real
+
+    def _sympystr(self, _: Any) -> str:
+        return str(self.args[0])
+
+    def _latex(self, _: Any) -> str:
+        return rf"\text{{{self.args[0]}}}"
