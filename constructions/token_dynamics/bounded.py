@@ -116,8 +116,9 @@ def _by_mark(cells: list[Cell], marks: np.ndarray) -> Iterator[tuple[int, list[C
 def _range(steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds on Δ over a cell, below and above, from its samples: how far ln Δ can go between them."""
     low, high = steps.min(0), steps.max(0)
-    beyond = (high / low) ** ((BETWEEN - 1) / 2)
-    return low / beyond, high * beyond
+    with np.errstate(all="ignore"):
+        beyond = np.where(low > 0, (high / low) ** ((BETWEEN - 1) / 2), np.inf)
+        return low / beyond, high * beyond
 
 
 # ------------------------------------------------------------------------------------------------------- cells
