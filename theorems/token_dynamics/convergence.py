@@ -231,7 +231,9 @@ def _first_at_a_finite_time() -> tuple[Bound, Bound, Identity, Cited, Identity]:
             rhs=1 / sp.sqrt(2 * m * least * _late),
         ),
         cited_comparison(
-            "integrate y_1′ = 2|μ|Δ_1", sp.Le(sp.Abs(_y - 1 / start**2 - 2 * m * LN2 * _late), 2 * m * slope * path)
+            "integrate y_1′ = 2|μ|Δ_1",
+            sp.Le(sp.Abs(_y - 1 / start**2 - 2 * m * LN2 * _late), 2 * m * slope * path),
+            {_y: sp.Rational(25, 4), start: 1, m: 1, slope: 1, least: sp.Rational(1, 2), _late: 1},
         ),
         Identity(
             name="so |y_1/(2|μ| ln 2·t) − 1| ≤ E(t)",
