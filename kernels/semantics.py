@@ -296,6 +296,19 @@ def paper_mamba2(
 # --------------------------------------------------------------------------------- the official blocks
 
 
+def _official_input(f: Field, weights: Weights, u: Array) -> tuple[Array, Array]:
+    """x and the gate's z, (..., L, d_inner): in_proj, convolution and SiLU."""
+    x, z = np.split(_linear(weights, "in_proj", u), 2, axis=-1)
+    return silu(f, causal_conv1d(f, x, weights["conv1d.weight"][:, 0], weights.get("conv1d.bias"))), z
+
+
+def _selection(weights: Weights, x: Array) -> list[Array]:
+    """Δ before its activation, B and C."""
+    dt_rank, n = weights["dt_proj.weight"].shape[1], weights["A_log"].shape[1]
+    dt, B, C = np.split(_linear(weights, "x_proj", x), [dt_rank, dt_rank + n], axis=-1)
+    return [_linear(weights, "dt_proj", dt), B, C]
+
+
 @_equation
 def mamba(f: Field, weights: Weights, u: Array) -> Array:
     """The official Mamba-1 block; u, y (..., L, d_model).
@@ -304,13 +317,33 @@ def mamba(f: Field, weights: Weights, u: Array) -> Array:
     (dt_rank + 2N, d_inner); dt_proj.weight (d_inner, dt_rank), dt_proj.bias; A_log (d_inner, N); D (d_inner);
     out_proj.weight (d_model, d_inner). Source: state-spaces/mamba, mamba_simple.py.
     """
-    x, z = np.split(_linear(weights, "in_proj", u), 2, axis=-1)
-    x = silu(f, causal_conv1d(f, x, weights["conv1d.weight"][:, 0], weights.get("conv1d.bias")))
-    dt_rank, n = weights["dt_proj.weight"].shape[1], weights["A_log"].shape[1]
-    dt, B, C = np.split(_linear(weights, "x_proj", x), [dt_rank, dt_rank + n], axis=-1)
-    delta = f.softplus(_linear(weights, "dt_proj", dt))
-    y = selective_scan(f, x, delta, -f.exp(weights["A_log"]), B, C, weights["D"], z)
+    x, z = _official_input(f, weights, u)
+    delta, B, C = _selection(weights, x)
+    y = selective_scan(f, x, f.softplus(delta), -f.exp(weights["A_log"]), B, C, weights["D"], z)
     return _linear(weights, "out_proj", y)
+
+
+@_equation
+def mamba_delta_t(f: Field, weights: Weights, u: Array) -> Array:
+    """The block of `mamba` with the paper's Δ^⊤: dt_proj.weight (N, dt_rank), dt_proj.bias (N). Source: [P] Lemma 3."""
+    x, z = _official_input(f, weights, u)
+    delta, B, C = _selection(weights, x)
+    y = selective_scan_delta_t(f, x, f.softplus(delta), -f.exp(weights["A_log"]), B, C) + weights["D"] * x
+    return _linear(weights, "out_proj", y * silu(f, z))
+
+
+@_equation
+def mamba_s4d(f: Field, weights: Weights, u: Array, *, discretization: Discretization = zoh) -> Array:
+    """The block of `mamba` with an S4D mixer: Δ = e^log_dt (d_inner), B and C (d_inner, N) constant.
+
+    Source: Gu et al. 2022, S4D; [P] Table 2.
+    """
+    x, z = _official_input(f, weights, u)
+    decay, gain = discretization(f, f.exp(weights["log_dt"])[:, None], -f.exp(weights["A_log"]))
+    write = x[..., None] * (gain * weights["B"])
+    h = recurrence(f, np.broadcast_to(decay, write.shape), write)
+    y = (h * weights["C"]).sum(-1) + weights["D"] * x
+    return _linear(weights, "out_proj", y * silu(f, z))
 
 
 @_equation

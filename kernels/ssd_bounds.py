@@ -11,14 +11,21 @@ from torch import Tensor
 
 from kernels import ssd
 from kernels.error_bounds import (
-    ELEMENTARY_ULPS,
+    HOST,
     Approximate,
+    Elementary,
     Rounding,
+    Scan,
     ScanBound,
     analysed,
     bounded_delta,
     bounded_gate,
     bounded_scan,
+    by_channel,
+    exactly,
+    exponential,
+    product,
+    total,
 )
 from kernels.ssd import CHUNK_SIZE, segment_sums
 
@@ -38,14 +45,14 @@ def ssd_bound(
     dt_softplus: bool = False,
     *,
     dtype: torch.dtype | None = None,
-    elementary_ulps: float = ELEMENTARY_ULPS,
+    elementary: Elementary = HOST,
 ) -> ScanBound:
     """`kernels.ops.ssd_chunk_scan` with a bound on its error when evaluated in `dtype` (that of x by default).
 
     The larger of two bounds: of the recurrence, and of chunks of chunk_size; for any order of summation, with or
     without fused multiply-adds. The inputs count as exact; the float64 value's own rounding is included.
     """
-    r = analysed(dtype or x.dtype, elementary_ulps)
+    r = analysed(dtype or x.dtype, elementary)
     x, dt, A, B, C = (m.detach().cpu().double() for m in (x, dt, A, B, C))
     D = None if D is None else (D if D.ndim == 2 else D[:, None]).detach().cpu().double().expand(x.shape[2:])
     step = bounded_delta(r, dt.mT, dt_bias, dt_softplus)
@@ -77,7 +84,8 @@ def _recurrence(
     B, C = (m.permute(0, 2, 3, 1).repeat_interleave(heads * headdim // m.shape[2], 1) for m in (B, C))
     skip = None if D is None else D.flatten()
     start = None if initial_states is None else initial_states.flatten(1, 2)
-    found = bounded_scan(r, x.flatten(2).mT, channels, rate, B, C, skip, None, start, seq_idx)
+    scan = Scan(by_channel(channels), x.flatten(2).mT, rate, B, C, skip, None, start, seq_idx)
+    found = bounded_scan(r, scan)
     y, last = found.y, found.last_state
     by_head = Approximate(*(m.mT.unflatten(2, (heads, headdim)) for m in (y.value, y.error)))
     return ScanBound(by_head, Approximate(*(m.unflatten(1, (heads, headdim)) for m in (last.value, last.error))))
@@ -97,14 +105,14 @@ def _chunks(
 ) -> ScanBound:
     """`kernels.ssd.ssd_chunk_scan`, operation by operation."""
     dt = Approximate(step.value.mT, step.error.mT)
-    log_decay = _product(r, dt, _exactly(A))
+    log_decay = product(r, dt, exactly(A))
     starts = ssd.sequence_starts(seq_idx)
     if starts is not None:
         log_decay = Approximate(log_decay.value.masked_fill(starts[..., None], -torch.inf), log_decay.error)
-    written = _product(r, _exactly(x), Approximate(dt.value[..., None], dt.error[..., None]))
+    written = product(r, exactly(x), Approximate(dt.value[..., None], dt.error[..., None]))
     start = x.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if initial_states is None else initial_states.cpu()
     y, last = _chunk_scan(r, written, log_decay, B, C, start.detach().double(), min(chunk_size, x.shape[1]))
-    return ScanBound(y if D is None else _sum(r, y, _product(r, _exactly(D), _exactly(x))), last)
+    return ScanBound(y if D is None else total(r, y, product(r, exactly(D), exactly(x))), last)
 
 
 def _chunk_scan(
@@ -115,15 +123,15 @@ def _chunk_scan(
     cut_errors = ssd.cut(x.error, log_decay.error, 0 * B, 0 * C, size)
     values, decay = Approximate(cut.x, cut_errors.x), Approximate(cut.decay, cut_errors.decay)
     B, C = cut.B[:, :, :, None], cut.C[:, :, :, None]
-    decays = _exp(r, _cumulated(r, decay, segment_sums))
-    within = _matmul(r, _product(r, _matmul(r, _exactly(C), _exactly(B.mT)), decays), values)
+    decays = exponential(r, _cumulated(r, decay, segment_sums))
+    within = _matmul(r, product(r, _matmul(r, exactly(C), exactly(B.mT)), decays), values)
     to_end = Approximate(*(m[..., -1, :, None] for m in (decays.value, decays.error)))
-    written = _matmul(r, Approximate(values.value.mT, values.error.mT), _product(r, _exactly(B), to_end))
-    from_start = _exp(r, _cumulated(r, decay, lambda m: m.cumsum(-1)))
+    written = _matmul(r, Approximate(values.value.mT, values.error.mT), product(r, exactly(B), to_end))
+    from_start = exponential(r, _cumulated(r, decay, lambda m: m.cumsum(-1)))
     states, last = _between_chunks(r, written, from_start, start)
     gain = Approximate(from_start.value[..., None], from_start.error[..., None])
-    carried = _product(r, _matmul(r, _exactly(C), Approximate(states.value.mT, states.error.mT)), gain)
-    y = _sum(r, within, carried)
+    carried = product(r, _matmul(r, exactly(C), Approximate(states.value.mT, states.error.mT)), gain)
+    y = total(r, within, carried)
     last = Approximate(last.value.flatten(1, 2), last.error.flatten(1, 2))
     return Approximate(*(ssd.joined(m, x.value.shape[1]) for m in (y.value, y.error))), last
 
@@ -132,30 +140,16 @@ def _between_chunks(
     r: Rounding, written: Approximate, from_start: Approximate, start: Tensor
 ) -> tuple[Approximate, Approximate]:
     """The state before each chunk, and the last one."""
-    h = _exactly(start.unflatten(1, written.value.shape[2:4]))
+    h = exactly(start.unflatten(1, written.value.shape[2:4]))
     states = []
     for chunk in range(written.value.shape[1]):
         states.append(h)
         decay = Approximate(*(m[:, chunk, ..., -1, None, None] for m in (from_start.value, from_start.error)))
-        h = _sum(r, _product(r, decay, h), Approximate(written.value[:, chunk], written.error[:, chunk]))
+        h = total(r, product(r, decay, h), Approximate(written.value[:, chunk], written.error[:, chunk]))
     return Approximate(*(torch.stack([getattr(s, part) for s in states], 1) for part in ("value", "error"))), h
 
 
 # ----------------------------------------------------------------------------------- operations
-
-
-def _exactly(value: Tensor) -> Approximate:
-    return Approximate(value, torch.zeros_like(value))
-
-
-def _sum(r: Rounding, a: Approximate, b: Approximate) -> Approximate:
-    value, error = a.value + b.value, a.error + b.error
-    return Approximate(value, error + r.operations(1, value.abs() + error))
-
-
-def _product(r: Rounding, a: Approximate, b: Approximate) -> Approximate:
-    value, error = a.value * b.value, a.error * b.largest + a.value.abs() * b.error
-    return Approximate(value, error + r.operations(1, value.abs() + error))
 
 
 def _matmul(r: Rounding, a: Approximate, b: Approximate) -> Approximate:
@@ -168,10 +162,3 @@ def _cumulated(r: Rounding, a: Approximate, sums: Callable[[Tensor], Tensor]) ->
     """Sums of at most Q terms, in any order; where a term is −∞ so is the sum, and its error does not count."""
     count = a.value.shape[-1] - 1
     return Approximate(sums(a.value), sums(a.error) + r.operations(count, sums(a.largest)))
-
-
-def _exp(r: Rounding, a: Approximate) -> Approximate:
-    """e^a, where e^−∞ is exactly 0."""
-    value, gone = torch.exp(a.value), a.value == -torch.inf
-    error = value * (torch.expm1(a.error) + r.elementary * torch.exp(a.error)) + r.tiny
-    return Approximate(value, error.masked_fill(gone, 0))

@@ -24,18 +24,20 @@ def their_model(name):
     return transformers.Mamba2ForCausalLM(config).eval()
 
 
-@pytest.mark.parametrize("name", ["mamba", "mamba2"])
-def test_both_models_lie_in_one_running_error_ball(name):
-    theirs = their_model(name)
-    ours = model_from_transformers(theirs)
-    tokens = torch.tensor([[0, 3, 6, 1, 1], [2, 2, 5, 0, 4]])
-    f = rounding(tokens.numpy().astype("float32").dtype)
+def assert_in_one_ball(name, ours, theirs, tokens):
+    f = rounding(torch.float32)
     weights = {k: f.array(w.numpy()) for k, w in ours.state_dict().items()}
     options = {"ngroups": 2} if name == "mamba2" else {}
     balls = semantics.language_model(f, weights, tokens.numpy(), **options)
     with torch.no_grad():
         for logits in (ours(tokens), theirs(tokens).logits):
             assert contains(balls, logits.numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["mamba", "mamba2"])
+def test_both_models_lie_in_one_running_error_ball(name):
+    theirs = their_model(name)
+    assert_in_one_ball(name, model_from_transformers(theirs), theirs, torch.tensor([[0, 3, 6, 1, 1], [2, 2, 5, 0, 4]]))
 
 
 @pytest.mark.parametrize("name", ["mamba", "mamba2"])
@@ -50,9 +52,7 @@ def test_a_state_dict_moves_both_ways(name):
     theirs.load_state_dict(to_transformers(ours.state_dict()))
     back = from_transformers(theirs.state_dict())
     assert all(torch.equal(w, back[k]) for k, w in ours.state_dict().items())
-    tokens = torch.tensor([[0, 3, 6, 1]])
-    with torch.no_grad():
-        torch.testing.assert_close(ours(tokens), theirs(tokens).logits)
+    assert_in_one_ball(name, ours, theirs, torch.tensor([[0, 3, 6, 1]]))
 
 
 def test_safetensors_hold_a_model(tmp_path):
@@ -79,7 +79,7 @@ def test_another_architecture_is_refused():
 @given(case=scan_cases(dtypes=(torch.float32,), max_length=33, present=("D", "z", "delta_bias")))
 @settings(max_examples=8, deadline=None)
 def test_a_peers_scan_stays_within_our_error_bound(peer, case):
-    """A parallel scan multiplies decays first: its rounding obeys the same bound only up to its depth, log2 L."""
+    """Whatever the bracketing of a parallel scan."""
     if not installed(peer):
         pytest.skip(f"{peer} is not installed")
     if case.groups > 1 and peer == "transformers":
@@ -87,16 +87,13 @@ def test_a_peers_scan_stays_within_our_error_bound(peer, case):
     arguments = dict(case.arguments)
     positional = [arguments.pop(name) for name in ("u", "delta", "A", "B", "C")]
     y = PEERS[peer][1](*positional, **arguments)
-    assert selective_scan_bound(**case.arguments).ratio(y) <= 1 + case.length.bit_length()
+    assert selective_scan_bound(**case.arguments, associative=True).ratio(y) <= 1
 
 
 @pytest.mark.parametrize("peer", ["transformers", "mambapy"])
 def test_a_peers_scan_runs_under_our_blocks(peer):
-    block = blocks.Mamba(6, 3)
-    x = torch.randn(2, 9, 6)
-    with torch.no_grad():
-        expected = block(x)
-        with using_backend({"selective_scan": PEERS[peer][1]}):
-            y = block(x)
-    assert not torch.equal(y, expected) or peer == "transformers"
-    torch.testing.assert_close(y, expected)
+    block, x = blocks.Mamba(4, 3), torch.randn(2, 5, 4)
+    f = rounding(torch.float32)
+    weights = {k: f.array(w.numpy()) for k, w in block.state_dict().items()}
+    with torch.no_grad(), using_backend({"selective_scan": PEERS[peer][1]}):
+        assert contains(semantics.mamba(f, weights, f.array(x.numpy())), block(x).numpy()).all()

@@ -245,28 +245,30 @@ def test_a_state_update_is_one_step_of_the_scan(dtype):
     def normal(*shape):
         return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
 
-    for heads, groups in (((), ()), ((4,), (2,))):
-        arguments = (
-            normal(2, *heads, 3),
-            normal(2, *heads, 3),
-            -normal(*heads, 3, 5).abs(),
-            normal(2, *groups, 5),
-            normal(2, *groups, 5),
-            normal(*heads, 3),
-            normal(2, *heads, 3),
-            normal(*heads, 3),
-            True,
-        )
-        state = normal(2, *heads, 3, 5)
-        states = [state.clone(), state.clone()]
-        outputs = [
-            ops.selective_state_update(s, *arguments, backend=backend)
-            for s, backend in zip(states, ("cpu", "reference"), strict=True)
-        ]
-        tolerance = 64 * torch.finfo(dtype).eps
-        torch.testing.assert_close(*outputs, rtol=tolerance, atol=tolerance)
-        torch.testing.assert_close(*states, rtol=tolerance, atol=tolerance)
-        assert not torch.equal(states[0], state)
+    for heads, groups in ((), ()), ((4,), (2,)):
+        x, dt, z = (normal(2, *heads, 3) for _ in range(3))
+        A, D, bias = -normal(*heads, 3, 5).abs(), normal(*heads, 3), normal(*heads, 3)
+        B, C, start = normal(2, *groups, 5), normal(2, *groups, 5), normal(2, *heads, 3, 5)
+        spread = [m.repeat_interleave(2, 1).flatten(0, 1) if heads else m for m in (B, C)]  # a head's group
+        for backend in ("cpu", "reference"):
+            state = start.clone()
+            y = ops.selective_state_update(state, x, dt, A, B, C, D, z, bias, True, backend=backend)
+            for head in range(heads[0]) if heads else (None,):
+                one = slice(None) if head is None else slice(head, None, heads[0])  # its rows of (batch·heads, …)
+                rows = [m.reshape(-1, *m.shape[len(heads) + 1 :])[one] for m in (x, dt, z, start, y, state)]
+                weights = [m if head is None else m[head] for m in (A, D, bias)]
+                u, delta, gate, before, found, after = rows
+                limits = selective_scan_bound(
+                    u[..., None],
+                    delta[..., None],
+                    weights[0],
+                    *(m[one][..., None] for m in spread),
+                    *(weights[1], gate[..., None], weights[2], True),
+                    initial_state=before,
+                )
+                assert limits.ratio(found[..., None]) <= 1
+                assert limits.last_state.ratio(after) <= 1
+            assert not torch.equal(state, start)
 
 
 @pytest.mark.parametrize(

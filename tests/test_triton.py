@@ -17,7 +17,7 @@ from scan_strategies import OPTIONAL, ScanCase, scan_cases
 from test_ssd import ssd_arguments
 
 from kernels import blocks, ops, triton_ops
-from kernels.error_bounds import selective_scan_bound
+from kernels.error_bounds import CUDA, selective_scan_bound
 from kernels.ssd_bounds import ssd_bound
 
 interpreter = pytest.mark.skipif(not triton_ops.interpreted(), reason="a GPU is here: the real kernels run")
@@ -118,8 +118,6 @@ def test_kernels_compile_for_a_gpu_that_is_not_there(tmp_path):
 
 # ------------------------------------------------------------------------------------------ on a GPU
 
-EX2_ULPS = 64  # ex2.approx is good to 2 ulp, but its argument x·log2(e) is rounded: |x|/2 ulp more, |x| < 104
-
 
 def on_gpu(arguments):
     return {k: v.cuda() if isinstance(v, torch.Tensor) else v for k, v in arguments.items()}
@@ -130,8 +128,7 @@ def on_gpu(arguments):
 @settings(max_examples=50, deadline=None)
 def test_s6_on_a_gpu_stays_within_the_error_bound(case):
     y = ops.selective_scan(**on_gpu(case.arguments), backend="triton")
-    depth = case.length.bit_length()  # an associative scan multiplies decays before it adds
-    assert selective_scan_bound(**case.arguments, elementary_ulps=EX2_ULPS * depth).ratio(y) <= 1
+    assert selective_scan_bound(**case.arguments, elementary=CUDA, associative=True).ratio(y) <= 1
 
 
 @pytest.mark.gpu
@@ -139,5 +136,5 @@ def test_s6_on_a_gpu_stays_within_the_error_bound(case):
 @settings(max_examples=50, deadline=None)
 def test_ssd_on_a_gpu_stays_within_the_error_bound(arguments):
     y = ops.ssd_chunk_scan(**on_gpu(arguments), backend="triton")
-    limits = ssd_bound(**(arguments | {"chunk_size": triton_ops.SSD_CHUNK}), elementary_ulps=EX2_ULPS)
+    limits = ssd_bound(**(arguments | {"chunk_size": triton_ops.SSD_CHUNK}), elementary=CUDA)
     assert limits.ratio(y) <= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import threading
 import time
@@ -23,6 +24,7 @@ from verify.gather import Gathered, gather, reject_mutants
 
 Progress = Callable[[str], None]
 WORKERS = 2
+FOREIGN_MEMORY = 4 << 30  # bytes a worker
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def verify(
     start, order = time.perf_counter(), with_dependencies(selected)
     notes = notes or _NoNotes()
     reports: dict[str, ClaimReport] = {}
-    with _workers() as pool:
+    with _workers(run) as pool:
         gathered = {c: pool.submit(gather, c, run) for c in order if c not in notes.claims}
         mutated = {c: pool.submit(reject_mutants, c, run) for c in order if c not in notes.mutants and controls}
         for claim in order:
@@ -127,10 +129,10 @@ def verify(
 
 
 @contextmanager
-def _workers() -> Iterator[ProcessPoolExecutor]:
+def _workers(run: Run) -> Iterator[ProcessPoolExecutor]:
     """Worker processes that stop where the run is interrupted or this process is killed."""
     context, others = get_context("spawn"), set(active_children())
-    pool = ProcessPoolExecutor(WORKERS, context, _begin, (os.getpid(),))
+    pool = ProcessPoolExecutor(WORKERS, context, _begin, (os.getpid(), bool(run.kernel)))
     try:
         yield pool
     except BaseException:
@@ -141,9 +143,17 @@ def _workers() -> Iterator[ProcessPoolExecutor]:
     pool.shutdown(cancel_futures=True)
 
 
-def _begin(parent: int) -> None:
-    """A worker takes its share of the cores."""
+def _begin(parent: int, foreign: bool) -> None:
+    """A worker takes its share of the cores.
+
+    Someone else's kernel may materialise every state; where that takes more than FOREIGN_MEMORY the check fails, and
+    says so, before the machine runs out of memory and the whole run is killed.
+    """
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // WORKERS)))
+    if foreign:
+        most = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        allowed = FOREIGN_MEMORY if most == resource.RLIM_INFINITY else min(FOREIGN_MEMORY, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (allowed, most))
     outlive_no_parent(parent)
 
 
