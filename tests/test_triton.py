@@ -1,7 +1,8 @@
-"""Triton: the interpreter checks indexing and masks at ragged sizes; compiling for a GPU needs none.
+"""Triton: the interpreter checks indexing, masks and formulas at ragged sizes; compiling for a GPU needs none.
 
-Interpreted float64 agrees with the CPU backend to rounding, so a wrong index, mask or formula shows as an O(1) error.
-The interpreter says nothing about a GPU's rounding; the tests marked gpu do.
+On integers every backend must agree bit for bit, gradients included: a wrong index, mask or sign has nowhere to hide.
+On reals interpreted float64 keeps the running-error bound and its gradients are the finite differences. The
+interpreter says nothing about a GPU's rounding; the tests marked gpu do.
 """
 
 import os
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scan_strategies import OPTIONAL, ScanCase, scan_cases
+from scan_strategies import OPTIONAL, ScanCase, in_integers, scan_cases
+from test_blocks import assert_is
 from test_ssd import ssd_arguments
 
-from kernels import blocks, ops, triton_ops
+from kernels import blocks, ops, semantics, triton_ops
 from kernels.error_bounds import CUDA, selective_scan_bound
 from kernels.ssd_bounds import ssd_bound
 
@@ -35,59 +37,133 @@ def _small_blocks():
         yield
 
 
-def results_and_gradients(operation, arguments, backend, **options):
-    """Every result, and the gradient of their weighted sum with respect to every float argument."""
-    inputs = {
+def differentiable(arguments):
+    return {
         k: v.clone().requires_grad_()
         for k, v in arguments.items()
         if isinstance(v, torch.Tensor) and v.is_floating_point()
     }
+
+
+def results_and_gradients(operation, arguments, backend, **options):
+    """Every result, and the gradient of their sum with integer weights with respect to every float argument."""
+    inputs = differentiable(arguments)
     results = operation(**(arguments | inputs), **options, backend=backend)
     results = results if isinstance(results, tuple) else (results,)
-    weights = [torch.linspace(-1, 2, r.numel(), dtype=r.dtype).reshape(r.shape) for r in results]
+    weights = [(torch.arange(r.numel(), dtype=r.dtype) % 5 - 2).reshape(r.shape) for r in results]
     loss = sum((r * w).sum() for r, w in zip(results, weights, strict=True))
     return [*results, *torch.autograd.grad(loss, list(inputs.values()))]
 
 
-def agree(operation, arguments, **options):
-    both = [results_and_gradients(operation, arguments, backend, **options) for backend in ("triton", "cpu")]
-    for triton_result, cpu_result in zip(*both, strict=True):
-        scale = float(cpu_result.detach().abs().max() + 1) if cpu_result.numel() else 1.0
-        torch.testing.assert_close(triton_result, cpu_result, rtol=0, atol=1e4 * torch.finfo(torch.float64).eps * scale)
+def assert_equal_in_integers(operation, arguments, **options):
+    exact = in_integers(arguments)
+    both = [results_and_gradients(operation, exact, backend, **options) for backend in ("triton", "cpu")]
+    for theirs, ours in zip(*both, strict=True):
+        assert torch.equal(theirs, ours)
+
+
+def assert_gradients(operation, arguments, **options):
+    inputs = differentiable(arguments)
+    fixed = {k: v for k, v in arguments.items() if k not in inputs} | options
+
+    def run(*values):
+        return operation(**dict(zip(inputs, values, strict=True)), **fixed, backend="triton")
+
+    assert torch.autograd.gradcheck(run, tuple(inputs.values()), fast_mode=True)
+
+
+EVERY_S6_OPTION = ScanCase(2, 6, 9, 3, 2, torch.float64, 3, frozenset(OPTIONAL), "time-major")
 
 
 @interpreter
 @given(scan_cases(max_length=11, max_channels=5, max_state=3, dtypes=float64, constants=True))
+@example(EVERY_S6_OPTION)
 @tiny
 def test_s6_forward_and_backward_index_every_element_once(case):
-    agree(ops.selective_scan, case.arguments, return_last_state=True)
+    assert_equal_in_integers(ops.selective_scan, case.arguments, return_last_state=True)
 
 
 @interpreter
-def test_s6_with_every_option_over_ragged_blocks():
-    case = ScanCase(2, 6, 9, 3, 2, torch.float64, 3, frozenset(OPTIONAL), "time-major")
-    agree(ops.selective_scan, case.arguments, return_last_state=True)
+@given(scan_cases(max_length=11, max_channels=5, max_state=3, dtypes=float64, constants=True))
+@example(EVERY_S6_OPTION)
+@tiny
+def test_interpreted_s6_stays_within_the_error_bound(case):
+    y, last = ops.selective_scan(**case.arguments, return_last_state=True, backend="triton")
+    limits = selective_scan_bound(**case.arguments, associative=True)
+    assert limits.ratio(y) <= 1
+    assert limits.last_state.ratio(last) <= 1
+
+
+@interpreter
+def test_interpreted_s6_gradients_are_the_finite_differences():
+    small = ScanCase(1, 4, 5, 2, 2, torch.float64, 3, frozenset(OPTIONAL), "contiguous")
+    assert_gradients(ops.selective_scan, small.arguments, return_last_state=True)
+
+
+def every_ssd_option(length=35, batch=2):
+    """Ragged chunks of two groups of two heads."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = {
+        "x": (batch, length, 4, 3),
+        "dt": (batch, length, 4),
+        "A": (4,),
+        "B": (batch, length, 2, 3),
+        "C": (batch, length, 2, 3),
+    }
+    shapes |= {"D": (4, 3), "z": (batch, length, 4, 3), "dt_bias": (4,), "initial_states": (batch, 4, 3, 3)}
+    arguments = {k: torch.randn(*s, generator=generator, dtype=torch.float64) for k, s in shapes.items()}
+    seq_idx = torch.arange(length).div(10, rounding_mode="floor").expand(batch, -1)
+    return arguments | {"A": -arguments["A"].abs(), "seq_idx": seq_idx, "dt_softplus": True, "chunk_size": 16}
 
 
 @interpreter
 @given(ssd_arguments(dtypes=float64, max_length=35, max_heads=2))
+@example(every_ssd_option())
 @tiny
 def test_ssd_forward_and_backward_index_every_element_once(arguments):
-    agree(ops.ssd_chunk_scan, arguments, return_final_states=True)
+    assert_equal_in_integers(ops.ssd_chunk_scan, arguments, return_final_states=True)
+
+
+@interpreter
+@given(ssd_arguments(dtypes=float64, max_length=35, max_heads=2))
+@example(every_ssd_option())
+@tiny
+def test_interpreted_ssd_stays_within_the_error_bound(arguments):
+    y, last = ops.ssd_chunk_scan(**arguments, return_final_states=True, backend="triton")
+    length = arguments["x"].shape[1]
+    limits = ssd_bound(**(arguments | {"chunk_size": max(16, min(triton_ops.SSD_CHUNK, length))}))
+    assert limits.ratio(y) <= 1
+    assert limits.last_state.ratio(last) <= 1
+
+
+@interpreter
+def test_interpreted_ssd_gradients_are_the_finite_differences():
+    assert_gradients(ops.ssd_chunk_scan, every_ssd_option(17, batch=1), return_final_states=True)
 
 
 @interpreter
 @given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 4), st.booleans(), st.sampled_from([None, "silu"]))
 @tiny
 def test_convolution_forward_and_backward_index_every_element_once(dim, length, width, packed, activation):
-    def normal(*shape):
-        return torch.randn(*shape, dtype=torch.float64)
-
-    arguments = {"x": normal(2, dim, length), "weight": normal(dim, width), "bias": normal(dim)}
-    arguments["initial_states"] = normal(2, dim, width - 1)
+    shapes = {"x": (2, dim, length), "weight": (dim, width), "initial_states": (2, dim, width - 1)}
+    arguments = {name: torch.empty(shape, dtype=torch.float64) for name, shape in shapes.items()}
+    arguments["z"] = torch.empty(dim, dtype=torch.float64)  # saturated: SiLU of it and a few small integers is exact
     if packed:
         arguments["seq_idx"] = torch.arange(length).div(2, rounding_mode="floor").expand(2, -1)
-    agree(ops.causal_conv1d, arguments, activation=activation)
+
+    def convolution(z, **options):
+        return ops.causal_conv1d(bias=z, **options)
+
+    assert_equal_in_integers(convolution, arguments, activation=activation)
+
+
+@interpreter
+def test_interpreted_convolution_gradients_are_the_finite_differences():
+    torch.manual_seed(0)
+    shapes = {"x": (1, 3, 6), "weight": (3, 4), "bias": (3,), "initial_states": (1, 3, 3)}
+    arguments = {name: torch.randn(*shape, dtype=torch.float64) for name, shape in shapes.items()}
+    arguments["seq_idx"] = torch.arange(6).div(3, rounding_mode="floor")[None]
+    assert_gradients(ops.causal_conv1d, arguments, activation="silu")
 
 
 @interpreter
@@ -96,13 +172,7 @@ def test_a_block_runs_on_triton_alone(name):
     torch.manual_seed(0)
     options = {"headdim": 2} if name == "Mamba2" else {}
     block = getattr(blocks, name)(2, 2, 2, **options, backend="triton", dtype=torch.float64)
-    x = torch.randn(1, 5, 2, dtype=torch.float64)
-    with torch.no_grad():
-        y = block(x)
-        for module in block.modules():
-            if hasattr(module, "backend"):
-                module.backend = "cpu"
-        torch.testing.assert_close(y, block(x), rtol=0, atol=1e-12)
+    assert_is(block, getattr(semantics, name.lower()), torch.randn(1, 5, 2, dtype=torch.float64))
 
 
 def test_kernels_compile_for_a_gpu_that_is_not_there(tmp_path):

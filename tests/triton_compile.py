@@ -52,6 +52,9 @@ if __name__ == "__main__":
         for dtype in ("fp32", "fp64"):
             text = ptx(kernel, dtype, constants)
             assert "tf32" not in text, f"{kernel.__name__} multiplies in TF32"
+            assert dtype == "fp64" or ".ftz" not in text, (
+                f"{kernel.__name__} flushes subnormals, which the error bounds do not allow for"
+            )
             assert "bf16" not in text, f"{kernel.__name__} multiplies in bfloat16"
             print(kernel.__name__, dtype, len(text))
     assert "tf32" in ptx(careless_product, "fp32", {}), "this check would not notice TF32"
