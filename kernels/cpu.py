@@ -229,7 +229,7 @@ def number_of_jobs(s):
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def forward(s, y, last_state, checkpoints, ungated):
+def forward(s, y, last_state, checkpoints, ungated, sources=simd.SOURCES):
     """Fill y, laid out as u, and those of the others whose size is not 0.
 
     last_state (batch, d_inner, N); checkpoints (jobs, tiles, N·LANES), the state before each tile; ungated as y, y

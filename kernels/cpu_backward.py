@@ -191,7 +191,7 @@ def _backward(s, saved, g, job, part):
 
 
 @njit(parallel=True, cache=True, error_model="numpy")
-def backward(s, saved, g):
+def backward(s, saved, g, sources=simd.SOURCES):
     """Fill the gradients `g` of a scan `s` from the gradients of its results in `saved`."""
     batch = s.u.shape[0]
     blocks = s.B.shape[1] * _blocks_of_group(s)

@@ -131,7 +131,7 @@ def _head(s, at, state, y):
 
 
 @njit(parallel=True, cache=True, nogil=True, error_model="numpy")
-def forward(s, state, y):
+def forward(s, state, y, sources=simd.SOURCES):
     """Fill y, as x, with h_t C_t + D x_t, gated; advance state (batch, nheads, N·headdim) from h_0 to h_L."""
     nheads, by_group = s.x.shape[2], s.x.shape[2] // s.B.shape[2]
     for job in prange(s.x.shape[0] * nheads):

@@ -1,16 +1,17 @@
 """Sixteen-lane vectors inside numba, so that a compiled scan keeps its state in registers and its exp in vectors.
 
 LLVM maps a vector onto whatever the processor has. Elementary functions are polynomials with a stated accuracy:
-exp(0) = 1 and exp(tiny) = 1 exactly, results stay accurate into the subnormals, NaN stays NaN. Numba's cache does not
-notice a change here: after one, delete kernels/__pycache__.
+exp(0) = 1 and exp(tiny) = 1 exactly, results stay accurate into the subnormals, NaN stays NaN.
 """
 
 # mypy: disable-error-code="call-arg,var-annotated"
 # (numba supplies the first argument of an intrinsic)
 import math
 import operator
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ from numba.core.datamodel import models, register_default
 from numba.extending import intrinsic, overload
 
 LANES = 16
+# Numba's cache notices a change of a loop's own file only. A loop that takes SOURCES as a default argument is compiled
+# anew after a change of any file that it inlines, for the value is part of its signature.
+_FILES = [Path(__file__).with_name(name) for name in ("simd.py", "cpu.py", "cpu_backward.py", "cpu_ssd.py")]
+SOURCES = zlib.crc32(b"".join(file.read_bytes() for file in _FILES))
 FLAGS = ("contract",)  # fused multiply-add allowed, nothing reordered: the running-error bound covers both
 
 

@@ -63,3 +63,13 @@ def test_a_compiled_scan_leaves_torchs_threads_alone():
         "kernels.selective_scan(x, x, -torch.ones(64, 32), m, m); assert torch.get_num_threads() == 1"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_a_compiled_loop_is_compiled_anew_when_what_it_inlines_has_changed():
+    """The sources' checksum is part of its signature, and so of numba's key."""
+    from kernels import cpu, cpu_backward, cpu_ssd, simd
+
+    for loop in (cpu.forward, cpu_backward.backward, cpu_ssd.forward):
+        assert inspect.signature(loop.py_func).parameters["sources"].default == simd.SOURCES
+    kernels.ssd_chunk_scan(*(torch.ones(1, 1, 1, 1)[(..., *i)] for i in ([], [0], [0, 0, 0], [], [])))
+    assert str(simd.SOURCES) in str(cpu_ssd.forward.signatures[0])

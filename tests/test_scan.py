@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scan_strategies import ScanCase, delta_t_arguments, scan_cases
 
-from kernels import ops, simd
+from kernels import accuracy, ops, simd
 from kernels.error_bounds import ELEMENTARY_ULPS, selective_scan_bound, selective_scan_delta_t_bound
 
 quick = settings(max_examples=40, deadline=None)
@@ -266,6 +266,12 @@ def test_elementary_functions_keep_their_accuracy_into_the_subnormals(dtype, fun
     _compiled(function)(x, out)
     true = exact(x.astype(np.longdouble))
     assert np.max(np.abs(out - true) / np.spacing(true.astype(dtype))) <= ulps
+
+
+@pytest.mark.parametrize(("name", "ulps"), [("exp", 1), ("softplus", ELEMENTARY_ULPS), ("sigmoid", ELEMENTARY_ULPS)])
+def test_every_61st_float32_is_within_the_accuracy_that_the_bounds_assume(name, ulps):
+    """Every single one: `python -m kernels.accuracy`."""
+    assert accuracy.worst_error(name, stride=61) <= ulps
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
