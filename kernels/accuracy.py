@@ -4,6 +4,8 @@ What `kernels.error_bounds` assumes of them is checked here exhaustively, agains
 61st float. Two minutes on two cores.
 """
 
+# mypy: disable-error-code="call-arg,arg-type"
+# (numba supplies the first argument of an intrinsic, and converts integers)
 import math
 import sys
 from collections.abc import Callable
