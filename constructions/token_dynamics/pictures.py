@@ -50,19 +50,19 @@ def _to_the_end(scenario: Scenario, time: np.ndarray, largest: np.ndarray) -> np
 SCENARIOS = {
     "convergent": Scenario(
         "μ < 0: all tokens tend to 0", -1.0, -0.5, 1.0, (1.0, 0.5, -0.8), lambda _, t, __: (2 * np.log(2) * t) ** -0.5,
-        "(2|μ| ln 2 · t)^(−1/2)",
+        r"$(2|\mu|\,\ln 2\cdot t)^{-1/2}$",
     ),
     "slow": Scenario(
         "μ > 0, S_Δ x < 0: logarithmic growth", 1.0, -1.0, 1.0, (1.0, 0.8, 1.2),
-        lambda _, t, __: np.log(t) + 3 * np.log(np.log(t)), "ln t + 3 ln ln t",
+        lambda _, t, __: np.log(t) + 3 * np.log(np.log(t)), r"$\ln t + 3\,\ln\,\ln t$",
     ),
     "blow-up": Scenario(
         "μ > 0, S_Δ x > 0: the end in finite time", 1.0, 0.1, 1.0, (1.0, 0.8, 0.9), _to_the_end,
-        "(3μ|S_Δ|(T* − t))^(−1/3)", 12.0,
+        r"$(3\mu|S_\Delta|(T^* - t))^{-1/3}$", 12.0,
     ),
     "mixed": Scenario(
         "mixed signs: tokens 1 and 2 are finite at T*", 1.0, -1.0, 1.0, (1.0, 0.5, -0.6), _to_the_end,
-        "(3μ|S_Δ|(T* − t))^(−1/3)", 8.0,
+        r"$(3\mu|S_\Delta|(T^* - t))^{-1/3}$", 8.0,
     ),
 }  # fmt: skip
 
