@@ -258,12 +258,12 @@ def _damped() -> tuple[Bound, Bound]:
     )
 
 
-def _integrated() -> tuple[Identity, Bound, Bound]:
+def _integrated() -> tuple[Identity, Identity, Bound, Bound]:
     """That gives y ≤ 1/(m(1 + t))."""
     z = sp.Function("z", positive=True)(time)
     z0, rate, power, least, grown = sp.symbols("z_0 rho c m G", positive=True)
-    floor = (sp.Le(least, z0), sp.Le(least * (2 * power + 1), 2 * rate), sp.Ge(grown, 1))
-    weighted = sp.Ge(z0 + 2 * rate / (2 * power + 1) * (grown - 1), least * grown)
+    level = 2 * rate / (2 * power + 1)
+    claim = sp.Ge(z0 + level * (grown - 1), sp.Min(z0, level) * grown)
     return (
         Identity(
             name="integrating factor (1 + t)^{2c}",
@@ -271,12 +271,20 @@ def _integrated() -> tuple[Identity, Bound, Bound]:
             lhs=along((1 + time) ** (2 * power) * z, {z: 2 * rate - 2 * power * z / (1 + time)}),
             rhs=2 * rate * (1 + time) ** (2 * power),
         ),
+        Identity(
+            name="its integral is 2ρ(G − 1)/(2c + 1), G = (1 + t)^{2c+1}",
+            lhs=sp.Derivative(level * ((1 + time) ** (2 * power + 1) - 1), time),
+            rhs=2 * rate * (1 + time) ** (2 * power),
+        ),
         Bound(
             name="(1 + t)^{2c}z ≥ m(1 + t)^{2c+1}, m = min(z_0, 2ρ/(2c + 1))",
-            because="G = (1 + t)^{2c+1} ≥ 1; the integral of 2ρ(1 + t)^{2c} is 2ρ(G − 1)/(2c + 1)",
-            claim=weighted,
-            given=floor,
-            also_wrong=(Bound(name="m larger than 2ρ/(2c + 1)", claim=weighted, given=floor[::2]),),
+            because="G ≥ 1",
+            claim=claim,
+            given=(sp.Ge(grown, 1),),
+            also_wrong=(
+                Bound(name="m = z_0", claim=claim.subs(sp.Min(z0, level), z0), given=(sp.Ge(grown, 1),)),
+                Bound(name="G below 1", claim=claim),
+            ),
         ),
         Bound(
             name="|x_l|² ≤ 1/(m(1 + t))",
