@@ -6,17 +6,17 @@ The paper's block matrices `[I | 0]` and `e_v` become linear maps between spaces
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from constructions.exact import ExactTensor, Index
 from kernels.fields import Exact
 
 
-@dataclass(frozen=True, order=True)
-class Channel:
+class Channel(NamedTuple):
     """One coordinate, by name: `Channel("key", 3)`, or `Channel("one")` where there is only one."""
 
     name: str
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # in place of tuple.index, which no one needs here
 
     def __str__(self) -> str:
         return self.name if self.index is None else f"{self.name}[{self.index}]"
@@ -34,11 +34,12 @@ class Space:
     channels: tuple[Channel, ...]
 
     def __post_init__(self) -> None:
-        if len(self._position) < len(self.channels):
+        if len(self.places) < len(self.channels):
             raise ValueError("A space holds a channel twice: give each coordinate its own name.")
 
     @cached_property
-    def _position(self) -> dict[Channel, int]:
+    def places(self) -> dict[Channel, int]:
+        """Where each channel is laid out."""
         return {channel: i for i, channel in enumerate(self.channels)}
 
     def __len__(self) -> int:
@@ -48,13 +49,14 @@ class Space:
         return iter(self.channels)
 
     def __contains__(self, channel: Channel) -> bool:
-        return channel in self._position
+        return channel in self.places
 
     def position(self, channel: Channel) -> int:
         """Where the channel is laid out. Raises ValueError for a channel of another space."""
-        if channel not in self:
+        place = self.places.get(channel)
+        if place is None:
             raise ValueError(f"There is no channel {channel} in this space: add it first.")
-        return self._position[channel]
+        return place
 
     def named(self, name: str) -> tuple[Channel, ...]:
         """The channels of one name, in order."""
@@ -73,8 +75,9 @@ class LinearMap:
     coefficients: Mapping[tuple[Channel, Channel], Exact]  # (target, source)
 
     def __post_init__(self) -> None:
-        for target, source in self.coefficients:
+        for target in {target for target, _ in self.coefficients}:
             self.target.position(target)
+        for source in {source for _, source in self.coefficients}:
             self.source.position(source)
 
     @classmethod
@@ -84,8 +87,8 @@ class LinearMap:
 
     def tensor(self) -> ExactTensor:
         """The matrix, (len(target), len(source))."""
+        rows, columns = self.target.places, self.source.places
         entries: dict[Index, Exact] = {
-            (self.target.position(target), self.source.position(source)): value
-            for (target, source), value in self.coefficients.items()
+            (rows[target], columns[source]): value for (target, source), value in self.coefficients.items()
         }
         return ExactTensor((len(self.target), len(self.source)), 0, entries)

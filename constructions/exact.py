@@ -30,12 +30,22 @@ class ExactTensor:
     entries: Mapping[Index, Exact] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self._plainly_inside():
+            return
         for index in self.entries:
             inside = len(index) == len(self.shape) and all(
                 _within(i, size) for i, size in zip(index, self.shape, strict=True)
             )
             if not inside:
                 raise ValueError(f"Index {index} is outside shape {self.shape}: move the entry or enlarge the array.")
+
+    def _plainly_inside(self) -> bool:
+        """Whether all indices are single positions inside, decided at once; where not, each is looked at."""
+        try:
+            places = np.array(list(self.entries), dtype=np.int64).reshape(-1, len(self.shape))
+        except (TypeError, ValueError, OverflowError):
+            return False
+        return len(places) == len(self.entries) and bool(((places >= 0) & (places < self.shape)).all())
 
     def to(self, number_field: Field) -> np.ndarray:
         """This array in a field: each distinct exact value becomes the field's nearest number, once."""

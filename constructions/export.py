@@ -148,7 +148,14 @@ def _to_transformers(construction: Construction, folder: Path) -> None:
     _save_safetensors(transformers_names(construction.state_dict(torch.float32)), folder / "model.safetensors")
 
 
+MOST_STATES = 256
+"""What mamba_ssm's selective scan holds for Mamba-1."""
+
+
 def _to_mamba_ssm(construction: Construction, folder: Path) -> None:
+    n = construction.hyperparameters["d_state"]
+    if n > MOST_STATES and not is_mamba2(construction):
+        raise CannotExport(f"d_state = {n} exceeds the {MOST_STATES} of mamba_ssm's scan: use --target transformers")
     _write_json(folder / "config.json", mamba_ssm_config(construction))
     torch.save(construction.state_dict(torch.float32), folder / "pytorch_model.bin")
 

@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 import torch
 
 from constructions import export
+from kernels.blocks import Mamba, Mamba2, MambaLM
 from verify import cli
 
 transformers = pytest.importorskip("transformers")
@@ -90,14 +92,87 @@ def test_the_names_are_all_known_to_transformers(tmp_path):
     assert not any(report.values())
 
 
-def test_mamba_ssm_s_folder_holds_what_its_head_model_reads(tmp_path):
-    construction = export.language_model("mqar.thm3-step1", 16, 16, 2)
-    export.export(construction, "mamba_ssm", tmp_path / "model")
-    config = json.loads((tmp_path / "model" / "config.json").read_text())
-    state = torch.load(tmp_path / "model" / "pytorch_model.bin", weights_only=True)
-    assert config["ssm_cfg"]["layer"] == "Mamba2"
-    assert state["backbone.embedding.weight"].shape == (config["vocab_size"], config["d_model"])
-    assert state["backbone.layers.0.mixer.conv1d.weight"].dtype == torch.float32
+@dataclass
+class MambaConfig:
+    """The keys that mamba_ssm >= 2.1 reads from config.json: `MambaConfig(**json)` refuses any other."""
+
+    d_model: int
+    n_layer: int
+    vocab_size: int
+    d_intermediate: int = 0
+    ssm_cfg: dict = field(default_factory=dict)
+    attn_layer_idx: list = field(default_factory=list)
+    attn_cfg: dict = field(default_factory=dict)
+    rms_norm: bool = True
+    residual_in_fp32: bool = True
+    fused_add_norm: bool = True
+    pad_vocab_size_multiple: int = 8
+    tie_embeddings: bool = True
+
+
+def mamba_ssm_shapes(config: MambaConfig) -> dict[str, tuple[int, ...]]:
+    """Every name and shape that MambaLMHeadModel(config) registers, written from its modules; it loads strictly."""
+    assert config.rms_norm
+    assert config.d_intermediate == 0
+    assert not config.attn_layer_idx
+    vocab = -(-config.vocab_size // config.pad_vocab_size_multiple) * config.pad_vocab_size_multiple
+    options = dict(config.ssm_cfg)
+    layer, n, expand = options.pop("layer", "Mamba1"), options["d_state"], options["expand"]
+    d, width = config.d_model, expand * config.d_model
+    if layer == "Mamba2":
+        assert set(options) <= {"d_state", "d_conv", "expand", "headdim"}
+        assert width % options["headdim"] == 0
+        heads = width // options["headdim"]
+        mixer = {
+            "in_proj.weight": (2 * width + 2 * n + heads, d),
+            "conv1d.weight": (width + 2 * n, 1, options["d_conv"]),
+        }
+        mixer |= {"conv1d.bias": (width + 2 * n,), "dt_bias": (heads,), "A_log": (heads,), "D": (heads,)}
+        mixer |= {"norm.weight": (width,), "out_proj.weight": (d, width)}
+    else:
+        assert set(options) <= {"d_state", "d_conv", "expand", "dt_rank"}
+        rank = options["dt_rank"]
+        mixer = {"in_proj.weight": (2 * width, d), "conv1d.weight": (width, 1, options["d_conv"])}
+        mixer |= {"conv1d.bias": (width,), "x_proj.weight": (rank + 2 * n, width), "dt_proj.weight": (width, rank)}
+        mixer |= {"dt_proj.bias": (width,), "A_log": (width, n), "D": (width,), "out_proj.weight": (d, width)}
+    shapes = {"backbone.embedding.weight": (vocab, d), "backbone.norm_f.weight": (d,), "lm_head.weight": (vocab, d)}
+    for i in range(config.n_layer):
+        prefix = f"backbone.layers.{i}"
+        shapes |= {f"{prefix}.norm.weight": (d,)} | {f"{prefix}.mixer.{name}": s for name, s in mixer.items()}
+    return shapes
+
+
+def from_mamba_ssm_folder(folder) -> tuple[MambaConfig, dict[str, torch.Tensor], MambaLM]:
+    """What from_pretrained does: the config by its keys, the weights strictly, into our own model of the same names."""
+    config = MambaConfig(**json.loads((folder / "config.json").read_text()))
+    state = torch.load(folder / "pytorch_model.bin", weights_only=True)
+    options = dict(config.ssm_cfg)
+    mixer = {"Mamba1": Mamba, "Mamba2": Mamba2}[options.pop("layer")]
+    model = MambaLM(config.vocab_size, config.d_model, config.n_layer, mixer=mixer, dtype=torch.float32, **options)
+    model.load_state_dict(state, strict=True)
+    return config, state, model.requires_grad_(False)
+
+
+@pytest.mark.parametrize(
+    ("claim", "architecture"),
+    [*((claim, None) for claim in CLAIMS), *((claim, "mamba2") for claim in MAMBA2_TOO)],
+)
+def test_mamba_ssm_s_folder_is_what_its_head_model_loads_and_recalls(claim, architecture, tmp_path):
+    export.export(export.language_model(claim, 64, 64, 8, architecture), "mamba_ssm", tmp_path / "model")
+    config, state, model = from_mamba_ssm_folder(tmp_path / "model")
+    assert {name: tuple(weight.shape) for name, weight in state.items()} == mamba_ssm_shapes(config)
+    assert {weight.dtype for weight in state.values()} == {torch.float32}
+    assert not config.tie_embeddings
+    tokens, labels = zoology_sequences(64, 64, 8, 100, seed=3)
+    asked = labels != -100
+    assert (model(torch.from_numpy(tokens)).argmax(-1).numpy()[asked] == labels[asked]).all()
+
+
+def test_mamba_ssm_refuses_more_states_than_its_scan_holds(tmp_path):
+    model = export.language_model("mqar.thm2-step1", 516, 32, 4)
+    with pytest.raises(export.CannotExport, match="exceeds the 256"):
+        export.export(model, "mamba_ssm", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
 
 
 def test_the_command_line_exports_and_says_what(tmp_path):

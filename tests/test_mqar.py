@@ -19,12 +19,17 @@ from constructions.tasks import (
     h2_no_query_after_noise,
     h3_values_distinct,
     h4_filler,
+    h4_no_query_after_value,
     paper_mqar,
     zoology_mqar,
 )
 from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL
 from theorems.mqar.lower_bounds import CONTEXT, TAIL, swapped
 from theorems.mqar.values import printed_margin
+from verify.check import Sizes
+from verify.checks.mqar import large
+from verify.checks.mqar.active import ActiveBlock
+from verify.report import sizes as companion
 
 VALUES_ONLY = ("mqar.value-code", "mqar.thm3-step1", "mqar.thm2-step2-amended", "mqar.n2-distinct")
 
@@ -38,24 +43,40 @@ def last_margin(construction, field, tokens: list[int], correct: int) -> object:
 # ----------------------------------------------------------------------------------------- sizes
 
 
-@pytest.mark.parametrize("claim", [row.claim for row in sizes.table(3, 4) if "with D" not in row.claim])
-def test_the_table_s_sizes_are_those_of_the_compiled_weights(claim):
-    (row,) = [row for row in sizes.table(3, 4) if row.claim == claim]
-    filler = claim == "mqar.n1-delta-gate"
+def of_row(row: sizes.Size, num_kv_pairs: int):
+    """The construction a row of the table at (3, 4) is about."""
+    filler = "n1-delta" in row.claim or sizes.MODEL in row.form
     vocabulary = Vocabulary(8, range(3), range(3, 7), filler=7) if filler else Vocabulary.paper(3, 4)
-    built = mqar.build(claim, "paper", num_kv_pairs=3, vocab_size=7, vocabulary=vocabulary)
+    target = "language_model" if sizes.MODEL in row.form else "paper"
+    if "with D" in row.form:
+        return mqar.robust(vocabulary, target, num_kv_pairs=num_kv_pairs, choose=recall_codes.two_state_codes)
+    if "with positions" in row.form:
+        return mqar.theorem4_without_gate(vocabulary, target, num_kv_pairs=num_kv_pairs, positions=True)
+    return mqar.build(row.claim, target, num_kv_pairs=num_kv_pairs, vocab_size=vocabulary.size, vocabulary=vocabulary)
+
+
+@pytest.mark.parametrize("row", sizes.table(3, 4), ids=lambda row: row.name)
+def test_the_table_s_sizes_are_those_of_the_compiled_weights(row):
+    built = of_row(row, 3)
     assert built.hyperparameters["d_state"] == row.N
-    assert row.d == built.hyperparameters["d_model"]
+    assert row.d == len(built.description.inner)
     assert row.parameters == sum(prod(weight.shape) for weight in built.weights.values())
     read = {source for _, source in built.description.readout.coefficients}
     assert row.read == len(read)
 
 
+def test_the_companion_s_table_is_this_one():
+    head, *rows = companion.sizes(mqar.BUILDERS)
+    assert len(head) == len(rows[0])
+    expected = {(row.name, k, row.d, row.N) for k in companion.PAIRS for row in sizes.table(k, companion.VALUES)}
+    assert {(r[0], int(r[1]), int(r[3]), int(r[4])) for r in rows} == expected
+
+
 def test_what_dominates_is_named_and_nothing_dominates_itself():
     for grid in sizes.GRID:
-        rows = {row.claim: row for row in sizes.table(*grid)}
+        rows = {row.name: row for row in sizes.table(*grid)}
         for row in rows.values():
-            assert row.claim not in row.dominated_by
+            assert row.name not in row.dominated_by
             assert all(rows[other].dominates(row) for other in row.dominated_by)
             assert row.state_bits >= sizes.lower_bounds(*grid)["bits of state"]
             if not row.needs and "H3" not in row.hypotheses:
@@ -122,6 +143,53 @@ def test_integer_values_fail_in_float32_beyond_their_table_entry():
         right[dtype] = int((answered == torch.tensor(tokens)[:, 1]).sum())
     assert right[torch.float64] == 100
     assert right[torch.float32] < 100
+
+
+BLOCKS = [row for row in sizes.table(3, 4) if sizes.MODEL not in row.form]
+
+
+@pytest.mark.parametrize("row", BLOCKS, ids=lambda row: row.name)
+def test_the_channels_that_sleep_change_no_logit(row):
+    """What the large checks leave out is 0: the block's own logits, bit by bit, with and without random filler."""
+    subject = large.Large(row.name, Sizes(32, 40, 6))
+    built = subject.build(subject.sizes)
+    for dtype in (torch.float32, torch.float64):
+        for random_filler in (False, True):
+            batch = zoology_mqar(32, 12, 40, 3, num_kv_pairs=6, random_non_queries=random_filler)
+            whole = built.module(dtype)(torch.from_numpy(batch.tokens)).numpy()[batch.queries]
+            np.testing.assert_array_equal(ActiveBlock(built, dtype).logits(batch.tokens, batch.queries), whole)
+
+
+def test_every_row_is_run_at_every_size_where_it_holds():
+    """Each row of the paper's block at 512 and 1024, at 8192 where N·d ≤ 10^5; 1,000 sequences, 100 if wide."""
+    runs = {(subject.name, subject.sizes.vocab_size): subject for subject in large.subjects()}
+    for size, pairs in ((512, 64), (1024, 128), (8192, 64)):
+        for row in sizes.of_zoology(size, pairs):
+            if sizes.MODEL in row.form or row.name == "mqar.n1-delta-gate" or (size == 8192 and row.state_size > 1e5):
+                continue
+            assert runs[row.name, size].count() == (1000 if row.state_size <= 1e5 else 100)
+            assert runs[row.name, size].row(runs[row.name, size].sizes).dtypes == row.dtypes
+
+
+def test_every_place_behind_a_context_is_asked_where_h4_without_positions_would_have_to_hold():
+    """(512, 256, 64) and (1024, 512, 128) have as many places as queries: one stands right behind the last value."""
+    for vocab_size, length, pairs in ((512, 256, 64), (1024, 512, 128)):
+        batch = zoology_mqar(vocab_size, 20, length, 0, num_kv_pairs=pairs, random_non_queries=False)
+        broken = [h4_no_query_after_value(tokens, batch.vocabulary, pairs) for tokens in batch.tokens]
+        assert all(violation is not None for violation in broken)
+
+
+@pytest.mark.parametrize("name", ["mqar.n1-delta-gate (with positions)", "mqar.robust (with D)"])
+def test_a_row_fails_in_the_dtype_that_it_does_not_claim(name):
+    """κ = 64 queries need more range than float32 has; 2κK² at 1024 exceeds its mantissa."""
+    wanted = large.MIDDLE if "delta" in name else large.LARGE
+    subject = large.Large(name, wanted)
+    assert subject.row(wanted).dtypes == ("float64",)
+    built = subject.build(wanted)
+    batch = zoology_mqar(wanted.vocab_size, 4, wanted.input_seq_len, 0, num_kv_pairs=wanted.num_kv_pairs,
+                         random_non_queries=False)  # fmt: skip
+    assert ActiveBlock(built, torch.float64).right(batch).all()
+    assert not ActiveBlock(built, torch.float32).right(batch).all()
 
 
 # ------------------------------------------------------------------------------------- hypotheses

@@ -91,11 +91,12 @@ def _stored(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[
 
 def readout_of(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
     """The head, the same rows for every block."""
+    blocks = key_blocks(vocabulary, codes.width)
     return {
         (token, block[r]): e
         for w, token in enumerate(tokens.named("value"))
         for r, e in codes.head(w).items()
-        for block in key_blocks(vocabulary, codes.width)
+        for block in blocks
     }
 
 

@@ -1,11 +1,13 @@
 """Checks of the recall theorems ([P] Section 4.3, Appendix D.3-D.5), one module a kind of evidence."""
 
 from verify.check import Check
-from verify.checks.mqar import certificates, counted, large, refutations, targets, theorem2
+from verify.checks.mqar import certificates, counted, hypotheses, large, refutations, targets, theorem2
 from verify.checks.mqar.theorem2 import exact_margin
 
 __all__ = ["CHECKS", "exact_margin"]
 
 CHECKS: tuple[Check, ...] = tuple(
-    check for part in (theorem2, targets, counted, large, refutations, certificates) for check in part.CHECKS
+    check
+    for part in (theorem2, targets, counted, large, hypotheses, refutations, certificates)
+    for check in part.CHECKS
 )
