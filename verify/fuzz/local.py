@@ -95,10 +95,11 @@ class Processes:
         return set(active_children()) - self._others
 
     def close(self) -> None:
-        """Stop every worker at once."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Stop every worker at once, at work or not."""
+        self._pool.shutdown(wait=not self._under_way, cancel_futures=True)
         for process in self.processes:
             process.terminate()
+        self._pool.shutdown()
 
 
 def _context() -> BaseContext:
