@@ -1,4 +1,4 @@
-"""The same campaign on a Dask cluster of processes on loopback: the same result, with a worker killed in mid-run too."""
+"""The same campaign on a Dask cluster of processes on loopback: the same result, also where a worker is killed."""
 
 import json
 import os

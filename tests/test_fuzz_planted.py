@@ -2,6 +2,7 @@
 
 import pytest
 
+from kernels import cpu_ops
 from theorems.registry import claims
 from verify.check import Run
 from verify.fuzz import local
@@ -23,6 +24,12 @@ AT = {
     "positions: off by one": "mqar.robust",
 }
 """A claim whose properties see the bug."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Compiling for the first time is no part of a hunt."""
+    cpu_ops.warm_up()
 
 
 def test_there_are_ten_bugs_in_kernels_and_constructions():
@@ -51,8 +58,6 @@ def test_a_planted_bug_is_found_within_a_minute_among_all_claims(bug):
 
 
 def test_a_bug_is_gone_when_it_is_dug_up_again():
-    from kernels import cpu_ops
-
     before = cpu_ops.selective_scan
     with planted("scan: packed sequences leak"):
         assert cpu_ops.selective_scan is not before

@@ -136,7 +136,7 @@ def _decay_grows(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, size: i
         part = slice(start, start + CHUNK)
         if start:
             state = state * torch.exp(-2 * steps[:, start] * A)[:, :, None, None]
-        inside = [x[:, part], dt[:, part], A, B[:, part], C[:, part], size]
+        inside: Any = [x[:, part], dt[:, part], A, B[:, part], C[:, part], size]
         gate = None if z is None else z[:, part]
         y, state = SSD(*inside, z=gate, initial_states=state, return_final_states=True, **o)
         ys.append(y)
