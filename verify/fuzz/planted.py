@@ -56,7 +56,8 @@ def forget() -> None:
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
-SCAN, SSD, CONVOLUTION = cpu_ops.selective_scan, cpu_ops.ssd_chunk_scan, cpu_ops.causal_conv1d
+SCAN, CONVOLUTION = cpu_ops.selective_scan, cpu_ops.causal_conv1d
+SSD: Wrong = cpu_ops.ssd_chunk_scan
 CHUNK = 8
 
 
@@ -136,9 +137,14 @@ def _decay_grows(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, size: i
         part = slice(start, start + CHUNK)
         if start:
             state = state * torch.exp(-2 * steps[:, start] * A)[:, :, None, None]
-        inside: Any = [x[:, part], dt[:, part], A, B[:, part], C[:, part], size]
-        gate = None if z is None else z[:, part]
-        y, state = SSD(*inside, z=gate, initial_states=state, return_final_states=True, **o)
+        inputs: dict[str, Any] = {
+            "x": x[:, part],
+            "dt": dt[:, part],
+            "B": B[:, part],
+            "C": C[:, part],
+            "z": z if z is None else z[:, part],
+        }
+        y, state = SSD(A=A, chunk_size=size, initial_states=state, return_final_states=True, **inputs, **o)
         ys.append(y)
     return (torch.cat(ys, 1), state) if last else torch.cat(ys, 1)
 
