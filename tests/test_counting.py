@@ -1,6 +1,7 @@
 """The layer that counts, and the language models that stand on it: exact, and how far."""
 
 from dataclasses import replace
+from itertools import combinations
 from math import isqrt
 
 import numpy as np
@@ -176,21 +177,59 @@ def test_the_reach_of_the_timed_form_is_its_longest_sequence():
         assert (found == [2, 3]) == exact
 
 
-def test_mamba2_steps_commute_so_that_the_order_of_queries_is_lost():
-    """A step that sees the current token alone: permuted tails leave one and the same multiple of the context's state.
+ORDERS = ((5, 6, 7), (7, 5, 6), (6, 7, 5))
 
-    So all κ queries, each asked last in some order, read one state with N numbers: N ≥ κ (mqar.n-lower-bound).
+
+def differences(block, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """(orders, d) in balls: how far the last query's output moves where k1 stores another value."""
+    rows = BALL.array(np.random.default_rng(1).integers(-3, 4, (11, 6)))
+    exact = {name: BALL.array(weight) for name, weight in weights.items()}
+    outputs = []
+    for value in (1, 2):
+        context = [5, value, 6, 2, 7, 3]
+        tails = [[token for key in order for token in (10, 10, 10, key)] for order in ORDERS]
+        options = {"activation": "identity", "delta_activation": "softplus"}
+        outputs.append(np.stack([block(BALL, exact, rows[context + tail], **options)[-1] for tail in tails]))
+    with BALL.arithmetic():
+        return outputs[0] - outputs[1]
+
+
+def minors(matrix: np.ndarray) -> list:
+    """All 2 × 2 determinants."""
+    with BALL.arithmetic():
+        return [
+            matrix[i, k] * matrix[j, m] - matrix[i, m] * matrix[j, k]
+            for i, j in combinations(range(matrix.shape[0]), 2)
+            for k, m in combinations(range(matrix.shape[1]), 2)
+        ]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_mamba2_steps_commute_so_that_every_order_of_queries_reads_one_state(seed):
+    """N = 1: whichever key is asked last, what the context stored is one and the same vector times C, a number.
+
+    So κ queries read one number of the state, and N ≥ κ holds again (mqar.n-lower-bound): extension I has no Mamba-2
+    form. Mamba-1's step follows its convolution, and the orders differ.
     """
-    rng = np.random.default_rng(0)
-    heads, tail = 3, [5, 9, 9, 9, 6, 9, 9, 9, 7, 9, 9, 9]
-    factor = rng.uniform(0.1, 1, (10, heads))
-    orders = [np.concatenate([tail[4 * i : 4 * i + 4] for i in order]) for order in ((0, 1, 2), (2, 0, 1), (1, 2, 0))]
-    kept = [np.prod(factor[order], axis=0) for order in orders]
-    np.testing.assert_allclose(kept[1:], kept[:1] * 2, rtol=1e-12)
+    rng = np.random.default_rng(seed)
+
+    def random(*shape: int) -> np.ndarray:
+        return rng.integers(-4, 5, shape) / 8
+
+    taps = {name: random(d, 4) for name, d in (("x_conv.weight", 4), ("B_conv.weight", 1), ("C_conv.weight", 1))}
+    maps = {"x.weight": random(4, 6), "B.weight": random(1, 6), "C.weight": random(1, 6)}
+    mamba2 = {**maps, **taps, "delta.weight": random(2, 6), "delta.bias": random(2), "A": -np.ones(2)}
+    square = {"delta.weight": random(6, 6), "delta.bias": random(6), "A": -np.ones((6, 1))}
+    mamba1 = {"conv.weight": random(6, 4), "B.weight": random(1, 6), "C.weight": random(1, 6), **square}
+    parallel = minors(differences(semantics.paper_mamba2, mamba2))
+    assert all(minor.contains(0) and minor.rad() < 2.0**-60 for minor in parallel)
+    assert not all(minor.contains(0) for minor in minors(differences(semantics.paper_mamba, mamba1)))
+
+
+@pytest.mark.parametrize("target", ["paper_mamba2", "official_mamba2", "mamba2_language_model"])
+def test_mamba2_says_why_it_has_no_selective_step_for_recall(target):
     with pytest.raises(ValueError, match="its factors commute"):
-        mqar.build(
-            "mqar.n1-delta-gate", "official_mamba2", num_kv_pairs=2, vocab_size=5, vocabulary=Vocabulary.paper(2, 3)
-        )
+        mqar.build("mqar.n1-delta-gate", target, num_kv_pairs=2, vocab_size=6, vocabulary=Vocabulary.zoology(6))
 
 
 def test_a_sharpened_mixer_is_the_relu_mixer_in_other_units():

@@ -163,6 +163,29 @@ def _silu_step() -> Identity:
     )
 
 
+def _closing_step() -> tuple[Bound, ...]:
+    """The gate in a language model: Δ = softplus(w − 2w ReLU(s − 2κ)), w = 256, closes all writes at once."""
+    y, after = sp.Symbol("e^u", nonnegative=True), sp.Ge(place, 2 * pairs + 1)
+    vanishing = Bound(name="softplus(u) = log(1 + e^u) ≤ e^u", claim=sp.Le(sp.log(1 + y), y))
+    closed = Bound(
+        name="after the context the step's argument is at most −w: it writes at most e^−w",
+        claim=sp.Le(1 - 2 * relu(place - 2 * pairs), -1),
+        because="divided by w; a first layer that counts gives s, and softplus(u) ≤ e^u",
+        given=(after,),
+    )
+    opened = Bound(
+        name="in the context the argument is w: every pair is written alike",
+        claim=sp.Eq(1 - 2 * relu(place - 2 * pairs), 1, evaluate=False),
+        because="divided by w",
+        given=(sp.Le(place, 2 * pairs),),
+    )
+    return (
+        replace(vanishing, also_wrong=(replace(vanishing, name="e^u / 2", claim=sp.Le(sp.log(1 + y), y / 2)),)),
+        replace(closed, also_wrong=(replace(closed, name="from 2κ on", given=(sp.Ge(place, 2 * pairs),)),)),
+        replace(opened, also_wrong=(replace(opened, name="up to 2κ + 1", given=(sp.Le(place, 2 * pairs + 1),)),)),
+    )
+
+
 def _robust() -> Proof:
     count = sp.Function("n")
     return Proof(
@@ -178,6 +201,7 @@ def _robust() -> Proof:
             ),
             _silu_step(),
             *_leak(),
+            *_closing_step(),
             Bound(
                 name="a token that is no key opens nothing",
                 claim=sp.Eq(time_gate(sp.S.Zero, place), 0, evaluate=False),
