@@ -22,6 +22,10 @@ CHANNEL_STEPS = 2**24
 """Channels times positions times sequences of one chunk."""
 SEQUENCES = 32
 ASLEEP = -1
+DENSE = 1 / 16
+"""From this share of entries on a matrix is multiplied as a dense one."""
+BUSY = 64
+"""Entries a token from which on the embedding is read by channels, not by tokens."""
 
 
 def entries_of(tensor: ExactTensor, dtype: torch.dtype) -> sparse.csr_array:
@@ -65,6 +69,8 @@ class ActiveBlock:
         self.position = np.zeros_like(self.bias)
         if "position.weight" in weights:
             self.position = weights["position.weight"].torch(dtype).numpy()
+        busy = self.embedding.nnz > BUSY * self.embedding.shape[0]
+        self.columns = _below(sparse.csr_array(self.embedding[:-1].T.tocsr())) if busy else None
         self.B, self.C = (self._columns(entries_of(weights[f"mixer.{n}.weight"], dtype)) for n in ("B", "C"))
         self.head = _below(entries_of(weights["head.weight"], dtype).T.tocsr())
         self.rate = weights["mixer.A"].torch(dtype)[0, 0]
@@ -109,20 +115,26 @@ class ActiveBlock:
     def _needs(self) -> None:
         """`always`: channels that need no token; `rows[lag]`: what each token gives the channels that need that lag.
 
-        A channel needs a lag where its bias and all that the other lags can give stay ≤ 0 together.
+        A channel needs a lag where its bias and all that the other lags can give stay ≤ 0 together; of several, the
+        one at which fewest tokens can wake it.
         """
         given = self.embedding[:-1].astype(np.float64).tocoo()
         width = self.taps.shape[1]
         most = np.zeros((width, len(self.bias)))
         for lag in range(width):
             np.maximum.at(most[lag], given.col, given.data * self.taps[given.col, width - 1 - lag])
-        enough = self.bias + most.sum(0) - most <= 0
-        needs = np.where(enough.any(axis=0), enough.argmax(axis=0), ASLEEP)
+        others = self.bias + most.sum(0) - most
+        wakes = [
+            given.data * self.taps[given.col, width - 1 - lag] + others[lag, given.col] > 0 for lag in range(width)
+        ]
+        tokens_of = np.array([np.bincount(given.col[mine], minlength=len(self.bias)) for mine in wakes])
+        needs = np.where(others <= 0, tokens_of, len(self.embedding.indptr)).argmin(axis=0)
+        needs[(others > 0).all(axis=0)] = ASLEEP
         self.always = np.flatnonzero((self.bias > 0) | (self.position != 0) | (needs == ASLEEP))
         needs[self.always] = ASLEEP
         self.rows = {}
         for lag in np.unique(needs[needs != ASLEEP]).tolist():
-            mine = needs[given.col] == lag
+            mine = wakes[lag] & (needs[given.col] == lag)
             chosen = (given.data[mine], (given.row[mine], given.col[mine]))
             self.rows[lag] = _below(sparse.csr_array(chosen, shape=given.shape))
         order = np.argsort(given.row * len(self.bias) + given.col)
@@ -191,6 +203,9 @@ class ActiveBlock:
     def _inputs(self, tokens: np.ndarray, slots: np.ndarray) -> torch.Tensor:
         """The embedding of each slot's channel, (sequences, slots, length)."""
         count, length = tokens.shape
+        if self.columns is not None:
+            parts = [self.columns[mine].toarray()[:, row] for mine, row in zip(slots, tokens, strict=True)]
+            return torch.from_numpy(np.stack(parts))
         where = np.full((count, len(self.bias) + 1), ASLEEP)
         np.put_along_axis(where, slots, np.arange(slots.shape[1])[None, :], axis=1)
         where[:, -1] = ASLEEP
@@ -218,7 +233,10 @@ class ActiveBlock:
         return constant + sums[np.arange(len(slots))[:, None], self.follows[slots]]
 
     def _read(self, y: np.ndarray, slots: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        return np.asarray((self.head[slots].T @ y[:, asked]).T)
+        head = self.head[slots]
+        if head.nnz > DENSE * head.shape[0] * head.shape[1]:
+            return y[:, asked].T @ head.toarray()
+        return np.asarray((head.T @ y[:, asked]).T)
 
     def chunks(self, batch: Batch) -> Iterator[slice]:
         """Parts of a batch that fit the memory."""
