@@ -56,6 +56,59 @@ def load_starts(fresh, at, mask, HAS_FRESH: tl.constexpr):
 
 
 @triton.jit
+def block_of_channels(d_inner, ngroups, BLOCK_D: tl.constexpr):
+    """This program's sequence and group, its channels, which of them exist, and their rows of (batch·d_inner)."""
+    batch, group = tl.program_id(2).to(tl.int64), tl.program_id(1)
+    channels = d_inner // ngroups
+    lane = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
+    channel = group * channels + lane
+    return batch, group, channel, lane < channels, batch * d_inner + channel
+
+
+@triton.jit
+def column(matrix, n, i):
+    """matrix[:, i] of a (BLOCK_D, BLOCK_N) tile."""
+    return tl.sum(tl.where(n[None, :] == i, matrix, 0), axis=1)
+
+
+@triton.jit
+def skipped(x, D, channel, in_channels, HAS_D: tl.constexpr):
+    """D x, or 0."""
+    out = x * 0
+    if HAS_D:
+        out = x * tl.load(D + channel, mask=in_channels, other=0)[:, None]
+    return out
+
+
+@triton.jit
+def advance(A, B, C, channel, in_channels, at, in_time, length, d_state, step, x, starts, out, h, T: tl.constexpr):
+    """Every state component through one chunk of T steps: `out` plus C·h, and the state at its end."""
+    n, t = tl.arange(0, h.shape[1]), tl.arange(0, T)
+    for i in range(d_state):
+        a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
+        b = tl.load(B + at + i * length, mask=in_time, other=0)
+        c = tl.load(C + at + i * length, mask=in_time, other=0)
+        decay = tl.where(starts, 0, tl.exp(step * a[:, None]))
+        kept, written = tl.associative_scan((decay, step * x * b[None, :]), 1, combine)
+        states = kept * column(h, n, i)[:, None] + written
+        out += states * c[None, :]
+        at_end = tl.sum(tl.where(t[None, :] == T - 1, states, 0), axis=1)
+        h = tl.where(n[None, :] == i, at_end[:, None], h)
+    return out, h
+
+
+@triton.jit
+def gated(out, z, ungated, tile, mask, HAS_Z: tl.constexpr, SAVE: tl.constexpr):
+    """out·SiLU(z) where there is a gate; where SAVE, `out` itself is kept."""
+    if HAS_Z:
+        if SAVE:
+            tl.store(ungated + tile, out, mask=mask)
+        gate = tl.load(z + tile, mask=mask, other=0)
+        out *= gate * sigmoid(gate)
+    return out
+
+
+@triton.jit
 def s6_forward(
     u,
     delta,
@@ -91,50 +144,26 @@ def s6_forward(
     u, delta, z, y (batch, d_inner, L); A (d_inner, N); B, C (batch, ngroups, N, L); fresh (batch, L);
     initial, last (batch, d_inner, N); checkpoints (batch, d_inner, chunks, N). All contiguous.
     """
-    batch, group = tl.program_id(2).to(tl.int64), tl.program_id(1)
-    channels = d_inner // ngroups
-    lane = tl.program_id(0) * BLOCK_D + tl.arange(0, BLOCK_D)
-    in_channels = lane < channels
-    channel = group * channels + lane
-    row = batch * d_inner + channel
+    batch, group, channel, in_channels, row = block_of_channels(d_inner, ngroups, BLOCK_D)
     n = tl.arange(0, BLOCK_N)
     state_mask = in_channels[:, None] & (n < d_state)[None, :]
     state_at = row[:, None] * d_state + n[None, :]
     h = tl.zeros((BLOCK_D, BLOCK_N), dtype=A.dtype.element_ty)
     if HAS_INITIAL:
         h = tl.load(initial + state_at, mask=state_mask, other=0)
-    t = tl.arange(0, BLOCK_T)
-    matrices = (batch * ngroups + group) * d_state * length
     chunks = tl.cdiv(length, BLOCK_T)
     for chunk in range(chunks):
-        time = chunk * BLOCK_T + t
+        time = chunk * BLOCK_T + tl.arange(0, BLOCK_T)
         in_time = time < length
         mask = in_channels[:, None] & in_time[None, :]
         tile = row[:, None] * length + time[None, :]
         if SAVE:
-            saved = (row[:, None] * chunks + chunk) * d_state + n[None, :]
-            tl.store(checkpoints + saved, h, mask=state_mask)
+            tl.store(checkpoints + (row[:, None] * chunks + chunk) * d_state + n[None, :], h, mask=state_mask)
         step, _ = load_delta(delta, bias, tile, mask, channel, in_channels, HAS_BIAS, SOFTPLUS)
         x = tl.load(u + tile, mask=mask, other=0)
         starts = load_starts(fresh, batch * length + time, in_time, HAS_FRESH)
-        out = x * 0
-        if HAS_D:
-            out = x * tl.load(D + channel, mask=in_channels, other=0)[:, None]
-        for i in range(d_state):
-            a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
-            b = tl.load(B + matrices + i * length + time, mask=in_time, other=0)
-            c = tl.load(C + matrices + i * length + time, mask=in_time, other=0)
-            decay = tl.where(starts, 0, tl.exp(step * a[:, None]))
-            carried = tl.sum(tl.where(n[None, :] == i, h, 0), axis=1)
-            kept, written = tl.associative_scan((decay, step * x * b[None, :]), 1, combine)
-            states = kept * carried[:, None] + written
-            out += states * c[None, :]
-            at_end = tl.sum(tl.where(t[None, :] == BLOCK_T - 1, states, 0), axis=1)
-            h = tl.where(n[None, :] == i, at_end[:, None], h)
-        if SAVE and HAS_Z:
-            tl.store(ungated + tile, out, mask=mask)
-        if HAS_Z:
-            gate = tl.load(z + tile, mask=mask, other=0)
-            out *= gate * sigmoid(gate)
-        tl.store(y + tile, out, mask=mask)
+        out = skipped(x, D, channel, in_channels, HAS_D)
+        at = (batch * ngroups + group) * d_state * length + time
+        out, h = advance(A, B, C, channel, in_channels, at, in_time, length, d_state, step, x, starts, out, h, BLOCK_T)
+        tl.store(y + tile, gated(out, z, ungated, tile, mask, HAS_Z, SAVE), mask=mask)
     tl.store(last + state_at, h, mask=state_mask)

@@ -30,6 +30,28 @@ def last_row(square, Q: tl.constexpr):
 
 
 @triton.jit
+def chunk_of(token, in_time, head, group, p, n, nheads, headdim, ngroups, d_state):
+    """Where a chunk's tiles of x (Q, BLOCK_P) and of B, C (Q, BLOCK_N) are, each with its mask."""
+    x_at = (token * nheads + head)[:, None] * headdim + p[None, :]
+    m_at = (token * ngroups + group)[:, None] * d_state + n[None, :]
+    return x_at, in_time[:, None] & (p < headdim)[None, :], m_at, in_time[:, None] & (n < d_state)[None, :]
+
+
+@triton.jit
+def through_decays(scores_bar, scores, carried_bar, carried, ends, whole_bar, Q: tl.constexpr):
+    """The gradient of log_decay, (Q).
+
+    a_r appears in each segment j < r ≤ i, in each f_i = e^{a_1 + … + a_i} with i ≥ r, in the decay to the end of each
+    j < r, and in the whole chunk's.
+    """
+    q = tl.arange(0, Q)
+    segments = tl.cumsum(scores_bar * scores, axis=0, reverse=True)  # Σ over i ≥ r, for every j
+    a_bar = tl.sum(tl.where(q[None, :] < q[:, None], segments, 0.0), axis=1)
+    a_bar += tl.cumsum(tl.sum(carried_bar * carried, axis=1), axis=0, reverse=True)
+    return a_bar + tl.cumsum(ends, axis=0) - ends + whole_bar
+
+
+@triton.jit
 def ssd_forward(
     x,
     log_decay,
@@ -66,10 +88,7 @@ def ssd_forward(
         time = chunk * Q + q
         in_time = time < length
         token = batch * length + time
-        x_mask = in_time[:, None] & (p < headdim)[None, :]
-        x_at = (token * nheads + head)[:, None] * headdim + p[None, :]
-        m_mask = in_time[:, None] & (n < d_state)[None, :]
-        m_at = (token * ngroups + group)[:, None] * d_state + n[None, :]
+        x_at, x_mask, m_at, m_mask = chunk_of(token, in_time, head, group, p, n, nheads, headdim, ngroups, d_state)
         a = tl.load(log_decay + token * nheads + head, mask=in_time, other=0)
         values = tl.load(x + x_at, mask=x_mask, other=0)
         b = tl.load(B + m_at, mask=m_mask, other=0)
@@ -108,11 +127,7 @@ def ssd_backward(
     BLOCK_P: tl.constexpr,
     BLOCK_N: tl.constexpr,
 ):
-    """Every gradient, chunks backwards. log_decay_bar, B_bar, C_bar are zero at first: blocks add to them atomically.
-
-    A decay a_r appears in each segment j < r ≤ i, in each f_i = e^{a_1 + … + a_i} with i ≥ r, in the decay to the end
-    of each j < r, and in the whole chunk's.
-    """
+    """Every gradient, chunks backwards. log_decay_bar, B_bar, C_bar are zero at first: blocks add to them."""
     batch, head = tl.program_id(2).to(tl.int64), tl.program_id(1)
     group = head // (nheads // ngroups)
     p = tl.program_id(0) * BLOCK_P + tl.arange(0, BLOCK_P)
@@ -127,10 +142,7 @@ def ssd_backward(
         time = chunk * Q + q
         in_time = time < length
         token = batch * length + time
-        x_mask = in_time[:, None] & (p < headdim)[None, :]
-        x_at = (token * nheads + head)[:, None] * headdim + p[None, :]
-        m_mask = in_time[:, None] & (n < d_state)[None, :]
-        m_at = (token * ngroups + group)[:, None] * d_state + n[None, :]
+        x_at, x_mask, m_at, m_mask = chunk_of(token, in_time, head, group, p, n, nheads, headdim, ngroups, d_state)
         a = tl.load(log_decay + token * nheads + head, mask=in_time, other=0)
         values = tl.load(x + x_at, mask=x_mask, other=0)
         out_bar = tl.load(y_bar + x_at, mask=x_mask, other=0)
@@ -151,11 +163,8 @@ def ssd_backward(
         tl.atomic_add(C_bar + m_at, dot(products_bar, b) + dot(carried_bar, h), mask=m_mask)
         written_bar = dot(values * to_end[:, None], h_bar)
         tl.atomic_add(B_bar + m_at, dot(tl.trans(products_bar), c) + written_bar, mask=m_mask)
-        segments = tl.cumsum(scores_bar * scores, axis=0, reverse=True)  # Σ over i ≥ r, for every j
-        a_bar = tl.sum(tl.where(q[None, :] < q[:, None], segments, 0.0), axis=1)
-        a_bar += tl.cumsum(tl.sum(carried_bar * dot(c, tl.trans(h)), axis=1), axis=0, reverse=True)
-        ends = tl.sum(values * through_state, axis=1)
-        a_bar += tl.cumsum(ends, axis=0) - ends + whole * tl.sum(h_bar * h)
+        ends, whole_bar = tl.sum(values * through_state, axis=1), whole * tl.sum(h_bar * h)
+        a_bar = through_decays(scores_bar, scores, carried_bar, dot(c, tl.trans(h)), ends, whole_bar, Q)
         tl.atomic_add(log_decay_bar + token * nheads + head, a_bar, mask=in_time)
         h_bar = whole * h_bar + dot(tl.trans(carried_bar), c)
     tl.store(initial_bar + state_at, h_bar, mask=state_mask)

@@ -15,7 +15,7 @@ from verify.checks import all_checks
 from verify.checks.mqar import exact_margin
 from verify.checks.recall import RecallCase
 from verify.evidence import Kind
-from verify.gather import replay, run_check
+from verify.gather import foreign, replay, run_check
 from verify.report import readme
 
 EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim, checks in all_checks().items() for check in checks]
@@ -71,6 +71,24 @@ def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypa
     monkeypatch.syspath_prepend(str(tmp_path))
     assert cli.main(["foundations.unrolled", "--kernel", "theirs:good"]) == cli.Exit.EXPECTED
     assert cli.main(["foundations.unrolled", "--kernel", "theirs:swapped"]) == cli.Exit.UNEXPECTED
+
+
+def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
+    """An option that it does not take skips a check; memory that it cannot have fails one."""
+    (tmp_path / "lacking.py").write_text(
+        "from kernels.cpu_ops import selective_scan as ours\n"
+        "def plain(*args): return ours(*args)\n"
+        "def hungry(u, *args, **options): return u.new_empty(1 << 44)\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with foreign("lacking:plain"):
+        skipped = run_check(named("foundations.scan-associative", "state-carried-over"), Run())
+        assert run_check(named("foundations.lti-convolution", "kernel-against-fft"), Run()).holds
+    assert (skipped.kind, skipped.summary) == (Kind.SKIPPED, "lacking:plain takes no initial_state")
+    with foreign("lacking:hungry"):
+        failed = run_check(named("foundations.lti-convolution", "kernel-against-fft"), Run())
+    assert failed.holds is False
+    assert "lacking:hungry asks for more than the 4 GiB of a run" in failed.summary
 
 
 @pytest.mark.parametrize("path", ["nowhere:scan", "kernels.ops:absent", "ssd=kernels.ops:selective_scan", "plain"])

@@ -42,6 +42,10 @@ class Sizes:
     num_kv_pairs: int
 
 
+class NotAvailable(RuntimeError):
+    """What a check needs is not on this machine, or not in the kernel that it runs on."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What the user asked for: how much, on what, from which seed, at which sizes.
@@ -223,7 +227,7 @@ def hunt(
     def attempt(case: C) -> None:
         try:
             found = score(case)
-        except UnsatisfiedAssumption:
+        except (UnsatisfiedAssumption, NotAvailable):
             raise
         except Exception as reason:
             seen.crash(case, reason)

@@ -6,21 +6,22 @@ Each function here runs in a worker process as well as in this one.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import wraps
 from importlib import import_module
+from typing import Any
 
-from verify.check import Check, Finding, Run, Tier, rejects
+from verify.check import Check, Finding, NotAvailable, Run, Tier, rejects
 from verify.checks import all_checks
 from verify.derivations import MutantResult, derive, reject_step_mutants
 from verify.evidence import Evidence, Kind, Steps
 
-
-class NotAvailable(RuntimeError):
-    """What was asked for is not on this machine."""
+FOREIGN_MEMORY = 4 << 30  # bytes that a run on someone else's kernel may take, a worker
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,28 @@ def foreign(kernel: str) -> Iterator[None]:
     operation = operation or "selective_scan"
     if operation not in OPERATIONS:
         raise ValueError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
-    with using_backend({operation: _function(path)}):
+    with using_backend({operation: _with_reasons(_function(path), path)}):
         yield
+
+
+def _with_reasons(function: Callable, path: str) -> Callable:
+    """`function`, saying what it lacks: an option that it does not take, or the memory that it asked for."""
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as reason:
+            lacking = re.search(r"unexpected keyword argument '(\w+)'", str(reason))
+            if lacking is None or lacking[1] not in options:
+                raise
+            raise NotAvailable(f"{path} takes no {lacking[1]}") from reason
+        except (MemoryError, RuntimeError) as reason:
+            if isinstance(reason, MemoryError) or "allocate memory" in str(reason):
+                raise MemoryError(f"{path} asks for more than the {FOREIGN_MEMORY >> 30} GiB of a run") from reason
+            raise
+
+    return call
 
 
 def _function(path: str) -> Callable:

@@ -20,11 +20,10 @@ from theorems.registry import claims, dependencies_first, dependency_graph, fami
 from verify.check import Run
 from verify.derivations import MutantResult
 from verify.evidence import ClaimReport, outcome_of
-from verify.gather import Gathered, gather, reject_mutants
+from verify.gather import FOREIGN_MEMORY, Gathered, gather, reject_mutants
 
 Progress = Callable[[str], None]
 WORKERS = 2
-FOREIGN_MEMORY = 4 << 30  # bytes a worker
 
 
 @dataclass(frozen=True)

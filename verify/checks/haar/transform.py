@@ -21,7 +21,7 @@ from constructions.haar import Block, HaarNetwork, Wavelet, full_basis, mamba1_h
 from kernels import semantics
 from kernels.error_bounds import ELEMENTARY_ULPS
 from kernels.fields import BALL, Field
-from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
+from verify.check import Check, Examination, Finding, NotAvailable, Property, Run, Score, Tier
 from verify.evidence import Kind
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -66,8 +66,6 @@ def oracle(signal: np.ndarray, level: int) -> list[np.ndarray]:
     try:
         import pywt  # noqa: PLC0415
     except ImportError as missing:
-        from verify.gather import NotAvailable  # noqa: PLC0415
-
         raise NotAvailable("PyWavelets is not installed: pip install PyWavelets") from missing
     return pywt.wavedec(signal.astype(float), "haar", level=level, mode="periodization")
 
