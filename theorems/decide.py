@@ -18,6 +18,7 @@ from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
 from theorems.enclose import NotEnclosed, holds, sign
+from theorems.written import carried_out
 
 POINTS = 12
 DRAWS = 4000
@@ -164,7 +165,7 @@ _SIMPLIFIERS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
 
 def identity(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic] = ()) -> Verdict:
     """Whether lhs = rhs on the declared symbols: refuted at an exact point, or reduced to 0 by sympy."""
-    difference = sp.sympify(lhs) - sp.sympify(rhs)
+    difference = carried_out(sp.sympify(lhs)) - carried_out(sp.sympify(rhs))
     if difference == 0:
         return proved("sympy: the same expression")
     point = counterpoint(sp.Eq(difference, 0, evaluate=False), given)
@@ -332,6 +333,7 @@ def _nonnegative(e: sp.Expr, given: Sequence[sp.Basic]) -> bool:
 
 def inequality(relation: sp.Basic, given: Sequence[sp.Basic] = ()) -> Verdict:
     """A relation under `given`: Arb for constants; else refuted at a point, or z3, or a derivative chain."""
+    relation, given = carried_out(relation), [carried_out(g) for g in given]
     if relation in (sp.true, sp.false):
         return (proved if relation is sp.true else refuted)("sympy")
     if not relation.free_symbols and not relation.atoms(AppliedUndef):

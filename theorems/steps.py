@@ -15,6 +15,7 @@ from sympy.core.relational import Relational
 
 from theorems.decide import Truth, Verdict, identity, inequality, limit, proved, refuted, unknown
 from theorems.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
+from theorems.written import vacuous
 
 Given = tuple[sp.Basic, ...]
 Mutant = tuple[str, "Step"]
@@ -80,7 +81,10 @@ class Identity(Step):
         return self.given
 
     def decide(self) -> Verdict:
-        """Refuted at an exact point, or reduced to 0."""
+        """Refuted at an exact point, or reduced to 0; unknown where both sides are one expression from the start."""
+        reason = vacuous(self.relation)
+        if reason:
+            return unknown("vacuous", reason)
         return identity(self.lhs, self.rhs, self.given)
 
     def wrong(self) -> Iterator[Mutant]:
@@ -110,7 +114,10 @@ class Bound(Step):
         return self.given
 
     def decide(self) -> Verdict:
-        """Arb for constants, else a point that refutes, z3, or a derivative chain."""
+        """Arb for constants, else a point that refutes, z3, or a derivative chain, unless nothing is left to say."""
+        reason = vacuous(self.claim)
+        if reason:
+            return unknown("vacuous", reason)
         return inequality(self.claim, self.given)
 
     def wrong(self) -> Iterator[Mutant]:
@@ -290,7 +297,9 @@ class Cases(Step):
 
     def decide(self) -> Verdict:
         """Every point by substitution; what stays symbolic is decided as an identity or inequality."""
-        points = self.points()
+        points, reason = self.points(), vacuous(self.claim)
+        if reason:
+            return unknown("vacuous", reason)
         if not points:
             return unknown("enumeration", "no point satisfies the conditions")
         for point in points:
@@ -328,6 +337,9 @@ class Enclosed(Step):
 
     def decide(self) -> Verdict:
         """Bisect until every box is decided, one is refuted, or the budget of boxes is spent."""
+        reason = vacuous(self.claim)
+        if reason:
+            return unknown("vacuous", reason)
         stack = [dict(self.over)]
         for count in range(1, self.boxes + 1):
             if not stack:

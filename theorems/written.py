@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import sympy as sp
+from sympy.core.relational import Relational
 from sympy.core.symbol import Str
 
 TIME = sp.Symbol("tau", real=True)
@@ -62,3 +63,34 @@ class Named(sp.Expr):
 
     def _latex(self, _: Any) -> str:
         return rf"\text{{{self.args[0]}}}"
+
+
+def product(*factors: Any) -> sp.Expr:
+    """A product as it is written."""
+    return sp.Mul(*factors, evaluate=False)
+
+
+def total(*terms: Any) -> sp.Expr:
+    """A sum with its terms in the order in which they are written."""
+    return sp.Add(*terms, evaluate=False)
+
+
+def carried_out(e: sp.Basic) -> sp.Basic:
+    """Names, substitutions and derivatives carried out, and sums over no index dropped."""
+    return e.replace(_is_written, lambda part: part.doit())
+
+
+def _is_written(e: sp.Basic) -> bool:
+    if isinstance(e, sp.Sum) and len(e.limits) == 1:
+        _, low, high = e.limits[0]
+        return sp.expand(high - low) == -1
+    return isinstance(e, Named | Along | sp.Subs | sp.Derivative | sp.UnevaluatedExpr)
+
+
+def vacuous(relation: sp.Basic | None) -> str:
+    """Why a relation says nothing as it stands: it is decided already, or a side is compared with itself."""
+    if relation in (sp.true, sp.false):
+        return "sympy decided it while it was built: write it with evaluate=False"
+    sides = [] if relation is None else relation.atoms(Relational)
+    same = next((r for r in sides if r.lhs == r.rhs), None)
+    return "" if same is None else f"both sides are {str(same.lhs)[:60]}: write one of them unevaluated"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.proof import Bound, Enclosed, Identity, Induction, Proof
+from theorems.written import product
 
 n, j, r = sp.symbols("n j r", integer=True, nonnegative=True)
 a, b = sp.Function("a"), sp.Function("b")
@@ -42,7 +43,7 @@ def scan_associative() -> Proof:
     a1, a2, a3, b1, b2, b3 = sp.symbols("a1 a2 a3 b1 b2 b3", real=True)
 
     def then(first: tuple[sp.Expr, sp.Expr], second: tuple[sp.Expr, sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
-        return first[0] * second[0], second[0] * first[1] + second[1]
+        return product(first[0], second[0]), second[0] * first[1] + second[1]
 
     one, two, three = (a1, b1), (a2, b2), (a3, b3)
     left, right = then(then(one, two), three), then(one, then(two, three))
@@ -115,12 +116,15 @@ def _no_wrap() -> Bound:
 def _wraps() -> Bound:
     """For L ≤ P ≤ 2L − 2 lag L−1 and input L−1 land on an output t = 2L − 2 − P that they do not belong to."""
     length, period = sp.symbols("L P", integer=True, positive=True)
-    read = 2 * length - 2 - period
+    read = sp.Symbol("t", integer=True)
+    lands = sp.Eq(read, 2 * length - 2 - period)
     return Bound(
         name="padded to less, the last lag of the last input lands on t = 2L − 2 − P",
         claim=sp.And(sp.Ge(read, 0), sp.Le(read, length - 2), sp.Eq(2 * (length - 1) - read, period, evaluate=False)),
-        given=(sp.Ge(period, length), sp.Le(period, 2 * length - 2)),
-        also_wrong=(Bound(name="at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(sp.Le(period, 2 * length - 1),)),),
+        given=(lands, sp.Ge(period, length), sp.Le(period, 2 * length - 2)),
+        also_wrong=(
+            Bound(name="at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(lands, sp.Le(period, 2 * length - 1))),
+        ),
     )
 
 

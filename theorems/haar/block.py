@@ -12,6 +12,7 @@ from theorems.calculus import Grows, Integrated
 from theorems.claim import Claim, Form
 from theorems.haar.heaviside import KAPPA, W
 from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
+from theorems.written import Named
 
 w, lam, delta, u, x, z = sp.symbols("w lambda Delta u x z", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
@@ -37,7 +38,7 @@ def _mismatch() -> Proof:
                 name="the Euler kernel is the derivative of eq. (8)",
                 because="Δ(s)e^{−λ∫_s^tΔ} = λ^{−1} ∂_s e^{−λ∫_s^tΔ}",
                 lhs=gate(s) * kernel,
-                rhs=sp.diff(kernel, s) / lam,
+                rhs=sp.Derivative(kernel, s) / lam,
             ),
             Integrated(
                 name="so its mass over [a, b] is what eq. (8) gains there",
@@ -105,10 +106,10 @@ def _any_weights() -> Proof:
             Identity(
                 name="solving backwards gives weight w_s",
                 because="Δ_s = w_s E with E = e^{Σ_{r>s}Δ_r} known already; the weight is Δ_s/E",
-                lhs=(weight * grown) / grown,
+                lhs=Named("Delta_s", weight * grown) / grown,
                 rhs=weight,
             ),
-            Bound(name="every Δ_s is positive", claim=sp.Gt(weight * grown, 0)),
+            Bound(name="every Δ_s is positive", claim=sp.Gt(weight * grown, 0, evaluate=False)),
             Bound(
                 name="two channels: every number is a difference of positive ones",
                 claim=sp.And(
@@ -129,7 +130,11 @@ def _any_weights() -> Proof:
             ),
             InductionOn(
                 name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
-                base=Identity(name="nothing yet", lhs=1 / sp.S.One, rhs=1 - sp.S.Zero),
+                base=Identity(
+                    name="nothing yet",
+                    lhs=sp.exp(-sp.Sum(sp.Function("Delta")(i), (i, 1, 0))) + sp.Sum(sp.Function("w")(i), (i, 1, 0)),
+                    rhs=sp.S.One,
+                ),
                 step=step,
             ),
             Bound(
@@ -148,7 +153,7 @@ def _any_weights() -> Proof:
             Identity(
                 name="log-derivative of a weight",
                 because="log w_s = log Δ_s − Σ_{r>s}Δ_r",
-                lhs=sp.diff(sp.log(u) - x, x) * x,
+                lhs=sp.Derivative(sp.log(u) - x, x) * x,
                 rhs=-x,
             ),
         )

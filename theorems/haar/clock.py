@@ -23,10 +23,11 @@ from theorems.haar.heaviside import (
     softplus,
 )
 from theorems.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
+from theorems.written import Named
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
 r, v, y = sp.symbols("r v y", real=True)
-n = sp.Symbol("n", integer=True, nonnegative=True)
+n, m = sp.symbols("n m", integer=True, nonnegative=True)
 error = sp.Symbol("e_n", nonnegative=True)
 
 
@@ -103,7 +104,10 @@ def _with_decay() -> Proof:
             InductionOn(
                 name="discrete error: n − h_n/Δ₀ ≤ λΔ₀ n(n−1)/2",
                 because="e_{n+1} = e_n + (1 − e^{−zn}), e_0 = 0",
-                base=Bound(name="no error at n = 0", claim=sp.Le(sp.S.Zero, z * 0 * (0 - 1) / 2)),
+                base=Bound(
+                    name="no error at n = 0",
+                    claim=sp.Le(sp.Sum(1 - sp.exp(-z * m), (m, 0, -1)), sp.Subs(z * n * (n - 1) / 2, n, 0)),
+                ),
                 step=Bound(
                     name="one more step",
                     claim=grown,
@@ -226,7 +230,11 @@ def _clock_right() -> tuple[Step, ...]:
             of=right_tail()[-1],
             at={W: W * sp.exp(-lam)},
         ),
-        Identity(name="its value", lhs=KAPPA / (W * sp.exp(-lam)), rhs=sp.pi**2 * sp.exp(lam) / (12 * W)),
+        Identity(
+            name="its value",
+            lhs=Named("kappa/(W e^{-lambda}), kappa = pi^2/12", KAPPA / (W * sp.exp(-lam))),
+            rhs=sp.pi**2 * sp.exp(lam) / (12 * W),
+        ),
     )
 
 

@@ -11,7 +11,8 @@ import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.haar.heaviside import RAMP, REFLECTION, softplus
-from theorems.proof import Bound, Enclosed, Farkas, Identity, Induction, InductionOn, Proof, Step
+from theorems.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
+from theorems.written import Named
 
 w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
 y = sp.Symbol("y", real=True)
@@ -34,6 +35,7 @@ def _printed_sign() -> Proof:
     def only(e: sp.Expr) -> sp.Expr:
         return sp.Piecewise((1, sp.Eq(e, 0)), (0, True))
 
+    conventions = (("H(0) = 1", weakly), ("H(0) = 0", strictly))
     return Proof(
         steps=(
             Bound(
@@ -51,11 +53,9 @@ def _printed_sign() -> Proof:
             Bound(
                 name="exact instance: n = 2, inputs 1, 1, 1, 1: the output is not 1",
                 because="it is −1 under either convention",
-                claim=sp.And(*(sp.Ne(_output(step), 1) for step in (weakly, strictly))),
+                claim=sp.And(*(sp.Ne(Named(f"y with {name}", _output(step)), 1) for name, step in conventions)),
                 also_wrong=(
-                    Bound(
-                        name="it is not −1", claim=sp.And(*(sp.Ne(_output(step), -1) for step in (weakly, strictly)))
-                    ),
+                    Bound(name="it is not −1", claim=sp.And(*(sp.Ne(_output(step), -1) for _, step in conventions))),
                 ),
             ),
         )
@@ -88,7 +88,7 @@ SQUARE = Induction(
 SQUARE_ABOVE = Bound(
     name="m² ≥ m, so e^{−wm²/2} ≤ z^m", claim=sp.Ge(m**2, m), also_wrong=(Bound(name="2m", claim=sp.Ge(m**2, 2 * m)),)
 )
-SMALL = Enclosed(name="z = e^{−w/2} < 0.136 for w ≥ 4", claim=sp.Lt(sp.exp(-2), sp.Rational(136, 1000)))
+SMALL = Enclosed(name="z = e^{−w/2} < 0.136 for w ≥ 4", claim=sp.Lt(sp.exp(-2), sp.Rational(136, 1000), evaluate=False))
 
 
 def _two_channels() -> Proof:
@@ -145,14 +145,17 @@ def _one_state() -> Proof:
             GATE_CLOSES,
             Identity(
                 name="what a step keeps under ZOH with λ = 1",
-                lhs=sp.exp(-softplus(y)),
+                lhs=sp.exp(-softplus(y), evaluate=False),
                 rhs=1 / (1 + sp.exp(y)),
             ),
-            InductionOn(
+            Induction(
                 name="the weights of h_0, x_1, …, x_t add up to 1",
-                because="h_t = g h_{t−1} + (1 − g) x_t",
-                base=Identity(name="at t = 0 all weight is on h_0", lhs=sp.Integer(0) + 1, rhs=sp.S.One),
-                step=Identity(name="a step keeps the sum", lhs=keep * 1 + (1 - keep), rhs=sp.S.One),
+                because="h_t = g h_{t−1} + (1 − g) x_t, at t = 0 all weight is on h_0",
+                index=sp.Symbol("t", integer=True, nonnegative=True),
+                start=0,
+                initial=sp.S.One,
+                next=lambda weight, _: keep * weight + (1 - keep),
+                closed=sp.S.One,
             ),
             Bound(
                 name="everything before n weighs at most z",
@@ -219,7 +222,7 @@ def _euler() -> tuple[Step, ...]:
         SQUARE,
         SQUARE_ABOVE,
         SMALL,
-        Enclosed(name="softplus(2) ≥ 2", claim=sp.Gt(softplus(sp.Integer(2)), 2)),
+        Enclosed(name="softplus(2) ≥ 2", claim=sp.Gt(softplus(sp.Integer(2)), 2, evaluate=False)),
         Bound(
             name="Euler: the error is at most 6z·max|x|",
             because="before n: Σ(2m + 1)z^m; after n: Σ Δ_s/S and what they erase, S = softplus(w/2) ≥ 2",
@@ -282,7 +285,7 @@ def _s4d_cannot() -> Proof:
             ),
             Enclosed(
                 name="|V| = 128: accuracy at most 0.752",
-                claim=sp.Lt(1 - (1 - sp.Rational(1, 128)) / 4, sp.Rational(752, 1000)),
+                claim=sp.Lt(1 - (1 - sp.Rational(1, 128)) / 4, sp.Rational(752, 1000), evaluate=False),
             ),
         )
     )

@@ -13,6 +13,7 @@ from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.haar.heaviside import KAPPA, W
 from theorems.haar.separation import N, lower_bound_steps
 from theorems.proof import Bound, Cases, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof, Step
+from theorems.written import Named, product
 
 m, J, k = sp.symbols("m J k", integer=True, positive=True)
 x, y, t = sp.symbols("x y t", real=True)
@@ -59,8 +60,8 @@ def _exact_jumps() -> Proof:
                 name="which telescopes to c_n", index=n, start=0, initial=level(0), next=next_level, closed=level(n)
             ),
             VANISHES,
-            Enclosed(name="½√π < 0.887", claim=sp.Lt(sp.sqrt(sp.pi) / 2, sp.Rational(887, 1000))),
-            Enclosed(name="(π²/12)² < 0.677", claim=sp.Lt(KAPPA**2, sp.Rational(677, 1000))),
+            Enclosed(name="½√π < 0.887", claim=sp.Lt(sp.sqrt(sp.pi) / 2, sp.Rational(887, 1000), evaluate=False)),
+            Enclosed(name="(π²/12)² < 0.677", claim=sp.Lt(KAPPA**2, sp.Rational(677, 1000), evaluate=False)),
             Bound(
                 name="W = (5/2)(S/η)⁴ is enough for an error η ≤ S",
                 because="r = W^{−1/2} ≤ 1: squared norm ≤ 0.887r + 0.677r⁴ ≤ √(5/2)·r = η²/S²",
@@ -71,7 +72,9 @@ def _exact_jumps() -> Proof:
                     Bound(name="W below 1", claim=sp.Le(squared, sp.Rational(158, 100) * x), given=UNIT[:1]),
                 ),
             ),
-            Enclosed(name="√(5/2) > 1.58", claim=sp.Gt(sp.sqrt(sp.Rational(5, 2)), sp.Rational(158, 100))),
+            Enclosed(
+                name="√(5/2) > 1.58", claim=sp.Gt(sp.sqrt(sp.Rational(5, 2)), sp.Rational(158, 100), evaluate=False)
+            ),
         )
     )
 
@@ -86,7 +89,7 @@ def _s6_clause() -> Proof:
             VANISHES,
             Bound(
                 name="N ≥ m + 1: the wanted error is positive, so some W reaches it",
-                claim=sp.Gt(C * sp.exp(-gap), 0),
+                claim=sp.Gt(C * sp.exp(-gap), 0, evaluate=False),
                 also_wrong=(Bound(name="with C of either sign", claim=sp.Gt(-C * sp.exp(-gap), 0)),),
             ),
             above_one,
@@ -131,7 +134,7 @@ def _s4d_clause_fails() -> Proof:
             ),
             Bound(
                 name="exact instance: C = 1, N = 30",
-                claim=sp.Gt(1 / (sp.pi**2 * (2 * instance + 1)), 1 / instance**2),
+                claim=sp.Gt(1 / (sp.pi**2 * (2 * instance + 1)), 1 / instance**2, evaluate=False),
                 also_wrong=(Bound(name="N = 19", claim=sp.Gt(1 / (sp.pi**2 * 39), sp.Rational(1, 19**2))),),
             ),
         )
@@ -157,12 +160,12 @@ def _coefficient() -> tuple[Step, ...]:
         Identity(
             name="past the middle the second half takes away",
             because="½ − (y − ½) = 1 − y, so the integral is min(y, 1 − y); full cells give 0",
-            lhs=sp.integrate(1, (t, 0, HALF)) - sp.integrate(1, (t, HALF, y)),
+            lhs=sp.Integral(1, (t, 0, HALF)) - sp.Integral(1, (t, HALF, y)),
             rhs=1 - y,
         ),
         Identity(
             name="scaling: 2^{j/2} ds = 2^{−j/2} dy",
-            lhs=sp.sqrt(a) / a,
+            lhs=product(sp.sqrt(a), 1 / a),
             rhs=1 / sp.sqrt(a),
         ),
     )
@@ -201,7 +204,7 @@ def _levels() -> tuple[Step, ...]:
         ),
         Identity(
             name="three functions a level and jump: N = 3mJ gives 2^{−J/2} = 2^{−N/(6m)}",
-            lhs=2 ** (-(3 * m * J) / (6 * m)),
+            lhs=2 ** (-Named("N", 3 * m * J) / (6 * m)),
             rhs=2 ** (-J / sp.S(2)),
         ),
     )
@@ -230,7 +233,11 @@ def _fourier() -> tuple[Step, ...]:
         InductionOn(
             name="Σ_{k>M} 1/(2k − 1)² ≤ 1/(4M)",
             because="1/(2K + 1)² ≤ ½(1/(2K) − 1/(2K + 2)), telescoping from K = M",
-            base=Identity(name="empty sum at K = M", lhs=above(M), rhs=sp.S.Zero),
+            base=Identity(
+                name="empty sum at K = M",
+                lhs=sp.Sum(1 / (2 * k - 1) ** 2, (k, M + 1, M)) - sp.Subs(above(last), last, M),
+                rhs=sp.S.Zero,
+            ),
             step=Bound(
                 name="one more term",
                 claim=sp.Le(so_far + 1 / (2 * here + 1) ** 2, above(here + 1)),
@@ -248,7 +255,7 @@ def _fourier() -> tuple[Step, ...]:
         Identity(
             name="Parseval: two coefficients 1/(π(2k − 1)) for each k > M",
             lhs=2 / sp.pi**2 / (4 * M),
-            rhs=1 / (sp.pi**2 * ((2 * M + 1) - 1)),
+            rhs=1 / (sp.pi**2 * (Named("N", 2 * M + 1) - 1)),
         ),
         Bound(
             name="within a factor (2N + 1)/(N − 1) of the lower bound",

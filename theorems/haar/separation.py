@@ -173,7 +173,11 @@ def _tail_sum() -> tuple[Step, ...]:
     return (
         InductionOn(
             name="the tail telescopes",
-            base=Identity(name="empty sum at K = N", lhs=telescoped(N), rhs=sp.S.Zero),
+            base=Identity(
+                name="empty sum at K = N",
+                lhs=sp.Sum(1 / (2 * m - 1) ** 2, (m, N + 1, N)) - sp.Subs(telescoped(K), K, N),
+                rhs=sp.S.Zero,
+            ),
             step=step,
         ),
         Limit(
@@ -318,7 +322,7 @@ def _windows() -> tuple[Step, ...]:
         Identity(
             name="squared norms scale with the window's length",
             because="s = p − q + 2qv, ds = 2q dv",
-            lhs=sp.diff(p - q + 2 * q * v, v),
+            lhs=sp.Derivative(p - q + 2 * q * v, v),
             rhs=2 * q,
         ),
         Bound(
@@ -341,7 +345,7 @@ def _windows() -> tuple[Step, ...]:
         Identity(
             name="one more exponential",
             because="in the window f = c + Jρ, and c = c·e^{0·s}: N + 1 exponentials approximate Jρ",
-            lhs=(1 / (sp.pi**2 * (2 * N + 1))).subs(N, N + 1),
+            lhs=sp.Subs(1 / (sp.pi**2 * (2 * N + 1)), N, N + 1),
             rhs=1 / (sp.pi**2 * (2 * N + 3)),
         ),
         Bound(name="a jump J on a plateau: E ≥ 2J²qb", claim=plateau, given=(jump, centred)),

@@ -10,6 +10,7 @@ import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof
+from theorems.written import product
 
 w, v = sp.symbols("w v", real=True)
 rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)
@@ -28,7 +29,7 @@ def _decay_is_sigmoid() -> Identity:
     return Identity(
         name="a column is kept by e^{−softplus(v)} = 1/(1 + e^v)",
         because="Λ = −1: the factor is σ(−v)",
-        lhs=decay_of(v),
+        lhs=sp.exp(-sp.log(1 + sp.exp(v)), evaluate=False),
         rhs=1 / (1 + sp.exp(v)),
     )
 
@@ -75,11 +76,12 @@ def halvings() -> Induction:
 
 def underflows(steps: int, exponent: int, name: str) -> tuple[Enclosed, Enclosed]:
     """2^{−steps} is the middle of 0 and the least subnormal 2^{−exponent}; one step less is representable."""
-    tiny = sp.Rational(1, 2**exponent)
-    rounds_to_zero = sp.Le(sp.Rational(1, 2**steps), tiny / 2, evaluate=False)
-    remains = sp.Ge(sp.Rational(1, 2 ** (steps - 1)), tiny, evaluate=False)
-    earlier = sp.Le(sp.Rational(1, 2 ** (steps - 1)), tiny / 2, evaluate=False)
-    later = sp.Ge(sp.Rational(1, 2**steps), tiny, evaluate=False)
+    tiny = sp.Pow(2, -exponent, evaluate=False)
+    held, before = (sp.Pow(HALF, n, evaluate=False) for n in (steps, steps - 1))
+    rounds_to_zero = sp.Le(held, product(tiny, HALF), evaluate=False)
+    remains = sp.Ge(before, tiny, evaluate=False)
+    earlier = sp.Le(before, product(tiny, HALF), evaluate=False)
+    later = sp.Ge(held, tiny, evaluate=False)
     return (
         Enclosed(
             name=f"{name}: after {steps} halvings it rounds to 0 (to even), L = {steps + 2}",

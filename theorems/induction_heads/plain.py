@@ -10,6 +10,7 @@ import sympy as sp
 from theorems.claim import Claim, Form
 from theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
 from theorems.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
+from theorems.written import product
 
 unit = sp.Symbol("u", positive=True)
 DIGITS = (24, 53)
@@ -127,23 +128,28 @@ def _plain() -> Proof:
 
 def _half_ties(digits: int) -> tuple[Enclosed, Enclosed]:
     """ρ = ½: the repeated token holds 2 − 2^{−(k−2)}; at k = p + 2 it needs p + 1 bits and rounds to 2, a tie."""
-    spacing = sp.Rational(1, 2 ** (digits - 1))
-    held = sp.Rational(1, 2**digits)
+    spacing = sp.Pow(2, 1 - digits, evaluate=False)
 
-    def relation(kind: type, left: sp.Expr, right: sp.Expr) -> sp.Basic:
-        return kind(left, right, evaluate=False)
+    def missing(repeats: int) -> sp.Expr:
+        return sp.Pow(HALF, repeats - 2, evaluate=False)
+
+    def tie(repeats: int) -> sp.Basic:
+        return sp.Le(product(2, missing(repeats)), spacing, evaluate=False)
+
+    def fits(repeats: int) -> sp.Basic:
+        return sp.Ge(missing(repeats), spacing, evaluate=False)
 
     return (
         Enclosed(
             name=f"p = {digits}: at k = {digits + 2} the sum is half a spacing below 2 and rounds to 2 (even)",
             because="2 − 2^{−(k−2)} after k − 1 writes; halved once it equals the latest write, 1",
-            claim=relation(sp.Le, 2 * held, spacing),
-            also_wrong=(Enclosed(name="one write earlier", claim=relation(sp.Le, 4 * held, spacing)),),
+            claim=tie(digits + 2),
+            also_wrong=(Enclosed(name="one write earlier", claim=tie(digits + 1)),),
         ),
         Enclosed(
             name=f"p = {digits}: at k = {digits + 1} it is a float below 2",
-            claim=relation(sp.Ge, 2 * held, spacing),
-            also_wrong=(Enclosed(name="one write later", claim=relation(sp.Ge, held, spacing)),),
+            claim=fits(digits + 1),
+            also_wrong=(Enclosed(name="one write later", claim=fits(digits + 2)),),
         ),
     )
 

@@ -12,6 +12,7 @@ import sympy as sp
 from theorems.claim import Claim, Form
 from theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, relu
 from theorems.proof import Bound, Identity, Induction, Proof, Specialise
+from theorems.written import Named
 
 q, l, K, kappa = sp.symbols("q l K kappa", integer=True, positive=True)
 j, t, s, n = sp.symbols("j t s n", integer=True, nonnegative=True)
@@ -61,7 +62,7 @@ def _two_states() -> Proof:
             Identity(
                 name="nonnegative form: the same plus K²",
                 because="for ReLU blocks and Mamba-2, whose B and C are ≥ −0.2785",
-                lhs=shifted,
+                lhs=Named("C(q) B(l)", shifted),
                 rhs=score(MOMENT) + K**2,
             ),
             Bound(
@@ -261,8 +262,8 @@ def _without_filler() -> Identity:
 
     return Identity(
         name="why H4: if a context's key may look like a query, k1 v1 k2 v2 k1 ties at every ρ",
-        lhs=rho ** power("k1", 1) - rho ** power("k2", 3),
-        rhs=sp.S.Zero,
+        lhs=Named("weight left of k1 v1", rho ** power("k1", 1)),
+        rhs=Named("weight left of k2 v2", rho ** power("k2", 3)),
     )
 
 

@@ -11,6 +11,7 @@ import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, Specialise
+from theorems.written import product, total
 
 p, d = sp.symbols("p d", integer=True, positive=True)
 eps = sp.Symbol("epsilon", positive=True)
@@ -85,7 +86,7 @@ def _powers() -> InductionOn:
     return InductionOn(
         name="cosh(ε)^p ≤ e^{pε²/2}",
         because="powers keep the order of nonnegative numbers; the sum of p signs times ε, s = ε",
-        base=Bound(name="power 0", claim=sp.Le(a**0, b**0)),
+        base=Bound(name="power 0", claim=sp.Le(sp.Pow(a, 0, evaluate=False), sp.Pow(b, 0, evaluate=False))),
         step=Bound(name="one more factor", claim=sp.Le(a * low, b * high), given=(sp.Le(a, b), sp.Le(low, high))),
     )
 
@@ -123,7 +124,7 @@ def _union() -> tuple[Bound, Specialise, Bound]:
 
 def _balanced() -> Identity:
     one, other = sp.Function("m"), sp.Function("l")
-    doubled = sp.Sum(one(r) * other(r), (r, 1, p)) + sp.Sum((-one(r)) * (-other(r)), (r, 1, p))
+    doubled = total(sp.Sum(one(r) * other(r), (r, 1, p)), sp.Sum(product(-one(r), -other(r)), (r, 1, p)))
     return Identity(
         name="balanced columns: stacking M on −M doubles p and keeps every product",
         because="so p even and p ≥ 8 log d / ε² is enough for column sums 0",
@@ -135,7 +136,7 @@ def _balanced() -> Identity:
 def _nearly_orthogonal() -> Proof:
     tail = Identity(
         name="one tail has mass at most e^{−pε²/2}",
-        lhs=sp.exp(p * eps**2 / 2) * sp.exp(-eps * (p * eps)),
+        lhs=product(sp.exp(p * eps**2 / 2), sp.exp(-eps * (p * eps))),
         rhs=sp.exp(-p * eps**2 / 2),
     )
     head = (*_moment(), _derivative(), _cosh(), _powers(), _markov(), tail, _balanced())

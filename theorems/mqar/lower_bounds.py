@@ -12,6 +12,7 @@ import sympy as sp
 from theorems.claim import Claim, Form
 from theorems.mqar.task import KEYS_DISTINCT
 from theorems.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
+from theorems.written import Named
 
 kappa, N, D = sp.symbols("kappa N D", integer=True, positive=True)
 k, r, m = sp.symbols("k r m", integer=True, nonnegative=True)
@@ -42,12 +43,16 @@ def state(tokens: tuple[str, ...], d_conv: int, decay: sp.Expr = sp.S.One) -> sp
     return sp.Add(*(decay ** (len(seen) - 1 - t) * write(*window) for t, window in enumerate(seen)))
 
 
+def _named_state(tokens: tuple[str, ...], d_conv: int) -> Named:
+    return Named(f"h({' '.join(tokens)})", state(tokens, d_conv))
+
+
 def _same_state(tokens: tuple[str, ...], d_conv: int) -> Identity:
     return Identity(
         name=f"d_conv = {d_conv}: both orders of v1, v2 write the same sum",
         because=f"the same windows in another order, {' '.join(tokens)}",
-        lhs=state(tokens, d_conv),
-        rhs=state(swapped(tokens), d_conv),
+        lhs=_named_state(tokens, d_conv),
+        rhs=_named_state(swapped(tokens), d_conv),
         also_wrong=(
             Identity(
                 name="with decay",
@@ -69,8 +74,8 @@ def _same_query(tokens: tuple[str, ...], d_conv: int) -> Identity:
     last, other = windows(tokens, d_conv)[-1], windows(swapped(tokens), d_conv)[-1]
     return Identity(
         name=f"d_conv = {d_conv}: the query's output is one function of the same state and window",
-        lhs=output(state(tokens, d_conv), *last),
-        rhs=output(state(swapped(tokens), d_conv), *other),
+        lhs=output(_named_state(tokens, d_conv), *last),
+        rhs=output(_named_state(swapped(tokens), d_conv), *other),
     )
 
 
@@ -125,6 +130,9 @@ def _combination() -> Induction:
     )
 
 
+_lam, _f = sp.Function("lambda", real=True), sp.Function("f", real=True)
+
+
 def _positive_sum(name: str, sign: int) -> InductionOn:
     """If key q is answered by v where sign·λ_q > 0 and by w where it is < 0, then sign·Σ λ_q f_q > 0."""
     total, weight, f = sp.symbols("total lambda f", real=True)
@@ -143,7 +151,7 @@ def _positive_sum(name: str, sign: int) -> InductionOn:
     wrong = replace(step, name="keys answered wrongly", given=())
     return InductionOn(
         name=name,
-        base=Bound(name="no key yet", claim=sp.Ge(sign * sp.S.Zero, 0)),
+        base=Bound(name="no key yet", claim=sp.Ge(sign * sp.Sum(_lam(m) * _f(m), (m, 1, 0)), 0, evaluate=False)),
         step=replace(step, also_wrong=(wrong,)),
     )
 
@@ -240,7 +248,7 @@ def _one_state_is_too_few() -> Proof:
             _swap(),
             Bound(
                 name="two right answers: both margins are positive, so is their sum",
-                claim=sp.Gt(sp.Symbol("m_1", positive=True) + sp.Symbol("m_2", positive=True), 0),
+                claim=sp.Gt(sp.Symbol("m_1", positive=True) + sp.Symbol("m_2", positive=True), 0, evaluate=False),
                 also_wrong=(Bound(name="one may be 0", claim=sp.Gt(sp.Symbol("m_1", nonnegative=True), 0)),),
             ),
             Bound(

@@ -13,6 +13,7 @@ import sympy as sp
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, relu
 from theorems.proof import Bound, Cases, Identity, Induction, Proof
+from theorems.written import Named
 
 a0, a1, c = sp.symbols("a_0 a_1 c", positive=True)
 key, value, tap0, tap1, bias = sp.symbols("k v c_0 c_1 b", positive=True)
@@ -185,12 +186,16 @@ def _rewritten_ties() -> Proof:
     """At the last token of REWRITTEN, both values were stored once."""
     windows = list(itertools.pairwise(REWRITTEN))
     counts = {v: sum(window == ("k", v) for window in windows) for v in ("v1", "v2")}
-    correct, other = (a0 * c * a1 * counts[v] for v in ("v1", "v2"))
+    other, correct = (a0 * c * a1 * counts[v] for v in ("v1", "v2"))
     return Proof(
         steps=(
             _write(),
             _logit()[0],
-            Identity(name="both values get the same logit at the last query", lhs=correct - other, rhs=sp.S.Zero),
+            Identity(
+                name="both values get the same logit at the last query",
+                lhs=Named("logit of v2", correct),
+                rhs=Named("logit of v1", other),
+            ),
         )
     )
 

@@ -22,6 +22,7 @@ from theorems.mqar.task import (
     signs,
 )
 from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
+from theorems.written import Named
 
 kappa, q, V, v, w = sp.symbols("kappa q V v w", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
@@ -43,9 +44,9 @@ def _branches() -> Cases:
     step = Cases(
         name="each branch passes one token's bit",
         claim=sp.And(
-            sp.Eq(relu(1 * previous + 0 * current), previous, evaluate=False),
-            sp.Eq(relu(0 * previous + 1 * current), current, evaluate=False),
-            sp.Eq(relu(is_value) * previous, is_value * previous, evaluate=False),
+            sp.Eq(Named("ReLU(1 P_j + 0 C_j)", relu(1 * previous + 0 * current)), previous, evaluate=False),
+            sp.Eq(Named("ReLU(0 P_j + 1 C_j)", relu(0 * previous + 1 * current)), current, evaluate=False),
+            sp.Eq(Named("ReLU(U) P_j", relu(is_value) * previous), is_value * previous, evaluate=False),
         ),
         over={previous: (0, 1), current: (0, 1), is_value: (0, 1)},
         given=(sp.Le(current + is_value, 1),),
@@ -125,13 +126,17 @@ def _cross_terms() -> Proof:
             Identity(
                 name="five keys in N = 4 dimensions, products of ½ at most",
                 because="Lemma 4 with ε = ½; N = 4 < κ = 5, as N = O(log κ) needs",
-                lhs=_largest_product(CROSSED),
+                lhs=Named("max |<k_a, k_b>|", _largest_product(CROSSED)),
                 rhs=sp.Rational(1, 2),
             ),
-            Identity(name="margin on q u a v b v c v d v q, without ReLU", lhs=margin, rhs=1 - 4 * sp.Rational(1, 2)),
+            Identity(
+                name="margin on q u a v b v c v d v q, without ReLU",
+                lhs=Named("margin", margin),
+                rhs=1 - 4 * sp.Rational(1, 2),
+            ),
             Bound(
                 name="the other value wins, with the block's ReLU too",
-                claim=sp.And(sp.Lt(margin, 0), sp.Lt(clipped, 0)),
+                claim=sp.And(sp.Lt(Named("margin", margin), 0), sp.Lt(Named("margin with ReLU", clipped), 0)),
                 also_wrong=(
                     Bound(
                         name="two keys that hold v",
@@ -148,17 +153,19 @@ def _clipped() -> Proof:
     clipped = -sign_key_margin(CLIPPED, CLIPPED_CONTEXT, "q", rectified=True)
     return Proof(
         steps=(
-            Identity(name="three orthogonal keys: ε = 0", lhs=_largest_product(CLIPPED), rhs=ZERO),
-            Identity(name="without ReLU the margin is 1", lhs=linear, rhs=ONE),
+            Identity(
+                name="three orthogonal keys: ε = 0", lhs=Named("max |<k_a, k_b>|", _largest_product(CLIPPED)), rhs=ZERO
+            ),
+            Identity(name="without ReLU the margin is 1", lhs=Named("margin without ReLU", linear), rhs=ONE),
             Identity(
                 name="with ReLU it is ½ − (½ + ¼)",
                 because="ReLU leaves products |P_q ∩ P_a|/N of the sets of + signs",
-                lhs=clipped,
+                lhs=Named("margin with ReLU", clipped),
                 rhs=-sp.Rational(1, 4),
             ),
             Bound(
                 name="the other value wins",
-                claim=sp.Lt(clipped, 0),
+                claim=sp.Lt(Named("margin with ReLU", clipped), 0),
                 also_wrong=(Bound(name="without ReLU", claim=sp.Lt(linear, 0)),),
             ),
         )
@@ -172,6 +179,12 @@ cross, total = sp.symbols("cross total", real=True)
 FEW_WRITES = sp.Lt(eps * (writes_u + writes_v), 1)
 SMALL_CROSS = sp.Le(sp.Abs(cross), eps * (writes_u + writes_v))
 RIGHT = sp.Gt(1 + cross, 0)
+_gram, _u, _v = (sp.Function(name) for name in ("g", "x", "y"))
+NO_KEY = sp.Le(
+    sp.Abs(sp.Sum(_gram(j) * (_u(j) - _v(j)), (j, 1, 0))),
+    eps * (sp.Sum(_u(j), (j, 1, 0)) + sp.Sum(_v(j), (j, 1, 0))),
+    evaluate=False,
+)
 
 
 def _exact_condition() -> Identity:
@@ -199,7 +212,7 @@ def _cross_is_small() -> InductionOn:
     return InductionOn(
         name="cross terms are at most ε(m_u + m_v)",
         because="m_u, m_v: how often u, v are stored under other keys, noise after queries included",
-        base=Bound(name="no key", claim=SMALL_CROSS.subs({cross: 0, writes_u: 0, writes_v: 0})),
+        base=Bound(name="no key", claim=NO_KEY),
         step=replace(step, also_wrong=(signed,)),
         conclusion=SMALL_CROSS,
     )
@@ -228,7 +241,12 @@ def _dominance() -> tuple[InductionOn, Bound]:
     )
     sums = InductionOn(
         name="|Σ_{a≠q} g_{qa}x_a| ≤ X Σ_{a≠q}|g_{qa}|",
-        base=Bound(name="no key", claim=sp.Le(sp.Abs(ZERO), ZERO * top)),
+        base=Bound(
+            name="no key",
+            claim=sp.Le(
+                sp.Abs(sp.Sum(_gram(j) * _u(j), (j, 1, 0))), top * sp.Sum(sp.Abs(_gram(j)), (j, 1, 0)), evaluate=False
+            ),
+        ),
         step=replace(step, also_wrong=(replace(step, name="x unbounded", given=(step.given[0], step.given[2])),)),
     )
     closing = Bound(

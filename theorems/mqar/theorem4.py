@@ -12,6 +12,7 @@ import sympy as sp
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, relu, signs
 from theorems.proof import Bound, Cases, Identity, Induction, Proof
+from theorems.written import Named
 
 key, value, tap0, tap1 = sp.symbols("k v c_0 c_1", positive=True)
 kappa, q = sp.symbols("kappa q", integer=True, positive=True)
@@ -76,8 +77,8 @@ def _paper_numbers() -> Cases:
     conditions = sp.And(sp.Le(tap0 * value + tap1 * key, tap0 * key), sp.Le((tap0 + tap1) * value, tap0 * key))
     return Cases(
         name="k = 10, v = 1, c_0 = 10, c_1 = 1 satisfy the conditions",
-        claim=conditions.subs(numbers),
-        over={repeats: (0,)},
+        claim=conditions,
+        over={symbol: (number,) for symbol, number in numbers.items()},
     )
 
 
@@ -117,13 +118,17 @@ def _shift_is_read() -> Proof:
         steps=(
             Identity(
                 name="the two codes and the extra vector 1/√p: products of at most ε = ½, p = 4",
-                lhs=products,
+                lhs=Named("largest product of two of m_u, m_w, 1/sqrt(p)", products),
                 rhs=sp.Rational(1, 2),
             ),
-            Identity(name="but ⟨m_w, 1⟩ is √p times as large", lhs=sum(rival), rhs=2 * dot(rival, unit)),
+            Identity(
+                name="but ⟨m_w, 1⟩ is √p times as large",
+                lhs=Named("<m_w, 1>", sum(rival)),
+                rhs=2 * Named("<m_w, 1/sqrt(p)>", dot(rival, unit)),
+            ),
             Identity(
                 name="margin / (k c_1) on k u k",
-                lhs=margin,
+                lhs=Named("margin/(k c_1)", margin),
                 rhs=sp.Rational(1, 2) - shift,
             ),
             Bound(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import sympy as sp
+from sympy.core.relational import Relational
 
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.mqar.task import (
@@ -22,6 +23,7 @@ from theorems.mqar.task import (
     signs,
 )
 from theorems.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
+from theorems.written import Named
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
 g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)
@@ -77,18 +79,18 @@ def _bias_lacks_a_factor() -> Proof:
         steps=(
             Identity(
                 name="the two columns are orthogonal: ε = 0",
-                lhs=dot(signs(ORTHOGONAL["u"]), signs(ORTHOGONAL["v"])),
+                lhs=Named("<m_u, m_v>", dot(signs(ORTHOGONAL["u"]), signs(ORTHOGONAL["v"]))),
                 rhs=sp.S.Zero,
             ),
             Identity(
                 name="the block run on k u k, against a₀(a₁c₁(1 − g) + s(a₁ − 1)(σ_u − σ_v))",
                 because="the shift is read out a₀a₁ times, the printed bias takes it off a₀ times",
-                lhs=printed_margin(ORTHOGONAL, "u", "v"),
+                lhs=Named("margin of the block run on k u k", printed_margin(ORTHOGONAL, "u", "v")),
                 rhs=sp.expand(margin.subs(at)),
             ),
             Bound(
                 name="the rival wins",
-                claim=sp.Lt(printed_margin(ORTHOGONAL, "u", "v"), 0),
+                claim=sp.Lt(printed_margin(ORTHOGONAL, "u", "v"), 0, evaluate=False),
                 also_wrong=(
                     Bound(name="query u and v exchanged", claim=sp.Lt(printed_margin(ORTHOGONAL, "v", "u"), 0)),
                 ),
@@ -133,6 +135,15 @@ def _coordinate() -> Cases:
     return replace(step, also_wrong=(half,))
 
 
+def _no_coordinate(relation: Relational) -> Relational:
+    """The products as sums over no coordinate."""
+    r = sp.Symbol("r", integer=True)
+    u, v, w = (sp.Function(name)(r) for name in ("u", "v", "w"))
+    products = {g_uw: u * w, g_vw: v * w, g_uv: u * v, norm: u * u}
+    empty = {g: sp.Sum(term, (r, 1, 0)) for g, term in products.items()}
+    return relation.func(relation.lhs.subs(empty), relation.rhs.subs(empty), evaluate=False)
+
+
 def _codes() -> InductionOn:
     """The coordinates added up: ⟨u, w⟩ − ⟨v, w⟩ ≥ ⟨u, v⟩ − ⟨u, u⟩, in units of 1/p."""
     x, y, z = signs = sp.symbols("u_r v_r w_r", real=True)
@@ -144,7 +155,7 @@ def _codes() -> InductionOn:
     return InductionOn(
         name="⟨m_u, m_w⟩ − ⟨m_v, m_w⟩ ≥ ⟨m_u, m_v⟩ − ⟨m_u, m_u⟩",
         because="for sign codes no ε is needed",
-        base=Bound(name="no coordinate", claim=NEIGHBOUR.subs(dict.fromkeys((g_uw, g_vw, g_uv, norm), 0))),
+        base=Bound(name="no coordinate", claim=_no_coordinate(NEIGHBOUR)),
         step=replace(step, also_wrong=(replace(step, name="codes that are no signs", given=(NEIGHBOUR,)),)),
         conclusion=NEIGHBOUR,
     )
@@ -269,9 +280,11 @@ def _separate_channels() -> Cases:
         name="B sees the previous key only, C the current one",
         because="taps (1, 0) and (0, 1) on two families of key channels: d = 2κ + 2",
         claim=sp.And(
-            sp.Eq(relu(1 * previous + 0 * current), previous, evaluate=False),
-            sp.Eq(relu(0 * previous + 1 * current), current, evaluate=False),
-            sp.Eq(relu(value * is_value) * previous, value * is_value * previous, evaluate=False),
+            sp.Eq(Named("ReLU(1 P_j + 0 C_j)", relu(1 * previous + 0 * current)), previous, evaluate=False),
+            sp.Eq(Named("ReLU(0 P_j + 1 C_j)", relu(0 * previous + 1 * current)), current, evaluate=False),
+            sp.Eq(
+                Named("ReLU(v u) P_j", relu(value * is_value) * previous), value * is_value * previous, evaluate=False
+            ),
         ),
         over={previous: (0, 1), current: (0, 1), is_value: (0, 1)},
         given=(sp.Le(current + is_value, 1),),

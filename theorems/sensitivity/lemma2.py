@@ -128,9 +128,11 @@ def _constant_gain() -> tuple[Step, ...]:
     state = a * softplus(a)
     low, high = BRACKET
     return (
-        Enclosed(name="B = 1: below the root", claim=sp.Lt(state.subs(a, low), 4 * sp.log(2))),
-        Enclosed(name="B = 1: above the root", claim=sp.Gt(state.subs(a, high), 4 * sp.log(2))),
-        Enclosed(name="B = 1: only one root in [1, 2]", claim=sp.Gt(sp.diff(state, a), 0), over={a: (1, 2)}),
+        Enclosed(name="B = 1: below the root", claim=sp.Lt(state.subs(a, low), 4 * sp.log(2), evaluate=False)),
+        Enclosed(name="B = 1: above the root", claim=sp.Gt(state.subs(a, high), 4 * sp.log(2), evaluate=False)),
+        Enclosed(
+            name="B = 1: only one root in [1, 2]", claim=sp.Gt(sp.diff(state, a), 0, evaluate=False), over={a: (1, 2)}
+        ),
         Cited(name="a root lies between", statement="continuity", source="intermediate value theorem"),
         Identity(
             name="B = 1: K_2 vanishes with a·softplus(a) − 4 ln 2",
@@ -231,8 +233,8 @@ def criterion() -> Proof:
                     ),
                 ),
             ),
-            Identity(name="⇐: λ = 0 keeps |K|", lhs=(NOW).subs(lam, 0), rhs=gain),
-            Identity(name="⇒: K = 0 is never felt", lhs=NOW.subs(gain, 0), rhs=sp.S.Zero),
+            Identity(name="⇐: λ = 0 keeps |K|", lhs=sp.Subs(NOW, lam, 0), rhs=gain),
+            Identity(name="⇒: K = 0 is never felt", lhs=sp.Subs(NOW, gain, 0), rhs=sp.S.Zero),
             *_forgotten(),
             Bound(
                 name="a limit ≥ ε > 0 bounds λΣΔ by |K|/ε, so Δ → 0: the converse of Lemma 2",
