@@ -167,7 +167,7 @@ def identity(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic] = ()) -> Verd
     """Whether lhs = rhs on the declared symbols: refuted at an exact point, or reduced to 0 by sympy."""
     difference = carried_out(sp.sympify(lhs)) - carried_out(sp.sympify(rhs))
     if difference == 0:
-        return proved("sympy: the same expression")
+        return proved("sympy: carried out")
     point = counterpoint(sp.Eq(difference, 0, evaluate=False), given)
     if point is not None:
         return refuted("Arb at an exact point", point)

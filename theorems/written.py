@@ -13,6 +13,8 @@ from sympy.core.relational import Relational
 from sympy.core.symbol import Str
 
 TIME = sp.Symbol("tau", real=True)
+PLAIN = str.maketrans({"_": None, "^": None, "<": "⟨", ">": "⟩", "{": None, "}": None})
+"""What of a name is shown in a formula."""
 
 
 class Along(sp.Expr):
@@ -62,7 +64,7 @@ class Named(sp.Expr):
         return str(self.args[0])
 
     def _latex(self, _: Any) -> str:
-        return rf"\text{{{self.args[0]}}}"
+        return rf"\text{{{str(self.args[0]).translate(PLAIN)}}}"
 
 
 def product(*factors: Any) -> sp.Expr:
