@@ -160,6 +160,20 @@ def test_the_channels_that_sleep_change_no_logit(row):
             np.testing.assert_array_equal(ActiveBlock(built, dtype).logits(batch.tokens, batch.queries), whole)
 
 
+@pytest.mark.parametrize("name", ["mqar.thm4", "mqar.thm4-jl-amended"])
+def test_blocks_of_absent_keys_change_no_logit(name):
+    """What is run at 8192 in place of 4095 alike blocks: each sequence's own, bit by bit the whole network's values."""
+    subject = large.Large(name, Sizes(32, 40, 6))
+    batch = zoology_mqar(32, 12, 40, 3, num_kv_pairs=6, random_non_queries=False)
+    own = large.own_keys(batch)
+    part = subject.build(subject.sizes, own.vocabulary)
+    np.testing.assert_array_equal(own.targets[own.queries] - 6, batch.targets[batch.queries] - 16)
+    for dtype in (torch.float32, torch.float64):
+        whole = ActiveBlock(subject.build(subject.sizes), dtype).logits(batch.tokens, batch.queries)
+        found = ActiveBlock(part, dtype).logits(own.tokens, own.queries)
+        np.testing.assert_array_equal(found[:, 6:22], whole[:, 16:])
+
+
 def test_every_row_is_run_at_every_size_where_it_holds():
     """Each row of the paper's block at 512 and 1024, at 8192 where N·d ≤ 10^5; 1,000 sequences, 100 if wide."""
     runs = {(subject.name, subject.sizes.vocab_size): subject for subject in large.subjects()}

@@ -78,7 +78,7 @@ class ActiveBlock:
         self.gated = "mixer.gate.weight" in weights
         self._steps(built, dtype)
         self._kinds()
-        self._needs()
+        self.length = 0
 
     @staticmethod
     def _columns(matrix: sparse.csr_array) -> np.ndarray:
@@ -112,26 +112,40 @@ class ActiveBlock:
         self.kind_read, self.kind_fed = kinds[:, k + 2] > 0, kinds[:, k + 3] > 0
         self.kind = self.kind.ravel()
 
-    def _needs(self) -> None:
+    def _highest(self, length: int) -> np.ndarray:
+        """The bias, and the most that positions add to it from the second token on."""
+        if not self.position.any():
+            return self.bias
+        width, t = self.taps.shape[1], np.arange(2, length + 1)
+        seen = np.stack([np.maximum(t - lag, 0) for lag in range(width)])
+        return self.bias + (self.position[:, None] * (self.taps[:, ::-1] @ seen)).max(axis=1)
+
+    def _needs(self, length: int) -> None:
         """`always`: channels that need no token; `rows[lag]`: what each token gives the channels that need that lag.
 
         A channel needs a lag where its bias and all that the other lags can give stay ≤ 0 together; of several, the
-        one at which fewest tokens can wake it.
+        one at which fewest tokens can wake it. `first`: whether a channel let sleep may wake at the first token, where
+        positions are not yet seen: `logits` asks that nothing is written or read there.
         """
+        self.length, self.highest = length, self._highest(length)
         given = self.embedding[:-1].astype(np.float64).tocoo()
         width = self.taps.shape[1]
         most = np.zeros((width, len(self.bias)))
         for lag in range(width):
             np.maximum.at(most[lag], given.col, given.data * self.taps[given.col, width - 1 - lag])
-        others = self.bias + most.sum(0) - most
+        others = self.highest + most.sum(0) - most
         wakes = [
             given.data * self.taps[given.col, width - 1 - lag] + others[lag, given.col] > 0 for lag in range(width)
         ]
         tokens_of = np.array([np.bincount(given.col[mine], minlength=len(self.bias)) for mine in wakes])
         needs = np.where(others <= 0, tokens_of, len(self.embedding.indptr)).argmin(axis=0)
         needs[(others > 0).all(axis=0)] = ASLEEP
-        self.always = np.flatnonzero((self.bias > 0) | (self.position != 0) | (needs == ASLEEP))
+        first = self.bias + self.taps[:, -1] * self.position + most[0] > 0
+        first &= self.position != 0
+        used = self.kind_read[self.kind] | self.kind_fed[self.kind]
+        self.always = np.flatnonzero((self.highest > 0) | (first & used) | (needs == ASLEEP))
         needs[self.always] = ASLEEP
+        self.first = bool((first & (needs != ASLEEP)).any())
         self.rows = {}
         for lag in np.unique(needs[needs != ASLEEP]).tolist():
             mine = wakes[lag] & (needs[given.col] == lag)
@@ -145,6 +159,8 @@ class ActiveBlock:
 
     def awake(self, tokens: np.ndarray) -> Awake:
         """The channels that some window of each sequence lifts above 0, and those that need no window."""
+        if self.length != tokens.shape[1]:
+            self._needs(tokens.shape[1])
         found = self._woken(tokens)
         parts, kinds = [], []
         for kind in np.unique(self.kind[np.unique(np.concatenate(found))]):
@@ -164,7 +180,7 @@ class ActiveBlock:
         pairs = []
         for lag, rows in self.rows.items():
             found = rows[seen[lag]].tocoo()
-            total = self.bias[found.col] + found.data * self.taps[found.col, width - 1 - lag]
+            total = self.highest[found.col] + found.data * self.taps[found.col, width - 1 - lag]
             for other in set(range(width)) - {lag}:
                 if self.taps[:, width - 1 - other].any():
                     given = self._given(seen[other][found.row], found.col)
@@ -194,6 +210,8 @@ class ActiveBlock:
         B, C = (self._mapped(matrix, awake.slots, x_hat) for matrix in (self.B, self.C))
         read = self.kind_read[kinds]
         u, slots = x_hat[:, read].contiguous(), awake.slots[:, read]
+        if self.first and (u[..., 0].any() or asked[:, 0].any()):
+            raise ValueError("A sequence here writes or asks at its first token: run the whole block.")
         rate = torch.full((u.shape[1], B.shape[1]), float(self.rate), dtype=self.dtype)
         y = ops.selective_scan(u, self._delta(x_hat, awake, slots), rate, B, C)
         if self.gated:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from constructions import mqar as build_mqar
 from constructions.construction import Construction
 from constructions.mqar import codes as recall_codes
 from constructions.mqar.sizes import MODEL, Size, of_zoology
-from constructions.tasks import Vocabulary, zoology_mqar
+from constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
 from verify.check import Check, Examination, Finding, Run, Sizes, Tier
 from verify.checks.mqar.active import ActiveBlock
 from verify.checks.mqar.targets import head_negated, taps_swapped
@@ -35,17 +37,22 @@ class Large:
         """What the table says of it."""
         return next(row for row in of_zoology(sizes.vocab_size, sizes.num_kv_pairs) if row.name == self.name)
 
-    def build(self, sizes: Sizes) -> Construction:
-        """The network in the paper's block."""
-        row, vocabulary = self.row(sizes), Vocabulary.zoology(sizes.vocab_size)
+    def build(self, sizes: Sizes, vocabulary: Vocabulary | None = None) -> Construction:
+        """The network in the paper's block, over Zoology's vocabulary unless another is given."""
+        row, vocabulary = self.row(sizes), vocabulary or Vocabulary.zoology(sizes.vocab_size)
         pairs = sizes.num_kv_pairs
         if row.form == " (with D)":
             return build_mqar.robust(vocabulary, "paper", num_kv_pairs=pairs, choose=recall_codes.two_state_codes)
         if row.form == " (with positions)":
             return build_mqar.theorem4_without_gate(vocabulary, "paper", num_kv_pairs=pairs, positions=True)
         return build_mqar.build(
-            row.claim, "paper", num_kv_pairs=pairs, vocab_size=sizes.vocab_size, vocabulary=vocabulary
+            row.claim, "paper", num_kv_pairs=pairs, vocab_size=vocabulary.size, vocabulary=vocabulary
         )
+
+    @property
+    def by_blocks(self) -> bool:
+        """Whether only the blocks of each sequence's own keys are built: 4095 alike make weights of 10^9 entries."""
+        return self.sizes == HUGE and "gate" in self.row(HUGE).needs
 
     @property
     def random_non_queries(self) -> bool:
@@ -57,11 +64,26 @@ class Large:
         return MANY if self.row(self.sizes).state_size <= WIDE else FEW
 
 
+def own_keys(batch: Batch) -> Batch:
+    """The batch over κ keys, each sequence's own in the order it stores them; values and filler as before.
+
+    For blocks that are alike (one a key) and sequences that show no other key: those other blocks sleep throughout.
+    """
+    kappa, values = batch.num_kv_pairs, batch.vocabulary.values
+    size = kappa + len(values)
+    vocabulary = Vocabulary(size + 1, range(kappa), range(kappa, size), filler=size)
+    names = np.full((len(batch.tokens), batch.vocabulary.size), vocabulary.filler)
+    names[:, values.start : values.stop] = vocabulary.values
+    np.put_along_axis(names, batch.tokens[:, 0 : 2 * kappa : 2], np.arange(kappa)[None, :], axis=1)
+    tokens = np.take_along_axis(names, batch.tokens, axis=1)
+    asked = np.take_along_axis(names, np.maximum(batch.targets, 0), axis=1)
+    return Batch(tokens, np.where(batch.queries, asked, IGNORED), vocabulary, kappa)
+
+
 def _look(subject: Large, run: Run) -> Finding:
     """100 % in every dtype that the table claims."""
     sizes, count = (subject.sizes, subject.count()) if run.shrink else (SMALLEST, 4)
     facts: dict[str, str | int] = {"examples": 0, "target": "paper block, its active channels"}
-    built = subject.tamper(subject.build(sizes))
     batch = zoology_mqar(
         sizes.vocab_size,
         count,
@@ -70,6 +92,9 @@ def _look(subject: Large, run: Run) -> Finding:
         num_kv_pairs=sizes.num_kv_pairs,
         random_non_queries=subject.random_non_queries,
     )
+    if subject.by_blocks:
+        batch = own_keys(batch)
+    built = subject.tamper(subject.build(sizes, batch.vocabulary))
     for dtype in subject.row(sizes).dtypes:
         right = int(ActiveBlock(built, DTYPES[dtype]).right(batch).sum())
         where = f"(|V|, L, κ) = ({sizes.vocab_size}, {sizes.input_seq_len}, {sizes.num_kv_pairs}), {dtype}"
