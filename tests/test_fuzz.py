@@ -17,7 +17,7 @@ from theorems.registry import claims
 from verify import cli
 from verify.check import Property, Run
 from verify.checks.recall import RecallCase
-from verify.fuzz import batches, coverage, findings, local, report
+from verify.fuzz import batches, cost, coverage, findings, local, report
 from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
 from verify.fuzz.cells import Cell, Stream, cells, properties, streams
 from verify.fuzz.commands import seconds_of
@@ -259,3 +259,20 @@ def test_every_generator_draws_the_checks_own_type_of_case():
         for check in properties(claim).values():
             assert isinstance(check, Property)
             assert next(iter(generators_of(check))) == "as checked"
+
+
+# --- what it costs ---------------------------------------------------------------------------------------------------
+
+
+def test_a_core_runs_a_thousand_recall_sequences_a_second_through_the_official_block():
+    assert min(cost.sequences_per_second(count=512).values()) >= 1000
+
+
+def test_the_scheduler_is_the_limit_from_the_number_of_workers_that_the_model_says():
+    costs = cost.Costs(examples=25, cell=0.25, slowest=4.0, process_task=1e-4, dask_task=1e-3, result=1e-4)
+    limit = costs.useful(25)
+    assert limit == 251
+    assert costs.rate(limit - 2, 25)[1] == "workers"
+    assert costs.rate(limit + 1, 25) == (25_000, "scheduler")
+    assert costs.useful(100) == 1001
+    assert "| 1,000 | 25,000/s (scheduler)" in cost.render(costs)

@@ -108,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     fuzz = parser.add_argument_group("fuzz", "with --seed, --device, --dtype, --kernel, -x, -o and --controls as above")
     fuzz.add_argument("--time", metavar="10m", help="hunt so long; whole rounds count")
     fuzz.add_argument("--examples", type=int, metavar="N", help="give each way of drawing each property N cases")
+    fuzz.add_argument("--per-cell", type=int, default=25, metavar="N", help="cases of one task (default: 25)")
     fuzz.add_argument("--workers", default="auto", metavar="auto|N", help="processes (default: one a processor)")
     fuzz.add_argument("--scheduler", metavar="tcp://…", help="run on this Dask cluster instead")
     fuzz.add_argument("--profile", choices=["quick", "nightly", "ci"], default="quick", help="default: quick")
@@ -250,7 +251,7 @@ def _fuzz(words: list[str], args: argparse.Namespace, console: Console) -> int:
         if not selected:
             raise UsageError("name the claims to hunt through, or `all`, as in `python -m verify fuzz all --time 10m`")
         options = commands.Options(
-            args.time, args.examples, args.workers, args.scheduler, args.profile,
+            args.time, args.examples, args.per_cell, args.workers, args.scheduler, args.profile,
             args.x, args.output_format == "json", args.output,
         )  # fmt: skip
         if args.controls:

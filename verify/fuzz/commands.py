@@ -16,6 +16,7 @@ from rich.console import Console
 from verify.check import Run
 from verify.fuzz import findings, local, report
 from verify.fuzz.campaign import Campaign, Notes, Pool, Settings, run_campaign
+from verify.fuzz.cells import PER_ROUND
 from verify.report.files import write
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
@@ -43,6 +44,7 @@ class Options:
 
     time: str | None = None
     examples: int | None = None
+    per_cell: int = PER_ROUND
     workers: str = "auto"
     scheduler: str | None = None
     profile: str = "quick"
@@ -88,11 +90,12 @@ def _settings(selected: Sequence[str], run: Run, options: Options) -> tuple[Sett
     profile = PROFILES[options.profile]
     if options.examples is not None and options.examples < 1:
         raise ValueError("--examples takes a number from 1: how many cases each way of drawing is given")
-    if options.time is not None:
-        return Settings(tuple(selected), run, options.examples), seconds_of(options.time)
-    if options.examples is not None:
-        return Settings(tuple(selected), run, options.examples), math.inf
-    return Settings(tuple(selected), run, profile.examples), profile.seconds
+    if options.per_cell < 1:
+        raise ValueError("--per-cell takes a number from 1: how many cases one task runs")
+    examples, seconds = profile.examples, profile.seconds
+    if options.time is not None or options.examples is not None:
+        examples, seconds = options.examples, math.inf if options.time is None else seconds_of(options.time)
+    return Settings(tuple(selected), run, examples, options.per_cell), seconds
 
 
 def _pool(options: Options) -> AbstractContextManager[Pool]:

@@ -21,7 +21,7 @@ from theorems.registry import claims
 from verify.evidence import ClaimReport, Evidence, outcome_of
 from verify.fuzz import coverage, findings
 from verify.fuzz.campaign import Campaign
-from verify.fuzz.cells import Stream, properties
+from verify.fuzz.cells import PER_ROUND, Stream, properties
 from verify.fuzz.search import CellResult
 from verify.report import data
 from verify.runner import Report
@@ -134,6 +134,7 @@ def _volatile(campaign: Campaign) -> dict[str, Any]:
         "examples_beyond_whole_rounds": campaign.examples - counted,
         "examples_per_second": round(campaign.examples / max(campaign.seconds, 1e-9), 1),
         "cell_seconds": round(sum(r.seconds for r in campaign.results.values()), 2),
+        "processor_seconds": round(sum(r.processor_seconds for r in campaign.results.values()), 2),
         "findings": [findings.plain(f) for f in campaign.findings],
         "versions": data.versions(),
     }
@@ -255,7 +256,9 @@ def _conclusion(campaign: Campaign) -> list[Text]:
     lines = [Text(f"{work}, {campaign.workers} workers), {campaign.rounds} whole rounds with {counted:,} of them")]
     if campaign.settings.examples is None and campaign.rounds:
         examples = campaign.rounds * campaign.settings.per_round
-        again = f"--examples {examples} --seed {campaign.settings.run.seed}"
+        size = campaign.settings.per_round
+        cells = "" if size == PER_ROUND else f" --per-cell {size}"
+        again = f"--examples {examples}{cells} --seed {campaign.settings.run.seed}"
         lines.append(Text(f"the same canonical result again: {again}", style="dim"))
     if campaign.interrupted:
         lines.append(Text("interrupted: the same command goes on from here", style="bold yellow"))
