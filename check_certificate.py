@@ -124,26 +124,25 @@ def value(expression, known, dtype):
     return inexact(y, 2 * x[0][1], dtype) if operation in ("near", "snap") else OPERATIONS[operation](*x, y)
 
 
-def exact(expression, names):
-    """The exact number of an expression in numbers, names and entries of lists."""
+def code(expression):
+    """Python's code for an expression in numbers, names and entries of lists, in an argument that is known."""
     if not isinstance(expression, list):
-        return names[expression] if isinstance(expression, str) else expression
-    operation, x, y = expression[0], exact(expression[1], names), exact(expression[2], names)
-    if operation in ("at", "bit"):
-        return x[y] if operation == "at" else x >> y & 1
-    return x * y if operation == "mul" else x + y if operation == "add" else x - y
+        return str(expression)
+    forms = {"add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "bit": "({} >> {} & 1)", "at": "{}[{}]"}
+    return forms[expression[0]].format(*map(code, expression[1:]))
 
 
 def tensor_digest(layout, names, dtype):
     """Of each part of a tensor, row-major: size, fill, and where the sum of entries over i and j differs from it."""
     text = []
     for part, fill, scattered in layout["parts"]:
-        size, usual, entries = exact(part, names), float(exact(fill, names)), {}
-        for rows, columns, place, number in scattered:
-            for names["i"] in range(exact(rows, names)):  # noqa: B020
-                for names["j"] in range(exact(columns, names)):  # noqa: B020
-                    at = exact(place, names)
-                    entries[at] = entries.get(at, 0.0) + exact(number, names)
+        size, usual, entries = eval(code(part), {}, names), float(eval(code(fill), {}, names)), {}
+        for rows, columns, *both in scattered:
+            place, number = (compile(code(e), "", "eval") for e in both)
+            for names["i"] in range(eval(code(rows), {}, names)):  # noqa: B020
+                for names["j"] in range(eval(code(columns), {}, names)):  # noqa: B020
+                    at = eval(place, {}, names)
+                    entries[at] = entries.get(at, 0.0) + eval(number, {}, names)
         require(all(0 <= at < size and is_float(entries[at], dtype) for at in entries), "a tensor is not laid out")
         text += [f"{size} {usual.hex()}", *(f"{i} {x.hex()}" for i, x in sorted(entries.items()) if x != usual)]
     return hashlib.sha256("\n".join(text).encode()).hexdigest()
