@@ -28,7 +28,17 @@ from constructions.induction_heads import plain_s6 as plain_s6_head
 from constructions.mqar import Codes
 from constructions.tasks import Vocabulary, answers
 from kernels.fields import BALL, RATIONAL
-from verify.certificates import catalogue, commands, haar, induction, keep, plain_s6, recall
+from verify.certificates import (
+    catalogue,
+    commands,
+    haar,
+    induction,
+    keep,
+    plain_s6,
+    recall,
+    recall_codes,
+    recall_products,
+)
 from verify.certificates.argument import canonical, digest_of
 from verify.certificates.catalogue import Entry
 from verify.certificates.certificate import Refused, Subject, make
@@ -357,6 +367,27 @@ def test_induction_heads_on_the_kernels_keep_the_certified_margins():
     margins = least_margins(logits, targets)
     least = min(float(certificate["enclosures"][name][0]) for name in ("margin", "margin_over_blank", "blank"))
     assert margins.min() >= least
+
+
+@pytest.mark.parametrize(
+    ("claim", "target"),
+    [(c, t) for c, ts in {**recall_codes.TARGETS, **recall_products.TARGETS}.items() for t in ts if "model" not in t],
+)
+def test_recall_s_float32_kernels_keep_the_certified_margin(claim, target):
+    pairs, values, length = 6, 18, 96
+    sizes = {"vocab_size": pairs + values, "num_kv_pairs": pairs, "input_seq_len": length}
+    certificate = Entry(claim, target, "float32", sizes).make()
+    network = mqar.build(claim, target, num_kv_pairs=pairs, vocab_size=pairs + values)
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(8):  # distinct values, and no value of the tail behind a key: H1, H2, H3
+        pairs_of = np.stack([rng.permutation(pairs), pairs + rng.permutation(values)[:pairs]], 1).reshape(-1)
+        tail = rng.permutation(pairs)[:, None].repeat(length, 1).T.reshape(-1)[: length - 2 * pairs]
+        rows.append(np.concatenate([pairs_of, tail]))
+    tokens = np.array(rows)
+    scores = network.module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
+    margins = least_margins(scores, answers(tokens, network.vocabulary, pairs))
+    norm = 1 if "official_mamba2" not in target else float(certificate["enclosures"]["norm"][0])
+    assert margins.min() >= 0.999 * norm * float(certificate["enclosures"]["margin"][0])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

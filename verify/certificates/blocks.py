@@ -52,14 +52,22 @@ class Mixer:
     out_proj: Many
     B_conv: Many = ()
     C_conv: Many = ()
+    gate: Many | None = None
+    """z's rows of in_proj; everywhere the weight `gate` if None."""
+    bias: tuple[tuple[Expression, Expression], ...] = ()
+    """How many channels of the convolution have which bias; no others have one."""
 
 
 def mamba1(prefix: str, m: Mixer) -> dict[str, TensorLayout]:
     """The official Mamba-1 block's tensors; sizes: dt_rank; weights: gate, step_bias, A_log."""
+    gate = (m.d_inner, "gate", ()) if m.gate is None else (m.d_inner, 0, m.gate)
+    biased: Expression = 0
+    for count, _ in m.bias:
+        biased = add(biased, count)
     layouts = {
-        "in_proj.weight": stacked((mul(2, m.d_inner), m.d_model), (m.d_inner, 0, m.x), (m.d_inner, "gate", ())),
+        "in_proj.weight": stacked((mul(2, m.d_inner), m.d_model), (m.d_inner, 0, m.x), gate),
         "conv1d.weight": tensor((m.d_inner, 1, D_CONV), 0, *m.conv),
-        "conv1d.bias": tensor((m.d_inner,)),
+        "conv1d.bias": stacked((m.d_inner,), *((n, bias, ()) for n, bias in m.bias), (sub(m.d_inner, biased), 0, ())),
         "x_proj.weight": stacked(
             (add("dt_rank", mul(2, m.d_state)), m.d_inner), ("dt_rank", 0, ()), (m.d_state, 0, m.B), (m.d_state, 0, m.C)
         ),

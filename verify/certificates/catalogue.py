@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify.certificates import haar, induction, keep, plain_s6, recall, recall_codes
+from verify.certificates import haar, induction, keep, plain_s6, recall, recall_codes, recall_products, recall_timed
 from verify.certificates.argument import canonical
 from verify.certificates.certificate import Subject, check, make
 from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
-FAMILIES = (recall, recall_codes, keep, haar, induction, plain_s6)
+FAMILIES = (recall, recall_codes, recall_products, recall_timed, keep, haar, induction, plain_s6)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

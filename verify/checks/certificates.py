@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verify.certificates import catalogue, haar, induction, keep, plain_s6, recall, recall_codes
+from verify.certificates import (
+    catalogue,
+    haar,
+    induction,
+    keep,
+    plain_s6,
+    recall,
+    recall_codes,
+    recall_products,
+    recall_timed,
+)
 from verify.certificates.certificate import NotLaidOut, Subject, make
 from verify.certificates.enclose import Disproved, Undecided
 from verify.certificates.tensors import Shipped, Sparse
@@ -43,9 +53,16 @@ class Certified:
         for ending, change in (self.changes or {}).items():
             if name.endswith(ending):
                 if isinstance(weight, Sparse):
-                    return replace(weight, numbers=change(weight.numbers.copy()))
+                    return _changed_sparse(weight, change)
                 return change(weight.copy())
         return weight
+
+
+def _changed_sparse(weight: Sparse, change: Tamper) -> Sparse:
+    """The change of what differs from the fill; the first entry one more where nothing does."""
+    if len(weight.places):
+        return replace(weight, numbers=change(weight.numbers.copy()))
+    return replace(weight, places=np.zeros(1, int), numbers=np.array([weight.fill + 1]))
 
 
 def look(certified: Certified, run: Run) -> Finding:
@@ -136,7 +153,7 @@ MUTANTS: dict[tuple[str, str], dict[str, dict[str, Tamper]]] = {
     },
     **{
         (claim, target): PAPER_CODES if target.startswith("paper") else CODES
-        for claim, targets in recall_codes.TARGETS.items()
+        for claim, targets in {**recall_codes.TARGETS, **recall_products.TARGETS, **recall_timed.TARGETS}.items()
         for target in targets
     },
     **{
