@@ -89,5 +89,5 @@ def _automatic(operation: str, device_type: str) -> Function:
     name = "cpu" if device_type == "cpu" else "triton"
     functions = available_functions(name)
     if operation not in functions:
-        raise ValueError(f"{operation} does not run on {device_type} yet; move its tensors to the CPU.")
+        raise ValueError(f"{operation} has no kernel for {device_type}; move its tensors to the CPU.")
     return functions[operation]

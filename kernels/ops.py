@@ -111,7 +111,7 @@ def selective_scan_delta_t(
 ) -> Any:
     """The paper's Δ^⊤: h_t = e^{A ⊙ (1⊗Δ_t)} h_{t−1} + u_t ⊗ B_t. Δ runs along the state and not on the input.
 
-    Returns and raises as `selective_scan`. Source: [P] Lemma 3.
+    Returns and raises as `selective_scan`. On a CPU only: there is no Triton kernel. Source: [P] Lemma 3.
     """
     _check_selective_scan(u, u, A, B, C, D, z, None, initial_state, seq_idx)
     axes = [("batch", u.shape[0]), ("d_state", A.shape[1]), ("L", u.shape[2])]

@@ -78,12 +78,28 @@ def accelerated_scan(decay: Tensor, write: Tensor) -> Tensor:
     return states[..., :length].unflatten(1, (d_inner, n)).permute(0, 3, 1, 2)
 
 
-def transformers_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *args: Any, **kwargs: Any) -> Any:
-    """What transformers' Mamba runs on a CPU: a loop over time, on materialised decays (batch, d_inner, L, N)."""
+def transformers_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+    return_last_state: bool = False,
+) -> Any:
+    """What transformers' Mamba runs on a CPU: a loop over time, on materialised decays (batch, d_inner, L, N).
+
+    It would pass over an initial_state in silence. Raises NotImplementedError for groups and for constant B or C.
+    """
     from transformers.models.mamba.modeling_mamba import mamba_selective_scan  # noqa: PLC0415
 
-    B, C = (M[:, 0] if M.ndim == 4 and M.shape[1] == 1 else M for M in (B, C))  # it knows no groups
-    return mamba_selective_scan(u, delta, A, B, C, *args, **kwargs)
+    B, C = (M[:, 0] if M.ndim == 4 and M.shape[1] == 1 else M for M in (B, C))
+    if B.ndim != 3 or C.ndim != 3:
+        raise NotImplementedError("transformers' scan takes no groups and no constant B or C")
+    return mamba_selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state)
 
 
 def mamba_ssm_scan(*args: Any, **kwargs: Any) -> Any:

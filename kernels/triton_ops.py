@@ -1,4 +1,7 @@
-"""The backend "triton": torch tensors in and out of the Triton kernels. Fixed configurations, no autotuning."""
+"""The backend "triton": torch tensors in and out of the Triton kernels. Fixed configurations, no autotuning.
+
+The paper's Δ^⊤, `selective_scan_delta_t`, has no kernel here: it runs on a CPU only, and says so of a CUDA tensor.
+"""
 
 import os
 from collections.abc import Sequence

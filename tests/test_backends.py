@@ -45,6 +45,16 @@ def test_unknown_operations_and_backends_are_named():
         inspect.unwrap(ops.causal_conv1d)(torch.ones(1, 1, 1), torch.ones(1, 1), backend="scan only")
 
 
+def test_what_has_no_triton_kernel_says_so():
+    """The paper's Δ^⊤ runs on a CPU only."""
+    with pytest.raises(ValueError, match="selective_scan_delta_t has no kernel for cuda; move its tensors to the CPU"):
+        backends.find("selective_scan_delta_t", "auto", "cuda")
+    with pytest.raises(
+        ValueError, match="'triton' has no selective_scan_delta_t; it has selective_scan, ssd_chunk_scan"
+    ):
+        backends.find("selective_scan_delta_t", "triton", "cuda")
+
+
 def test_the_package_offers_its_names_and_loads_torch_only_for_them():
     program = (
         "import sys, kernels; assert 'torch' not in sys.modules; kernels.selective_scan; assert 'torch' in sys.modules"

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from kernels.peers import installed
 from theorems.registry import claims
 from verify import cli
 from verify.check import Run
@@ -89,6 +90,22 @@ def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
         failed = run_check(named("foundations.lti-convolution", "kernel-against-fft"), Run())
     assert failed.holds is False
     assert "lacking:hungry asks for more than the 4 GiB of a run" in failed.summary
+
+
+@pytest.mark.parametrize("peer", ["transformers", "mambapy"])
+def test_what_a_peers_kernel_breaks_is_named_with_its_shrunk_input(peer):
+    """Recall holds on both; in float64 one rounds B and u to float32, the other's softplus is linear beyond 20."""
+    if not installed(peer):
+        pytest.skip(f"{peer} is not installed")
+    run = Run(kernel=f"kernels.peers:{peer}_scan")
+    with foreign(run.kernel):
+        assert run_check(named("mqar.thm2-step1", "paper-block"), run).holds
+        assert run_check(named("foundations.scan-associative", "state-carried-over"), run).kind is Kind.SKIPPED
+        broken = run_check(named("foundations.unrolled", "scan-against-definition"), run)
+    assert broken.holds is False
+    assert '"dtype":"float64"' in broken.replay
+    assert '"length":1' in broken.replay
+    assert broken.replay.endswith(f" --kernel {run.kernel}")
 
 
 @pytest.mark.parametrize("path", ["nowhere:scan", "kernels.ops:absent", "ssd=kernels.ops:selective_scan", "plain"])

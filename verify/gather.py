@@ -66,11 +66,12 @@ def run_check(check: Check, run: Run) -> Evidence:
         return Evidence(Kind.SKIPPED, check.name, None, str(reason))
     except Exception as reason:
         finding = Finding(False, f"raises {type(reason).__name__}: {reason}", crashed=True)
-    return _as_evidence(check, finding)
+    return _as_evidence(check, finding, run)
 
 
-def _as_evidence(check: Check, finding: Finding) -> Evidence:
+def _as_evidence(check: Check, finding: Finding, run: Run) -> Evidence:
     replay = "" if finding.case is None else replay_line(check, finding)
+    replay += f" --kernel {run.kernel}" if replay and run.kernel else ""
     return Evidence(check.kind, check.name, finding.holds, finding.summary, finding.facts, finding.measured, replay)
 
 
@@ -84,7 +85,7 @@ def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
     """Run one instance of one check again. Raises KeyError if the claim has no such check."""
     check = {c.name: c for c in all_checks()[claim_id]}[check_name]
     with foreign(run.kernel):
-        return _as_evidence(check, replace(check.replay(case, run), case=case))
+        return _as_evidence(check, replace(check.replay(case, run), case=case), run)
 
 
 @contextmanager
@@ -107,7 +108,10 @@ def foreign(kernel: str) -> Iterator[None]:
 
 
 def _with_reasons(function: Callable, path: str) -> Callable:
-    """`function`, saying what it lacks: an option that it does not take, or the memory that it asked for."""
+    """`function`, saying what it lacks: an option that it does not take, or the memory that it asked for.
+
+    What it does not do skips a check; a kernel may say so itself, by NotImplementedError.
+    """
 
     @wraps(function)
     def call(*args: Any, **options: Any) -> Any:
@@ -118,6 +122,8 @@ def _with_reasons(function: Callable, path: str) -> Callable:
             if lacking is None or lacking[1] not in options:
                 raise
             raise NotAvailable(f"{path} takes no {lacking[1]}") from reason
+        except NotImplementedError as reason:
+            raise NotAvailable(str(reason) or f"{path} does not do this") from reason
         except (MemoryError, RuntimeError) as reason:
             if isinstance(reason, MemoryError) or "allocate memory" in str(reason):
                 raise MemoryError(f"{path} asks for more than the {FOREIGN_MEMORY >> 30} GiB of a run") from reason

@@ -108,4 +108,5 @@ def _conclusion(report: Report) -> Iterable[Text]:
     if report.as_expected:
         yield Text(f"every outcome is the expected one ({report.seconds:.0f} s)", style="green")
     for claim in report.unexpected:
-        yield Text(f"not as expected: {claim.claim.id}", style="bold red")
+        on = f" on {report.run.kernel}" if report.run.kernel else ""
+        yield Text(f"not as expected{on}: {claim.claim.id}", style="bold red")
