@@ -309,13 +309,13 @@ def _flow(steep: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
 
     What the iteration leaves, δ, makes F the flow of J + δF⁻¹: by Grönwall a factor of at most e^{growth·|δF⁻¹|}.
     """
-    identity = np.eye(steep.shape[-1])
+    identity, steepest = np.eye(steep.shape[-1]), _norm(steep).max(0)
     flow = np.broadcast_to(identity, steep.shape)
     for _ in range(ROUNDS):
         slopes = _apply(COEFFICIENTS, steep @ flow)
         following = identity + _apply(INTEGRAL, slopes)
-        left = _norm(steep).max(0) * _norm(following - flow).max(0) + 2 * _norm(slopes[-2:]).sum(0)
-        flow = following
+        change, flow = _norm(following - flow).max(0), following
+        left = steepest * change + 2 * _norm(slopes[-2:]).sum(0)
         if np.max(left) < BLUR:
             break
     carried, back = BETWEEN * _norm(flow).max(0), _norm(_inverse(flow)).max(0)

@@ -36,7 +36,7 @@ class TokenSystem:
     @classmethod
     def of_form(cls, S: np.ndarray, S_delta: np.ndarray, decay: np.ndarray) -> TokenSystem:
         """The system whose S_C^T S_B is `S` (..., D, D): S_B = S, S_C = 1."""
-        identity = np.broadcast_to(np.eye(S.shape[-1], dtype=int), S.shape)
+        identity = np.broadcast_to(np.eye(S.shape[-1], dtype=int).astype(S.dtype), S.shape)
         return cls(S, identity, S_delta, np.asarray(decay))
 
     @property
