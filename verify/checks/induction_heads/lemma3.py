@@ -1,0 +1,159 @@
+"""Checks of Lemma 3: as printed, its argmax, and amended."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import numpy as np
+import sympy
+import torch
+
+from constructions.exact import ExactTensor
+from constructions.induction_heads import (
+    InductionHead,
+    answers,
+    hard_case,
+    lemma3,
+    lemma3_printed,
+    lone_write,
+)
+from kernels.fields import BALL, SYMPY
+from verify.check import Check, Examination, Finding, Property, Run
+from verify.checks.induction_heads.heads import Head, answered, margins, negated, none, still, swap, taps_moved
+from verify.checks.induction_heads.sequences import Sequence, certain_margin, score, score_repeated_tokens, sequences
+from verify.evidence import Kind
+
+WIDE = 24
+"""w of Lemma 3 in the checks: ln(2L) ≤ 24 for every L ≤ 10^10."""
+
+AMENDED = Head(lambda n, _: lemma3(n, WIDE))
+PRINTED = Head(lambda n, _: lemma3_printed(n, WIDE))
+
+
+NO_ERASE = Head(AMENDED.build, swap("delta.weight", none))
+KEEP_AND_ERASE_EXCHANGED = Head(AMENDED.build, lambda h: swap("delta.weight", negated)(swap("delta.bias", negated)(h)))
+LEMMA_MUTANTS = {
+    "columns never erased": NO_ERASE,
+    "keep and erase exchanged": KEEP_AND_ERASE_EXCHANGED,
+    "no blank logit": Head(AMENDED.build, swap("head.bias", none)),
+    "taps moved": Head(AMENDED.build, swap("conv.weight", taps_moved)),
+    "as printed": PRINTED,
+}
+
+
+def _large(head: Head, run: Run) -> Finding:
+    """|V| = 64 and L = 2,000: random sequences, and the hard case over the whole length."""
+    num_tokens, length = 64, 2000
+    rng = np.random.default_rng(run.seed)
+    drawn = rng.integers(0, num_tokens, (2, length))
+    hard = [hard_case(num_tokens, length, position, run.seed) for position in (1, 2, 500, 998)]
+    tokens = np.stack([*drawn, *hard])
+    worst = {
+        d: float(margins(head.logits(tokens, num_tokens, d, run), answers(tokens, num_tokens)).min())
+        for d in run.dtypes
+    }
+    holds = all(value > 0 for value in worst.values())
+    facts: dict[str, str | int] = {"vocab_size": num_tokens, "input_seq_len": length, "examples": len(tokens)}
+    return Finding(holds, "exact, blank included" if holds else "a wrong answer", facts, dict(worst))
+
+
+def _every_sequence(head: Head, _: Run) -> Finding:
+    """All sequences of |V| = 2, L ≤ 6, in balls: the weights as they are shipped, every input of these sizes."""
+    length = 6
+    network, worst = head.network(2, torch.float64), np.inf
+    tokens = np.array(list(itertools.product(range(2), repeat=length)))
+    logits, targets = network.run(BALL, tokens), answers(tokens, 2)
+    for row, target in zip(logits.reshape(-1, 3), targets.ravel(), strict=True):
+        worst = min(worst, certain_margin(row, int(target)))
+    facts: dict[str, str | int] = {"sequences": len(tokens), "length": length}
+    return Finding(bool(worst > 0), "" if worst > 0 else "a wrong answer", facts, {"least margin": float(worst)})
+
+
+def _no_blank(head: Head, _: Run) -> Finding:
+    """L = 1 over sympy: if blank's logit is not the largest, the printed network does not answer."""
+    logits = head.network(2, torch.float64).run(SYMPY, np.array([0]))[0]
+    beaten = not all(sympy.simplify(logits[2] - x) > 0 for x in logits[:2])
+    summary = f"at t = 1 the logits are {', '.join(map(str, logits[:2]))}: blank is not answered"
+    return Finding(beaten, summary, {"logits": str(list(map(str, logits)))}, case={"tokens": [0]})
+
+
+FIRST_FAILING = {"float32": 152, "float64": 1077}
+
+
+def _first_failing(head: Head, run: Run) -> Finding:
+    """The least L at which 0 1 … 1 0 is answered wrongly at its last token: 2 + 150 and 2 + 1075 by the proof."""
+    found = {}
+    for dtype in run.dtypes:
+        lengths = list(range(FIRST_FAILING[dtype] - 4, FIRST_FAILING[dtype] + 4))
+        right = answered(head, [lone_write(length - 2) for length in lengths], dtype, run)
+        found[dtype] = next((length for length, r in zip(lengths, right, strict=True) if not r), 0)
+    holds = all(found[dtype] == FIRST_FAILING[dtype] for dtype in run.dtypes)
+    facts: dict[str, str | int] = {f"first failing L, {dtype}": length for dtype, length in found.items()}
+    return Finding(holds, "0 1 … 1 0 is answered wrongly at its last token", facts, case={"tokens": "0 1^(L-2) 0"})
+
+
+def _kept_better(num_tokens: int) -> InductionHead:
+    """The printed weights with the argument lowered by 1/10 everywhere: columns keep a little more than half."""
+    head = lemma3_printed(num_tokens, WIDE)
+    return head.with_weight("mixer.delta.bias", ExactTensor((num_tokens,), Fraction(-1, 10)))
+
+
+CHECKS: tuple[Check, ...] = (
+    Examination(
+        claim="induction.lem3",
+        name="the first position, over sympy",
+        kind=Kind.REFUTED,
+        subject=PRINTED,
+        mutants={"the amended weights": AMENDED},
+        look=_no_blank,
+    ),
+    Examination(
+        claim="induction.lem3",
+        name="0 1 … 1 0 in floats",
+        kind=Kind.REFUTED,
+        subject=PRINTED,
+        mutants={"the amended weights": AMENDED, "kept a little better": Head(lambda n, _: _kept_better(n))},
+        look=_first_failing,
+    ),
+    Property(
+        claim="induction.lem3-argmax",
+        name="random sequences, in balls",
+        subject=Head(lambda n, _: lemma3_printed(n, 1)),
+        mutants={
+            "w = −1": Head(lambda n, _: lemma3_printed(n, -1)),
+            "no decay": Head(PRINTED.build, swap("mixer.A", still)),
+            "taps moved": Head(PRINTED.build, swap("conv.weight", taps_moved)),
+        },
+        cases=sequences,
+        score=score_repeated_tokens,
+        case_type=Sequence,
+        examples=12,
+    ),
+    Property(
+        claim="induction.lem3-amended",
+        name="random sequences",
+        subject=AMENDED,
+        mutants=LEMMA_MUTANTS,
+        cases=sequences,
+        score=score,
+        case_type=Sequence,
+        examples=60,
+    ),
+    Examination(
+        claim="induction.lem3-amended",
+        name="|V| = 64, L = 2,000, and the hard case",
+        kind=Kind.TESTED,
+        subject=AMENDED,
+        mutants={name: LEMMA_MUTANTS[name] for name in ("columns never erased", "as printed")},
+        look=_large,
+    ),
+    Examination(
+        claim="induction.lem3-amended",
+        name="every sequence of 2 tokens and 6 steps, in balls",
+        kind=Kind.CERTIFIED,
+        subject=Head(lambda n, _: lemma3(n, 3)),
+        mutants={"w = 1/2 < ln 12": Head(lambda n, _: lemma3(n, Fraction(1, 2)))},
+        look=_every_sequence,
+    ),
+)
