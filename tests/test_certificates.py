@@ -39,10 +39,10 @@ from verify.certificates import (
     recall_codes,
     recall_products,
 )
-from verify.certificates.argument import canonical, digest_of
+from verify.certificates.argument import Argument, Step, add, canonical, digest_of, div, power, sub
 from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import Refused, Subject, make
-from verify.certificates.enclose import Disproved, Undecided
+from verify.certificates.certificate import NotLaidOut, Refused, Subject, make
+from verify.certificates.enclose import Disproved, Undecided, decide
 from verify.certificates.tensors import DTYPES
 from verify.checks.recall import least_margins
 
@@ -423,6 +423,48 @@ def test_plain_s6_is_undecided_beyond_the_normal_numbers_never_disproved(target)
 def test_a_haar_coefficient_cannot_be_certified_below_its_rounding():
     with pytest.raises(Undecided):
         Entry(haar.BLOCK, "official", "float32", {"length": 32, "bits": 24}).make()
+
+
+def _only(margin) -> Argument:
+    """An argument of one step."""
+    return Argument("", "", "", (), (), {}, (Step("margin", margin, ""),), (("margin", "> 0"),))
+
+
+@pytest.mark.parametrize("bits", [40, 140, 300, 1500])
+def test_precision_grows_until_it_decides(bits):
+    tiny = power(2, sub(0, bits))
+    low = decide(_only(sub(add(1, tiny), 1)), "float32", {})["margin"].low
+    assert low > 0
+    with pytest.raises(Disproved):
+        decide(_only(sub(1, add(1, tiny))), "float32", {})
+
+
+@pytest.mark.parametrize(
+    "margin", [sub(power(2, div(1, 2)), power(8, div(1, 6))), ["near", 1, 0], div(1, ["hull", -1, 1])]
+)
+def test_what_no_precision_decides_is_undecided_never_disproved(margin):
+    with pytest.raises(Undecided) as caught:
+        decide(_only(margin), "float32", {})
+    assert not isinstance(caught.value, Disproved)
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if "1024_4096_64" not in name])
+def test_a_change_of_one_entry_of_any_tensor_gets_no_certificate_unless_it_states_it(name):
+    entry = next(e for e in FROZEN if e.name == name)
+    honest = catalogue.subject(entry.claim, entry.target)
+    for changed in honest.argument.tensors:
+
+        def tensors(sizes, dtype, changed=changed):
+            found = dict(honest.tensors(sizes, dtype))
+            found[changed] = found[changed].copy()
+            found[changed].reshape(-1)[-1] = found[changed].reshape(-1)[-1] * 2 or 1
+            return found
+
+        try:
+            certificate = make(replace(honest, tensors=tensors), entry.sizes, entry.dtype)
+        except (NotLaidOut, Undecided):
+            continue
+        assert certificate["weights"] != json.loads(frozen_text(name))["weights"], changed
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
