@@ -1,7 +1,7 @@
 """`python -m kernels.accuracy`: the worst error of the compiled elementary functions over every float32, one by one.
 
-What `kernels.error_bounds` assumes of them is checked here exhaustively, against libm in float64; the tests take every
-61st float. Two minutes on two cores.
+What `kernels.error_bounds` assumes of them is checked here exhaustively, against libm in float64: 0.67 ulp for exp, 2.4
+for softplus, 1.5 for sigmoid. The tests take every 61st float. Twenty seconds of one core.
 """
 
 # mypy: disable-error-code="call-arg,arg-type"
