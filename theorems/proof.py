@@ -95,15 +95,18 @@ class Proof:
         """Why the last step does not yet give `formula`; empty if it does."""
         if formula is None:
             return ""
-        *earlier, last = self.steps
-        if last.relation != formula:
-            return f"the last step '{last.name}' does not state the claim"
+        if self.steps[-1].relation != formula:
+            return f"the last step '{self.steps[-1].name}' does not state the claim"
+        *_, missing = self.assumptions()
+        return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
+
+    def assumptions(self) -> Iterator[Given]:
+        """For each step, what it assumes beyond the hypotheses and the relations of the steps before it."""
         known: set[sp.Basic] = set(self.hypotheses)
-        for step in earlier:
+        for step in self.steps:
+            yield tuple(g for g in step.assumes if g not in known)
             if step.relation is not None and known.issuperset(step.assumes):
                 known.add(step.relation)
-        missing = [g for g in last.assumes if g not in known]
-        return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
 
     def mutants(self) -> Iterator[tuple[str, Step]]:
         """Every mutant of every step, as (description, step)."""

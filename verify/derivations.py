@@ -12,6 +12,7 @@ from theorems.claim import Claim
 from theorems.decide import Truth
 from theorems.proof import Proof, ProofResult, StepResult
 from theorems.registry import claims
+from theorems.steps import Given
 from verify.evidence import Evidence, Kind, Line, Steps
 
 
@@ -37,9 +38,10 @@ class Derivation:
 def derive(claim_id: str) -> Derivation:
     """Check the claim's proof and disproof."""
     start, claim = time.perf_counter(), claims()[claim_id]
-    results = [(kind, name, proof().check(_formula(claim, kind))) for kind, name, proof in _proofs(claim)]
-    evidence = tuple(_evidence(kind, name, result) for kind, name, result in results)
-    steps = {name: tuple(map(_line, result.steps)) for _, name, result in results}
+    proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
+    results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
+    evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
+    steps = {name: tuple(map(_line, result.steps, proof.assumptions())) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
 
 
@@ -80,8 +82,18 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
     return Evidence(kind, name, holds, result.reason, facts)
 
 
-def _line(result: StepResult) -> Line:
+def _line(result: StepResult, assumed: Given) -> Line:
     step, verdict, words = result.step, result.verdict, getattr(result.step, "statement", "")
     relation = "" if step.relation in (None, sp.true, sp.false) else str(step.relation)
     latex = sp.latex(step.relation) if relation and words in ("", relation) else ""
-    return Line(step.name, step.kind, verdict.truth.value, verdict.method, words or relation, step.because, latex)
+    return Line(
+        name=step.name,
+        kind=step.kind,
+        truth=verdict.truth.value,
+        method=verdict.method,
+        statement=words or relation,
+        because=step.because,
+        latex=latex,
+        given=", ".join(map(str, assumed)),
+        given_latex=r",\; ".join(map(sp.latex, assumed)),
+    )

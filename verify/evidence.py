@@ -43,7 +43,8 @@ class Evidence:
 class Line:
     """A proof step as it is shown: its name, its kind, its verdict, and how that was reached.
 
-    `statement` is its relation as sympy writes it, `latex` the same in LaTeX.
+    `statement` is its relation as sympy writes it, `latex` the same in LaTeX. `given` is what the step assumes beyond
+    the proof's hypotheses and the steps before it, and `given_latex` the same in LaTeX.
     """
 
     name: str
@@ -53,6 +54,8 @@ class Line:
     statement: str
     because: str
     latex: str = ""
+    given: str = ""
+    given_latex: str = ""
 
 
 Steps = Mapping[str, tuple[Line, ...]]

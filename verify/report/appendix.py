@@ -138,6 +138,7 @@ def _step(line: Line) -> dict[str, Any]:
         "statement": line.statement,
         "words": _prose(line.statement) if line.kind == "cited" else [],
         "because": _prose(line.because),
+        "given": typst_math(line.given_latex) if line.given_latex else "",
     }
 
 

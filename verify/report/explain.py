@@ -41,6 +41,8 @@ def _step(line: Line) -> list[str]:
     texts = [f"{MARK[line.truth]} {line.name}  ({line.kind}; {line.method})"]
     if line.statement:
         texts.append(f"    {line.statement}")
+    if line.given:
+        texts.append(f"    given {line.given}")
     if line.because:
         texts.append(f"    because {line.because}")
     return texts

@@ -135,7 +135,8 @@ def _step(line: Line) -> str:
     head = f"{text(line.name)} ({text(f'{line.kind}; {line.method}; {line.truth}')})"
     words = text(line.statement) if line.kind == "cited" else verbatim(line.statement)
     shown = math(line.latex) if line.latex else words
-    return " \\\\ ".join(part for part in (head, shown if line.statement else "", text(line.because)) if part)
+    given = f"given {math(line.given_latex)}" if line.given_latex else ""
+    return " \\\\ ".join(part for part in (head, shown if line.statement else "", given, text(line.because)) if part)
 
 
 def _piece(piece: object) -> str:
