@@ -31,7 +31,7 @@ NODES, SAMPLES = _points(DEGREE), _points(2 * DEGREE)
 BETWEEN = np.sqrt(2)
 """A polynomial of degree M/2 is nowhere above sec(π/4) times its largest value at M + 1 Chebyshev points (Ehlich &
 Zeller 1964): what a function that DEGREE resolves can reach between SAMPLES."""
-FIRST_CELL, LEAST_CELL, WIDEST_CELLS, ROUNDS = 2.0**-4, 2.0**-16, (0.5, 0.125, 0.03), 40
+FIRST_CELL, LEAST_CELL, WIDEST_CELLS, ROUNDS = 2.0**-4, 2.0**-16, (0.5, 0.125, 0.03, 0.008), 40
 WIDER, GUESSED, TOGETHER = 1.25, 6, 100
 WANTED, BLUR = 2.0**-36, 2.0**-10  # where the iterations stop; what they leave is in the bound
 UNIT = np.finfo(float).eps / 2
@@ -78,6 +78,11 @@ class Path:
         size, error = (np.linalg.norm(part, axis=-1) for part in (self.tokens, self.error))
         room = error + (self.tokens.shape[-1] + 4) * UNIT * (size + error)
         return np.maximum(size - room, 0), size + room
+
+    @property
+    def last(self) -> np.ndarray:
+        """The last mark up to which each solution's error is bounded, (n); −1 if none."""
+        return np.isfinite(self.error).all((-2, -1)).sum(0) - 1
 
 
 def follow(system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarray) -> Path:

@@ -245,10 +245,10 @@ def _finite_at(found: Instances, law: Law, end: np.ndarray) -> np.ndarray:
 
 
 def _movement(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds on how far ln|x_l| moves in the second half of the marks, (n, L)."""
-    (low, high), middle = path.sizes, len(path.time) // 2
+    """Bounds on how far ln|x_l| moves in the second half of the marks, up to the last with a bound, (n, L)."""
+    (low, high), middle, each = path.sizes, len(path.time) // 2, np.arange(path.time.shape[1])
     with np.errstate(all="ignore"):
-        return np.log(low[-1] / high[middle]), np.log(high[-1] / low[middle])
+        return np.log(low[path.last, each] / high[middle]), np.log(high[path.last, each] / low[middle])
 
 
 SIGN = {"mu's sign flipped": FLIPPED, "mu's sign flipped in one system": ONE_FLIPPED}

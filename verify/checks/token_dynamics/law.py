@@ -122,10 +122,10 @@ class Instances:
         return self.S_delta[:, None] * self.start > 0
 
     def life(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds below and above on when the solutions end, both (n), from how far they were followed."""
-        reached, largest = path.time[-1], path.sizes[0][-1]
+        """Bounds below and above on when the solutions end, both (n), from how far they were followed with a bound."""
+        each, lived = np.arange(len(self.mu)), path.last >= 0
+        reached, largest = path.time[path.last, each], path.sizes[0][path.last, each]
         left = time_left(self.system, np.where(np.isfinite(largest), largest, 0), self.growing)
-        lived = np.isfinite(path.error[-1]).all((-2, -1))
         low, high = reached * (1 - FORMULA), (reached + left) * (1 + FORMULA)
         return np.where(lived, low, 0), np.where(lived, high, np.inf)
 
