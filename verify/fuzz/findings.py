@@ -71,14 +71,16 @@ def found(result: CellResult, run: Run, bug: str) -> Found | None:
 
 def plain(finding: Found) -> dict[str, Any]:
     """The finding as JSON data."""
-    return {"format": FORMAT, **asdict(finding), "dtypes": list(finding.dtypes)}
+    failure = asdict(finding.failure) | {"value": str(finding.failure.value)}  # JSON has no NaN
+    return {"format": FORMAT, **asdict(finding), "dtypes": list(finding.dtypes), "failure": failure}
 
 
 def read(data: Any) -> Found:
     """The finding that `plain` wrote. Raises ValueError."""
     try:
         fields = {name: value for name, value in data.items() if name != "format"}
-        fields |= {"failure": Failure(**data["failure"]), "dtypes": tuple(data["dtypes"])}
+        failure = Failure(**data["failure"] | {"value": float(data["failure"]["value"])})
+        fields |= {"failure": failure, "dtypes": tuple(data["dtypes"])}
         if data["format"] != FORMAT or data["claim"] not in claims():
             raise ValueError("it is of another version of this program")
         return Found(**fields)
