@@ -267,3 +267,15 @@ def test_no_step_of_any_proof_compares_a_side_with_itself(claim_id):
             if not isinstance(step, Cited):
                 parts = (step, step.base, step.step) if isinstance(step, InductionOn) else (step,)
                 assert not [p.name for p in parts if vacuous(p.relation)]
+
+
+def test_a_square_may_be_zero():
+    assert Bound(name="y² > 0", claim=sp.Gt(y**2, 0)).decide().truth is not Truth.TRUE
+    assert decide.entails((), sp.Gt(y**2 + y**4, 0)).truth is not Truth.TRUE
+    assert Bound(name="y⁻² > 0", claim=sp.Gt(y**-2, 0)).decide().truth is Truth.TRUE
+
+
+def test_a_sum_to_a_bound_that_is_not_an_exact_integer_is_not_enclosed():
+    nearly_two = sp.Pow(sp.sqrt(2), 2, evaluate=False)
+    with pytest.raises(NotEnclosed, match="not an exact integer"):
+        enclose(sp.Sum(1 / j, (j, 1, nearly_two)), {})

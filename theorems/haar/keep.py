@@ -19,7 +19,7 @@ y = sp.Symbol("y", real=True)
 d = sp.Symbol("d", integer=True)
 m, i = sp.symbols("m i", integer=True, nonnegative=True)
 n, t, lag, V = sp.symbols("n t delta V", integer=True, positive=True)
-before, after, error = sp.symbols("b a_f e", nonnegative=True)
+before, rest, error = sp.symbols("b P e", nonnegative=True)
 HALF = sp.S.Half
 
 
@@ -137,7 +137,8 @@ ZOH_ERROR = sp.Le(error, D * (z + z / (1 - z**2)))
 def _one_state() -> Proof:
     """ZOH: the state is a convex combination of the inputs and the initial 0; Euler: the same, up to gains."""
     keep, weight = sp.symbols("g c", real=True)
-    known = (sp.Le(error, D * (before + after)), sp.Le(before, z), sp.Le(after, z / (1 - z**2)))
+    after = z * (1 - rest) / (1 - z**2)
+    known = (sp.Le(error, D * (before + after)), sp.Le(before, z), sp.Lt(z, 1))
     return Proof(
         steps=(
             REFLECTION,
@@ -167,12 +168,12 @@ def _one_state() -> Proof:
             Bound(
                 name="everything after n weighs at most z/(1 − z²)",
                 because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
-                claim=sp.Le(z * (1 - after) / (1 - z**2), z / (1 - z**2)),
+                claim=sp.Le(after, z / (1 - z**2)),
                 given=(sp.Lt(z, 1),),
                 also_wrong=(
                     Bound(
                         name="z/(1 + z²)",
-                        claim=sp.Le(z * (1 - after) / (1 - z**2), z / (1 + z**2)),
+                        claim=sp.Le(after, z / (1 + z**2)),
                         given=(sp.Lt(z, 1),),
                     ),
                 ),

@@ -97,6 +97,11 @@ def _converges() -> Proof:
             softplus_increases(),
             _least_step(),
             cited_comparison("integrate from 0 to t", inverse, steady, "x^{−2} has at least this derivative"),
+            Bound(
+                name="one token whose step stays attains the bound",
+                claim=sp.Eq(size**2, CONVERGES.rhs, evaluate=False),
+                given=(sp.Eq(inverse.lhs, inverse.rhs, evaluate=False),),
+            ),
             Bound(name="|x_l| falls at least as t^{−1/2}", claim=CONVERGES, given=(inverse,)),
         )
     )

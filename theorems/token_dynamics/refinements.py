@@ -14,6 +14,7 @@ from theorems.token_dynamics.system import (
     PAPER,
     a,
     along,
+    following,
     gain,
     loss,
     scalar_flow,
@@ -185,7 +186,7 @@ def _neighbours() -> tuple[Identity, Bound]:
     mu = sp.Symbol("mu", real=True)
     e = sp.exp(-a * step)
     later, older = (sp.Function(name, positive=True)(time) for name in ("x_l", "x_m"))
-    flow = {later: mu * later * (e * gain + later**2 * step), older: mu * older * gain}
+    flow = {later: mu * later * following(gain, later, step), older: mu * older * gain}
     one = sp.Symbol("Delta_l", positive=True)
     return (
         Identity(

@@ -35,6 +35,11 @@ def softplus(v: sp.Expr) -> sp.Expr:
 LN2 = sp.log(2)
 
 
+def following(gain: sp.Expr, size: sp.Expr, step: sp.Expr) -> sp.Expr:
+    """g_{l+1} = e^{−aΔ} g_l + x²Δ with the size x and the step Δ of token l + 1."""
+    return sp.exp(-a * step) * gain + size**2 * step
+
+
 def growth_rate() -> Induction:
     """g_l = Σ_{j≤l} x_j²Δ_j exp(−a Σ_{k=j+1}^l Δ_k) satisfies g_{l+1} = e^{−aΔ_{l+1}} g_l + x_{l+1}²Δ_{l+1}."""
     x, delta = sp.Function("x", positive=True), sp.Function("Delta", positive=True)
@@ -48,7 +53,7 @@ def growth_rate() -> Induction:
         index=l,
         start=0,
         initial=sp.S.Zero,
-        next=lambda g, n: sp.exp(-a * delta(n + 1)) * g + write(n + 1),
+        next=lambda g, n: following(g, x(n + 1), delta(n + 1)),
         closed=sp.Sum(sp.Product(sp.exp(-a * delta(k)), (k, j + 1, l)) * write(j), (j, 1, l)),
     )
 
