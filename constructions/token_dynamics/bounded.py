@@ -33,7 +33,7 @@ BETWEEN = np.sqrt(2)
 Zeller 1964): what a function that DEGREE resolves can reach between SAMPLES."""
 FIRST_CELL, LEAST_CELL, WIDEST_CELLS, ROUNDS = 2.0**-4, 2.0**-16, (0.5, 0.125, 0.03, 0.008), 40
 WIDER, GUESSED, TOGETHER = 1.25, 6, 100
-WANTED, BLUR = 2.0**-36, 2.0**-10  # where the iterations stop; what they leave is in the bound
+WANTED, SETTLED, BLUR = 2.0**-36, 2.0**-26, 2.0**-10  # where the iterations stop; what they leave is in the bound
 UNIT = np.finfo(float).eps / 2
 TIME_ROUNDING = (2 * ELEMENTARY_ULPS + 2) * UNIT  # of Clock.time, relative
 
@@ -196,10 +196,10 @@ def _collocate(
         if not change < np.inf:
             return None
         if change <= WANTED:
-            tail = np.abs(slopes[-2:]).max((0, -1)) / np.abs(start).max(-1)
-            return slopes if np.max(tail) <= WANTED else None
+            break
         x = following
-    return None
+    tail = np.abs(slopes[-2:]).max((0, -1)) / np.abs(start).max(-1)
+    return slopes if change <= SETTLED and np.max(tail) <= max(WANTED, change) else None
 
 
 @dataclass(frozen=True)

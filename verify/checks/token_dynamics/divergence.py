@@ -111,7 +111,8 @@ def _settles(low: np.ndarray, high: np.ndarray) -> tuple[float, int]:
     with np.errstate(all="ignore"):
         first = low[begin, :, 0]
         bound = 2 * (1 + ahead) ** 2 * np.exp(-ahead * first) / (ahead * first)
-        rises = np.maximum(ratio_low[-1] - ratio_high[begin], 0) / (bound * (1 + FORMULA * (1 + first)))
+        rise = np.maximum(ratio_low[-1] - ratio_high[begin], 0)
+        rises = np.where(rise > 0, rise / (bound * (1 + FORMULA * (1 + first))), 0)
         ratio = np.where(sure, np.where(ratio_high[-1] < ratio_low[begin], np.inf, rises), 0)
     return float(np.max(ratio)), int(sure.sum())
 
