@@ -97,12 +97,12 @@ class Proof:
             return ""
         if self.steps[-1].relation != formula:
             return f"the last step '{self.steps[-1].name}' does not state the claim"
-        *_, missing = self.assumptions()
+        *_, missing = self.assumptions(self.hypotheses)
         return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
 
-    def assumptions(self) -> Iterator[Given]:
-        """For each step, what it assumes beyond the hypotheses and the relations of the steps before it."""
-        known: set[sp.Basic] = set(self.hypotheses)
+    def assumptions(self, hypotheses: Given = ()) -> Iterator[Given]:
+        """For each step, what it assumes beyond `hypotheses` and the relations of the steps before it."""
+        known: set[sp.Basic] = set(hypotheses)
         for step in self.steps:
             yield tuple(g for g in step.assumes if g not in known)
             if step.relation is not None and known.issuperset(step.assumes):

@@ -46,6 +46,11 @@ class Step:
         """What the step takes for granted."""
         return ()
 
+    @property
+    def within(self) -> Given:
+        """What a part of the step takes for granted, and its relation does not carry along."""
+        return ()
+
     def decide(self) -> Verdict:
         """The step's verdict."""
         raise NotImplementedError
@@ -212,6 +217,11 @@ class InductionOn(Step):
     def relation(self) -> sp.Basic | None:
         """The statement for all n."""
         return self.conclusion
+
+    @property
+    def within(self) -> Given:
+        """What the step from n to n + 1 assumes beside the statement for n."""
+        return tuple(g for g in self.step.assumes if g != self.conclusion)
 
     def decide(self) -> Verdict:
         """Base and step, each by its own procedure; the step must assume what is concluded."""

@@ -82,7 +82,8 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
     return Evidence(kind, name, holds, result.reason, facts)
 
 
-def _line(result: StepResult, assumed: Given) -> Line:
+def _line(result: StepResult, beyond: Given) -> Line:
+    assumed = (*beyond, *result.step.within)
     step, verdict, words = result.step, result.verdict, getattr(result.step, "statement", "")
     relation = "" if step.relation in (None, sp.true, sp.false) else str(step.relation)
     latex = sp.latex(step.relation) if relation and words in ("", relation) else ""

@@ -44,7 +44,7 @@ class Line:
     """A proof step as it is shown: its name, its kind, its verdict, and how that was reached.
 
     `statement` is its relation as sympy writes it, `latex` the same in LaTeX. `given` is what the step assumes beyond
-    the proof's hypotheses and the steps before it, and `given_latex` the same in LaTeX.
+    the steps before it, and `given_latex` the same in LaTeX.
     """
 
     name: str

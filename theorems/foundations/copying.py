@@ -72,17 +72,18 @@ def _sharpness() -> tuple[Bound, Specialise, Bound]:
     u, w = sp.Symbol("u", nonnegative=True), sp.Symbol("w", positive=True)
     y = sp.Symbol("y", nonnegative=True)
     tangent = Bound(name="1 + u ≤ e^u", claim=sp.Ge(sp.exp(u), 1 + u))
+    there = Specialise(name="at u = wy", of=tangent, at={u: w * y})
     small = sp.Le(y / (1 + sp.exp(w * y)), 1 / w)
     return (
         tangent,
-        Specialise(name="at u = wy", of=tangent, at={u: w * y}),
+        there,
         Bound(
             name="SiLU(w·)/w is within 1/w of ReLU, so each code within 4/w: w ≥ 32M makes x ≤ 1/8",
             claim=small,
-            given=(sp.Ge(sp.exp(w * y), 1 + w * y),),
+            given=(there.relation,),
             also_wrong=(
                 Bound(name="without the tangent", claim=small),
-                Bound(name="1/(4w)", claim=sp.Le(small.lhs, 1 / (4 * w)), given=(sp.Ge(sp.exp(w * y), 1 + w * y),)),
+                Bound(name="1/(4w)", claim=sp.Le(small.lhs, 1 / (4 * w)), given=(there.relation,)),
             ),
         ),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof
+from theorems.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof, Specialise
 from theorems.written import product
 
 w, v = sp.symbols("w v", real=True)
@@ -165,6 +165,8 @@ AMENDED = sp.And(sp.Gt(latest, HALF), sp.Lt(writes, latest))
 """The latest write beats the blank logit ½, and all older writes of its column."""
 
 e_w = sp.exp(-w)
+between = sp.Symbol("n", nonnegative=True)
+"""Steps between the latest write and the query: L − 2 at most."""
 WIDE = sp.Le(length * e_w, HALF)
 
 
@@ -204,12 +206,12 @@ def _older_is_small() -> InductionOn:
     )
 
 
-def _bernoulli() -> InductionOn:
-    """κ^n ≥ 1 − nε."""
+def _bernoulli() -> tuple[InductionOn, Specialise]:
+    """κ^n ≥ 1 − nε, for the latest write n = L − 2."""
     power, count = sp.Symbol("P", positive=True), sp.Symbol("m", nonnegative=True)
     given = (sp.Ge(power, 1 - count * erase), sp.Le(erase, 1))
     claim = sp.Ge(power * (1 - erase), 1 - (count + 1) * erase)
-    return InductionOn(
+    powers = InductionOn(
         name="the latest write keeps at least 1 − nε after n steps",
         because="κ = 1 − ε; nothing erases column q between its latest write and the query of q",
         base=Bound(name="n = 0", claim=sp.Ge(power, 1 - 0 * erase), given=(sp.Eq(power, 1),)),
@@ -219,29 +221,35 @@ def _bernoulli() -> InductionOn:
             given=given,
             also_wrong=(Bound(name="1 − nε kept", claim=sp.Ge(power * (1 - erase), 1 - count * erase), given=given),),
         ),
+        conclusion=given[0],
+    )
+    return powers, Specialise(
+        name="at most L − 2 steps lie between the write and the query", of=powers, at={power: latest, count: between}
     )
 
 
 def _amended() -> Proof:
-    kept = sp.Ge(latest, 1 - (length - 2) * erase)
+    powers, at_query = _bernoulli()
+    kept = sp.Ge(latest, 1 - between * erase)
     small, vanishing = sp.Lt(erase, e_w), sp.Lt(e_w, 1)
     below, ahead = sp.Le(writes, e_w * latest), sp.Gt(latest, HALF)
-    long_enough = sp.Ge(length, 2)
+    room = sp.Ge(length, between + 2)
     return Proof(
-        hypotheses=(WIDE, kept, small, below, long_enough),
+        hypotheses=(WIDE, small, below, room),
         steps=(
             _decay_is_sigmoid(),
             *_keep_and_erase(),
             _older_is_small(),
-            _bernoulli(),
+            powers,
+            at_query,
             Bound(
                 name="the latest write beats the blank logit ½",
-                because="at most L − 2 steps lie between the write and the query; L e^{−w} ≤ ½",
+                because="L e^{−w} ≤ ½",
                 claim=ahead,
-                given=(kept, small, WIDE, long_enough),
-                also_wrong=(Bound(name="w too small", claim=ahead, given=(kept, small, long_enough)),),
+                given=(kept, small, WIDE, room),
+                also_wrong=(Bound(name="w too small", claim=ahead, given=(kept, small, room)),),
             ),
-            Bound(name="e^{−w} < 1", claim=vanishing, given=(WIDE, long_enough)),
+            Bound(name="e^{−w} < 1", claim=vanishing, given=(WIDE, room)),
             Bound(
                 name="the answer is exact, blank included",
                 because="before the first write of q all logits are 0 < ½, so blank wins; afterwards its row loses",
