@@ -252,7 +252,10 @@ def run(chosen: Iterable[Mutant], limit: float) -> None:
 
 
 def record() -> list[dict[str, str]]:
-    """What became of each mutant so far: path, operator, change, rejected_by, and a survivor's reason."""
+    """What became of each mutant so far: path, operator, change, rejected_by.
+
+    A survivor also has the `reason` why it changes nothing that is claimed, or how its line was `rewritten` since.
+    """
     return json.loads(RECORD.read_text()) if RECORD.exists() else []
 
 
@@ -271,7 +274,7 @@ def _key(known: dict[str, str]) -> tuple[str, str, str]:
 def again() -> list[Mutant]:
     """Survivors without a reason, taken out of the record to be examined anew."""
     found = record()
-    open_cases = {_key(m) for m in found if not m["rejected_by"] and not m.get("reason")}
+    open_cases = {_key(m) for m in found if not m["rejected_by"] and not m.keys() & {"reason", "rewritten"}}
     RECORD.write_text(json.dumps([m for m in found if _key(m) not in open_cases], indent=1, ensure_ascii=False) + "\n")
     return [m for path in sorted({k[0] for k in open_cases}) for m in mutants_of(path) if _key(entry(m)) in open_cases]
 
