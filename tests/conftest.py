@@ -1,12 +1,17 @@
 """Shapes in signatures are checked at run time in tests: jaxtyping's hook on the modules that carry them."""
 
 import os
+import signal
 
 import pytest
 from jaxtyping import install_import_hook
 
 if not os.path.exists("/dev/nvidia0"):
     os.environ.setdefault("TRITON_INTERPRET", "1")  # before triton is imported: it decides when a kernel is defined
+
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # what starts in the background ignores Ctrl-C, as its children
 
 CHECKED = [
     "kernels.ops",

@@ -136,10 +136,10 @@ def guards(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
 
 
 def sensible(name: str) -> bool:
-    """Whether an operator of cosmic-ray makes programs that run; those with "variable" ask for names to work on."""
+    """Whether an operator of cosmic-ray makes programs that run; those that replace variables need names."""
     if "BinaryOperator" in name:
         return name.partition("Operator_")[2] in ARITHMETIC
-    return not ("variable" in name.lower() or name.endswith("_Invert"))
+    return not any(word in name for word in ("Variable", "_Invert", "USub_Not", "UAdd_Not", "ExceptionReplacer"))
 
 
 def sample(size: int, seed: int, only: str) -> list[Mutant]:
@@ -275,8 +275,14 @@ def again() -> list[Mutant]:
     """Survivors without a reason, taken out of the record to be examined anew."""
     found = record()
     open_cases = {_key(m) for m in found if not m["rejected_by"] and not m.keys() & {"reason", "rewritten"}}
+    kinds = {key[:2] for key in open_cases}
     RECORD.write_text(json.dumps([m for m in found if _key(m) not in open_cases], indent=1, ensure_ascii=False) + "\n")
-    return [m for path in sorted({k[0] for k in open_cases}) for m in mutants_of(path) if _key(entry(m)) in open_cases]
+    return [
+        m
+        for path in sorted({k[0] for k in open_cases})
+        for m in mutants_of(path)
+        if (path, m.operator) in kinds and _key(entry(m)) in open_cases
+    ]
 
 
 def main() -> None:
