@@ -79,6 +79,16 @@ class Path:
         room = error + (self.tokens.shape[-1] + 4) * UNIT * (size + error)
         return np.maximum(size - room, 0), size + room
 
+    def only(self, which: np.ndarray) -> Path:
+        """Some of the solutions."""
+        parts = (self.time, self.tokens, self.error, self.least, self.most)
+        return Path(*(part[:, which] for part in parts))
+
+    @property
+    def decided(self) -> np.ndarray:
+        """Which solutions have a bound at every mark, (n) bool."""
+        return np.asarray(self.last == len(self.time) - 1)
+
     @property
     def last(self) -> np.ndarray:
         """The last mark up to which each solution's error is bounded, (n); −1 if none."""
@@ -184,11 +194,12 @@ def _continued(slopes: np.ndarray, before: float, width: float) -> np.ndarray:
 
 
 def _collocate(
-    system: TokenSystem, start: np.ndarray, clock: Clock, at: float, width: float, slopes: np.ndarray | None
+    system: TokenSystem, start: np.ndarray, clock: Clock, at: float, width: float, guess: np.ndarray | None
 ) -> np.ndarray | None:
     """Chebyshev coefficients of dx/ds over a cell, by Picard's iteration; None where they do not settle or decay."""
     pace = clock.pace(at + width * NODES)[..., None, None]
-    x = start + (0 if slopes is None else width * _apply(INTEGRAL, slopes)) * np.ones((len(NODES), 1, 1, 1))
+    x = start + (0 if guess is None else width * _apply(INTEGRAL, guess)) * np.ones((len(NODES), 1, 1, 1))
+    slopes, change = np.empty(0), np.inf
     for _ in range(ROUNDS):
         slopes = _apply(COEFFICIENTS, pace * system.velocity(x))
         following = start + width * _apply(INTEGRAL, slopes)

@@ -159,8 +159,16 @@ def worst_reached(values: np.ndarray, allowed: np.ndarray | float) -> float:
     return float(np.max(ratios[np.isfinite(ratios)], initial=0.0))
 
 
+def decided_only(path: Path) -> tuple[np.ndarray, Path, dict[str, float]]:
+    """The solutions with a bound at every mark; the others, near a boundary of their case, are counted as undecided."""
+    sure = np.nonzero(path.decided)[0]
+    return sure, path.only(sure), {"systems undecided": float(len(path.decided) - len(sure))}
+
+
 def unreached(path: Path) -> float:
-    """10^8 over the time up to which every solution was followed with a bound."""
+    """10^8 over the time up to which every solution was followed with a bound; infinite without any."""
+    if not path.time.shape[1]:
+        return np.inf
     bounded = np.isfinite(path.error).all((-2, -1))
     reached = np.where(bounded, path.time, 0).max(0).min()
     return float(LAST_TIME / reached) if reached > 0 else np.inf

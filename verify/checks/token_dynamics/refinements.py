@@ -21,6 +21,7 @@ from verify.checks.token_dynamics.law import (
     ONE_FLIPPED,
     TRUE,
     Law,
+    decided_only,
     finding,
     instances,
     slow,
@@ -206,7 +207,8 @@ def _keeps_its_order(subject: Arrangement, run: Run) -> Finding:
     """a = 0, mu > 0: sorted tokens stay sorted to t = 10^8, quotients of neighbours rising: the last one leads."""
     found = slow(run)
     found = replace(found, decay=0 * found.decay, start=subject.arrange(found.start))
-    path, size = found.follow(subject.law), np.abs(found.start)[None]
+    sure, path, undecided = decided_only(found.follow(subject.law))
+    size = np.abs(found.start[sure])[None]
     low, high = (np.concatenate([size, bound]) for bound in path.sizes)
     least, most = low[..., 1:] / high[..., :-1], high[..., 1:] / low[..., :-1]
     ratios = {
@@ -215,7 +217,8 @@ def _keeps_its_order(subject: Arrangement, run: Run) -> Finding:
         "10^8/t": unreached(path),
     }
     summary = "an ascending order is kept and the last token leads"
-    return finding(ratios, summary, {"instances": len(found.mu)})
+    seen = finding(ratios, summary, {"instances": len(found.mu)})
+    return replace(seen, measured={**seen.measured, **undecided})
 
 
 CHECKS = (
