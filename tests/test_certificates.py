@@ -9,6 +9,7 @@ import sys
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import flint
@@ -120,6 +121,8 @@ def test_the_stand_alone_checker_runs_alone_and_tells_by_its_exit_code(tmp_path)
 
 
 KINDS = sorted({(entry.claim, entry.target): entry.name for entry in FROZEN}.values())
+BY_SIZE = sorted(FROZEN, key=lambda entry: math.prod(entry.sizes.values()), reverse=True)
+SMALLEST = sorted({(entry.claim, entry.target): entry.name for entry in BY_SIZE}.values())
 
 
 @cache
@@ -160,12 +163,50 @@ def leaves(value, path=()):
 def test_a_word_or_a_number_changed_anywhere_is_refused_even_with_a_right_hash(data):
     certificate = json.loads(frozen_text(data.draw(st.sampled_from(KINDS))))
     free = {"hash", "enclosures", "ulps"}  # an enclosure may be stated wider than it is; integers need no ulps
-    *path, last = data.draw(st.sampled_from([p for p in leaves(certificate) if not free & {p[0], p[-1]}]))
+    *path, last = data.draw(
+        st.sampled_from([p for p in leaves(certificate) if not free & {p[0], p[-1]} and not a_size(p)])
+    )
     part = certificate
     for key in path:
         part = part[key]
     part[last] = part[last] + 1 if isinstance(part[last], int) else _another(part[last], data)
     assert all(reasons(rehashed(certificate)))
+
+
+def a_size(path: tuple) -> bool:
+    """Whether a path leads to one size, not to an entry of a list."""
+    return path[0] == "sizes" and len(path) == 2
+
+
+AT_MOST = {"num_kv_pairs", "input_seq_len", "chunk_size"}  # one less says less of the same weights
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_a_size_changed_is_refused_unless_this_is_the_certificate_that_is_made_for_it(name):
+    certificate = json.loads(frozen_text(name))
+    for (_, size), step in product(filter(a_size, leaves(certificate)), (-1, 1)):
+        changed = {**certificate["sizes"], size: certificate["sizes"][size] + step}
+        text = rehashed({**certificate, "sizes": changed})
+        weaker = size == "ulps" or (size in AT_MOST and step < 0)  # the stand-alone checker knows no shipped sizes
+        if accepted(text, catalogue.recheck) or (accepted(text, alone.check) and not weaker):
+            subject = catalogue.subject(certificate["claim"], certificate["target"])
+            assert text == catalogue.text(make(subject, changed, certificate["dtype"]))
+
+
+def accepted(text: str, check=alone.check) -> bool:
+    """Whether a checker accepts."""
+    try:
+        check(text)
+    except (Refused, ValueError, LookupError):
+        return False
+    return True
+
+
+def test_a_length_that_no_step_reads_is_free_and_nothing_else_is():
+    certificate = json.loads(frozen_text("mqar.n2-distinct_paper_mamba2_float32_1024_4096_64.json"))
+    raised = {size: {**certificate["sizes"], size: n + 1} for size, n in certificate["sizes"].items() if size != "ulps"}
+    open_sizes = [size for size, sizes in raised.items() if accepted(rehashed({**certificate, "sizes": sizes}))]
+    assert open_sizes == ["input_seq_len"]  # the sum holds distinct integers below 2^24, whatever the length
 
 
 def _another(word: str, data) -> str:

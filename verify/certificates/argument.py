@@ -222,6 +222,11 @@ def magnitude(x: Expression) -> Expression:
     return ["abs", x]
 
 
+def zero(because: str, x: Expression) -> tuple[str, Expression]:
+    """A requirement: x is 0."""
+    return because, sub(0, magnitude(x))
+
+
 def relu(x: Expression) -> Expression:
     """max(x, 0)."""
     return div(add(x, magnitude(x)), 2)

@@ -33,6 +33,7 @@ from verify.certificates.argument import (
     stacked,
     sub,
     tensor,
+    zero,
 )
 from verify.certificates.blocks import dynamics
 from verify.certificates.certificate import Subject, Tensors
@@ -122,10 +123,6 @@ def _block_steps() -> tuple[Step, ...]:
     )
 
 
-def _equal(because: str, x: Expression, y: Expression) -> tuple[tuple[str, Expression], ...]:
-    return (because, sub(x, y)), (because, sub(y, x))
-
-
 BLOCK_ARGUMENT = Argument(
     claim=BLOCK,
     target="official",
@@ -133,9 +130,10 @@ BLOCK_ARGUMENT = Argument(
     words=WORDS,
     requires=(
         ("there is a signal", sub(T, 1)),
+        ("its coefficients are read after it", sub("input_seq_len", mul(2, "length"))),
         ("every integer is a float", sub("integers", mul(mul(128, 24), T))),
         ("decays fade", sub(-20, "A_log")),
-        *_equal("codes undo the hinges' scale", mul(128, "code"), 1),
+        zero("codes undo the hinges' scale", sub(mul(128, "code"), 1)),
     ),
     tensors=_block_tensors(),
     steps=_block_steps(),
@@ -210,11 +208,12 @@ WAVELET_ARGUMENT = Argument(
     words=WAVELET_WORDS,
     requires=(
         ("a level", sub("level", 0)),
+        ("cells is 2^level", sub(div(1, 2), magnitude(sub("cells", power(2, "level"))))),
         ("W is positive", sub("W", 1)),
         ("gains have their signs", "first"),
         ("gains have their signs", sub(0, "second")),
         ("gains have their signs", "last"),
-        *_equal("half a cell is half of 2^-level", mul("half", mul(2, "cells")), 1),
+        zero("half a cell is half of 2^-level", sub(mul("half", mul(2, "cells")), 1)),
     ),
     tensors={
         "B": tensor((3,), 0, every(0, 1, 1, "first"), every(1, 1, 1, "second"), every(2, 1, 1, "last")),

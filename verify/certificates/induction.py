@@ -24,6 +24,7 @@ from verify.certificates.argument import (
     sub,
     tensor,
     total,
+    zero,
 )
 from verify.certificates.certificate import Subject, Tensors
 from verify.certificates.tensors import shipped
@@ -96,6 +97,8 @@ ARGUMENT = Argument(
         ("there is a token", sub("num_tokens", 1)),
         ("there is a position", sub("input_seq_len", 1)),
         ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
+        zero("the slope is 2w", sub("slope", mul(2, "w"))),
+        zero("the offset is -w", add("offset", "w")),
     ),
     tensors=_tensors(),
     steps=STEPS,

@@ -33,6 +33,7 @@ from verify.certificates.argument import (
     silu,
     snap,
     sub,
+    zero,
 )
 from verify.certificates.blocks import common_factor, dynamics, gated, normed_input, one_hot_input
 from verify.certificates.certificate import Subject, Tensors
@@ -106,10 +107,6 @@ def _code_error(name: str, count: Expression, ideal: Expression, scale: Expressi
     return over("i", count, magnitude(sub(mul(silu(product(entry(name, "i"), "input")), scale), ideal)))
 
 
-def _zero(because: str, x: Expression) -> tuple[str, Expression]:
-    return because, sub(0, magnitude(x))
-
-
 ONE_HOT = Kind(
     hypotheses=HYPOTHESES,
     words=("One-hot keys and values: logit v(q) is what (q, v(q)) adds, all other logits are 0 exactly.",),
@@ -148,7 +145,7 @@ SIGNS = Kind(
             "the columns are distinct: they grow",
             over("i", sub("num_values", 1), sub(entry("columns", add("i", 1)), add(entry("columns", "i"), 1))),
         ),
-        _zero(
+        zero(
             "half of each column's digits are 1",
             over("i", "num_values", sub(mul(2, ["sum", "j", "width", bit(entry("columns", "i"), "j")]), "width")),
         ),
@@ -279,11 +276,11 @@ def _float_steps(kind: Kind, target: str) -> tuple[Step, ...]:
 def _argument(claim: str, target: str) -> Argument:
     kind, paper = KINDS[claim], target.startswith("paper")
     integral = (
-        *(_zero(f"'{name}' is 1", sub(name, 1)) for name in ("key", "step_size")),
-        _zero("'value' is what ReLU passes", sub("value", kind.value)),
-        _zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+        *(zero(f"'{name}' is 1", sub(name, 1)) for name in ("key", "step_size")),
+        zero("'value' is what ReLU passes", sub("value", kind.value)),
+        zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
     )
-    sign = (_zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),)
+    sign = (zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),)
     return Argument(
         claim=claim,
         target=target,

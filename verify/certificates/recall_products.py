@@ -40,6 +40,7 @@ from verify.certificates.argument import (
     stacked,
     sub,
     tensor,
+    zero,
 )
 from verify.certificates.blocks import (
     LAYER,
@@ -276,13 +277,9 @@ def _float_steps(claim: str, target: str) -> tuple[Step, ...]:
     )
 
 
-def _zero(because: str, x: Expression) -> tuple[str, Expression]:
-    return because, sub(0, magnitude(x))
-
-
 DIGITS = (
-    _zero("digits start with the first", over("j", W, sub(add(entry("digits", "j"), "j"), sub(W, 1)))),
-    _zero(
+    zero("digits start with the first", over("j", W, sub(add(entry("digits", "j"), "j"), sub(W, 1)))),
+    zero(
         "digits repeat for every block",
         over("j", mul(sub(K, 1), W), sub(entry("digits", add("j", W)), entry("digits", "j"))),
     ),
@@ -294,9 +291,9 @@ def _requires(claim: str, target: str) -> tuple[tuple[str, Expression], ...]:
     numbers["value"] = 2 if claim == SIGN_CODES else 1
     if target == "official":
         del numbers["one"], numbers["step_size"]
-    integral = tuple(_zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items())
-    signs = (*SIGNS.requires, *DIGITS) if claim == SIGN_CODES else (_zero("a channel a value", sub(W, "num_values")),)
-    sign = _zero("'head' is 1 or -1", sub(mul("head", "head"), 1))
+    integral = tuple(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items())
+    signs = (*SIGNS.requires, *DIGITS) if claim == SIGN_CODES else (zero("a channel a value", sub(W, "num_values")),)
+    sign = zero("'head' is 1 or -1", sub(mul("head", "head"), 1))
     positive = tuple((f"'{name}' is not negative", name) for name in ("key", "value", "tap_previous", "tap_current"))
     return (*REQUIRES, ("two keys", sub(K, 2)), *signs, sign, *(positive if target == "language_model" else integral))
 

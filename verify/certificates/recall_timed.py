@@ -34,12 +34,12 @@ from verify.certificates.argument import (
     stacked,
     sub,
     tensor,
+    zero,
 )
 from verify.certificates.certificate import Subject, Tensors
 from verify.certificates.codes import ANSWERS, FIRST, V
 from verify.certificates.recall import REQUIRES, recall_sizes
 from verify.certificates.recall_codes import CONCLUSION, LENGTH, NAMES
-from verify.certificates.recall_products import _zero
 from verify.certificates.tensors import shipped
 
 ROBUST, SELECTIVE = "mqar.robust", "mqar.n1-delta-gate"
@@ -95,11 +95,11 @@ def _robust_argument() -> Argument:
         words=(FLOATS, *ROBUST_WORDS),
         requires=(
             *REQUIRES,
-            *(_zero(f"'{name}' is 1", sub(name, 1)) for name in ones),
-            _zero("'closing' is -1", add("closing", 1)),
-            _zero("positions count down", add("position", 1)),
-            _zero("keys reach as far as the pairs", sub("reach", mul(2, "num_kv_pairs"))),
-            _zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+            *(zero(f"'{name}' is 1", sub(name, 1)) for name in ones),
+            zero("'closing' is -1", add("closing", 1)),
+            zero("positions count down", add("position", 1)),
+            zero("keys reach as far as the pairs", sub("reach", mul(2, "num_kv_pairs"))),
+            zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
         ),
         tensors=_robust_tensors(),
         steps=(
@@ -210,8 +210,8 @@ def _selective_argument() -> Argument:
         words=(FLOATS, *SELECTIVE_WORDS),
         requires=(
             *REQUIRES,
-            *(_zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items()),
-            _zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+            *(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items()),
+            zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
             ("the filler is a token", sub(V, add(ANSWERS, add(W, 1)))),
             ("steps shrink", sub("steps", 1)),
             ("writes are positive", "scale"),
