@@ -203,19 +203,13 @@ def test_ssd_is_the_selective_scan_with_one_decay_a_head(seed):
     x, dt = rng.normal(size=(2, 5, 4, 3)), rng.random((2, 5, 4))
     A, D = -rng.random(4), rng.normal(size=4)
     B, C = rng.normal(size=(2, 2, 5, 2, 7))
-    y = semantics.ssd(FLOAT64, x, dt, A, B, C, D)
+    y = semantics.ssd(BALL, *map(BALL.array, (x, dt, A, B, C, D)))
     for head in range(4):
         group = head // 2
-        same = semantics.selective_scan(
-            FLOAT64,
-            x[:, :, head],
-            np.repeat(dt[:, :, [head]], 3, -1),
-            np.full((3, 7), A[head]),
-            B[:, :, group],
-            C[:, :, group],
-            np.full(3, D[head]),
-        )
-        np.testing.assert_allclose(y[:, :, head], same, rtol=0, atol=64 * np.finfo(float).eps * abs(y).max())
+        step_size, decay = np.repeat(dt[:, :, [head]], 3, -1), np.full((3, 7), A[head])
+        parts = (x[:, :, head], step_size, decay, B[:, :, group], C[:, :, group], np.full(3, D[head]))
+        same = semantics.selective_scan(BALL, *map(BALL.array, parts))
+        assert all(a.overlaps(b) and a.rad() < 1e-20 for a, b in zip(y[:, :, head].flat, same.flat, strict=True))
 
 
 def test_zero_order_hold_is_the_exact_solution_of_the_ode():

@@ -6,11 +6,13 @@ The model: W workers deliver W / (cell + overhead) cells a second, and neither t
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +28,7 @@ from verify.fuzz.batches import Batches, run_batches
 from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
 from verify.fuzz.cells import properties
 from verify.fuzz.search import CellResult, Watch
+from verify.report.files import write
 
 WORKERS = (2, 16, 128, 1000, 4096)
 PER_CELL = (25, 100, 400)
@@ -162,34 +165,55 @@ def sequences_per_second(spec: Batches = SPEED, count: int = 2048) -> dict[str, 
     return found
 
 
-def render(costs: Costs) -> str:
-    """The constants and the model as a table."""
+def render(costs: Costs, sequences: Mapping[str, float], scaled: Mapping[int, Scaled]) -> str:
+    """What was measured, and the model as a table, in Markdown."""
+    per = costs.examples
+    recall = ", ".join(f"{rate:,.0f} in {dtype}" for dtype, rate in sequences.items())
     lines = [
-        f"a cell of {costs.examples} examples: {costs.cell:.3f} s on average, {costs.slowest:.1f} s the slowest",
-        f"a task: {costs.process_task * 1e3:.2f} ms in a process pool, {costs.dask_task * 1e3:.2f} ms through Dask",
-        f"a result, taken in and written down by the driver: {costs.result * 1e3:.2f} ms",
+        "# What fuzzing costs",
+        "",
+        f"Written by `python -m verify.fuzz.cost -o .` on {os.cpu_count()} processors; processor times, so that "
+        "others' load matters little; the pools of processes are timed by the wall.",
+        "",
+        f"- A cell of {per} examples: {costs.cell:.3f} s on average, {costs.slowest:.1f} s the slowest.",
+        f"- A task: {costs.process_task * 1e3:.2f} ms in a process pool, {costs.dask_task * 1e3:.2f} ms of Dask's "
+        "scheduler and client.",
+        f"- A result, taken in and written down by the driver: {costs.result * 1e3:.2f} ms.",
+        f"- Recall through the official block (κ = {SPEED.num_kv_pairs}, |V| = {SPEED.num_values}, "
+        f"L = {SPEED.input_seq_len}), sequences a second and core: {recall}.",
+        *(_scaled(number, found, scaled[1]) for number, found in scaled.items()),
+        "",
+        "From these constants, examples a second, and what limits them: a scheduler takes so many tasks a second and "
+        "no more; the last row is the number of workers at which it, or the driver, is the limit.",
         "",
         "| workers | " + " | ".join(f"{n} examples a cell" for n in PER_CELL) + " |",
         "|---|" + "---|" * len(PER_CELL),
     ]
     for workers in WORKERS:
-        cells = [f"{rate:,.0f}/s ({name})" for rate, name in (costs.rate(workers, n) for n in PER_CELL)]
+        cells = [f"{rate:,.0f} ({name})" for rate, name in (costs.rate(workers, n) for n in PER_CELL)]
         lines.append(f"| {workers:,} | {' | '.join(cells)} |")
     useful = " | ".join(f"{costs.useful(n):,}" for n in PER_CELL)
-    return "\n".join([*lines, f"| useful at most | {useful} |"])
+    return "\n".join([*lines, f"| useful at most | {useful} |", ""])
+
+
+def _scaled(number: int, found: Scaled, one: Scaled) -> str:
+    busy, dearer, faster = found.cells / found.wall / number, found.processor / one.processor, one.wall / found.wall
+    return (
+        f"- {number} process{'es' * (number > 1)}: {found.wall:.1f} s, {faster:.2f} times as fast as one; {busy:.0%} "
+        f"of the time in cells, whose processor time is {dearer:.2f} of one process's."
+    )
 
 
 def main() -> None:
-    """Measure and print."""
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
-    for dtype, rate in sequences_per_second().items():
-        print(f"recall, official block, κ = 8, |V| = 8, L = 128, {dtype}: {rate:,.0f} sequences a second and core")
-    scaled = scaling()
-    for number, found in scaled.items():
-        busy, dearer = found.cells / found.wall / number, found.processor / scaled[1].processor
-        efficiency = f"{busy:.0%} of their time in cells, whose processor time is {dearer:.2f} of one process's"
-        print(f"{number} processes: {found.wall:.1f} s, {efficiency}: {number * busy / dearer:.2f} times one process")
-    print(render(measure()))
+    """Measure, print, and write the text into a folder if one is named."""
+    parser = argparse.ArgumentParser(prog="python -m verify.fuzz.cost", description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, help="the folder that gets fuzz_costs.md")
+    folder = parser.parse_args().output
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors", file=sys.stderr)
+    text = render(measure(), sequences_per_second(), scaling())
+    print(text)
+    if folder:
+        write(folder / "fuzz_costs.md", text)
 
 
 if __name__ == "__main__":
