@@ -52,8 +52,9 @@ def norm(num_tokens: int) -> ExactTensor:
 
 
 def gate_rows(num_tokens: int, d_inner: int, value: Exact) -> ExactTensor:
-    """z = value 1ᵀe, whatever the count."""
-    return ExactTensor((d_inner, stream_width(num_tokens)), 0, {(range(d_inner), range(num_tokens)): value})
+    """z = value 1ᵀe, whatever the count; the anchor is 0 behind a norm, and so is what follows it."""
+    uncounted: dict[Index, Exact] = {(row, num_tokens): 0 for row in range(d_inner)}
+    return ExactTensor((d_inner, stream_width(num_tokens)), value, uncounted)
 
 
 def count_column(num_tokens: int, coefficients: Mapping[int, Exact]) -> dict[Index, Exact]:

@@ -1,7 +1,8 @@
 """Extension E: with positions and κ known, only the context is stored, whatever follows the queries.
 
 In the paper's block ReLU(2κ[key] − s + 1) − ReLU(2κ[key] − s) = [key][s ≤ 2κ] opens each write, with additive
-positions. In a language model a first layer counts, and Δ = softplus(256 − 512 ReLU(s − 2κ)) closes the state.
+positions. In a language model a first layer counts, and Δ = softplus(256 − 512 ReLU(s − 2κ − 1)) closes the state: open
+at 2κ, closed at 2κ + 2, whatever a norm's rounding does to the count. Behind a value, at 2κ + 1, nothing is written.
 """
 
 from dataclasses import replace
@@ -19,7 +20,7 @@ LATE = Channel("late")
 
 
 def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) -> MixerDescription:
-    """The codes' mixer for a language model: one more channel, ReLU(s − 2κ), shuts the step after the context.
+    """The codes' mixer for a language model: one more channel, ReLU(s − 2κ − 1), shuts the step after the context.
 
     One channel for all keys: B keeps the codes' own entries, so that two states (D) stay as exact as without positions.
     """
@@ -31,7 +32,7 @@ def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) ->
         inner=inner,
         embedding=LinearMap(plain.tokens, inner, plain.embedding.coefficients),
         taps={**plain.taps, LATE: (0, 1)},
-        bias={LATE: -2 * num_kv_pairs},
+        bias={LATE: -2 * num_kv_pairs - 1},
         B=LinearMap(inner, plain.state, plain.B.coefficients),
         C=LinearMap(inner, plain.state, plain.C.coefficients),
         readout=LinearMap(inner, plain.tokens, readout),

@@ -5,18 +5,32 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify.certificates import haar, induction, keep, plain_s6, recall, recall_codes, recall_products, recall_timed
+from verify.certificates import (
+    haar,
+    induction,
+    keep,
+    plain_s6,
+    recall,
+    recall_codes,
+    recall_counted,
+    recall_products,
+    recall_timed,
+)
 from verify.certificates.argument import canonical
 from verify.certificates.certificate import Subject, check, make
 from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
-FAMILIES = (recall, recall_codes, recall_products, recall_timed, keep, haar, induction, plain_s6)
+FAMILIES = (recall, recall_codes, recall_products, recall_timed, recall_counted, keep, haar, induction, plain_s6)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:
     """The targets of every claim that can be certified."""
-    return {claim: targets for family in FAMILIES for claim, targets in family.TARGETS.items()}
+    found: dict[str, tuple[str, ...]] = {}
+    for family in FAMILIES:
+        for claim, targets in family.TARGETS.items():
+            found[claim] = (*found.get(claim, ()), *targets)
+    return found
 
 
 def subject(claim: str, target: str) -> Subject:

@@ -18,6 +18,7 @@ from verify.certificates import (
     plain_s6,
     recall,
     recall_codes,
+    recall_counted,
     recall_products,
     recall_timed,
 )
@@ -126,6 +127,11 @@ PAPER_CODES: dict[str, dict[str, Tamper]] = {
     "one entry of the convolution": {"conv.weight": _one_more, "mixer.x_conv.weight": _one_more},
     "a step that depends on a token": {"delta.weight": _one_more},
 }
+COUNTED: dict[str, dict[str, Tamper]] = {
+    "readout negated": {"layers.1.mixer.out_proj.weight": np.negative},
+    "one entry of D": {"mixer.D": _one_more},
+    "one entry of x_proj": {"mixer.x_proj.weight": _one_more},
+}
 RECALL: dict[str, dict[str, Tamper]] = {
     "conv taps swapped": {"conv1d.weight": _taps_swapped},
     "gate negated": {"in_proj.weight": _gate_negated},
@@ -156,6 +162,7 @@ MUTANTS: dict[tuple[str, str], dict[str, dict[str, Tamper]]] = {
         for claim, targets in {**recall_codes.TARGETS, **recall_products.TARGETS, **recall_timed.TARGETS}.items()
         for target in targets
     },
+    **{(claim, target): COUNTED for claim, targets in recall_counted.TARGETS.items() for target in targets},
     **{
         (plain_s6.CLAIM, target): {
             "decay slower than 1/2": {"mixer.A": lambda A: A * 0.9, "A_log": lambda A: A - 0.1},
