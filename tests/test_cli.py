@@ -1,6 +1,7 @@
 """The command line as a user meets it: exit codes, one sentence for bad input, no partial files."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +13,21 @@ from verify import cli
 from verify.report import data, paper_map
 
 
-def verify(*args: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", "verify", *args], capture_output=True, text=True, check=False)
+SSE_ONLY = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "DNNL_MAX_CPU_ISA": "SSE41",
+    "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+    "NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL",
+    "NUMBA_CPU_FEATURES": "",
+    "NUMBA_CPU_NAME": "generic",
+    "OPENBLAS_CORETYPE": "Prescott",
+}
+"""What makes torch, numpy and numba compute as on a processor twenty years older."""
+
+
+def verify(*args: str, **environment: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "verify", *args]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
 
 
 def usage(capsys, *args: str) -> str:
@@ -79,6 +93,21 @@ def test_a_report_is_written_whole_and_says_the_same_twice(tmp_path):
     assert one["canonical"] == two["canonical"]
     assert one["digest"] == two["digest"] == data.digest(one["canonical"])
     assert [p.name for p in (tmp_path / "one").iterdir()] == ["report.json"]
+
+
+def measured(report: dict) -> list[dict]:
+    """What each check measured: numbers of examples, worst margins."""
+    return [evidence["measured"] for claim in report["volatile"]["claims"].values() for evidence in claim["evidence"]]
+
+
+@pytest.mark.slow
+def test_another_processor_gives_other_floats_and_the_same_digest(tmp_path):
+    for folder, environment in (("here", {}), ("older", {**SSE_ONLY, "NUMBA_CACHE_DIR": str(tmp_path / "cache")})):
+        done = verify("all", "--output-format", "json", "-o", str(tmp_path / folder), **environment)
+        assert done.returncode == cli.Exit.EXPECTED, done.stderr
+    here, older = (json.loads((tmp_path / f / "report.json").read_text()) for f in ("here", "older"))
+    assert here["digest"] == older["digest"]
+    assert measured(here) != measured(older)
 
 
 def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path):
