@@ -12,7 +12,6 @@ from theorems.registry import claims
 from verify import cli
 from verify.report import data, paper_map
 
-
 SSE_ONLY = {
     "ATEN_CPU_CAPABILITY": "default",
     "DNNL_MAX_CPU_ISA": "SSE41",
