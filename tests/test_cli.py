@@ -10,6 +10,7 @@ import pytest
 
 from theorems.registry import claims
 from verify import cli
+from verify.derivations import steps_of
 from verify.report import data, paper_map
 
 SSE_ONLY = {
@@ -127,3 +128,9 @@ def test_the_paper_map_and_the_record_are_not_stale():
     for name, claim in claims().items():
         assert recorded[name]["title"] == claim.title, "run `python -m verify all --record`"
         assert recorded[name]["outcome"] == str(claim.expected)
+
+
+@pytest.mark.parametrize("claim", claims())
+def test_no_step_says_anything_else_than_the_record(claim):
+    recorded = {c["id"]: c["steps"] for c in paper_map.recorded()["canonical"]["claims"]}
+    assert data.stated(steps_of(claim)) == recorded[claim], "read the change, then run `python -m verify all --record`"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import sympy as sp
 
 from theorems.claim import Claim
-from theorems.decide import Truth
+from theorems.decide import Truth, unknown
 from theorems.proof import Proof, ProofResult, StepResult
 from theorems.registry import claims
-from theorems.steps import Given
+from theorems.steps import Given, Step
 from verify.evidence import Evidence, Kind, Line, Steps
 
 
@@ -43,6 +43,16 @@ def derive(claim_id: str) -> Derivation:
     evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
     steps = {name: tuple(map(_line, result.steps, proof.assumptions())) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
+
+
+def steps_of(claim_id: str) -> Steps:
+    """Every step as it is written, undecided."""
+    proofs = [(name, proof()) for _, name, proof in _proofs(claims()[claim_id])]
+    return {name: tuple(map(_undecided, proof.steps, proof.assumptions())) for name, proof in proofs}
+
+
+def _undecided(step: Step, beyond: Given) -> Line:
+    return _line(StepResult(step, unknown("not decided")), beyond)
 
 
 def reject_step_mutants(claim_id: str) -> tuple[MutantResult, ...]:

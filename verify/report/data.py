@@ -14,7 +14,7 @@ from theorems.claim import Outcome
 from theorems.registry import claims
 from verify.check import Run, Tier
 from verify.derivations import MutantResult
-from verify.evidence import ClaimReport, Evidence, Kind, Line
+from verify.evidence import ClaimReport, Evidence, Kind, Line, Steps
 from verify.runner import Report
 
 PACKAGES = ("torch", "triton", "numba", "sympy", "numpy", "python-flint", "z3-solver", "hypothesis")
@@ -62,7 +62,18 @@ def _claim(report: ClaimReport) -> dict[str, Any]:
         "outcome": str(report.outcome),
         "expected": str(claim.expected),
         "evidence": [_evidence(e) for e in report.evidence],
+        "steps": stated(report.steps),
     }
+
+
+def stated(steps: Steps) -> dict[str, list[str]]:
+    """What each step of a derivation says, whatever became of it."""
+    return {name: [_said(line) for line in lines] for name, lines in steps.items()}
+
+
+def _said(line: Line) -> str:
+    words = [line.name, f"{line.kind} {line.statement}".rstrip(), line.given and f"given {line.given}", line.because]
+    return " | ".join(filter(None, words))
 
 
 def _evidence(e: Evidence) -> dict[str, Any]:
