@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -147,7 +147,7 @@ def _entry(report: ClaimReport, *, weights: bool) -> Entry:
         seconds=report.seconds,
         lines=tuple(clauses(claim.statement)),
         steps=tuple((name, tuple(map(legible, lines))) for name, lines in report.steps.items()),
-        pieces=tuple(map(_piece, report.evidence)),
+        pieces=tuple(_pieces(report.evidence)),
         weights=tuple(weights_by_channel(claim.id)) if weights else (),
         carries=tuple(c for c in claims() if c in dependency_graph().predecessors(claim.id)),
         code=tuple(places(claim)),
@@ -176,9 +176,16 @@ def _number(digits: re.Match[str], power: str, gap: str) -> str:
     return f"{digits[0][:8]}{gap}{digits[0][-8:]}" if len(digits[0]) >= DIGITS else digits[0]
 
 
-def _piece(e: Evidence) -> Piece:
-    verdict = "skipped" if e.kind is Kind.SKIPPED else data.VERDICTS[e.holds]
-    return Piece(str(e.kind), e.check, verdict, tuple(figures(e)), e.summary, e.replay)
+def _pieces(evidence: Iterable[Evidence]) -> Iterator[Piece]:
+    """What was found, in order; then what was not run, together where the reason is one."""
+    skipped: dict[str, list[str]] = {}
+    for e in evidence:
+        if e.kind is Kind.SKIPPED:
+            skipped.setdefault(e.summary, []).append(e.check)
+        else:
+            yield Piece(str(e.kind), e.check, data.VERDICTS[e.holds], tuple(figures(e)), e.summary, e.replay)
+    for reason, checks in skipped.items():
+        yield Piece(str(Kind.SKIPPED), ", ".join(checks), "skipped", (), reason, "")
 
 
 def figures(e: Evidence) -> Iterable[str]:
