@@ -144,6 +144,17 @@ def test_networks_are_told_by_channel():
     assert "  hinge[1] = SiLU(128·time + -128)" in describe_claim("haar.official-block")
     assert "  Δ = softplus(-2·clock + 640)" in describe_claim("haar.keep-nth-one-state")
     assert describe_claim("haar.thm1") == []
+    wavelet_of_two = "1/128·hinge[-1] + -3/128·hinge[0] + 3/128·hinge[1] + -1/128·hinge[2]"
+    assert f"  B of coefficient[0] = {wavelet_of_two}" in describe_claim("haar.official-block")
+
+
+@pytest.mark.parametrize("length", [2, 4])
+def test_no_weight_of_a_map_is_left_untold(length):
+    (block,) = mamba1_haar(length, full_basis(length)).layers
+    told = dict(line.split(" = ") for line in block.told if line.startswith(("B of", "C of", "output")))
+    for name, starts in (("x_proj.weight", ("B of", "C of")), ("out_proj.weight", ("output",))):
+        terms = sum(rule.count("·") for channel, rule in told.items() if channel.startswith(starts))
+        assert terms == np.count_nonzero(block.weights[name].to(FLOAT64))
 
 
 def test_a_mutated_block_is_another_block():

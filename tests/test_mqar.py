@@ -343,15 +343,18 @@ def test_the_closed_form_is_exact_over_the_rationals():
 @pytest.mark.parametrize("claim", [*VALUES_ONLY, "mqar.thm4"])
 def test_the_closed_form_is_the_official_blocks_up_to_its_decay(claim, target):
     """Arb encloses the difference at every query; a write loses at most its `decay_loss_bound`."""
-    batch = paper_mqar(3, 4, 2, 12, seed=3, query_probability=0.5)
-    built = mqar.build(claim, target, num_kv_pairs=3, vocab_size=7, vocabulary=batch.vocabulary)
-    for tokens, targets in zip(batch.tokens, batch.targets, strict=True):
+    batch, vocabulary = (
+        paper_mqar(3, 4, 2, 12, seed=3, query_probability=0.5),
+        Vocabulary(8, range(1, 4), range(4, 8), 0),
+    )
+    built = mqar.build(claim, target, num_kv_pairs=3, vocab_size=8, vocabulary=vocabulary)
+    for tokens, targets in zip(batch.tokens + 1, batch.targets, strict=True):
         asked = np.flatnonzero(targets >= 0)
         gaps = (built.run(BALL, tokens) - built.expected_logits(BALL, tokens))[asked]
         with BALL.arithmetic():
             stored = sum(abs(y) for y in built.closed_form.readout(BALL, tokens).ravel())
-            bound = BALL.number(built.decay_loss_bound(len(tokens))) * stored * BALL.sqrt(BALL.number(7))
-        for gap in gaps[:, list(batch.vocabulary.values)].ravel():
+            bound = BALL.number(built.decay_loss_bound(len(tokens))) * stored * BALL.sqrt(BALL.number(8))
+        for gap in gaps[:, list(vocabulary.values)].ravel():
             assert gap.abs_lower() <= bound.upper() < 2**-20
             assert gap.rad() < 2**-80
 

@@ -162,13 +162,14 @@ def s6_not_lti() -> Proof:
         return sp.exp(-softplus(second)) * first + second
 
     defect = two_steps(2 * x, 2 * x) - 2 * two_steps(x, x)
+    excess, too_much = 2 * x * (softplus(2 * x) - softplus(x)), 2 * sp.log(3) * (sp.log(10) - sp.log(4))
     v, w = sp.symbols("Delta_2 Delta_1", positive=True)
     return Proof(
         steps=(
             Identity(
                 name="L = 1, write Δx: twice x gives 2x(softplus(2x) − softplus(x)) too much",
                 lhs=softplus(2 * x) * 2 * x - 2 * (softplus(x) * x),
-                rhs=2 * x * (softplus(2 * x) - softplus(x)),
+                rhs=excess,
             ),
             Bound(
                 name="which is > 0 at every x > 0",
@@ -179,10 +180,12 @@ def s6_not_lti() -> Proof:
                     sp.Eq(sp.exp(w), 1 + sp.exp(positive), evaluate=False),
                 ),
             ),
-            Enclosed(
-                name="x = ln 3: 2 ln 3 (ln 10 − ln 4) > 0",
-                claim=sp.Gt(2 * sp.log(3) * (sp.log(10) - sp.log(4)), 2, evaluate=False),
+            Identity(
+                name="which at x = ln 3 is 2 ln 3 (ln 10 − ln 4)",
+                lhs=sp.Subs(excess, x, sp.log(3)),
+                rhs=too_much,
             ),
+            Enclosed(name="that is more than 2", claim=sp.Gt(too_much, 2, evaluate=False)),
             Identity(
                 name="L = 2, only the decay selective: at x = (ln 3, ln 3) the defect is 2 ln 3 (1/10 − 1/4)",
                 lhs=sp.Subs(defect, x, sp.log(3)),

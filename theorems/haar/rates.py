@@ -257,10 +257,10 @@ def _fourier() -> tuple[Step, ...]:
             lhs=2 / sp.pi**2 / (4 * M),
             rhs=1 / (sp.pi**2 * (Named("N", 2 * M + 1) - 1)),
         ),
-        Bound(
+        Identity(
             name="within a factor (2N + 1)/(N − 1) of the lower bound",
-            claim=sp.Ge(1 / (N - 1), 1 / (2 * N + 1)),
-            given=(sp.Ge(N, 2),),
+            lhs=1 / (sp.pi**2 * (N - 1)) / sp.UnevaluatedExpr(1 / (sp.pi**2 * (2 * N + 1))),
+            rhs=(2 * N + 1) / (N - 1),
         ),
     )
 
