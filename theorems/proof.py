@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import sympy as sp
 
 from theorems.decide import Truth, Verdict
+from theorems.induction import Induction, InductionOn, Termwise
 from theorems.steps import (
     Bound,
     Cases,
@@ -19,12 +20,9 @@ from theorems.steps import (
     Farkas,
     Given,
     Identity,
-    Induction,
-    InductionOn,
     Limit,
     Specialise,
     Step,
-    Termwise,
 )
 
 __all__ = [

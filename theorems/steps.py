@@ -5,7 +5,7 @@ A step says what it needs (`given`). A cited fact is listed as cited and never c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -157,127 +157,6 @@ class Limit(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Induction(Step):
-    """A sequence with h(start) = initial and h(n+1) = next(h(n), n) equals `closed` for every n ≥ start.
-
-    `closed` is an expression in the integer symbol `index`; `next` maps (h, n) to h(n+1). Base and step are
-    identities in a symbolic n.
-    """
-
-    index: sp.Symbol
-    start: int
-    initial: sp.Expr
-    next: Callable[[sp.Expr, sp.Symbol], sp.Expr]
-    closed: sp.Expr
-    given: Given = ()
-    kind = "induction"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The closed form as an equation about h(n)."""
-        return sp.Eq(sp.Function("h")(self.index), self.closed, evaluate=False)
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions."""
-        return self.given
-
-    def decide(self) -> Verdict:
-        """Base, then step; the method names both."""
-        base = identity(self.closed.subs(self.index, self.start).doit(), self.initial, self.given)
-        if base.truth is not Truth.TRUE:
-            return Verdict(base.truth, f"base: {base.method}", base.detail)
-        following = self.closed.subs(self.index, self.index + 1)
-        step = identity(self.next(self.closed, self.index), following, self.given)
-        if step.truth is not Truth.TRUE:
-            return Verdict(step.truth, f"step: {step.method}", step.detail)
-        return proved(f"base: {base.method}; step: {step.method}")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """A wrong base, a closed form that drifts, and a recurrence with an extra term."""
-        yield "base + 1", replace(self, initial=self.initial + 1)
-        yield "closed form + (n − start)", replace(self, closed=self.closed + self.index - self.start)
-        original = self.next
-        yield "recurrence + 1", replace(self, next=lambda h, n: original(h, n) + 1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class InductionOn(Step):
-    """Induction whose base and step are steps of their own (for statements that are not one closed form).
-
-    `conclusion` is the statement for all n, shown to the reader and used by later steps.
-    """
-
-    base: Step
-    step: Step
-    conclusion: sp.Basic | None = None
-    kind = "induction"
-
-    @property
-    def relation(self) -> sp.Basic | None:
-        """The statement for all n."""
-        return self.conclusion
-
-    @property
-    def within(self) -> Given:
-        """What the step from n to n + 1 assumes beside the statement for n."""
-        return tuple(g for g in self.step.assumes if g != self.conclusion)
-
-    def decide(self) -> Verdict:
-        """Base and step, each by its own procedure; the step must assume what is concluded."""
-        if self.conclusion is not None and self.conclusion not in self.step.assumes:
-            return unknown(
-                "induction", "the step does not assume the conclusion (for a sum of inequalities use Termwise)"
-            )
-        for part, label in ((self.base, "base"), (self.step, "step")):
-            verdict = part.decide()
-            if verdict.truth is not Truth.TRUE:
-                return Verdict(verdict.truth, f"{label}: {verdict.method}", verdict.detail)
-        return proved("base and step")
-
-    def wrong(self) -> Iterator[Mutant]:
-        """Every mutant of the base, and every mutant of the step."""
-        for name, mutant in self.base.mutants():
-            yield f"base: {name}", replace(self, base=mutant)
-        for name, mutant in self.step.mutants():
-            yield f"step: {name}", replace(self, step=mutant)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Termwise(Step):
-    """Σ lower ≤ Σ upper over the same finite range, because lower ≤ upper for each index that satisfies `given`.
-
-    `given` may speak about the index; it must hold for every index of the range.
-    """
-
-    lower: sp.Sum
-    upper: sp.Sum
-    given: Given = ()
-    kind = "termwise bound"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The inequality between the sums."""
-        return sp.Le(self.lower, self.upper)
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions, read for every index."""
-        return self.given
-
-    def decide(self) -> Verdict:
-        """One generic term."""
-        if self.lower.limits != self.upper.limits:
-            return unknown("termwise", "the sums have different ranges")
-        return inequality(sp.Le(self.lower.function, self.upper.function), self.given)
-
-    def wrong(self) -> Iterator[Mutant]:
-        """The sums exchanged; the upper terms lowered by 1."""
-        yield "exchanged", replace(self, lower=self.upper, upper=self.lower)
-        yield "upper − 1", replace(self, upper=sp.Sum(self.upper.function - 1, *self.upper.limits))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cases(Step):
     """lhs (=, ≤, …) rhs at every point of a finite grid, exactly; points outside `given` are left out.
 
@@ -418,12 +297,12 @@ class Specialise(Step):
     @property
     def relation(self) -> sp.Basic | None:
         """The earlier relation, at the given expressions."""
-        return None if self.of.relation is None else self.of.relation.subs(self.at)
+        return None if self.of.relation is None else self.of.relation.subs(self.at, simultaneous=True)
 
     @property
     def assumes(self) -> Given:
         """The earlier step's conditions, at the given expressions."""
-        return tuple(g.subs(self.at) for g in self.of.assumes)
+        return tuple(g.subs(self.at, simultaneous=True) for g in self.of.assumes)
 
     def decide(self) -> Verdict:
         """Whether every expression is what its symbol stands for."""
