@@ -5,6 +5,7 @@ sympy evaluates most expressions as they are built; an identity built from value
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from sympy.core.symbol import Str
 TIME = sp.Symbol("tau", real=True)
 PLAIN = str.maketrans({"_": None, "^": None, "<": "⟨", ">": "⟩", "{": None, "}": None})
 """What of a name is shown in a formula."""
+WORD = re.compile(r"(?<![\\a-zA-Z])[a-z]{3,}(?![a-zA-Z])")
+"""A word in the LaTeX of a symbol, not a command."""
 
 
 class Along(sp.Expr):
@@ -65,6 +68,16 @@ class Named(sp.Expr):
 
     def _latex(self, _: Any) -> str:
         return rf"\text{{{str(self.args[0]).translate(PLAIN)}}}"
+
+
+def latex(e: sp.Basic) -> str:
+    """As sympy writes it, but symbols and indices that are words upright: X·mass is not Xmass."""
+    words = {s: _upright(s.name) for s in e.atoms(sp.Symbol) if WORD.search(sp.latex(s))}
+    return sp.latex(e, symbol_names=words)
+
+
+def _upright(name: str) -> str:
+    return WORD.sub(r"\\mathrm{\g<0>}", sp.latex(sp.Symbol(name)))
 
 
 def product(*factors: Any) -> sp.Expr:

@@ -13,6 +13,7 @@ from theorems.decide import Truth, unknown
 from theorems.proof import Proof, ProofResult, StepResult
 from theorems.registry import claims
 from theorems.steps import Given, Step
+from theorems.written import latex
 from verify.evidence import Evidence, Kind, Line, Steps
 
 
@@ -96,7 +97,7 @@ def _line(result: StepResult, beyond: Given) -> Line:
     assumed = (*beyond, *result.step.within)
     step, verdict, words = result.step, result.verdict, getattr(result.step, "statement", "")
     relation = "" if step.relation in (None, sp.true, sp.false) else str(step.relation)
-    latex = sp.latex(step.relation) if relation and words in ("", relation) else ""
+    formula = latex(step.relation) if relation and words in ("", relation) else ""
     return Line(
         name=step.name,
         kind=step.kind,
@@ -104,7 +105,7 @@ def _line(result: StepResult, beyond: Given) -> Line:
         method=verdict.method,
         statement=words or relation,
         because=step.because,
-        latex=latex,
+        latex=formula,
         given=", ".join(map(str, assumed)),
-        given_latex=r",\; ".join(map(sp.latex, assumed)),
+        given_latex=r",\; ".join(map(latex, assumed)),
     )
