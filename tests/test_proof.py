@@ -256,13 +256,6 @@ def test_what_is_written_down_is_carried_out_before_it_is_decided():
     assert Identity(name="wrong flow", lhs=Along(f**2, {f: x}), rhs=2 * x * f**2).decide().truth is Truth.FALSE
     assert Bound(name="no term", claim=sp.Ge(sp.Sum(x, (j, 1, 0)), 0, evaluate=False)).decide().truth is Truth.TRUE
     assert str(Named("half", sp.S.Half)) == "half"
-
-
-def test_words_in_formulas_stand_upright_and_letters_do_not():
-    X, mass, other, gap = sp.symbols("X mass m_other Delta_2")
-    assert latex(X * mass) == r"X \mathrm{mass}"
-    assert latex(other) == r"m_{\mathrm{other}}"
-    assert latex(gap * sp.exp(X)) == sp.latex(gap * sp.exp(X))
     assert str(Along(f, {f: x})) == "d/dtau[f(tau) | f(tau)' = x]"
 
 
@@ -286,3 +279,10 @@ def test_a_sum_to_a_bound_that_is_not_an_exact_integer_is_not_enclosed():
     nearly_two = sp.Pow(sp.sqrt(2), 2, evaluate=False)
     with pytest.raises(NotEnclosed, match="not an exact integer"):
         enclose(sp.Sum(1 / j, (j, 1, nearly_two)), {})
+
+
+def test_words_in_formulas_stand_upright_and_letters_do_not():
+    X, mass, other, gap = sp.symbols("X mass m_other Delta_2")
+    assert latex(X * mass) == r"X \mathrm{mass}"
+    assert latex(other) == r"m_{\mathrm{other}}"
+    assert latex(gap * sp.exp(X)) == sp.latex(gap * sp.exp(X))
