@@ -41,8 +41,9 @@ class MixerDescription:
 
     `taps` are a channel's convolution taps, the current token's last; `bias` the convolution's, 0 where missing.
     h_t = e^(-decay_rate step) h_(t-1) + step x_t B_t^T, y_t = h_t C_t, B_t = B x_t and C_t = C x_t.
-    `gate` gives what each token multiplies y by; `position` what t = 1, 2, ... adds to the embedding, times t; `delta`
-    what the inner channels add to the step. These three are None or empty where the mixer has none.
+    `gate` gives what each token multiplies y by, `level` what all tokens do where there is no gate; `position` what
+    t = 1, 2, ... adds to the embedding, times t; `delta` what the inner channels add to the step. Gate, position and
+    delta are None or empty where the mixer has none.
     """
 
     tokens: Space
@@ -58,6 +59,7 @@ class MixerDescription:
     step: Exact = 1
     decay_rate: Exact = 0
     gate: LinearMap | None = None
+    level: Exact = 1
     position: Mapping[Channel, Exact] = field(default_factory=dict)
     delta: Steps | None = None
 
@@ -128,6 +130,8 @@ def validate(description: MixerDescription, target: str, layout: Layout | None =
 def _gate_is_no_embedding(description: MixerDescription) -> list[Reason]:
     """The paper's gate is σ(linear(x)) of the embedding: with the identity it can only give back what is there."""
     gate, embedding = description.gate, description.embedding.coefficients
+    if description.level != 1:
+        return [Reason("level", "the paper's block multiplies y by nothing where it has no gate; leave it at 1")]
     if gate is None or all(embedding.get(place) == value for place, value in gate.coefficients.items()):
         return []
     return [
@@ -284,7 +288,7 @@ def _conv_bias(description: MixerDescription) -> ExactTensor:
 def mamba_weights(description: MixerDescription, layout: Layout | None = None, target: str = "official") -> Weights:
     """The official Mamba-1 block's weights by its names, for one-hot inputs over `description.tokens`.
 
-    The gate is SiLU(z* 1^T e) = 1 on a one-hot e; inner channels beyond the description's stay 0.
+    The gate is SiLU(z* 1^T e) = `level` on a one-hot e; inner channels beyond the description's stay 0.
     Raises ValueError where `validate` has a reason.
     """
     layout = layout or Layout()
@@ -338,9 +342,9 @@ def _gate_rows(description: MixerDescription, d_inner: int) -> ExactTensor:
     """z of each token: the SiLU preimage of its gate, or of 1 for all where the mixer has none."""
     d_model = len(description.tokens)
     if description.position:
-        return counting.gate_rows(d_model, d_inner, silu_preimage(1))
+        return counting.gate_rows(d_model, d_inner, silu_preimage(description.level))
     if description.gate is None:
-        return block((d_inner, d_model), silu_preimage(1))
+        return block((d_inner, d_model), silu_preimage(description.level))
     preimages = {value: silu_preimage(value) for value in set(description.gate.coefficients.values())}
     codes = {place: preimages[value] for place, value in description.gate.coefficients.items()}
     return LinearMap(description.tokens, description.inner, codes).tensor().padded((d_inner, d_model))

@@ -3,6 +3,8 @@
 Targets: the paper's Mamba-2 block ([P] Tab. 2), the official one (z, x, B, C, dt), a language model around the latter.
 """
 
+from dataclasses import replace
+
 from constructions.channels import Channel, LinearMap, Space
 from constructions.compile import (
     Layout,
@@ -32,7 +34,7 @@ def streams(description: MixerDescription) -> dict[str, tuple[Channel, ...]]:
 
 def reasons(description: MixerDescription, target: str, layout: Layout) -> list[Reason]:
     """Every reason why a Mamba-2 target cannot hold the description."""
-    found = validate(description, "paper")
+    found = validate(description if target == "paper_mamba2" else replace(description, level=1), "paper")
     if target != "paper_mamba2" and description.activation != "silu":
         found.append(Reason("activation", f"the official block has SiLU, not {description.activation}"))
     for name in ("B", "C"):
@@ -111,7 +113,7 @@ def paper_mamba2_weights(description: MixerDescription) -> Weights:
 def mamba2_weights(description: MixerDescription, layout: Layout) -> Weights:
     """The official Mamba-2 block's weights by its names, one head, for one-hot inputs over `description.tokens`.
 
-    The gate is SiLU(z* 1^T e) = 1; the norm after it divides by a positive number, which no argmax sees.
+    The gate is SiLU(z* 1^T e) = `level`; the norm after it divides by a positive number, which no argmax sees.
     """
     d_model, d_inner, n = len(description.tokens), _d_inner(description, layout), len(description.state)
     parts, starts = streams(description), {"x": 0, "B": d_inner, "C": d_inner + n}
@@ -123,8 +125,9 @@ def mamba2_weights(description: MixerDescription, layout: Layout) -> Weights:
         taps |= {(start + row, 0, i): tap for (row, i), tap in _taps(description, channels, layout.d_conv).items()}
         bias |= {(start + row,): value for row, value in _bias(description, channels).items()}
     rows = [_rows(description.embedding, parts[name]).padded((heights[name], d_model)) for name in NAMES]
+    gate = block((d_inner, d_model), silu_preimage(description.level))
     return {
-        "in_proj.weight": stack_rows([block((d_inner, d_model), silu_preimage(1)), *rows, block((1, d_model), 0)]),
+        "in_proj.weight": stack_rows([gate, *rows, block((1, d_model), 0)]),
         "conv1d.weight": ExactTensor((d_inner + 2 * n, 1, layout.d_conv), 0, taps),
         "conv1d.bias": ExactTensor((d_inner + 2 * n,), 0, bias),
         "dt_bias": block((1,), softplus_preimage(description.step)),

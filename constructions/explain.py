@@ -10,7 +10,7 @@ from kernels.fields import Exact
 
 
 def explain_mixer(description: MixerDescription) -> list[str]:
-    """One line a weight: embedding, positions, convolution, B, C, step and decay, what adds to the step, readout."""
+    """One line a weight: embedding, positions, convolution, B, C, step and decay, what adds to it, gate, readout."""
     return [
         f"embedding  {_linear(description.embedding)}",
         *(f"position   {channel} += {_term(value, 't')}" for channel, value in description.position.items()),
@@ -19,6 +19,7 @@ def explain_mixer(description: MixerDescription) -> list[str]:
         f"C          {_linear(description.C)}",
         f"state      step {description.step}, decay rate {description.decay_rate}",
         *(f"step       {line}" for line in _steps(description)),
+        *([f"gate       {description.level} at every token"] if description.level != 1 else []),
         f"readout    {_linear(description.readout)}",
     ]
 

@@ -22,7 +22,7 @@ from constructions.mqar.theorem2 import (
     theorem2_step1,
     token_space,
 )
-from constructions.sharpen import sharpened
+from constructions.sharpen import amplified, sharpened
 from constructions.tasks import Vocabulary
 
 __all__ = [
@@ -55,6 +55,15 @@ def _by_codes(claim: str, choose: Callable[[Vocabulary], RecallCodes]) -> Callab
         return assemble(claim, vocabulary, target, description, CodeForm(codes, vocabulary), layout)
 
     return build_codes
+
+
+def _two_states(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
+    """Extension D. Scores up to 2 K² that differ by 1: in the official blocks SiLU and softplus must not round."""
+    codes = recall_codes.two_state_codes(vocabulary)
+    description = recall_codes.describe(vocabulary, codes, "relu")
+    if activation_of(target) == "silu":
+        description = amplified(description, normed=target in MAMBA2_TARGETS)
+    return assemble("mqar.n2-distinct", vocabulary, target, description, CodeForm(codes, vocabulary), layout)
 
 
 def _balanced_signs(vocabulary: Vocabulary) -> RecallCodes:
@@ -124,7 +133,7 @@ BUILDERS: dict[str, Callable[..., Construction]] = {
     "mqar.thm2-step2-amended": _by_codes("mqar.thm2-step2-amended", _balanced_signs),
     "mqar.value-code": _by_codes("mqar.value-code", recall_codes.integer_value_codes),
     "mqar.thm3-step1": _by_codes("mqar.thm3-step1", recall_codes.one_hot_codes),
-    "mqar.n2-distinct": _by_codes("mqar.n2-distinct", recall_codes.two_state_codes),
+    "mqar.n2-distinct": _two_states,
     "mqar.thm4": _gated("mqar.thm4", _one_hot_products),
     "mqar.thm4-jl-amended": _gated("mqar.thm4-jl-amended", _sign_products),
     "mqar.n1-delta-gate": theorem4_without_gate,

@@ -144,11 +144,14 @@ def normed_input(d_model: Expression) -> tuple[Step, ...]:
     )
 
 
-def dynamics() -> tuple[Step, ...]:
+NEAR_SOFTPLUS = near(softplus("step_bias"))
+
+
+def dynamics(step_size: Expression = NEAR_SOFTPLUS) -> tuple[Step, ...]:
     """Step size, decay, and what is left of a write at any age, however the recurrence is evaluated."""
     longest = ["near", "input_seq_len", mul("input_seq_len", product("step_size", "rate"))]
     return (
-        Step("step_size", near(softplus("step_bias")), "Delta, the same at all times"),
+        Step("step_size", step_size, "Delta, the same at all times"),
         Step("rate", near(exp("A_log")), "-A"),
         Step("segment", hull(1, snap(exp(sub(0, longest)))), "the decay over any stretch of the sequence, a float"),
         Step("kept", power(["snap", 2, "segment"], "input_seq_len"), "of 1, at any age: a product and a sum a stretch"),

@@ -90,10 +90,9 @@ def integers(activation: Activation) -> Codes:
 def moments(activation: Activation) -> Codes:
     """Key i writes (i + 1, K^2 - (i + 1)^2) and reads (2 (i + 1), 1), K = num_keys; values one-hot."""
     k, whole = add("i", 1), mul("num_keys", "num_keys")
-    numbers = {"write0": k, "write1": sub(whole, mul(k, k)), "read0": mul(2, k)}
-    entries = {n: mul("key", x) if activation == "relu" else entry(n, "i") for n, x in numbers.items()}
-    write = (_keys(0, entries["write0"]), _keys(1, entries["write1"]))
-    return Codes(2, "num_values", write, (_keys(0, entries["read0"]), _keys(1, "key")), ONE_HOT.value, ONE_HOT.head)
+    write = (_keys(0, mul("key", k)), _keys(1, mul("key", sub(whole, mul(k, k)))))
+    read = (_keys(0, mul("key", mul(2, k))), _keys(1, "key"))
+    return Codes(2, "num_values", write, read, ONE_HOT.value, ONE_HOT.head)
 
 
 # ------------------------------------------------------------------------------------------- targets

@@ -13,7 +13,7 @@ from typing import Any
 from constructions import mqar
 from constructions.construction import Construction
 from constructions.mqar.codes import balanced_columns
-from verify.certificates import codes
+from verify.certificates import codes, moments
 from verify.certificates.argument import (
     FLOATS,
     POSITIVE,
@@ -77,6 +77,16 @@ ROUNDED = (
 
 
 @dataclass(frozen=True)
+class Floats:
+    """An argument in floats: words, steps of a target, what its numbers must satisfy, the inequalities that end it."""
+
+    words: tuple[str, ...]
+    steps: Callable[[str], tuple[Step, ...]]
+    requires: tuple[tuple[str, Expression], ...]
+    closing: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Kind:
     """A construction: its codes, how it bounds its margin in integers and in floats, and its largest numbers."""
 
@@ -85,11 +95,11 @@ class Kind:
     codes: Callable[[codes.Activation], codes.Codes]
     integer_margin: Expression
     integer_largest: Expression
-    float_steps: tuple[Step, ...]
-    largest_code: Expression
-    largest_logit: Expression
-    keys: Expression = "code_squared"
-    """What B and C contribute to `factor`."""
+    float_steps: tuple[Step, ...] = ()
+    largest_code: Expression = 1
+    largest_logit: Expression = 1
+    floats: Floats | None = None
+    """Its argument in the official blocks, where that is not the shared one."""
     value: int = 1
     """What a value's channels hold in the paper's blocks."""
     requires: tuple[tuple[str, Expression], ...] = ()
@@ -184,47 +194,14 @@ MOMENTS = Kind(
     words=(
         "Addresses: key k = 1 ... K writes (k, K^2 - k^2), query q reads (2 q, 1): the score is K^2 + q^2 - (q - k)^2, "
         "at most 2 K^2, largest at k = q by at least 1. A value's channel holds one write at most, by H3: logit v is "
-        "the score of the key that v followed, times its code, head and 'factor'; or 0.",
-        "Errors: 'score_error' is how far the score of any two keys' codes is from that integer; two channels' factors "
-        "have a quotient within 'spread'.",
+        "the score of the key that v followed, times what all logits share; or 0.",
     ),
     codes=codes.moments,
     integer_margin=SIGN,
     integer_largest=mul(8, K2),
-    float_steps=(
-        Step("write_0", _code_error("write0", "num_keys", add("i", 1)), "of k"),
-        Step(
-            "write_1",
-            _code_error("write1", "num_keys", sub(K2, mul(add("i", 1), add("i", 1)))),
-            "of K^2 - k^2",
-        ),
-        Step("read_0", _code_error("read0", "num_keys", mul(2, add("i", 1))), "of 2 q"),
-        Step("read_1", magnitude(sub("code", 1)), "of 1"),
-        Step(
-            "score_error",
-            add(
-                add(mul("write_0", add(mul(2, "num_keys"), "read_0")), mul("num_keys", "read_0")),
-                add(mul("write_1", add(1, "read_1")), mul(K2, "read_1")),
-            ),
-            "of <C(q), B(k)>, before rounding",
-        ),
-        Step("quotient", mul("spread", div("value_code", "value_code")), "of two channels' factors"),
-        Step(
-            "margin",
-            sub(
-                "head",
-                add(
-                    add(mul(add(1, "quotient"), "score_error"), mul(magnitude(sub("quotient", 1)), mul(2, K2))),
-                    "underflow",
-                ),
-            ),
-            "at neighbouring keys, in units of the right logit's factor",
-        ),
-    ),
-    largest_code=mul(8, K2),
-    largest_logit=mul(8, K2),
-    keys=1,
+    floats=Floats(moments.WORDS, moments.steps, moments.REQUIRES, moments.CLOSING),
 )
+SIGNED = (zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),)
 KINDS = {
     "mqar.thm3-step1": ONE_HOT,
     "mqar.thm2-step2-amended": SIGNS,
@@ -258,7 +235,7 @@ def _float_steps(kind: Kind, target: str) -> tuple[Step, ...]:
         Step("value_code", silu(product("value", "input")), "a value's code, by SiLU"),
         *dynamics(),
         *gated(),
-        Step("factor", ["near", 6, mul(mul("step_size", kind.keys), mul("kept", "gated"))], "of a value's code"),
+        Step("factor", ["near", 6, mul(mul("step_size", "code_squared"), mul("kept", "gated"))], "of a value's code"),
         Step("spread", div("factor", "factor"), "of two channels"),
         Step("norm", norm, "the block's" if second else "there is none"),
         Step("final", final, "the last norm" if whole else "there is none"),
@@ -275,22 +252,32 @@ def _float_steps(kind: Kind, target: str) -> tuple[Step, ...]:
 
 def _argument(claim: str, target: str) -> Argument:
     kind, paper = KINDS[claim], target.startswith("paper")
-    integral = (
-        *(zero(f"'{name}' is 1", sub(name, 1)) for name in ("key", "step_size")),
-        zero("'value' is what ReLU passes", sub("value", kind.value)),
-        zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
-    )
-    sign = (zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),)
+    floats = _integers(kind) if paper else kind.floats or _shared(kind)
     return Argument(
         claim=claim,
         target=target,
         statement=kind.hypotheses + CONCLUSION,
-        words=(FLOATS, *WRITES, *kind.words, *(INTEGERS if paper else ROUNDED)),
-        requires=(*REQUIRES, *kind.requires, *(integral if paper else sign)),
+        words=(FLOATS, *WRITES, *kind.words, *floats.words),
+        requires=(*REQUIRES, *kind.requires, *floats.requires),
         tensors=codes.tensors(kind.codes("relu" if paper else "silu"), target),
-        steps=_integer_steps(kind) if paper else _float_steps(kind, target),
-        closing=(*((("exact", POSITIVE),) if paper else ()), ("margin", POSITIVE)),
+        steps=floats.steps(target),
+        closing=floats.closing,
     )
+
+
+def _integers(kind: Kind) -> Floats:
+    """In the paper's blocks: no float differs from its integer."""
+    integral = (
+        *(zero(f"'{name}' is 1", sub(name, 1)) for name in ("key", "step_size")),
+        zero("'value' is what ReLU passes", sub("value", kind.value)),
+        *SIGNED,
+    )
+    return Floats(INTEGERS, lambda _: _integer_steps(kind), integral, (("exact", POSITIVE), ("margin", POSITIVE)))
+
+
+def _shared(kind: Kind) -> Floats:
+    """In the official blocks: relative errors, which the margin outweighs."""
+    return Floats(ROUNDED, lambda target: _float_steps(kind, target), SIGNED, (("margin", POSITIVE),))
 
 
 # ------------------------------------------------------------------------------------------- the subject
@@ -326,21 +313,13 @@ def subject(claim: str, target: str) -> Subject:
 
 
 NAMES = ("vocab_size", "input_seq_len", "num_kv_pairs")
-SMALL, LARGE, MIDDLE = ((64, 64, 8), (1024, 4096, 64), (256, 4096, 64))
+SMALL, LARGE = (64, 64, 8), (1024, 4096, 64)
 
 
 def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    """Two sizes a target; N = 2 in language models, whose keys are half the vocabulary: float32 at a smaller one."""
-    for claim, target in product_of(KINDS, mqar.ALL_TARGETS):
-        crowded = claim == "mqar.n2-distinct" and target.endswith("language_model")
-        for dtype, sizes in (("float32", SMALL), ("float32", MIDDLE if crowded else LARGE), ("float64", LARGE)):
-            if dtype == "float32" or crowded:
-                yield (
-                    claim,
-                    target,
-                    dtype,
-                    dict(zip(("vocab_size", "input_seq_len", "num_kv_pairs"), sizes, strict=True)),
-                )
+    """Two sizes a target."""
+    for claim, target, sizes in product_of(KINDS, mqar.ALL_TARGETS, (SMALL, LARGE)):
+        yield claim, target, "float32", dict(zip(NAMES, sizes, strict=True))
 
 
 FROZEN = tuple(_frozen())
