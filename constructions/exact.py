@@ -41,20 +41,27 @@ class ExactTensor:
 
     def _plainly_inside(self) -> bool:
         """Whether all indices are single positions inside, decided at once; where not, each is looked at."""
+        places = self._places()
+        return places is not None and bool(((places >= 0) & (places < self.shape)).all())
+
+    def _places(self) -> np.ndarray | None:
+        """The indices, a row each; None where not all are single positions."""
         try:
             places = np.array(list(self.entries), dtype=np.int64).reshape(-1, len(self.shape))
         except (TypeError, ValueError, OverflowError):
-            return False
-        return len(places) == len(self.entries) and bool(((places >= 0) & (places < self.shape)).all())
+            return None
+        return places if len(places) == len(self.entries) else None
 
     def to(self, number_field: Field) -> np.ndarray:
         """This array in a field: each distinct exact value becomes the field's nearest number, once."""
-        palette = list(dict.fromkeys([self.fill, *self.entries.values()]))
-        numbers = number_field.array(np.array(palette, dtype=object))
-        number_of = dict(zip(palette, numbers, strict=True))
-        array = np.full(self.shape, number_of[self.fill], dtype=numbers.dtype)
-        for index, value in self.entries.items():
-            array[tuple(_numpy_index(i) for i in index)] = number_of[value]
+        fill, *_ = numbers = rounded([self.fill, *self.entries.values()], number_field)
+        array = np.full(self.shape, fill, dtype=numbers.dtype)
+        places = self._places()
+        if places is not None:
+            array[tuple(places.T)] = numbers[1:]
+            return array
+        for index, number in zip(self.entries, numbers[1:], strict=True):
+            array[tuple(_numpy_index(i) for i in index)] = number
         return array
 
     def torch(self, dtype: torch.dtype) -> torch.Tensor:
@@ -83,6 +90,18 @@ class ExactTensor:
     def transposed(self) -> "ExactTensor":
         """This array with its axes reversed."""
         return ExactTensor(self.shape[::-1], self.fill, {index[::-1]: value for index, value in self.entries.items()})
+
+
+def rounded(values: Sequence[Exact], number_field: Field) -> np.ndarray:
+    """The field's nearest numbers, each distinct value's found once; equal objects are told apart before their hashes.
+
+    A Fraction's hash takes long, and millions of entries share a few objects.
+    """
+    objects = {id(value): value for value in values}
+    palette = {value: i for i, value in enumerate(dict.fromkeys(objects.values()))}
+    place_of = {identity: palette[value] for identity, value in objects.items()}
+    which = np.fromiter((place_of[id(value)] for value in values), dtype=np.int64, count=len(values))
+    return number_field.array(np.array(list(palette), dtype=object))[which]
 
 
 def block(shape: tuple[int, ...], value: Exact) -> ExactTensor:

@@ -1,10 +1,12 @@
 """Recall with N = 1: the convolution stores a (key, value) code, and a gate picks the query's block.
 
 [P] Theorem 4 (S4D with a gate) and its amended step 2. The paper's numbers: keys 10, values 1, taps (10, 1), bias 100.
+With SiLU: keys 1, values -1, taps (1, -1), bias -3/2, all times 256, so that nothing but a pair passes.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import sympy
@@ -18,6 +20,9 @@ from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field
 
 KEY, TAPS = 10, (10, 1)
+LOUD, LOUD_TAPS = 256, (1, -1)
+"""(key, value) gives 2 - 3/2 = 1/2, anything else -1/2 or less, times 256: a leak is 128 e^-128, and 0 in float32."""
+PASSED = LOUD // 2
 ONE = Channel("one")
 
 
@@ -33,15 +38,11 @@ class ProductCodes:
 
 @dataclass(frozen=True)
 class ProductForm:
-    """logit_w = k Σ_r head_w[r] σ(code_v[r]) for each stored (q, v), plus what keys that follow themselves add."""
+    """logit_w = k Σ_r head_w[r] code_v[r] for each stored (q, v), plus with ReLU what keys after themselves add."""
 
     codes: ProductCodes
     vocabulary: Vocabulary
     activation: str
-
-    def _activated(self, x: Exact) -> Exact:
-        x = sympy.sympify(x)
-        return x / (1 + sympy.exp(-x)) if self.activation == "silu" else sympy.Max(x, 0)
 
     def _matrix(self, code: Callable[[int], Code]) -> np.ndarray:
         """The codes of all values, a row each."""
@@ -54,14 +55,14 @@ class ProductForm:
     @property
     def margins(self) -> dict[str, Exact]:
         """The least margin under H1 and H2."""
-        return {"every query": KEY * self._activated(1) * sympy.sympify(self.codes.margin)}
+        return {"every query": KEY * sympy.sympify(self.codes.margin)}
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence at its keys; 0 elsewhere."""
         values = self.vocabulary.values
         head = f.array(self._matrix(self.codes.head))
-        stored = f.array(self._matrix(lambda v: {r: self._activated(e) for r, e in self.codes.value(v).items()}))
-        again, gate = f.number(self._activated(KEY)), f.number(KEY)
+        stored = f.array(self._matrix(self.codes.value))
+        again, gate = f.number(KEY if self.activation == "relu" else 0), f.number(KEY)
         y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
         writes = stored_writes(tokens, self.vocabulary)
         with f.arithmetic():
@@ -78,26 +79,30 @@ def key_blocks(vocabulary: Vocabulary, width: int) -> list[list[Channel]]:
     return [[Channel("code", i * width + r) for r in range(width)] for i in range(len(vocabulary.keys))]
 
 
-def _stored(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
-    """The embedding: a key on its own block, a value's code on every block."""
+def _stored(
+    vocabulary: Vocabulary, tokens: Space, codes: ProductCodes, key: Exact, sign: Exact = 1
+) -> dict[tuple[Channel, Channel], Exact]:
+    """The embedding: a key on its own block, a value's code, times `sign`, on every block."""
     blocks = key_blocks(vocabulary, codes.width)
     entries: dict[tuple[Channel, Channel], Exact] = {}
-    for block, key in zip(blocks, tokens.named("key"), strict=True):
-        entries |= {(channel, key): KEY for channel in block}
+    for block, token in zip(blocks, tokens.named("key"), strict=True):
+        entries |= {(channel, token): key for channel in block}
     for j, value in enumerate(tokens.named("value")):
-        entries |= {(block[r], value): e for r, e in codes.value(j).items() for block in blocks}
+        code = {r: sign * e for r, e in codes.value(j).items()}
+        entries |= {(block[r], value): e for r, e in code.items() for block in blocks}
     return entries
 
 
-def readout_of(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> dict[tuple[Channel, Channel], Exact]:
-    """The head, the same rows for every block."""
+def readout_of(
+    vocabulary: Vocabulary, tokens: Space, codes: ProductCodes, scale: Exact = 1
+) -> dict[tuple[Channel, Channel], Exact]:
+    """The head, the same rows for every block, times `scale`."""
     blocks = key_blocks(vocabulary, codes.width)
-    return {
-        (token, block[r]): e
-        for w, token in enumerate(tokens.named("value"))
-        for r, e in codes.head(w).items()
-        for block in blocks
-    }
+    entries: dict[tuple[Channel, Channel], Exact] = {}
+    for w, token in enumerate(tokens.named("value")):
+        row = {r: scale * e for r, e in codes.head(w).items()}
+        entries |= {(token, block[r]): e for r, e in row.items() for block in blocks}
+    return entries
 
 
 def gated(vocabulary: Vocabulary, codes: ProductCodes, activation: str) -> MixerDescription:
@@ -107,16 +112,37 @@ def gated(vocabulary: Vocabulary, codes: ProductCodes, activation: str) -> Mixer
     inner, state = Space((*code, ONE)), Space((Channel("state"),))
     constant = LinearMap(inner, state, {(Channel("state"), ONE): 1})
     gate = {(c, key): KEY for block, key in zip(blocks, tokens.named("key"), strict=True) for c in block}
+    convolution = _relu if activation == "relu" else _silu
+    embedding, taps, bias, one, head = convolution(vocabulary, tokens, codes)
     return MixerDescription(
         tokens=tokens,
         inner=inner,
         state=state,
-        embedding=LinearMap(tokens, inner, _stored(vocabulary, tokens, codes)),
-        taps=dict.fromkeys(code, TAPS) | {ONE: (0, 0)},
-        bias=dict.fromkeys(code, -TAPS[0] * KEY) | {ONE: 1 if activation == "relu" else silu_preimage(1)},
+        embedding=LinearMap(tokens, inner, embedding),
+        taps=dict.fromkeys(code, taps) | {ONE: (0, 0)},
+        bias=dict.fromkeys(code, bias) | {ONE: one},
         B=constant,
         C=constant,
-        readout=LinearMap(inner, tokens, readout_of(vocabulary, tokens, codes)),
+        readout=LinearMap(inner, tokens, readout_of(vocabulary, tokens, codes, head)),
         activation=activation,
         gate=LinearMap(tokens, inner, gate),
     )
+
+
+Convolution = tuple[dict[tuple[Channel, Channel], Exact], tuple[Exact, Exact], Exact, Exact, Exact]
+"""The embedding, the taps and the bias of a code's channels, that of the channel `one`, what the head is times."""
+
+
+def _relu(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> Convolution:
+    """[P]'s: a key after itself passes too, the same in its whole block."""
+    return _stored(vocabulary, tokens, codes, KEY), TAPS, -TAPS[0] * KEY, 1, 1
+
+
+def _silu(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> Convolution:
+    """Pairs alone pass, 128 a channel of the value's code. Raises ValueError for a code of several levels."""
+    levels = {e for v in range(len(vocabulary.values)) for e in codes.value(v).values()}
+    if levels not in ({1}, {2}):
+        raise ValueError("With SiLU a value's code has one level beside 0: give its channels 1 each, or 2.")
+    (level,) = map(int, levels)
+    embedding = _stored(vocabulary, tokens, codes, LOUD, -LOUD // level)
+    return embedding, LOUD_TAPS, Fraction(-3 * LOUD, 2), silu_preimage(1), Fraction(level, PASSED)

@@ -37,16 +37,22 @@ class Step:
 
 @dataclass(frozen=True)
 class Entries:
-    """For i < rows and j < columns (which may depend on i), `number` is added at the flat `place` of a part."""
+    """For i < rows and j < columns (which may depend on i), `number` is added at the flat `place` of a part.
+
+    And again, `times` in all, each time `stride` further on.
+    """
 
     rows: Expression
     columns: Expression
     place: Expression
     number: Expression
+    times: Expression = 1
+    stride: Expression = 0
 
     def json(self) -> list[Expression]:
         """As a certificate writes it."""
-        return [self.rows, self.columns, self.place, self.number]
+        once = [self.rows, self.columns, self.place, self.number]
+        return once if self.times == 1 else [*once, self.times, self.stride]
 
 
 @dataclass(frozen=True)

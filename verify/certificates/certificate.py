@@ -15,7 +15,7 @@ import numpy as np
 from kernels.error_bounds import ELEMENTARY_ULPS
 from verify.certificates.argument import POSITIVE, Argument, Expression, canonical, digest_of
 from verify.certificates.enclose import Interval, Undecided, decide
-from verify.certificates.tensors import Names, Shipped, Sparse, digest, exact, indices, laid_out, places, same
+from verify.certificates.tensors import Names, Shipped, Sparse, digest, exact, indices, laid_out, places, repeated, same
 
 Tensors = Mapping[str, Shipped]
 FIELDS = {"dtype", "sizes", "weights", "sha256", "enclosures", "hash"}
@@ -97,13 +97,14 @@ class _Part:
 
 def _read_part(found: dict[str, Any], what: tuple[Expression, Any], sizes: Names, part: _Part) -> None:
     fill, scattered = what
-    covered = [places(entries, sizes) for entries in scattered]
-    for entries, at in zip(scattered, covered, strict=True):
+    once = [places(entries, sizes) for entries in scattered]
+    for entries, at in zip(scattered, once, strict=True):
         number = entries.number
         if isinstance(number, str) and number not in sizes and len(at):
             found.setdefault(number, float(part.at(at[:1])[0]))
         if isinstance(number, list):
             _read_multiple(found, number, {**sizes, **indices(entries, sizes)}, at, part)
+    covered = [repeated(at, entries, sizes) for entries, at in zip(scattered, once, strict=True)]
     if isinstance(fill, str) and (usual := part.usual(covered)) is not None:
         found.setdefault(fill, usual)
 
@@ -128,7 +129,7 @@ def laid(argument: Argument, sizes: Names, dtype: str, tensors: Tensors, weights
         parts, shape = laid_out(layout, {**sizes, **weights}), tuple(exact(axis, sizes) for axis in layout.shape)
         if shape != tensors[name].shape or not same(parts, tensors[name], dtype):
             raise NotLaidOut(f"{name} is not laid out as the argument says: change one of them.")
-        digests[name] = digest(parts)
+        digests[name] = digest(layout, {**sizes, **weights})
     return digests
 
 

@@ -1,12 +1,13 @@
 """The arguments for recall with one state: Theorem 4 and its sign codes, where a gate picks the query's block.
 
 The convolution makes a (key, value) code, the state is a plain sum, and only the block of the query passes the gate.
-What keys that follow themselves add is the same for a whole block; floats bound how far two channels' sums differ.
+With ReLU, keys that follow themselves add the same to a whole block; with SiLU nothing but a pair passes, leaks apart.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
+from itertools import product as product_of
 from typing import Any
 
 from constructions import mqar
@@ -23,7 +24,6 @@ from verify.certificates.argument import (
     TensorLayout,
     add,
     bit,
-    diagonal,
     div,
     entry,
     every,
@@ -31,7 +31,6 @@ from verify.certificates.argument import (
     hull,
     magnitude,
     mul,
-    over,
     product,
     relu,
     rounded,
@@ -62,19 +61,26 @@ from verify.certificates.tensors import shipped
 ONE_HOT, SIGN_CODES = "mqar.thm4", "mqar.thm4-jl-amended"
 TARGETS = dict.fromkeys((ONE_HOT, SIGN_CODES), ("paper", "official", "language_model"))
 
-REPEATS = ", and in which a key directly follows itself at most num_repeats times"
 WORDS = (
     "Keys are the tokens first_key ... first_key + num_keys - 1, values the num_values tokens after them; the filler, "
     "if there is one, has no code. Each key has a block of `width` channels, then comes the channel 'one'. A channel "
     "in block k is tap_previous [x_{t-1}] + tap_current [x_t] + bias before its non-linearity, where [.] is 'key' for "
-    "key k, the value's code for a value, else 0. It passes 'write' where a value with that channel in its code "
-    "directly follows k, 'repeated' where k follows itself, 'shut' where anything else follows k; else its argument is "
-    "at most tap_previous + tap_current value codes + key + bias: 'leak', or 0 behind ReLU.",
+    "key k, 'value' for a value with that channel in its code, else 0.",
+    "Gate: at a query it is the same for all channels of block q, and 0 exactly in all other blocks and in 'one'.",
+)
+PAPER_WORDS = (
+    "It passes 'write' where a value with that channel in its code directly follows k, 'repeated' where k follows "
+    "itself, and 0 else: 'shut' is what stands before ReLU where anything else follows k, 'leak' the most without k.",
+    "State: B, C and Delta are the same at all times, so a channel's state is the sum of what it passed. Under H1 and "
+    "H2, when q is queried v(q) has followed q once and no other value has. So a channel of block q in v(q)'s code "
+    "holds 'write' once, any other none, and all of them the same multiple of 'repeated'.",
+)
+SILU_WORDS = (
+    "It passes 'write' where a value with that channel in its code directly follows k. Whatever else stands at two "
+    "places, k after itself among it, its argument is 'closed' or less: SiLU gives no more than 'leak' in size.",
     "State: B, C and Delta are the same at all times, so a channel's state is the sum of what it passed, kept by a "
     "factor within 'kept'. Under H1 and H2, when q is queried v(q) has followed q once and no other value has. So a "
-    "channel of block q in v(q)'s code holds 'write' once, any other none, and all of them the same multiple of "
-    "'repeated', beside shut and leaking steps: 'stray' in all.",
-    "Gate: at a query it is the same for all channels of block q, and 0 exactly in all other blocks and in 'one'.",
+    "channel of block q in v(q)'s code holds 'write' once, any other none, beside leaks: 'stray' in all.",
 )
 CODED = {
     ONE_HOT: ("Values are one-hot: logit w reads channel w of every block, of which only block q passes.",),
@@ -90,20 +96,21 @@ INTEGERS = (
 )
 ROUNDED = (
     "Floats: the convolution's three terms may be added in any order, each sum off by u of what their sizes add up to, "
-    "'off'; integers are exact. A sum of num_repeats + 1 large terms and of stray ones is off by as many roundings of "
-    "its largest value, and by no more than the stray terms when those are added. What multiplies a passed code on its "
-    "way into the state is within 'gain', from there to the head within 'factor', each channel by its own roundings.",
+    "'off'. A sum of one large term and of leaks is off by its roundings, 'summing', and by no more than the leaks "
+    "when those are added. What multiplies a passed code on its way into the state is within 'gain', from there to the "
+    "head within 'factor', each channel by its own roundings.",
     "Norms multiply all entries of a position by one positive factor; the last one is within 'final'. The residual at "
     "a query is the key's own one-hot, 0 at all values; the head reads values only. 'unit' is a normal number, "
     "'underflow' what a logit that underflows may miss.",
 )
 K, W = "num_keys", "width"
 CODE = mul(K, W)
+DIGIT = bit(entry("columns", "i"), sub(sub(W, 1), "j"))
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Where keys, values and the head stand in a matrix: (rows are channels?, width, first row, first column)."""
+    """Where keys, values, gate and head stand in a matrix; what is the same in all blocks is written once."""
 
     signs: bool
 
@@ -114,27 +121,28 @@ class Parts:
             row, column = (channel, token) if channels_first else (token, channel)
             return add(mul(row, width), column)
 
-        key = Entries(K, W, place(add(mul("i", W), "j"), add(FIRST, "i")), "key")
-        return key, self._values(place, "value")
+        next_channel = width if channels_first else 1
+        key = Entries(K, 1, place(mul("i", W), add(FIRST, "i")), "key", W, next_channel)
+        value = self._values(lambda channel: place(channel, add(ANSWERS, "i")), "value", mul(W, next_channel))
+        return key, value
 
     def head(self, width: Expression) -> tuple[Entries, ...]:
-        """The readout, tokens first."""
+        """The readout, tokens first, in every block."""
+        row = mul(add(ANSWERS, "i"), width)
         if self.signs:
-            number = mul("head", sub(mul(2, self._digit()), 1))
-            return (Entries("num_values", CODE, add(mul(add(ANSWERS, "i"), width), "j"), number),)
-        return (self._values(lambda channel, token: add(mul(token, width), channel), "head"),)
+            number = mul("head", sub(mul(2, DIGIT), 1))
+            return (Entries("num_values", W, add(row, "j"), number, K, W),)
+        return (self._values(lambda channel: add(row, channel), "head", W),)
 
     def gate(self) -> tuple[Entries, ...]:
         """z's rows: a key's own block."""
-        return (Entries(K, W, add(mul(add(mul("i", W), "j"), V), add(FIRST, "i")), "gate"),)
+        return (Entries(K, 1, add(mul(mul("i", W), V), add(FIRST, "i")), "gate", W, V),)
 
-    def _digit(self) -> Expression:
-        return bit(entry("columns", "i"), entry("digits", "j"))
-
-    def _values(self, place: Any, name: str) -> Entries:
+    def _values(self, place: Callable[[Expression], Expression], name: str, stride: Expression) -> Entries:
+        """A value's code in the first block, and `stride` further on in each other one."""
         if self.signs:
-            return Entries("num_values", CODE, place("j", add(ANSWERS, "i")), mul(name, self._digit()))
-        return Entries("num_values", K, place(add(mul("j", W), "i"), add(ANSWERS, "i")), name)
+            return Entries("num_values", W, place("j"), mul(name, DIGIT), K, stride)
+        return Entries("num_values", 1, place("i"), name, K, stride)
 
 
 def _official(parts: Parts, prefix: str) -> dict[str, TensorLayout]:
@@ -145,7 +153,7 @@ def _official(parts: Parts, prefix: str) -> dict[str, TensorLayout]:
         d_inner=d_inner,
         d_state=1,
         x=parts.stored(True, V),
-        conv=(every(2, 4, CODE, "tap_previous"), every(3, 4, CODE, "tap_current")),
+        conv=(Entries(1, 1, 2, "tap_previous", CODE, 4), Entries(1, 1, 3, "tap_current", CODE, 4)),
         B=one,
         C=one,
         out_proj=parts.head(d_inner),
@@ -160,14 +168,16 @@ def _paper(parts: Parts) -> dict[str, TensorLayout]:
     one = tensor((1, d), 0, every(CODE, 1, 1, 1))
     return {
         "embedding.weight": tensor((V, d), 0, *parts.stored(False, d)),
-        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, CODE, "tap_previous"), every(1, 2, CODE, "tap_current")),
+        "mixer.conv.weight": tensor(
+            (d, 2), 0, Entries(1, 1, 0, "tap_previous", CODE, 2), Entries(1, 1, 1, "tap_current", CODE, 2)
+        ),
         "mixer.conv.bias": stacked((d,), (CODE, "bias", ()), (1, "one", ())),
         "mixer.delta.weight": tensor((d, d)),
         "mixer.delta.bias": tensor((d,), "step_size"),
         "mixer.B.weight": one,
         "mixer.C.weight": one,
         "mixer.A": tensor((d, 1)),
-        "mixer.gate.weight": tensor((d, d), 0, diagonal(0, 0, d, d)),
+        "mixer.gate.weight": tensor((d, d), 0, Entries(1, 1, 0, 1, d, add(d, 1))),
         "head.weight": tensor((V, d), 0, *parts.head(d)),
     }
 
@@ -214,56 +224,52 @@ def _times(claim: str) -> int:
     return 2 if claim == SIGN_CODES else 1
 
 
-def _passed(target: str) -> tuple[Step, ...]:
-    """What channels pass, each with the convolution's roundings: none where all its numbers are integers."""
+def _passed() -> tuple[Step, ...]:
+    """What channels pass, each with the convolution's roundings."""
 
     def convolved(previous: Expression, current: Expression) -> Expression:
         exact = add(add(mul("input", previous), mul("input", current)), "bias")
         return add(exact, hull("off", sub(0, "off")))
 
-    sizes = add(add(add(PREVIOUS, CURRENT), add(LATE_VALUE, VALUE)), magnitude("bias"))
-    off = 0 if target == "official" else mul(sizes, magnitude(sub(["near", 3, 1], 1)))
-    closed = sub(0, convolved(add(LATE_VALUE, VALUE), CURRENT))
+    parts = (PREVIOUS, CURRENT, LATE_VALUE, VALUE, "bias")
+    sizes = reduce(add, (magnitude(part) for part in parts))
+    shut = convolved(PREVIOUS, hull(CURRENT, 0))
+    without = convolved(hull(LATE_VALUE, 0), hull(hull(CURRENT, VALUE), 0))
     return (
-        Step("off", off, "of a convolution, in all; integers are exact"),
+        Step("off", mul(mul(sizes, "input"), magnitude(sub(["near", 4, 1], 1))), "of a convolution, in all"),
         Step("write", silu(convolved(PREVIOUS, VALUE)), "a value's channel after the key"),
-        Step("repeated", silu(convolved(PREVIOUS, CURRENT)), "the key after itself"),
-        Step("shut", magnitude(convolved(PREVIOUS, 0)), "another token after the key: |SiLU(x)| <= |x|"),
-        Step("closed", closed, "minus the largest argument without the key before"),
-        Step("beyond", sub("closed", 1), "x exp(-x) falls from there on"),
-        Step("leak", add(mul(mul(4, "closed"), exp(sub(0, "closed"))), mul(4, "tiny")), "|SiLU(-x)| <= x exp(-x)"),
+        Step("closed", hull(shut, without), "anything else after the key, or anything without the key before"),
+        Step("shut", sub(0, "closed"), "minus the argument"),
+        Step("beyond", sub("shut", 1), "x exp(-x) falls from there on"),
+        Step("leak", add(mul("shut", exp(sub(0, "shut"))), mul(4, "tiny")), "|SiLU(-x)| <= x exp(-x)"),
     )
 
 
 def _float_steps(claim: str, target: str) -> tuple[Step, ...]:
-    whole = target == "language_model"
+    whole, signs = target == "language_model", claim == SIGN_CODES
     roundings = magnitude(sub(["near", 1, 1], 1))
-    logit = mul("width" if claim == SIGN_CODES else 1, mul("factor", "top"))
-    slack = magnitude(sub(["near", add(W, 8) if claim == SIGN_CODES else 4, 1], 1))
+    logit = mul(mul(W if signs else 1, magnitude("head")), mul("factor", "top"))
+    slack = magnitude(sub(["near", add(W, 8) if signs else 4, 1], 1))
     return (
         *(normed_input(V) if whole else one_hot_input()),
-        *_passed(target),
+        *_passed(),
         *dynamics(),
         Step("one_code", silu("one"), "B and C"),
         Step("gain", mul(["near", 3, mul("step_size", "one_code")], "kept"), "of a passed code, in the state"),
         Step("written", mul("gain", "write"), "by the pair, in the state"),
-        Step("added", mul("gain", "repeated"), "by the key after itself"),
-        Step("stray", mul(mul(LENGTH, magnitude("gain")), add("shut", "leak")), "in all"),
-        Step("top", add(add("written", mul("num_repeats", "added")), "stray"), "no state of the block is larger"),
-        Step("summing", mul(mul(add("num_repeats", 2), roundings), mul(2, "top")), "of a state's roundings"),
+        Step("stray", mul(mul(LENGTH, magnitude("gain")), "leak"), "in all"),
+        Step("top", add("written", "stray"), "no state of the block is larger"),
+        Step("summing", mul(mul(2, roundings), mul(2, "top")), "of a state's roundings"),
         Step(
             "difference",
-            sub(
-                sub("written", mul("num_repeats", magnitude(sub("added", "added")))),
-                mul(2, add(mul(2, "stray"), "summing")),
-            ),
+            sub("written", mul(2, add(mul(2, "stray"), "summing"))),
             "of two states of the block, one with the write, at least",
         ),
         Step("gated", silu(product("gate", "input")), "SiLU(z) of the query's block"),
         Step("factor", ["near", 6, mul("one_code", "gated")], "from the state to the head"),
         Step("final", common_factor(add(1, mul(2, logit))) if whole else 1, "the last norm" if whole else "none"),
-        Step("unit", rounded(mul("factor", "final")), "a state of 1, as it is shown: a normal number"),
-        Step("underflow", div(mul(8, "tiny"), "final"), "of two logits"),
+        Step("unit", rounded(mul(mul("factor", magnitude("head")), "final")), "a state of 1, as it is shown: normal"),
+        Step("underflow", mul(mul(mul(8, W), "tiny"), add(1, div(1, "final"))), "of two logits"),
         Step(
             "pair",
             sub(mul("factor", "difference"), mul(magnitude(sub("factor", "factor")), "top")),
@@ -277,25 +283,15 @@ def _float_steps(claim: str, target: str) -> tuple[Step, ...]:
     )
 
 
-DIGITS = (
-    zero("digits start with the first", over("j", W, sub(add(entry("digits", "j"), "j"), sub(W, 1)))),
-    zero(
-        "digits repeat for every block",
-        over("j", mul(sub(K, 1), W), sub(entry("digits", add("j", W)), entry("digits", "j"))),
-    ),
-)
-
-
 def _requires(claim: str, target: str) -> tuple[tuple[str, Expression], ...]:
+    signs = SIGNS.requires if claim == SIGN_CODES else (zero("a channel a value", sub(W, "num_values")),)
     numbers = {"key": 10, "tap_previous": 10, "tap_current": 1, "bias": -100, "one": 1, "step_size": 1}
     numbers["value"] = 2 if claim == SIGN_CODES else 1
-    if target == "official":
-        del numbers["one"], numbers["step_size"]
-    integral = tuple(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items())
-    signs = (*SIGNS.requires, *DIGITS) if claim == SIGN_CODES else (zero("a channel a value", sub(W, "num_values")),)
-    sign = zero("'head' is 1 or -1", sub(mul("head", "head"), 1))
-    positive = tuple((f"'{name}' is not negative", name) for name in ("key", "value", "tap_previous", "tap_current"))
-    return (*REQUIRES, ("two keys", sub(K, 2)), *signs, sign, *(positive if target == "language_model" else integral))
+    integral = (
+        *(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items()),
+        zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+    )
+    return (*REQUIRES, ("two keys", sub(K, 2)), *signs, *(integral if target == "paper" else ()))
 
 
 def _argument(claim: str, target: str) -> Argument:
@@ -304,8 +300,8 @@ def _argument(claim: str, target: str) -> Argument:
     return Argument(
         claim=claim,
         target=target,
-        statement=HYPOTHESES + ("" if paper else REPEATS) + CONCLUSION,
-        words=(FLOATS, *WORDS, *CODED[claim], *(INTEGERS if paper else ROUNDED)),
+        statement=HYPOTHESES + CONCLUSION,
+        words=(FLOATS, *WORDS, *CODED[claim], *((*PAPER_WORDS, *INTEGERS) if paper else (*SILU_WORDS, *ROUNDED))),
         requires=_requires(claim, target),
         tensors=_tensors(claim, target),
         steps=_integer_steps(claim) if paper else _float_steps(claim, target),
@@ -314,8 +310,6 @@ def _argument(claim: str, target: str) -> Argument:
 
 
 # ------------------------------------------------------------------------------------------- the subject
-
-MOST_REPEATS = 256
 
 
 def _sizes(claim: str, target: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -327,8 +321,7 @@ def _sizes(claim: str, target: str, chosen: Mapping[str, Any]) -> dict[str, Any]
         words = balanced_columns(sizes["num_values"])
         sizes["columns"] = [int(word.replace("+", "1").replace("-", "0"), 2) for word in words]
         sizes["width"] = len(words[0])
-        sizes["digits"] = list(range(sizes["width"] - 1, -1, -1)) * sizes["num_keys"]
-    return sizes if target == "paper" else sizes | {"num_repeats": chosen.get("num_repeats", MOST_REPEATS)}
+    return sizes
 
 
 @cache
@@ -349,15 +342,14 @@ def subject(claim: str, target: str) -> Subject:
     )
 
 
-SMALL, LARGE, MIDDLE = (64, 64, 8), (1024, 4096, 64), (128, 256, 32)
+SMALL, LARGE = (64, 64, 8), (1024, 4096, 64)
 
 
 def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    """Two sizes a target; a language model has a block for every key of half its vocabulary: a smaller one."""
+    """Two sizes a target."""
     for claim, targets in TARGETS.items():
-        for target in targets:
-            for sizes in (SMALL, MIDDLE if target == "language_model" else LARGE):
-                yield claim, target, "float32", dict(zip(NAMES, sizes, strict=True))
+        for target, sizes in product_of(targets, (SMALL, LARGE)):
+            yield claim, target, "float32", dict(zip(NAMES, sizes, strict=True))
 
 
 FROZEN = tuple(_frozen())

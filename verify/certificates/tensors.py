@@ -5,14 +5,14 @@ are never dense.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from constructions.exact import ExactTensor
+from constructions.exact import ExactTensor, rounded
 from kernels.fields import FLOAT32, FLOAT64
 from verify.certificates.argument import Entries, Expression, TensorLayout
 
@@ -70,15 +70,14 @@ def shipped(weights: Mapping[str, ExactTensor], dtype: str) -> dict[str, Shipped
 
 def _rounded(weight: ExactTensor, dtype: str) -> Sparse:
     """A tensor of single entries and of blocks of whole rows. Raises ValueError for other blocks."""
-    palette = list(dict.fromkeys([weight.fill, *weight.entries.values()]))
-    rounded = DTYPES[dtype].array(np.array(palette, dtype=object)).astype(float)
-    number_of = dict(zip(palette, rounded.tolist(), strict=True))
-    blocks = {index: value for index, value in weight.entries.items() if any(isinstance(i, range) for i in index)}
-    single = {index: value for index, value in weight.entries.items() if index not in blocks}
-    fills = _fills(weight, {index: number_of[value] for index, value in blocks.items()}, number_of[weight.fill])
+    usual, *entries = rounded([weight.fill, *weight.entries.values()], DTYPES[dtype]).astype(float).tolist()
+    number_of = dict(zip(weight.entries, entries, strict=True))
+    blocks = {index: x for index, x in number_of.items() if any(isinstance(i, range) for i in index)}
+    single = {index: x for index, x in number_of.items() if index not in blocks}
+    fills = _fills(weight, blocks, usual)
     index = np.array(list(single), dtype=np.int64).reshape(-1, len(weight.shape))
     places = np.asarray(np.ravel_multi_index(tuple(index.T), weight.shape))
-    numbers = np.array([number_of[value] for value in single.values()], dtype=float)
+    numbers = np.array(list(single.values()), dtype=float)
     order = np.argsort(places)
     empty = Sparse(weight.shape, fills, np.zeros(0, int), np.zeros(0))
     kept = order[numbers[order] != empty.at(places[order])]
@@ -138,37 +137,63 @@ def indices(entries: Entries, names: Names) -> dict[str, np.ndarray]:
 
 
 def places(entries: Entries, names: Names) -> np.ndarray:
-    """The flat places, in the order of the indices."""
+    """The flat places, in the order of the indices, before they are repeated."""
     inside = indices(entries, names)
     return np.broadcast_to(exact(entries.place, {**names, **inside}), inside["i"].shape)
 
 
+def repeated(first: np.ndarray, entries: Entries, names: Names) -> np.ndarray:
+    """Those places and all that repeat them."""
+    times, stride = _repetition(entries, names)
+    return (first + stride * np.arange(times)[:, None]).reshape(-1)
+
+
+def _repetition(entries: Entries, names: Names) -> tuple[int, int]:
+    return int(exact(entries.times, names)), int(exact(entries.stride, names))
+
+
 def laid_out(layout: TensorLayout, names: Names) -> list[Sparse]:
     """The parts that a layout describes. Raises ValueError where entries lie outside of a part."""
-    return [_part(int(exact(size, names)), fill, entries, names) for size, fill, entries in layout.parts]
+    found = []
+    for size, fill, scattered in layout.parts:
+        all_of = [
+            (repeated(at, e, names), np.tile(x, _repetition(e, names)[0])) for e, at, x in _once(scattered, names)
+        ]
+        found.append(_part(int(exact(size, names)), float(exact(fill, names)), all_of))
+    return found
 
 
-def _part(size: int, fill: Expression, scattered: Sequence[Entries], names: Names) -> Sparse:
-    usual = float(exact(fill, names))
-    at, numbers = [np.zeros(0, int)], [np.zeros(0)]
+def _once(scattered: Sequence[Entries], names: Names) -> Iterator[tuple[Entries, np.ndarray, np.ndarray]]:
+    """Entries with their places and numbers, not repeated."""
     for entries in scattered:
-        inside = indices(entries, names)
-        at.append(places(entries, names))
-        number = exact(entries.number, {**names, **inside})
-        numbers.append(np.broadcast_to(np.asarray(number, dtype=float), inside["i"].shape))
-    where, which = np.unique(np.concatenate(at), return_inverse=True)
+        at = places(entries, names)
+        number = exact(entries.number, {**names, **indices(entries, names)})
+        yield entries, at, np.broadcast_to(np.asarray(number, dtype=float), at.shape)
+
+
+def _part(size: int, usual: float, placed: Sequence[tuple[np.ndarray, np.ndarray]]) -> Sparse:
+    """A part with numbers added at places."""
+    at = np.concatenate([np.zeros(0, int), *(where for where, _ in placed)])
+    numbers = np.concatenate([np.zeros(0), *(x for _, x in placed)])
+    where, which = np.unique(at, return_inverse=True)
     if len(where) and not 0 <= where[0] <= where[-1] < size:
         raise ValueError("An entry lies outside of its tensor: the sizes do not belong together.")
-    sums = np.bincount(which, np.concatenate(numbers), len(where)) + 0.0
+    sums = np.bincount(which, numbers, len(where)) + 0.0
     return Sparse((size,), ((0, size, usual),), where[sums != usual], sums[sums != usual])
 
 
-def digest(parts: Sequence[Sparse]) -> str:
-    """SHA-256 of every part's size and fill, and of where what differs from it."""
+def digest(layout: TensorLayout, names: Names) -> str:
+    """SHA-256 of every part's size and fill, and of what differs from it, with how often and how far on it repeats."""
     text = []
-    for part in parts:
-        text.append(f"{part.size} {part.fill.hex()}")
-        text += [f"{i} {x.hex()}" for i, x in zip(part.places.tolist(), part.numbers.tolist(), strict=True)]
+    for size, fill, scattered in layout.parts:
+        kinds: dict[tuple[int, int], list[tuple[np.ndarray, np.ndarray]]] = {}
+        for entries, at, numbers in _once(scattered, names):
+            kinds.setdefault(_repetition(entries, names), []).append((at, numbers))
+        whole, usual = int(exact(size, names)), float(exact(fill, names))
+        text.append(f"{whole} {usual.hex()}")
+        for (times, stride), placed in sorted(kinds.items()):
+            part, again = _part(whole, usual, placed), f" {times} {stride}" * (times > 1)
+            text += [f"{i} {x.hex()}{again}" for i, x in zip(part.places.tolist(), part.numbers.tolist(), strict=True)]
     return hashlib.sha256("\n".join(text).encode()).hexdigest()
 
 
