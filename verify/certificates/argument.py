@@ -52,7 +52,7 @@ class Entries:
     def json(self) -> list[Expression]:
         """As a certificate writes it."""
         once = [self.rows, self.columns, self.place, self.number]
-        return once if self.times == 1 else [*once, self.times, self.stride]
+        return once if (self.times, self.stride) == (1, 0) else [*once, self.times, self.stride]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ K2 = mul("num_keys", "num_keys")
 LARGEST = mul(4, K2)
 """More than the largest score, 2 K^2 and what codes are off by."""
 WORDS = (
-    "SiLU: its arguments at codes and gates are 'arguments' or larger, or 0; 'open' > 0 says that sigmoid is within "
+    "SiLU: its arguments at codes and gates are 'arguments' or larger, or 0; 'open' exists only if sigmoid is within "
     "u/4 of 1 there, so that SiLU gives a float back as it is, and in exact arithmetic at least 'passed' of it. "
     "Softplus is taken to give floats from 64 on back as they are, for log(1 + e^x) < x + 2^-92. x_proj gives 0 for "
     "dt, and D is 0.",
@@ -48,7 +48,7 @@ WORDS = (
 )
 REQUIRES = (("softplus gives its argument back", sub("step_bias", 64)),)
 SIGN = div("head", magnitude("head"))
-CLOSING = (("open", POSITIVE), ("margin", POSITIVE))
+CLOSING = (("margin", POSITIVE),)
 
 
 def steps(target: str) -> tuple[Step, ...]:
@@ -58,6 +58,7 @@ def steps(target: str) -> tuple[Step, ...]:
         *(normed_input(V) if whole else one_hot_input()),
         *_codes(),
         *dynamics(hull("step_bias", softplus("step_bias"))),
+        Step("lost", mul("input_seq_len", mul("step_size", "rate")), "of the oldest write, at most, exactly"),
         *_units(whole, second),
         Step("factor", ["near", 5, mul("code", "kept")], "of a logit's own: at most 8 roundings, < 10 u"),
         Step("quotient", div("factor", "factor"), "of two logits"),
@@ -78,7 +79,7 @@ def _codes() -> tuple[Step, ...]:
     unit = div(1, "integers")
     return (
         Step("arguments", least, "of SiLU, the least that are not 0, but for a rounding that is monotone"),
-        Step("open", sub(add(sigmoid("arguments"), div(unit, 8)), 1), "positive: sigmoid exceeds 1 - u/8 there"),
+        Step("open", sqrt(sub(add(sigmoid("arguments"), div(unit, 8)), 1)), "a root: sigmoid exceeds 1 - u/8 there"),
         Step("passed", hull(1, sigmoid("arguments")), "SiLU(x) / x"),
         Step("code", mul("passed", hull(sub(1, unit), add(1, unit))), "a code, divided by its integer, key and input"),
     )
