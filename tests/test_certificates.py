@@ -489,7 +489,7 @@ def test_what_no_precision_decides_is_undecided_never_disproved(margin):
     assert not isinstance(caught.value, Disproved)
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if "1024_4096_64" not in name])
+@pytest.mark.parametrize("name", [name for name in KINDS if "1024_4096_" not in name])
 def test_a_change_of_one_entry_of_any_tensor_gets_no_certificate_unless_it_states_it(name):
     entry = next(e for e in FROZEN if e.name == name)
     honest = catalogue.subject(entry.claim, entry.target)

@@ -11,7 +11,16 @@ from constructions.mqar import codes as recall_codes
 from constructions.mqar.codes import CodeForm, RecallCodes, assemble
 from constructions.mqar.products import ProductCodes, ProductForm, gated
 from constructions.mqar.robust import step_gated, time_gated
-from constructions.mqar.selective import OFFICIAL_CLOCK, PAPER_CLOCK, SelectiveForm, ratio, selective, timed
+from constructions.mqar.selective import (
+    OFFICIAL_CLOCK,
+    PAPER_CLOCK,
+    WIDE_CLOCKS,
+    SelectiveForm,
+    largest_ratio,
+    ratio,
+    selective,
+    timed,
+)
 from constructions.mqar.theorem2 import (
     CLAIM,
     OFFICIAL_CODES,
@@ -96,10 +105,14 @@ def theorem4_without_gate(
     num_kv_pairs: int,
     layout: Layout | None = None,
     positions: bool | None = None,
+    widest: bool = False,
 ) -> Construction:
-    """Extension I, ρ = 1/(2κ). With positions (a language model's first layer counts) it needs H1 only, else H4 too."""
-    codes, rho = _one_hot_products(vocabulary), ratio(num_kv_pairs)
-    clock = PAPER_CLOCK if target == "paper" else OFFICIAL_CLOCK
+    """Extension I, ρ = 1/(2κ). With positions (a language model's first layer counts) it needs H1 only, else H4 too.
+
+    `widest` takes the largest ρ and the largest state that a block alone can: for the most queries.
+    """
+    codes, rho = _one_hot_products(vocabulary), (largest_ratio if widest else ratio)(num_kv_pairs)
+    clock = WIDE_CLOCKS[target] if widest else PAPER_CLOCK if target == "paper" else OFFICIAL_CLOCK
     positions = target == "language_model" if positions is None else positions
     context = 2 * num_kv_pairs if positions else None
     if context is None:

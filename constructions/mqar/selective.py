@@ -37,23 +37,44 @@ OVER = family("over", 2)
 
 @dataclass(frozen=True)
 class Clock:
-    """The step at rest, what a shrink adds to it (or to the argument of softplus), and B and C, which set the scale."""
+    """The step at rest, what a shrink adds to it (or to the argument of softplus), and B and C, which set the scale.
+
+    Codes are `code` times as large as other channels; the head is divided by that, and multiplied by `head`. `quiet` is
+    what channels that are no codes lose of their step: nothing is written where nothing is read, and nothing overflows.
+    """
 
     rest: Exact
     shrink: int
+    quiet: int
     B: int
     C: int = 1
+    code: int = 1
+    head: int = 1
 
     @property
     def stored(self) -> sympy.Expr:
-        """What a write of 1 leaves in the state."""
-        return sympy.sympify(self.rest) * self.B
+        """What a write of 1 leaves in the state, as the head reads it."""
+        return sympy.sympify(self.rest) * self.B * self.head
 
 
-PAPER_CLOCK = Clock(sympy.Integer(1), 2**60, 2**40)
+PAPER_CLOCK = Clock(sympy.Integer(1), 2**60, 1, 2**40)
 """Δ = 1 + 2^60 n: at rest every block decays by ρ^(2^-60) a step, all alike."""
-OFFICIAL_CLOCK = Clock(sympy.exp(-40), 2**60, 2**98, 2**18)
-"""Δ = softplus(−40 + 2^60 n): e^−40 at rest, which decays nothing, and 2^98 e^-40 > 2^40; else 2^60 n to 40."""
+OFFICIAL_CLOCK = Clock(sympy.exp(-40), 2**60, 2**10, 2**98, 2**18, code=4)
+"""Δ = softplus(−40 + 2^60 n): e^−40 at rest, which decays nothing, and 2^98 e^-40 > 2^40; else 2^60 n to 40.
+
+At queries a code that is shut adds SiLU(−256 code) 2^60 2^98 to every block: with code = 1 that is 2^-251 of a write,
+and in float64 more than what 37 queries leave of it at κ = 64; with code = 4 it rounds to 0.
+"""
+WIDE_CLOCKS = {
+    "paper": Clock(sympy.Integer(1), 2**60, 1, 5 * 2**120),
+    "official": Clock(sympy.Integer(1), 2**60, 2**10, 5 * 2**110, code=4, head=2**10),
+}
+"""From the largest state of which 46 add up to a float32, with the largest ρ: κ = 46 there.
+
+Every ratio ρ < 1/(κ − 1) leaves (κ − 1)^(1 − κ) of the block that is asked last, and 46^46 > 2^254 is more than the
+quotient of two normal numbers. Whatever the shrinks: when any query may come next, the block that has shrunk most is at
+most 1/(κ − n) of the one asked n-th, or the rest outweighs that; after κ − 1 queries 1/(κ − 1)!, and 57! > 2^254.
+"""
 SMALLEST_EXPONENT = {"float32": -126, "float64": -1022}
 
 
@@ -76,6 +97,11 @@ class Indicators:
 def ratio(num_kv_pairs: int) -> Fraction:
     """ρ = 1/(2κ): ρ (κ − 1) < ½."""
     return Fraction(1, 2 * num_kv_pairs)
+
+
+def largest_ratio(num_kv_pairs: int) -> Fraction:
+    """ρ = 2/(2κ − 1): 1 − ρ (κ − 1) = 1/(2κ − 1), for the most queries."""
+    return Fraction(2, 2 * num_kv_pairs - 1)
 
 
 def most_queries(num_kv_pairs: int, dtype: str, *, language_model: bool = False) -> int:
@@ -147,22 +173,24 @@ def _mixer(
     blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
     code = [channel for block in blocks for channel in block]
     inner, state = Space((*code, *indicators.taps, ONE)), Space((Channel("state"),))
-    written = {ONE: 1, **indicators.closes}
+    written, loud = {ONE: 1, **indicators.closes}, Fraction(clock.head, clock.code)
+    stored = {place: clock.code * e for place, e in _written(tokens, blocks, codes).items()}
+    read = {place: loud * e for place, e in readout_of(vocabulary, tokens, codes).items()}
     return MixerDescription(
         tokens=tokens,
         inner=inner,
         state=state,
-        embedding=LinearMap(tokens, inner, {**_written(tokens, blocks, codes), **indicators.embedding}),
+        embedding=LinearMap(tokens, inner, {**stored, **indicators.embedding}),
         taps={**dict.fromkeys(code, CODE_TAPS), **indicators.taps, ONE: (0, 0, 0)},
-        bias={**dict.fromkeys(code, CODE_BIAS), **indicators.bias, ONE: 1},
+        bias={**dict.fromkeys(code, clock.code * CODE_BIAS), **indicators.bias, ONE: 1},
         B=LinearMap(inner, state, {(state.channels[0], c): sign * clock.B for c, sign in written.items()}),
         C=LinearMap(inner, state, {(state.channels[0], ONE): clock.C}),
-        readout=LinearMap(inner, tokens, readout_of(vocabulary, tokens, codes)),
+        readout=LinearMap(inner, tokens, read),
         activation="relu",
         step=clock.rest,
         decay_rate=-sympy.log(rho) / clock.shrink,
         position=indicators.position,
-        delta=_shrinks(inner, blocks, indicators, clock.shrink),
+        delta=_shrinks(inner, blocks, indicators, clock),
     )
 
 
@@ -175,17 +203,19 @@ def _written(tokens: Space, blocks: list[list[Channel]], codes: ProductCodes) ->
     return entries
 
 
-def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, shrink: int) -> Steps:
-    """Which indicators lengthen the step of which block."""
-    steps = family("step", len(blocks))
+def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, clock: Clock) -> Steps:
+    """Which indicators lengthen the step of which block; all other channels have none."""
+    steps, quiet = family("step", len(blocks)), Channel("no step")
     patterns: dict[tuple[Channel, Channel], Exact] = {
-        (steps[j], channel): sign * shrink for channel, of in indicators.asked.items() for j, sign in of.items()
+        (steps[j], channel): sign * clock.shrink for channel, of in indicators.asked.items() for j, sign in of.items()
     }
     for channel, of in indicators.query.items():
         ((own, sign),) = of.items()
-        patterns |= {(step, channel): sign * shrink for j, step in enumerate(steps) if j != own}
-    follows = {channel: step for block, step in zip(blocks, steps, strict=True) for channel in block}
-    return Steps(LinearMap(inner, Space(steps), patterns), follows)
+        patterns |= {(step, channel): sign * clock.shrink for j, step in enumerate(steps) if j != own}
+    patterns[quiet, ONE] = -clock.quiet
+    follows = dict.fromkeys((*indicators.taps, ONE), quiet)
+    follows |= {channel: step for block, step in zip(blocks, steps, strict=True) for channel in block}
+    return Steps(LinearMap(inner, Space((*steps, quiet)), patterns), follows)
 
 
 # ------------------------------------------------------------------------------------ what it computes

@@ -170,7 +170,7 @@ def _counting(k: int, v: int, kappa: int) -> tuple[Size, ...]:
     queries = {dtype: most_queries(kappa, dtype, language_model=True) for dtype in MANTISSA}
 
     def model(claim: str, needed: frozenset[str], d: int, n: int, read: int, margin: str, largest: int) -> Size:
-        parameters = _model_parameters(k + v + 1, d, n, k if n == 1 else 1)
+        parameters = _model_parameters(k + v + 1, d, n, k + 1 if n == 1 else 1)
         return Size(claim, needed, layer, d, n, read, margin, largest, parameters, kappa, longest, form=MODEL)
 
     shrinking = model("mqar.n1-delta-gate", frozenset({"H1"}), k * v + 4 * k + 3, 1, k * v,

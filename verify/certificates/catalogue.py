@@ -14,6 +14,7 @@ from verify.certificates import (
     recall_codes,
     recall_counted,
     recall_products,
+    recall_selective,
     recall_timed,
 )
 from verify.certificates.argument import canonical
@@ -21,7 +22,8 @@ from verify.certificates.certificate import Subject, check, make
 from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
-FAMILIES = (recall, recall_codes, recall_products, recall_timed, recall_counted, keep, haar, induction, plain_s6)
+RECALL = (recall, recall_codes, recall_products, recall_timed, recall_selective, recall_counted)
+FAMILIES = (*RECALL, keep, haar, induction, plain_s6)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from constructions.exact import ExactTensor, rounded
+from constructions.exact import ExactTensor, Index, rounded
 from kernels.fields import FLOAT32, FLOAT64
 from verify.certificates.argument import Entries, Expression, TensorLayout
 
@@ -69,29 +69,39 @@ def shipped(weights: Mapping[str, ExactTensor], dtype: str) -> dict[str, Shipped
 
 
 def _rounded(weight: ExactTensor, dtype: str) -> Sparse:
-    """A tensor of single entries and of blocks of whole rows. Raises ValueError for other blocks."""
+    """A tensor of whole rows, single entries and blocks that do not overlap. Raises ValueError where these do."""
     usual, *entries = rounded([weight.fill, *weight.entries.values()], DTYPES[dtype]).astype(float).tolist()
     number_of = dict(zip(weight.entries, entries, strict=True))
-    blocks = {index: x for index, x in number_of.items() if any(isinstance(i, range) for i in index)}
-    single = {index: x for index, x in number_of.items() if index not in blocks}
-    fills = _fills(weight, blocks, usual)
+    single = {index: x for index, x in number_of.items() if not any(isinstance(i, range) for i in index)}
+    rows = {index: x for index, x in number_of.items() if index not in single and _is_rows(index, weight.shape)}
+    blocks = {index: x for index, x in number_of.items() if index not in single and index not in rows}
     index = np.array(list(single), dtype=np.int64).reshape(-1, len(weight.shape))
-    places = np.asarray(np.ravel_multi_index(tuple(index.T), weight.shape))
-    numbers = np.array(list(single.values()), dtype=float)
+    inside = [_block(index, weight.shape) for index in blocks]
+    places = np.concatenate([np.ravel_multi_index(tuple(index.T), weight.shape), *inside])
+    numbers = np.repeat([*single.values(), *blocks.values()], [1] * len(single) + [len(block) for block in inside])
     order = np.argsort(places)
+    if (np.diff(places[order]) == 0).any():
+        raise ValueError("Blocks of a large tensor that is certified must not overlap: split them.")
+    fills = _fills(weight, rows, usual)
     empty = Sparse(weight.shape, fills, np.zeros(0, int), np.zeros(0))
     kept = order[numbers[order] != empty.at(places[order])]
     return Sparse(weight.shape, fills, places[kept], numbers[kept])
 
 
+def _is_rows(index: Index, shape: tuple[int, ...]) -> bool:
+    first, *others = index
+    return [range(n) for n in shape[1:]] == others and isinstance(first, range) and first.step == 1
+
+
+def _block(index: Index, shape: tuple[int, ...]) -> np.ndarray:
+    """The flat places of a block."""
+    axes = np.meshgrid(*(np.asarray(i if isinstance(i, range) else [i]) for i in index))
+    return np.ravel_multi_index(tuple(axis.reshape(-1) for axis in axes), shape)
+
+
 def _fills(weight: ExactTensor, blocks: Mapping[Any, float], usual: float) -> tuple[tuple[int, int, float], ...]:
     """What fills the rows, in order."""
-    rows = {}
-    for (first, *others), number in blocks.items():
-        whole = [range(n) for n in weight.shape[1:]] == others and isinstance(first, range) and first.step == 1
-        if not whole:
-            raise ValueError("A large tensor is certified by single entries and whole rows: give it no other blocks.")
-        rows[first.start, first.stop] = number
+    rows = {(first.start, first.stop): number for (first, *_), number in blocks.items()}
     width, found, at = prod(weight.shape[1:]), [], 0
     for (start, stop), number in sorted(rows.items()):
         found += [(at * width, start * width, usual), (start * width, stop * width, number)]

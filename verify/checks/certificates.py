@@ -20,6 +20,7 @@ from verify.certificates import (
     recall_codes,
     recall_counted,
     recall_products,
+    recall_selective,
     recall_timed,
 )
 from verify.certificates.certificate import NotLaidOut, Subject, make
@@ -158,8 +159,9 @@ MUTANTS: dict[tuple[str, str], dict[str, dict[str, Tamper]]] = {
         "middle step halved": {"B": _middle_halved},
     },
     **{
-        (claim, target): PAPER_CODES if target.startswith("paper") else CODES
-        for claim, targets in {**recall_codes.TARGETS, **recall_products.TARGETS, **recall_timed.TARGETS}.items()
+        (claim, target): CODES if "official" in target or "model" in target else PAPER_CODES
+        for family in (recall_codes, recall_products, recall_timed, recall_selective)
+        for claim, targets in family.TARGETS.items()
         for target in targets
     },
     **{(claim, target): COUNTED for claim, targets in recall_counted.TARGETS.items() for target in targets},

@@ -1,0 +1,214 @@
+"""Certificates of recall by a selective step: what lasts how long, in which evaluation, and why not longer."""
+
+from dataclasses import replace
+from fractions import Fraction
+from math import factorial
+
+import numpy as np
+import pytest
+import torch
+
+from constructions.exact import FIELD_OF_DTYPE
+from constructions.mqar import theorem4_without_gate
+from constructions.mqar.codes import assemble, one_hot
+from constructions.mqar.products import ProductCodes
+from constructions.mqar.selective import OFFICIAL_CLOCK, SelectiveForm, largest_ratio, ratio, selective
+from constructions.sharpen import sharpened
+from constructions.tasks import Vocabulary
+from verify.certificates import catalogue, recall_selective
+from verify.certificates.catalogue import Entry
+from verify.certificates.certificate import NotLaidOut, make
+from verify.certificates.enclose import Disproved, Undecided
+
+CLAIM = recall_selective.SELECTIVE
+TARGETS = pytest.mark.parametrize("target", recall_selective.TARGETS[CLAIM])
+BLOCKS = pytest.mark.parametrize("block", ["paper", "official"])
+NORMAL, LARGEST, SUBNORMAL = Fraction(1, 2**126), 2**128, Fraction(1, 2**149)
+
+
+def vocabulary(kappa: int, values: int = 3) -> Vocabulary:
+    return Vocabulary(kappa + values + 1, range(kappa), range(kappa, kappa + values), filler=kappa + values)
+
+
+def sizes(kappa: int, length: int | None = None) -> dict[str, int]:
+    return {"vocab_size": kappa + 4, "input_seq_len": length or 3 * kappa + 1, "num_kv_pairs": kappa}
+
+
+def bounds(target: str, kappa: int, dtype: str = "float32") -> dict[str, tuple[float, float]]:
+    certificate = Entry(CLAIM, target, dtype, sizes(kappa)).make()
+    return {name: tuple(map(float, map(Fraction, ends))) for name, ends in certificate["enclosures"].items()}
+
+
+def worst(kappa: int) -> tuple[np.ndarray, np.ndarray]:
+    """Every key asked once, the last one alone with its value: all other blocks hold the same wrong one."""
+    order = np.random.default_rng(kappa).permutation(kappa)
+    value = np.where(np.arange(kappa) == order[-1], kappa, kappa + 1)
+    context = np.stack([np.arange(kappa), value], 1).reshape(-1)
+    return np.concatenate([context, [kappa + 3], order]), value[order]
+
+
+def margins(network, dtype: torch.dtype, kappa: int) -> np.ndarray:
+    """Of all queries, in order."""
+    tokens, right = worst(kappa)
+    logits = network.module(dtype)(torch.from_numpy(tokens[None]))[0, -kappa:].double().numpy()
+    answer = logits[np.arange(kappa), right].copy()
+    logits[np.arange(kappa), right] = -np.inf
+    return answer - logits.max(axis=1)
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "kappa"),
+    [
+        ("paper", "float32", 23),
+        ("official", "float32", 23),
+        ("sequential_paper", "float32", 46),
+        ("sequential_official", "float32", 46),
+        ("paper", "float64", 64),
+        ("official", "float64", 64),
+    ],
+)
+def test_the_kernels_keep_the_certified_share_of_what_the_queries_leave(target, dtype, kappa):
+    found, block = bounds(target, kappa, dtype), target.removeprefix("sequential_")
+    network = theorem4_without_gate(vocabulary(kappa), block, num_kv_pairs=kappa, widest=23 < kappa <= 46)
+    left = found["per_query"][0] ** np.arange(kappa)
+    assert (margins(network, getattr(torch, dtype), kappa) >= found["margin"][0] * found["written"][0] * left).all()
+
+
+@pytest.mark.parametrize(("target", "kappa"), [("paper", 23), ("official", 23), ("sequential_paper", 46)])
+def test_one_more_pair_is_undecided_in_float32(target, kappa):
+    Entry(CLAIM, target, "float32", sizes(kappa, 4096)).make()
+    with pytest.raises(Undecided) as caught:
+        Entry(CLAIM, target, "float32", sizes(kappa + 1, 4096)).make()
+    assert not isinstance(caught.value, Disproved)
+
+
+@BLOCKS
+def test_at_48_pairs_the_last_query_is_answered_wrongly(block):
+    """What is left are subnormal numbers, too coarse for a margin of 1/(2κ − 1)."""
+    kappa = 48
+    network = theorem4_without_gate(vocabulary(kappa), block, num_kv_pairs=kappa, widest=True)
+    assert largest_ratio(kappa) ** (kappa - 1) * 5 * 2**120 < NORMAL
+    found = margins(network, torch.float32, kappa)
+    assert (found[:-1] > 0).all()
+    assert found[-1] <= 0
+
+
+def test_no_ratio_leaves_46_blocks_to_47_and_no_shrinks_at_all_57_to_64():
+    """One ratio below 1/(κ − 1) a query; or any shrinks, each query's block over the sum of those not yet asked."""
+    assert Fraction(1, 45) ** 45 * LARGEST > NORMAL
+    assert Fraction(1, 46) ** 46 * LARGEST < NORMAL
+    assert Fraction(1, factorial(56)) * LARGEST > NORMAL > Fraction(1, factorial(57)) * LARGEST
+    assert Fraction(1, factorial(63)) * LARGEST < SUBNORMAL
+
+
+def test_a_scan_multiplies_shrinks_that_underflow_where_states_do_not():
+    for kappa, rho, normal in ((23, ratio(23), True), (46, largest_ratio(46), False)):
+        assert (rho ** (kappa - 1) > NORMAL) == normal
+        assert rho ** (kappa - 1) * 5 * 2**120 > NORMAL
+    texts = {t: " ".join(catalogue.subject(CLAIM, t).argument.words) for t in recall_selective.TARGETS[CLAIM]}
+    for target, text in texts.items():
+        in_order = target.startswith("sequential")
+        assert (recall_selective.IN_ORDER in text) == in_order
+        assert (recall_selective.ANY_ORDER in text) != in_order
+
+
+def test_codes_that_shut_to_e_256_lose_the_last_queries_of_64_in_float64():
+    """With SiLU(−256) = −256 e^-256 for a shut code, queries add up more than 37 of them leave of a write."""
+    v, clock = vocabulary(64), replace(OFFICIAL_CLOCK, code=1)
+    codes = ProductCodes(len(v.values), one_hot, one_hot, 1)
+    mixer = sharpened(selective(v, codes, ratio(64), clock))
+    loud = assemble(CLAIM, v, "official", mixer, SelectiveForm(codes, v, ratio(64), clock.stored))
+    found = margins(loud, torch.float64, 64)
+    assert (found[:36] > 0).all()
+    assert not (found[36:] > 0).any()
+    assert (margins(theorem4_without_gate(v, "official", num_kv_pairs=64), torch.float64, 64) > 0).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_exp_and_sigmoid_are_0_far_below_the_least_number(dtype):
+    least = {torch.float32: -149, torch.float64: -1074}[dtype]
+    x = torch.linspace(5000, -(least - 4) * np.log(2) + 1e-3, 4096, dtype=dtype)
+    array, field = x.numpy(), FIELD_OF_DTYPE[dtype]
+    for found in (torch.exp(-x), torch.sigmoid(-x), np.exp(-array), field.exp(-array), field.sigmoid(-array)):
+        assert (np.asarray(found) == 0).all()
+    silu = torch.nn.functional.silu(torch.full((3,), -1024, dtype=dtype))
+    assert (silu == 0).all()
+
+
+def changed(target: str, change: dict):
+    """Make the certificate of a network some of whose weights, by the end of their name, are changed."""
+    honest = catalogue.subject(CLAIM, target)
+
+    def tensors(sizes, dtype):
+        found = dict(honest.tensors(sizes, dtype))
+        for ending, tamper in change.items():
+            names = [name for name in found if name.endswith(ending)]
+            assert names
+            found |= {name: tamper(found[name].copy()) for name in names}
+        return found
+
+    return make(replace(honest, tensors=tensors), sizes(8, 64), "float32")
+
+
+def scaled(factor: float):
+    return lambda weight: weight * np.float32(factor)
+
+
+def only(number: float, other: float):
+    """One number in place of another."""
+    return lambda weight: np.where(weight == number, np.float32(other), weight)
+
+
+MUTANTS = {
+    "paper": {
+        "shrinks too little": {"mixer.A": scaled(0.2)},
+        "does not shrink": {"mixer.delta.weight": only(2.0**60, 0)},
+        "grows": {"mixer.A": np.negative},
+        "what is no code has a step": {"mixer.delta.weight": only(-1, 0)},
+        "codes pass alone": {"mixer.conv.bias": only(-1, 0)},
+        "queries behind values": {"mixer.conv.bias": only(-4, -3)},
+        "writes overflow": {"mixer.B.weight": scaled(2.0**87)},
+        "writes vanish": {"mixer.B.weight": scaled(2.0**-140)},
+    },
+    "official": {
+        "shrinks too little": {"A_log": lambda a: a - 2},
+        "does not shrink": {"x_proj.weight": only(2.0**52, 0)},
+        "what is no code has a step": {"x_proj.weight": only(-4, 0)},
+        "shut codes are heard": {"in_proj.weight": only(1024, 512)},
+        "codes pass alone": {"conv1d.bias": only(-1024, 0)},
+        "a long step at rest": {"dt_proj.bias": lambda b: b + 2.0**56},
+        "no step at rest": {"dt_proj.bias": lambda b: b - 100},
+        "writes overflow": {"x_proj.weight": only(2.0**90, 2.0**127)},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [(t, name) for t in recall_selective.TARGETS[CLAIM] for name in MUTANTS[t.removeprefix("sequential_")]],
+)
+def test_a_network_whose_worst_case_is_wrong_gets_no_certificate(target, name):
+    with pytest.raises((Undecided, NotLaidOut)):
+        changed(target, MUTANTS[target.removeprefix("sequential_")][name])
+
+
+@TARGETS
+def test_a_negated_readout_is_disproved(target):
+    with pytest.raises(Disproved, match="margin"):
+        changed(target, {"out_proj.weight" if "official" in target else "head.weight": np.negative})
+
+
+@TARGETS
+def test_a_larger_ratio_that_still_is_small_enough_is_certified(target):
+    """The mutants are refused for what they do, not for being others: ρ^0.95 is below 1/7."""
+    name = "A_log" if "official" in target else "mixer.A"
+    change = (lambda a: a + np.float32(np.log(0.95))) if "official" in target else scaled(0.95)
+    found = changed(target, {name: change})
+    assert float(found["enclosures"]["others"][1]) < 0.52
+
+
+def test_more_queries_than_the_range_holds_are_undecided():
+    entry = Entry(CLAIM, "paper", "float32", {**sizes(8, 4096), "num_queries": 31})
+    entry.make()
+    with pytest.raises(Undecided):
+        replace(entry, sizes={**entry.sizes, "num_queries": 34}).make()
