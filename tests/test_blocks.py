@@ -65,6 +65,21 @@ def test_mamba_has_the_official_names_shapes_and_defaults():
     }
 
 
+@pytest.mark.parametrize(
+    ("mixer", "own"),
+    [
+        (blocks.MambaS4D, {"log_dt": (96,), "A_log": (96, 16), "B": (96, 16), "C": (96, 16)}),
+        (blocks.MambaDeltaT, {"A_log": (96, 16), "x_proj.weight": (35, 96), "dt_proj.weight": (16, 3)}),
+    ],
+)
+def test_other_mixers_have_the_official_block_around_them(mixer, own):
+    shapes = {name: tuple(p.shape) for name, p in mixer(48).named_parameters()}
+    official = {name: tuple(p.shape) for name, p in blocks.Mamba(48).named_parameters()}
+    around = ("in_proj.weight", "conv1d.weight", "conv1d.bias", "out_proj.weight")
+    assert {name: shapes[name] for name in around} == {name: official[name] for name in around}
+    assert shapes.items() >= own.items()
+
+
 def test_mamba2_has_the_official_names_shapes_and_defaults():
     shapes = {name: tuple(p.shape) for name, p in blocks.Mamba2(64).named_parameters()}
     assert shapes == {

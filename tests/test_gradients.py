@@ -76,6 +76,13 @@ def test_scan_gradients_do_not_depend_on_the_number_of_threads(threads):
         assert torch.equal(one, many)
 
 
+def test_second_derivatives_are_refused_instead_of_wrong():
+    run, inputs = scan_of(ScanCase(1, 3, 8, 2, 1, torch.float64, 0, frozenset(), "contiguous"))
+    first = torch.autograd.grad((run(*inputs)[0] ** 2).sum(), inputs, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        sum(g.sum() for g in first).backward()
+
+
 def test_no_gradient_flows_back_from_another_sequence():
     _, inputs = scan_of(ScanCase(1, 3, 8, 2, 1, torch.float64, 0, frozenset(), "contiguous"))
     seq_idx = torch.tensor([[0, 0, 0, 1, 1, 1, 1, 1]])

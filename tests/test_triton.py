@@ -72,6 +72,7 @@ def assert_gradients(operation, arguments, **options):
     assert torch.autograd.gradcheck(run, tuple(inputs.values()), fast_mode=True)
 
 
+SMALL_S6 = ScanCase(1, 4, 5, 2, 2, torch.float64, 3, frozenset(OPTIONAL), "contiguous")
 EVERY_S6_OPTION = ScanCase(2, 6, 9, 3, 2, torch.float64, 3, frozenset(OPTIONAL), "time-major")
 
 
@@ -96,8 +97,7 @@ def test_interpreted_s6_stays_within_the_error_bound(case):
 
 @interpreter
 def test_interpreted_s6_gradients_are_the_finite_differences():
-    small = ScanCase(1, 4, 5, 2, 2, torch.float64, 3, frozenset(OPTIONAL), "contiguous")
-    assert_gradients(ops.selective_scan, small.arguments, return_last_state=True)
+    assert_gradients(ops.selective_scan, SMALL_S6.arguments, return_last_state=True)
 
 
 def every_ssd_option(length=35, batch=2):
@@ -159,13 +159,35 @@ def test_convolution_forward_and_backward_index_every_element_once(dim, length, 
     assert_equal_in_integers(convolution, arguments, activation=activation)
 
 
+def every_conv_option():
+    """Two packed sequences of three channels."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = {"x": (1, 3, 6), "weight": (3, 4), "bias": (3,), "initial_states": (1, 3, 3)}
+    arguments = {k: torch.randn(*s, generator=generator, dtype=torch.float64) for k, s in shapes.items()}
+    return arguments | {"seq_idx": torch.arange(6).div(3, rounding_mode="floor")[None], "activation": "silu"}
+
+
 @interpreter
 def test_interpreted_convolution_gradients_are_the_finite_differences():
-    torch.manual_seed(0)
-    shapes = {"x": (1, 3, 6), "weight": (3, 4), "bias": (3,), "initial_states": (1, 3, 3)}
-    arguments = {name: torch.randn(*shape, dtype=torch.float64) for name, shape in shapes.items()}
-    arguments["seq_idx"] = torch.arange(6).div(3, rounding_mode="floor")[None]
-    assert_gradients(ops.causal_conv1d, arguments, activation="silu")
+    assert_gradients(ops.causal_conv1d, every_conv_option())
+
+
+@interpreter
+@pytest.mark.parametrize(
+    ("operation", "arguments"),
+    [
+        (ops.selective_scan, SMALL_S6.arguments),
+        (ops.ssd_chunk_scan, every_ssd_option(17, batch=1)),
+        (ops.causal_conv1d, every_conv_option()),
+    ],
+    ids=["s6", "ssd", "convolution"],
+)
+def test_second_derivatives_are_refused_instead_of_wrong(operation, arguments):
+    inputs = differentiable(arguments)
+    y = operation(**(arguments | inputs), backend="triton")
+    first = torch.autograd.grad((y**2).sum(), list(inputs.values()), create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        sum(g.sum() for g in first).backward()
 
 
 @interpreter

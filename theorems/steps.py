@@ -179,6 +179,14 @@ class Cases(Step):
         """The conditions that pick the points, and those on the other symbols."""
         return (*self.given, *self.under)
 
+    @property
+    def within(self) -> Given:
+        """What each symbol of the grid runs through."""
+        return tuple(
+            sp.Contains(symbol, sp.FiniteSet(*values)) if len(values) > 1 else sp.Eq(symbol, values[0], evaluate=False)
+            for symbol, values in self.over.items()
+        )
+
     def points(self) -> list[dict[sp.Symbol, Any]]:
         """The points of the grid that satisfy `given`."""
         grid = (dict(zip(self.over, values, strict=True)) for values in product(*self.over.values()))

@@ -106,6 +106,12 @@ def _line(result: StepResult, beyond: Given) -> Line:
         statement=words or relation,
         because=step.because,
         latex=formula,
-        given=", ".join(map(str, assumed)),
+        given=", ".join(map(_words, assumed)),
         given_latex=r",\; ".join(map(latex, assumed)),
     )
+
+
+def _words(condition: sp.Basic) -> str:
+    if isinstance(condition, sp.Contains):
+        return f"{condition.args[0]} in {condition.args[1]}"
+    return str(condition)
