@@ -155,9 +155,45 @@ def test_a_threshold_less_than_half_a_position_off_still_holds(target):
 
 
 def test_two_states_need_float64_where_keys_are_many():
-    sizes = {"vocab_size": 1024, "input_seq_len": 4096, "num_kv_pairs": 64}
-    with pytest.raises(Undecided, match="margin"):
+    """Scores up to 2 K^2 that differ by 1: beyond 600 keys a dozen roundings may outweigh that in float32."""
+    sizes = {"vocab_size": 2048, "input_seq_len": 4096, "num_kv_pairs": 64}
+    with pytest.raises(Undecided, match="margin") as caught:
         Entry(CLAIM, recall_counted.TWO_STATES, "float32", sizes).make()
+    assert not isinstance(caught.value, Disproved)
+    assert Entry(CLAIM, recall_counted.TWO_STATES, "float64", sizes).make()["closing"]
+
+
+def test_two_states_in_float32_keep_the_certified_margin_among_neighbouring_keys_of_1024_tokens():
+    sizes = {"vocab_size": 1024, "input_seq_len": 4096, "num_kv_pairs": 64}
+    least, model = bounds(recall_counted.TWO_STATES, sizes)["margin"][0], network(recall_counted.TWO_STATES, 1024, 64)
+    keys, values, rng = np.array(model.vocabulary.keys), np.array(model.vocabulary.values), np.random.default_rng(0)
+    chosen, stored = rng.permutation(keys[-64:]), rng.permutation(values)[:64]
+    asked = np.sort(chosen)
+    tail = np.stack([asked, rng.choice(values, 64)], 1).ravel()
+    tokens = np.concatenate([np.stack([chosen, stored], 1).ravel(), tail])
+    with torch.no_grad():
+        logits = model.module(torch.float32)(torch.from_numpy(tokens)[None])[0, 128::2].double().numpy()
+    targets = stored[np.argsort(chosen)]
+    right = logits[np.arange(64), targets].copy()
+    logits[np.arange(64), targets] = -np.inf
+    score = (asked - keys[0] + 1) ** 2 + len(keys) ** 2
+    assert ((right - logits.max(1)) * score / right).min() >= least > 0.3
+
+
+def gates_of_16(weight):
+    """The gate's rows of in_proj a 16th as large."""
+    half = len(weight) // 2
+    return np.concatenate([weight[:half], weight[half:] / 16]).astype(weight.dtype)
+
+
+def test_two_states_whose_elementary_functions_round_get_no_certificate():
+    """A 16th of 256: sigmoid(16) is less than 1, softplus(16) more than 16."""
+    with pytest.raises(Undecided, match="softplus") as caught:
+        changed(recall_counted.TWO_STATES, {"layers.1.mixer.dt_proj.bias": scaled(1 / 16)})
+    assert not isinstance(caught.value, Disproved)
+    with pytest.raises(Undecided, match="logarithm") as caught:
+        changed(recall_counted.TWO_STATES, {"layers.1.mixer.in_proj.weight": gates_of_16})
+    assert not isinstance(caught.value, Disproved)
 
 
 def test_a_length_at_which_the_count_may_be_a_position_off_is_undecided():

@@ -23,10 +23,11 @@ def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) ->
     """The codes' mixer for a language model: one more channel, ReLU(s − 2κ − 1), shuts the step after the context.
 
     One channel for all keys: B keeps the codes' own entries, so that two states (D) stay as exact as without positions.
+    The gate is 256 too: SiLU gives it back as it is.
     """
     plain = describe(vocabulary, codes, "relu")
     inner, shut = Space((*plain.inner, LATE)), Space((Channel("shut"),))
-    readout = {place: value * Fraction(1, SHARP) for place, value in plain.readout.coefficients.items()}
+    readout = {place: value * Fraction(1, SHARP**2) for place, value in plain.readout.coefficients.items()}
     mixer = replace(
         plain,
         inner=inner,
@@ -37,6 +38,7 @@ def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) ->
         C=LinearMap(inner, plain.state, plain.C.coefficients),
         readout=LinearMap(inner, plain.tokens, readout),
         step=SHARP,
+        level=SHARP,
         position={LATE: 1},
         delta=Steps(
             LinearMap(inner, shut, {(Channel("shut"), LATE): -2 * SHARP}), dict.fromkeys(inner, Channel("shut"))

@@ -56,32 +56,33 @@ def steps(target: str) -> tuple[Step, ...]:
     whole, second = target.endswith("language_model"), "mamba2" in target
     return (
         *(normed_input(V) if whole else one_hot_input()),
-        *_codes(),
+        *given_back("input"),
         *dynamics(hull("step_bias", softplus("step_bias"))),
         Step("lost", mul("input_seq_len", mul("step_size", "rate")), "of the oldest write, at most, exactly"),
         *_units(whole, second),
         Step("factor", ["near", 5, mul("code", "kept")], "of a logit's own: at most 8 roundings, < 10 u"),
         Step("quotient", div("factor", "factor"), "of two logits"),
         Step("tilt", div("code", "code"), "t, of C's two entries"),
-        Step(
-            "margin",
-            sub(
-                mul(SIGN, sub(1, mul(mul(2, "num_keys"), magnitude(sub("tilt", 1))))),
-                mul(mul(K2, add(1, mul("tilt", "tilt"))), magnitude(sub("quotient", 1))),
-            ),
-            "at neighbouring keys, in units of a score of 1 for the right logit",
-        ),
+        Step("margin", mul(SIGN, LEAD), "at neighbouring keys, in units of a score of 1 for the right logit"),
     )
 
 
-def _codes() -> tuple[Step, ...]:
-    least = hull(hull(mul("key", "input"), mul("value", "input")), mul("gate", "input"))
+LEAD = sub(
+    sub(1, mul(mul(2, "num_keys"), magnitude(sub("tilt", 1)))),
+    mul(mul(K2, add(1, mul("tilt", "tilt"))), magnitude(sub("quotient", 1))),
+)
+"""What the right logit has more than any other, in units of a score of 1."""
+
+
+def given_back(entry: str) -> tuple[Step, ...]:
+    """SiLU gives codes and gates back, where a token's one entry is `entry`; how far a code is from its integer."""
+    least = hull(hull(mul("key", entry), mul("value", entry)), mul("gate", entry))
     unit = div(1, "integers")
     return (
         Step("arguments", least, "of SiLU, the least that are not 0, but for a rounding that is monotone"),
         Step("open", sqrt(sub(add(sigmoid("arguments"), div(unit, 8)), 1)), "a root: sigmoid exceeds 1 - u/8 there"),
         Step("passed", hull(1, sigmoid("arguments")), "SiLU(x) / x"),
-        Step("code", mul("passed", hull(sub(1, unit), add(1, unit))), "a code, divided by its integer, key and input"),
+        Step("code", mul("passed", hull(sub(1, unit), add(1, unit))), "a code, divided by integer, key and entry"),
     )
 
 

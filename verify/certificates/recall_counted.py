@@ -7,13 +7,14 @@ hold whatever the tail, in floats that may compute the count, every code and eve
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import product as product_of
 from typing import Any
 
 from constructions import mqar
 from constructions.construction import Construction
 from constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from constructions.tasks import Vocabulary
-from verify.certificates import codes
+from verify.certificates import codes, moments
 from verify.certificates.argument import (
     FLOATS,
     POSITIVE,
@@ -81,10 +82,25 @@ class Kind:
     score: Expression
     write: Expression
     margin: Expression
+    steps: tuple[Step, ...] = ()
+    requires: tuple[tuple[str, Expression], ...] = ()
 
 
 K2 = mul("num_keys", "num_keys")
-QUOTIENT = magnitude(sub(div("factor", "factor"), 1))
+EXACT_STEP = softplus(add("step_bias", hull("off", sub(0, "off"))))
+OWN = (
+    *moments.given_back("normed"),
+    Step(
+        "norms",
+        ["snap", 24, div("squares", "squares")],
+        "of what two norms multiply a code by: 1 if they see one float",
+    ),
+    Step("deltas", ["snap", 24, div(EXACT_STEP, EXACT_STEP)], "of two steps in the context: 1 if they see one float"),
+    Step("alike", mul(mul("norms", "norms"), mul("deltas", "passed")), "of two pairs' Delta x and B, roundings apart"),
+    Step("own", ["near", 5, mul(mul("code", "alike"), "kept")], "of a logit: at most 9 roundings beside, < 10 u"),
+    Step("quotient", div("own", "own"), "of two logits"),
+    Step("tilt", div(["near", 1, "code"], ["near", 1, "code"]), "t, of C's two entries"),
+)
 SLACK = add(div("stray", "factor"), "underflow")
 SIGN = div("head", magnitude("head"))
 KINDS = {
@@ -104,12 +120,26 @@ KINDS = {
         (
             "Addresses: key k = 1 ... K writes (k, K^2 - k^2), query q reads (2 q, 1): the score is K^2 + q^2 - (q - "
             "k)^2, at most 2 K^2, and largest at k = q by at least 1. A value stands behind one key of the context, by "
-            "H3 there: its logit is that key's score times a factor, two of which have a quotient within 'factor' over "
-            "'factor'.",
+            "H3 there: its logit is that key's score times a factor.",
+            "What all logits share: sigmoid is within u/4 of 1 at codes and gates ('open' exists), so that SiLU "
+            "gives floats back, and in exact arithmetic at least 'passed' of them. Two norms' sums of squares have a "
+            "quotient within that of 'squares': if it is within u/4 of 1, all are the anchor's float, and a norm is "
+            "taken to be evaluated alike at all positions, so that a token's one entry is one float; else two "
+            "entries differ by 24 ulps at most, roundings with them ('norms'). So do two Deltas in the context "
+            "('deltas'): there the argument is the float 'step_bias', which softplus is taken to give back from 64 "
+            "on. The gate, C and the last norm's factor belong to a position. 'alike' is what is left.",
+            "What they do not share is within 'own': the decay, and the roundings of B's code and entry, of two "
+            "products with Delta and x, of the product with C, the sum of two, the gate, the head and the last norm's "
+            "two factors. 'quotient' is that of two logits, t that of C's two entries, in units of the second of which "
+            "key k has the score 2 q k t + K^2 - k^2, at most K^2 (1 + t^2); that of q is |q - k| (|q - k| - 2 q |t - "
+            "1|) more, at least 1 - 2 K |t - 1| if that is positive. The margin is this, less the largest score times "
+            "what 'quotient' is off from 1, and less what late writes and underflow may add.",
         ),
         mul(2, K2),
         K2,
-        sub(1, add(mul(QUOTIENT, mul(2, K2)), SLACK)),
+        sub(moments.LEAD, SLACK),
+        OWN,
+        (("softplus gives its argument back", sub("step_bias", 64)),),
     ),
 }
 
@@ -148,6 +178,7 @@ def _steps(kind: Kind) -> tuple[Step, ...]:
     closed = mul(mul(mul(2, LENGTH), "step_closed"), div(mul("value_factor", kind.score), "step_size"))
     logits = mul(add(add(P, 1), div("stray", "factor")), mul("factor", kind.score))
     stored = mul(mul(mul("step_size", "value_code"), mul("B", "key_code")), kind.write)
+    read = mul(mul(4, "num_keys"), hull(1, "gated"))
     actual = add(add(1, _square(mul(LENGTH, "unit"))), mul("num_values", _square(logits)))
     return (
         *count_steps(add(mul(16, _square(LENGTH)), mul("num_values", _square(largest)))),
@@ -172,10 +203,13 @@ def _steps(kind: Kind) -> tuple[Step, ...]:
         Step("factor", mul(mul("step_size", "value_code"), "read"), "of a pair's score, in its logit"),
         Step("value_factor", hull("factor", mul("factor", ["near", 4, 1])), "with the roundings of a late write"),
         Step("stray", magnitude(closed), "what all late writes add to a logit, at most"),
-        Step("largest", rounded(mul(mul(LENGTH, "kept"), stored)), "no entry of the state is larger: finite"),
+        Step(
+            "largest", rounded(mul(mul(LENGTH, "kept"), mul(stored, read))), "no number in the block is larger: finite"
+        ),
         Step("shown", rounded(div("factor", "rms")), "a logit of 1 behind the last norm, its weight left out"),
         Step("underflow", div(mul(8, "tiny"), "shown"), "of two logits"),
         Step("room", sub("beside", actual), "nothing that a norm sees beside the anchor is larger"),
+        *kind.steps,
         Step("margin", mul(SIGN, kind.margin), "in units of the right logit's factor: the worst case"),
     )
 
@@ -202,6 +236,7 @@ def _argument(target: str) -> Argument:
             ("there are enough channels", sub(D_INNER, add(_late(kind.codes), 1))),
             ("the step closes", sub(0, "closing")),
             *((f"'{name}' is not negative", name) for name in positive),
+            *kind.requires,
         ),
         tensors=_layout(kind),
         steps=_steps(kind),
@@ -238,15 +273,9 @@ def subject(claim: str, target: str) -> Subject:
 
 
 def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    """Two states over half the vocabulary as keys need float64 at the largest size, as without positions."""
-    small, middle, large = (64, 64, 8), (256, 4096, 64), (1024, 4096, 64)
-    for target, dtype, sizes in (
-        (ONE_HOT, "float32", (small, large)),
-        (TWO_STATES, "float32", (small, middle)),
-        (TWO_STATES, "float64", (large,)),
-    ):
-        for size in sizes:
-            yield ROBUST, target, dtype, dict(zip(NAMES, size, strict=True))
+    """Two sizes a target."""
+    for target, size in product_of((ONE_HOT, TWO_STATES), ((64, 64, 8), (1024, 4096, 64))):
+        yield ROBUST, target, "float32", dict(zip(NAMES, size, strict=True))
 
 
 FROZEN = tuple(_frozen())
