@@ -147,14 +147,13 @@ def _slopes() -> tuple[Step, ...]:
         rhs=sp.exp(-lam * (that + x)) * (sp.exp(lam * x) - 1) / lam,
     )
     late = sp.exp(-lam * (that + x)) * (sp.exp(lam * x) - 1) / lam
+    split = Identity(name="the decay to the end splits", lhs=sp.exp(-lam * (1 - R)), rhs=sp.exp(-lam) * sp.exp(lam * R))
+    grows = Bound(name="e^{λR} ≥ 1", claim=sp.Ge(sp.exp(lam * R), 1))
     end = Bound(
         name="e^{−λr} ≥ e^{−λ} up to r = 1",
         because="r = 1 − R",
         claim=sp.Ge(sp.exp(-lam * (1 - R)), sp.exp(-lam)),
-        given=(
-            sp.Eq(sp.exp(-lam * (1 - R)), sp.exp(-lam) * sp.exp(lam * R), evaluate=False),
-            sp.Ge(sp.exp(lam * R), 1),
-        ),
+        given=(split.relation, grows.relation),
     )
     return (
         above,
@@ -166,8 +165,8 @@ def _slopes() -> tuple[Step, ...]:
             also_wrong=(Bound(name="e^{−λt̂} dropped", claim=sp.Ge(slow, x), given=(above.relation,)),),
         ),
         after,
-        Identity(name="the decay to the end splits", lhs=sp.exp(-lam * (1 - R)), rhs=sp.exp(-lam) * sp.exp(lam * R)),
-        Bound(name="e^{λR} ≥ 1", claim=sp.Ge(sp.exp(lam * R), 1)),
+        split,
+        grows,
         end,
         Bound(
             name="τ(t̂ + x) − τ(t̂) ≥ e^{−λ}x",
