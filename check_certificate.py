@@ -18,16 +18,16 @@ from pathlib import Path
 FORMATS = {"float32": ("<f", 24, -126, 128), "float64": ("<d", 53, -1022, 1024)}  # pack, bits, least exponent, limit
 NUMBERS = ("dtype", "sizes", "weights", "sha256", "enclosures", "hash")  # the other fields are the argument
 ONE = 2**1152  # an interval is a pair of integers, its ends in units of 1/ONE, rounded outwards
-ARGUMENTS = """03a8e18f0011c7bd593e96 070250b4b17b4d26e02247 0a0e7e9ecd64954163c9df 11085f337381a788155e84
-192ca78f8ae397de29ca90 1a363379e0135899ca80b5 1b28a3862f5371a3cf8df2 25d09dfe4feb78f7734957 2f8d6481ae12bdbdb47651
-41ae693866de89d91b3093 4b70ebbfa70a898ca28a02 54160e3b15210e6f27d237 61736f3df39e861c9ed3f4 61eb643730004ce35ee379
-636e7349d95e7d9a787e6e 67ad8c0e5cc2bc742fda7b 6ddc22f2d51fe2c0c03312 6ef43acacde6b521761a63 6f7f7c73dbc789ea026138
-78a84eafde658c0bf3622e 7b80e97169a0110c7aa8c2 8d4c5aa513dfb10ce503e1 8d66aae26edb1c941b590a 91785bbe14377953f43a9a
-918a4c2bdf3cceec9a5506 9b232083432e77581c7b3c 9e789814d17102949e2e75 9f1a7d30334fb847eb48e0 a1c2495f2de28c71cbebd5
-a2f7e4d9676d2aff25ec46 a6f5e5572ee1a6f5585353 aece4a706172108c26fdca aee6984bfa6ff0e3580a4b b480e811d4f3f10f5f1a4b
-b64901ad3b15fa90606a04 bba7e8baea000a904b43d3 cc819df8220975b169282a d4726406f22d0a43c538a4 d5b4a17c05e9d03147225f
-d726ac03caf1629ce87a2e d87e6a13da3230df312872 e1ffd2edd6d91f653a5cc4 e59ee807bf0cad8882f501 e663fc544111649ca4fc28
-e89a52818eade49215cc4a ea0a7317d4f8f999d63be7 ec2f32730e11654c1b1870 ed328c1551451db1055a76 f0d8346fee82d360ca54b8"""
+ARGUMENTS = """03a8e18f0011c7bd593e96 0a0e7e9ecd64954163c9df 114766e833df68d20e99ff 192ca78f8ae397de29ca90
+245803b1848fa140faef40 2a5880d6df387fe7f03836 2cc55c5725b66be7453eab 30742622100638f27dce55 386e2bea188844ee756d11
+3c0cacd08d4203faf9dbf1 3d5b17736d5089c8f777bb 3eb772b68e41a34970ff3a 41ae693866de89d91b3093 489c56ac4d40a7f901d261
+4bd278067fa042bb80b71a 5119cdc47b734795537db0 574fea3e3963e9b4d2b3c0 578ab67873f288f193ada2 5f70c46658ab2e79b79e5f
+68c2fdbc39a11bfcb29d54 6ec5de71814f0227409776 6f7f7c73dbc789ea026138 70b898b69d08ef63ff2583 7664f2aab5295019db43e7
+7686ba7e8269351aee2796 7a1e443fc04e537317934e 7b80e97169a0110c7aa8c2 8d4c5aa513dfb10ce503e1 8d66aae26edb1c941b590a
+990b0415a2cda9b4d47130 9b232083432e77581c7b3c 9f1a7d30334fb847eb48e0 a270bc7df0dde61b942a3d a6f5e5572ee1a6f5585353
+adf196ad02cc3c13546c51 aee6984bfa6ff0e3580a4b afd1cd966b199c85d8236c b13c4879c2f0cb13626419 b3660da555d077736bec3d
+b64901ad3b15fa90606a04 bc8d5d2fa58999bf1f41f7 c5f45f15adac7508c80a27 cb9ca2d1bb54f84a2a6ec8 d4726406f22d0a43c538a4
+e24933bc9bccaab7ba4726 e59ee807bf0cad8882f501 e8b2449fdff9d68cd9cd4b ead8c1fe6aa2cff79baeea fc4cac02baf22c7a73c564"""
 
 
 def require(condition, reason):
@@ -127,10 +127,8 @@ def value(expression, known, dtype):
 
 def code(expression):
     """Python's code for an expression in numbers, names and entries of lists, in an argument that is known."""
-    if not isinstance(expression, list):
-        return str(expression)
     forms = {"add": "({} + {})", "sub": "({} - {})", "mul": "({} * {})", "bit": "({} >> {} & 1)", "at": "{}[{}]"}
-    return forms[expression[0]].format(*map(code, expression[1:]))
+    return forms[expression[0]].format(*map(code, expression[1:])) if isinstance(expression, list) else str(expression)
 
 
 def tensor_digest(layout, names, dtype):
@@ -143,6 +141,7 @@ def tensor_digest(layout, names, dtype):
             table = f"[(({n}, {far}, {place}), {number}) for i in range({code(rows)}) for j in range({code(columns)})]"
             for at, x in eval(table, {**names}):
                 entries[at] = entries.get(at, 0.0) + x
+        require(size > 0 and is_float(usual, dtype), "a tensor has no entries, or no floats")
         text.append(f"{size} {usual.hex()}")
         for (n, far, at), x in sorted(entries.items()):
             require(0 <= at <= at + (n - 1) * far < size and is_float(x, dtype), "a tensor is not laid out")
@@ -155,6 +154,9 @@ def check_numbers(c):
     dtype, (_, bits, least, _) = c["dtype"], FORMATS[c["dtype"]]
     names = {"tiny": 2.0**-126, "least": 2.0 ** (least - bits + 1), "integers": 2**bits}  # tiny: normal in both
     require(len(names | c["sizes"] | c["weights"]) == len([*names, *c["sizes"], *c["weights"]]), "a name stands twice")
+    sizes = [n for size in c["sizes"].values() for n in (size if isinstance(size, list) else [size])]
+    require(all(type(n) is int for n in sizes), "a size is no integer")
+    require(all(len(x.partition("e")[2]) <= 5 for ends in c["enclosures"].values() for x in ends), "a bound too long")
     names |= c["sizes"]
     names |= {k: [*map(float.fromhex, w)] if isinstance(w, list) else float.fromhex(w) for k, w in c["weights"].items()}
     known = {k: [(int(Fraction(x) * ONE),) * 2 for x in (n if isinstance(n, list) else [n])] for k, n in names.items()}

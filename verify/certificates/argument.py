@@ -115,6 +115,11 @@ class Argument:
     steps: tuple[Step, ...]
     closing: tuple[tuple[str, str], ...]
 
+    def __post_init__(self) -> None:
+        names = [step.name for step in self.steps]
+        if len(set(names)) < len(names):
+            raise ValueError(f"Two steps of {self.claim} ({self.target}) have one name: rename one of them.")
+
     def prose(self) -> dict[str, Any]:
         """Everything of a certificate that holds no number, as JSON data."""
         return {

@@ -167,5 +167,6 @@ def gated() -> tuple[Step, ...]:
 
 
 def common_factor(largest: Expression) -> Expression:
-    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2."""
-    return div(1, sqrt(hull(div(EPS, 4), mul(4, add(EPS, mul(largest, largest))))))
+    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2; 2^20 squares are finite."""
+    mean_square = div(rounded(mul(2**20, mul(largest, largest))), 2**20)
+    return div(1, sqrt(hull(div(EPS, 4), mul(4, add(EPS, mean_square)))))

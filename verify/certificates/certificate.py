@@ -202,6 +202,8 @@ def _compare(certificate: dict[str, Any], subject: Subject) -> None:
     _require(set(certificate) == {*prose, *FIELDS}, "its fields are not those of a certificate")
     _require({name: certificate[name] for name in prose} == prose, "its argument is not this claim's")
     sizes, dtype = certificate["sizes"], certificate["dtype"]
+    flat = [n for size in sizes.values() for n in (size if isinstance(size, list) else [size])]
+    _require(all(type(n) is int for n in flat), "a size is no integer")
     numbers = Numbers.of(subject, sizes, dtype)
     shipped = numbers.json()
     _require(shipped["sizes"] == sizes, "its sizes do not belong together")

@@ -21,6 +21,7 @@ from verify.certificates.argument import (
     near,
     power,
     product,
+    rounded,
     silu,
     snap,
     softplus,
@@ -121,6 +122,7 @@ def count_steps(beside: Expression) -> tuple[Step, ...]:
     return (
         Step("beside", beside, "what a norm sees beside the anchor, squared"),
         Step("squares", hull(square, add(square, mul(4, "beside"))), "their sum, in any order"),
+        Step("summed", rounded(mul(2, add(square, mul(4, "beside")))), "finite, however it is rounded"),
         Step("rms", near(sqrt(total(["near", 2, div("squares", D)], EPS))), "of any norm, eps = 1e-5"),
         Step("normed", ["near", 4, div("norm_weight", "rms")], "what a norm multiplies entries by"),
         Step("count_code", silu("count_bias"), "the channel that counts, at all times"),

@@ -146,6 +146,7 @@ ARGUMENT = Argument(
         ("nothing is negative: bias", "bias"),
         ("nothing is negative: unit", "unit"),
         ("nothing is negative: code", "code"),
+        ("nothing is negative: gate", "gate"),
         ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
     ),
     tensors=_tensors(),

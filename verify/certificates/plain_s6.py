@@ -212,7 +212,7 @@ def _argument(target: str) -> Argument:
         ),
         tensors=_paper_tensors() if target == "paper" else _official_tensors(target),
         steps=_steps(target),
-        closing=tuple((name, POSITIVE) for name in ("margin", "over_blank", blank)),
+        closing=tuple((name, POSITIVE) for name in ("exponent", "margin", "over_blank", blank)),
     )
 
 

@@ -146,9 +146,9 @@ def _silu_codes() -> tuple[Step, ...]:
         Step("value_input", product("value_weight", "input"), "in_proj of a value"),
         Step("conv_previous", product("tap_previous", "key_input"), "a key's channel, one token late"),
         Step("conv_current", product("tap_current", "key_input"), "a key's channel at the key"),
-        Step("conv_repeated", total("conv_previous", "conv_current"), "a key's channel at a key after itself"),
+        Step("conv_after_itself", total("conv_previous", "conv_current"), "a key's channel at a key after itself"),
         Step("conv_value", product("tap_current", "value_input"), "a value's channel at the value"),
-        *(Step(code, silu(f"conv_{code}"), "SiLU") for code in ("previous", "current", "repeated", "value")),
+        *(Step(code, silu(f"conv_{code}"), "SiLU") for code in ("previous", "current", "after_itself", "value")),
         *dynamics(),
     )
 
@@ -157,11 +157,10 @@ def _relu_codes() -> tuple[Step, ...]:
     def channel(tap: str, weight: str) -> Expression:
         return product(tap, weight)
 
-    repeated = total(channel("tap_previous", "key"), channel("tap_current", "key"))
     convolutions = {
         "previous": channel("tap_previous", "key"),
         "current": channel("tap_current", "key"),
-        "repeated": repeated,
+        "after_itself": total(channel("tap_previous", "key"), channel("tap_current", "key")),
         "value": channel("tap_current", "value_weight"),
         "value_again": total(channel("tap_previous", "value_weight"), channel("tap_current", "value_weight")),
     }
@@ -174,7 +173,7 @@ def _relu_codes() -> tuple[Step, ...]:
 
 
 def _scan(largest_value: str) -> tuple[Step, ...]:
-    codes = add(add("previous", "current"), add("repeated", largest_value))
+    codes = add(add("previous", "current"), add("after_itself", largest_value))
     return (
         Step("write", product(product("step_size", "value"), "previous"), "Delta u B, in the column of the key before"),
         Step("stored", rounded(mul("write", "kept")), "the one write, at any age"),
@@ -187,7 +186,7 @@ def _scan(largest_value: str) -> tuple[Step, ...]:
         Step("largest_readout", rounded(mul(mul(4, "codes"), "largest_state")), "finite"),
         Step("read_right", product("stored", "current"), "C_t[q] S[v(q), q]"),
         Step("read_wrong", product("stored", "previous"), "C_t[i] S[v(i), i]"),
-        Step("read_repeated", product("stored", "repeated"), "C_t[q] S[v(q), q] where i = q"),
+        Step("read_repeated", product("stored", "after_itself"), "C_t[q] S[v(q), q] where i = q"),
     )
 
 
@@ -217,7 +216,7 @@ def _normed_logits() -> tuple[Step, ...]:
 
 
 MARGINS = (Step("margin", sub("right", "wrong"), "after a key that stores another value: the worst case"),)
-POSITIVE_ENDS = (("right", POSITIVE), ("repeated", POSITIVE), ("margin", POSITIVE))
+POSITIVE_ENDS = tuple((name, POSITIVE) for name in ("right", "wrong", "repeated", "margin"))
 REQUIRES = (
     ("at least one pair", sub("num_kv_pairs", 1)),
     ("enough keys", sub("num_keys", "num_kv_pairs")),

@@ -28,6 +28,7 @@ from verify.certificates.argument import (
     magnitude,
     mul,
     over,
+    power,
     product,
     rounded,
     silu,
@@ -143,7 +144,9 @@ SIGNS = Kind(
         Step("term", mul("value_code", "spread"), "an entry of v, in units of 'factor'"),
         Step(
             "margin",
-            sub(mul("head", mul(2, "term")), add(mul(mul("width", "term"), magnitude("slack")), "underflow")),
+            sub(
+                mul("head", mul(2, "term")), add(mul(mul("width", magnitude("term")), magnitude("slack")), "underflow")
+            ),
             "at one differing channel",
         ),
     ),
@@ -151,6 +154,11 @@ SIGNS = Kind(
     largest_logit=mul(4, "width"),
     value=2,
     requires=(
+        ("no column is negative", entry("columns", 0)),
+        (
+            "columns have width digits",
+            sub(power(2, "width"), add(entry("columns", sub("num_values", 1)), div(1, 2))),
+        ),
         (
             "the columns are distinct: they grow",
             over("i", sub("num_values", 1), sub(entry("columns", add("i", 1)), add(entry("columns", "i"), 1))),
@@ -277,7 +285,9 @@ def _integers(kind: Kind) -> Floats:
 
 def _shared(kind: Kind) -> Floats:
     """In the official blocks: relative errors, which the margin outweighs."""
-    return Floats(ROUNDED, lambda target: _float_steps(kind, target), SIGNED, (("margin", POSITIVE),))
+    return Floats(
+        ROUNDED, lambda target: _float_steps(kind, target), SIGNED, (("unit", POSITIVE), ("margin", POSITIVE))
+    )
 
 
 # ------------------------------------------------------------------------------------------- the subject

@@ -297,7 +297,7 @@ def _requires(claim: str, target: str) -> tuple[tuple[str, Expression], ...]:
 
 def _argument(claim: str, target: str) -> Argument:
     paper = target == "paper"
-    ends = (("shut", NOT_POSITIVE), ("leak", NOT_POSITIVE), ("exact", POSITIVE)) if paper else ()
+    integers = (("shut", NOT_POSITIVE), ("leak", NOT_POSITIVE), ("exact", POSITIVE))
     return Argument(
         claim=claim,
         target=target,
@@ -306,7 +306,7 @@ def _argument(claim: str, target: str) -> Argument:
         requires=_requires(claim, target),
         tensors=_tensors(claim, target),
         steps=_integer_steps(claim) if paper else _float_steps(claim, target),
-        closing=(*ends, ("margin", POSITIVE)),
+        closing=(*(integers if paper else (("difference", POSITIVE),)), ("margin", POSITIVE)),
     )
 
 

@@ -1,0 +1,208 @@
+"""Forged certificates: digests, enclosures and hash recomputed as a forger would, on other sizes or weights.
+
+The stand-alone checker knows no shipped weights. What it refuses is tried on forgeries that it once accepted; what it
+accepts is run: a network with the forged weights must still answer.
+"""
+
+import copy
+import json
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+import check_certificate as alone
+from constructions import mqar
+from constructions.induction_heads import answers as answers_of_heads
+from constructions.induction_heads import plain_s6
+from constructions.tasks import answers
+from verify.certificates import catalogue, recall, recall_codes, recall_products
+from verify.certificates.argument import canonical, digest_of
+from verify.certificates.tensors import exact, laid_out
+
+FOLDER = Path(__file__).parent.parent / "certificates"
+SMALL = "float32_64_64_8"
+
+
+@cache
+def frozen_text(name: str) -> str:
+    return (FOLDER / f"{name}.json").read_text()
+
+
+def forged(name: str, sizes: dict, weights: dict) -> str:
+    """A certificate with other sizes and weights, and everything else recomputed by the checker's own arithmetic."""
+    certificate = copy.deepcopy(json.loads(frozen_text(name)))
+    certificate["sizes"] |= sizes
+    certificate["weights"] |= {key: float(weight).hex() for key, weight in weights.items()}
+    names, dtype = numbers_of(certificate), certificate["dtype"]
+    lay = certificate["tensors"].items()
+    certificate["sha256"] = {key: alone.tensor_digest(layout, dict(names), dtype) for key, layout in lay}
+    known = {key: [point(x) for x in n] if isinstance(n, list) else point(n) for key, n in names.items()}
+    for step, expression, _ in certificate["steps"]:
+        known[step] = alone.value(expression, known, dtype)
+        certificate["enclosures"][step] = [f"{end}/{alone.ONE}" for end in known[step]]
+    content = {key: part for key, part in certificate.items() if key != "hash"}
+    return canonical({**content, "hash": digest_of(content)})
+
+
+def numbers_of(certificate: dict) -> dict:
+    """Sizes, weights and the dtype's own numbers, by name."""
+    _, bits, least, _ = alone.FORMATS[certificate["dtype"]]
+    names = {"tiny": 2.0**-126, "least": 2.0 ** (least - bits + 1), "integers": 2**bits} | certificate["sizes"]
+    weights = certificate["weights"].items()
+    return names | {k: [*map(float.fromhex, w)] if isinstance(w, list) else float.fromhex(w) for k, w in weights}
+
+
+def point(x: float) -> tuple[int, int]:
+    return (int(Fraction(x) * alone.ONE),) * 2
+
+
+def test_a_forgery_that_changes_nothing_is_accepted():
+    assert alone.check(forged(f"mqar.thm2-step1_paper_{SMALL}", {}, {}))
+
+
+GATED = [
+    f"{claim}_{target}_{SMALL}"
+    for claim in ("mqar.thm3-step1", "mqar.thm2-step2-amended", "mqar.value-code")
+    for target in ("official", "official_mamba2", "language_model", "mamba2_language_model")
+]
+BLOCK, WAVELET = "haar.official-block_official_float32_128_14", "haar.thm1-amended_mixer_float32_3_10"
+KEEP, HEADS = "haar.keep-nth-one-state_official_float64_256_128_512", "induction.plain-s6_paper_float32_32_112_110"
+FALSE = {
+    **{f"{name}: the gate turned": (name, {}, {"gate": -1}) for name in GATED},
+    "read before the signal": (BLOCK, {"starts": [-1, *[0] * 127]}, {}),
+    "a wavelet beyond the hinges": (BLOCK, {"starts": [300, *[0] * 127]}, {}),
+    "a middle before its start": (BLOCK, {"middles": [0] * 128, "starts": [100, *[0] * 127]}, {}),
+    "a step so small that the state underflows": (BLOCK, {}, {"step_bias": -63, "A_log": -20}),
+    "no whole level": (WAVELET, {"level": 3.01}, {}),
+    "a level of other cells": (WAVELET, {"level": 4}, {}),
+    "a growing state": (HEADS, {"gap": 10, "input_seq_len": 12}, {"A": 0.5}),
+    "noise hidden by a negative gate": (
+        KEEP,
+        {"n": 5, "input_seq_len": 32},
+        {"gate": -110, "readout": -1e50, "slope": 0, "bias": 0},
+    ),
+    **{
+        f"a negative write, {target}": (
+            f"mqar.thm4_{target}_{SMALL}",
+            {"input_seq_len": 17},
+            {"key": 8, "value": -0.75, "bias": -9.25, "gate": -1},
+        )
+        for target in ("official", "language_model")
+    },
+    "a key's code that SiLU bends": (f"mqar.robust_two_state_language_model_{SMALL}", {}, {"key": 4}),
+    "half a pair": (f"mqar.thm2-step1_paper_{SMALL}", {"num_kv_pairs": 7.5}, {}),
+    "a word for a size": (f"mqar.thm2-step1_paper_{SMALL}", {"num_kv_pairs": True}, {}),
+    "no rank": (f"mqar.thm2-step1_official_{SMALL}", {"dt_rank": 0}, {}),
+    "a weight between two floats": (HEADS, {}, {"A": -0.7200000000001}),
+    "functions better than they are": (BLOCK, {"ulps": 0}, {}),
+}
+
+
+@pytest.mark.parametrize("case", FALSE.values(), ids=FALSE)
+def test_what_is_false_of_the_forged_network_is_refused(case):
+    with pytest.raises((ValueError, LookupError, TypeError)):
+        alone.check(forged(*case))
+
+
+@pytest.mark.parametrize("claim", ["mqar.thm2-step2-amended", "mqar.thm4-jl-amended"])
+@pytest.mark.parametrize("shift", ["beyond the width", "below zero"])
+def test_columns_that_are_one_code_in_other_digits_are_refused(claim, shift):
+    name = f"{claim}_paper_{SMALL}"
+    sizes = json.loads(frozen_text(name))["sizes"]
+    first, width = sizes["columns"][0], sizes["width"]
+    step = 2**width
+    columns = [first + (i if shift == "beyond the width" else i - 100) * step for i in range(sizes["num_values"])]
+    with pytest.raises(ValueError, match="column"):
+        alone.check(forged(name, {"columns": columns}, {}))
+
+
+# ----------------------------------------------------------------------------------- what is accepted is run
+
+RECALL = [
+    f"{claim}_{target}_{SMALL}"
+    for family in (recall, recall_codes, recall_products)
+    for claim, targets in family.TARGETS.items()
+    for target in targets
+]
+CHANGES = st.sampled_from([-1.0, 0.0, 0.5, 2.0, -2.0, 1 + 2.0**-20, 2.0**20, 2.0**-20])
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data())
+def test_a_recall_network_of_accepted_weights_answers(data):
+    name = data.draw(st.sampled_from(RECALL))
+    weights = json.loads(frozen_text(name))["weights"]
+    changed = {k: float.fromhex(w) * data.draw(CHANGES, k) for k, w in weights.items() if isinstance(w, str)}
+    kept = data.draw(st.sets(st.sampled_from(sorted(changed)), min_size=1, max_size=2))
+    text = accepted(name, {}, {key: changed[key] for key in kept})
+    event("accepted" if text else "refused")
+    if not text:
+        return
+    claim, target = name.removesuffix(f"_{SMALL}").split("_", 1)
+    network = mqar.build(claim, target, num_kv_pairs=8, vocab_size=64)
+    tokens = sequences(network.vocabulary, 8, 64)
+    logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
+    targets = answers(tokens, network.vocabulary, 8)
+    assert (logits.argmax(-1) == targets)[targets >= 0].all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_an_induction_head_of_accepted_weights_answers(data):
+    name = data.draw(st.sampled_from([HEADS, HEADS.replace("paper", "official")]))
+    weights = json.loads(frozen_text(name))["weights"]
+    key = data.draw(st.sampled_from(sorted(weights)))
+    text = accepted(name, {"gap": 10, "input_seq_len": 12}, {key: float.fromhex(weights[key]) * data.draw(CHANGES)})
+    event("accepted" if text else "refused")
+    if not text:
+        return
+    network = plain_s6(32, name.split("_")[1])
+    tokens = np.random.default_rng(0).integers(0, 2, size=(64, 12))
+    logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
+    assert (logits.argmax(-1) == answers_of_heads(tokens, 32)).all()
+
+
+def accepted(name: str, sizes: dict, weights: dict) -> str:
+    """The forgery, if the checker accepts it; else nothing."""
+    try:
+        text = forged(name, sizes, weights)
+        alone.check(text)
+    except (ValueError, OverflowError):
+        return ""
+    return text
+
+
+def loaded(module: torch.nn.Module, text: str) -> torch.nn.Module:
+    """The module with the tensors that a certificate lays out."""
+    certificate = json.loads(text)
+    names, dtype = numbers_of(certificate), getattr(torch, certificate["dtype"])
+    argument = catalogue.subject(certificate["claim"], certificate["target"]).argument
+    tensors = {}
+    for name, layout in argument.tensors.items():
+        flat = np.concatenate([dense(part) for part in laid_out(layout, names)])
+        shape = [exact(axis, names) for axis in layout.shape]
+        tensors[name] = torch.from_numpy(flat.reshape(shape)).to(dtype)
+    module.load_state_dict(tensors)
+    return module
+
+
+def dense(part) -> np.ndarray:
+    found = np.full(part.size, part.fill)
+    found[part.places] = part.numbers
+    return found
+
+
+def sequences(vocabulary, pairs: int, length: int, count: int = 6) -> np.ndarray:
+    """Distinct keys and values, no value behind a key of the tail, every key asked: H1 to H3."""
+    rng, rows = np.random.default_rng(0), []
+    for _ in range(count):
+        keys, values = rng.permutation(vocabulary.keys)[:pairs], rng.permutation(vocabulary.values)[:pairs]
+        asked = rng.permutation(keys)[np.arange(length - 2 * pairs) % pairs]
+        rows.append(np.concatenate([np.stack([keys, values], 1).reshape(-1), asked]))
+    return np.array(rows)
