@@ -185,7 +185,9 @@ def test_the_command_line_exports_and_says_what(tmp_path):
     )
     assert done.returncode == cli.Exit.EXPECTED, done.stderr
     assert "language model" in done.stdout
-    assert {"config.json", "model.safetensors"} <= {p.name for p in (tmp_path / "model").iterdir()}
+    files = list((tmp_path / "model").iterdir())
+    assert {"config.json", "model.safetensors"} <= {p.name for p in files}
+    assert {p.stat().st_mode & 0o777 for p in files} == {0o644}, "others on the machine may read it"
 
 
 @pytest.mark.parametrize(
