@@ -22,12 +22,13 @@ ARGUMENTS = """03a8e18f0011c7bd593e96 0a0e7e9ecd64954163c9df 114766e833df68d20e9
 245803b1848fa140faef40 2a5880d6df387fe7f03836 2cc55c5725b66be7453eab 30742622100638f27dce55 386e2bea188844ee756d11
 3c0cacd08d4203faf9dbf1 3d5b17736d5089c8f777bb 3eb772b68e41a34970ff3a 41ae693866de89d91b3093 489c56ac4d40a7f901d261
 4bd278067fa042bb80b71a 5119cdc47b734795537db0 574fea3e3963e9b4d2b3c0 578ab67873f288f193ada2 5f70c46658ab2e79b79e5f
-68c2fdbc39a11bfcb29d54 6ec5de71814f0227409776 6f7f7c73dbc789ea026138 70b898b69d08ef63ff2583 7664f2aab5295019db43e7
-7686ba7e8269351aee2796 7a1e443fc04e537317934e 7b80e97169a0110c7aa8c2 8d4c5aa513dfb10ce503e1 8d66aae26edb1c941b590a
-990b0415a2cda9b4d47130 9b232083432e77581c7b3c 9f1a7d30334fb847eb48e0 a270bc7df0dde61b942a3d a6f5e5572ee1a6f5585353
-adf196ad02cc3c13546c51 aee6984bfa6ff0e3580a4b afd1cd966b199c85d8236c b13c4879c2f0cb13626419 b3660da555d077736bec3d
-b64901ad3b15fa90606a04 bc8d5d2fa58999bf1f41f7 c5f45f15adac7508c80a27 cb9ca2d1bb54f84a2a6ec8 d4726406f22d0a43c538a4
-e24933bc9bccaab7ba4726 e59ee807bf0cad8882f501 e8b2449fdff9d68cd9cd4b ead8c1fe6aa2cff79baeea fc4cac02baf22c7a73c564"""
+64c06a3cfb6f7c9f35e256 68c2fdbc39a11bfcb29d54 6ec5de71814f0227409776 6f7f7c73dbc789ea026138 70b898b69d08ef63ff2583
+7664f2aab5295019db43e7 7686ba7e8269351aee2796 7a1e443fc04e537317934e 7b80e97169a0110c7aa8c2 8d4c5aa513dfb10ce503e1
+8d66aae26edb1c941b590a 990b0415a2cda9b4d47130 9b232083432e77581c7b3c 9f1a7d30334fb847eb48e0 a270bc7df0dde61b942a3d
+a6f5e5572ee1a6f5585353 adf196ad02cc3c13546c51 aee6984bfa6ff0e3580a4b afd1cd966b199c85d8236c b13c4879c2f0cb13626419
+b3660da555d077736bec3d b64901ad3b15fa90606a04 bc8d5d2fa58999bf1f41f7 c5f45f15adac7508c80a27 cb9ca2d1bb54f84a2a6ec8
+d4726406f22d0a43c538a4 e24933bc9bccaab7ba4726 e59ee807bf0cad8882f501 e8b2449fdff9d68cd9cd4b ead8c1fe6aa2cff79baeea
+fc4cac02baf22c7a73c564"""
 
 
 def require(condition, reason):
@@ -154,8 +155,7 @@ def check_numbers(c):
     dtype, (_, bits, least, _) = c["dtype"], FORMATS[c["dtype"]]
     names = {"tiny": 2.0**-126, "least": 2.0 ** (least - bits + 1), "integers": 2**bits}  # tiny: normal in both
     require(len(names | c["sizes"] | c["weights"]) == len([*names, *c["sizes"], *c["weights"]]), "a name stands twice")
-    sizes = [n for size in c["sizes"].values() for n in (size if isinstance(size, list) else [size])]
-    require(all(type(n) is int for n in sizes), "a size is no integer")
+    require(all(type(n) is int for s in c["sizes"].values() for n in ([s], s)[type(s) is list]), "a size is no integer")
     require(all(len(x.partition("e")[2]) <= 5 for ends in c["enclosures"].values() for x in ends), "a bound too long")
     names |= c["sizes"]
     names |= {k: [*map(float.fromhex, w)] if isinstance(w, list) else float.fromhex(w) for k, w in c["weights"].items()}

@@ -273,10 +273,14 @@ def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: in
 
 
 def _step_codes(group: Space, codes: Sequence[Mapping[int, int]]) -> Iterator[tuple[tuple[Channel, Channel], Exact]]:
-    """128·(code of each state), as combinations of the coordinates 1[t ≥ place]."""
+    """128 (2 code − 1) of each state, as combinations of the coordinates 1[t ≥ place]: behind SiLU 128·code.
+
+    So a code is 0 (128 e^−128) and not what is left of 1 − 1, whatever the first layer's norm rounds.
+    """
     for state, code in zip(group, codes, strict=True):
+        yield (state, ONE), -UNIT
         for place, jump in code.items():
-            yield (state, step(place)), UNIT * jump
+            yield (state, step(place)), 2 * UNIT * jump
 
 
 def _group_heads(group: int) -> tuple[tuple[Channel, ...], tuple[Channel, ...]]:

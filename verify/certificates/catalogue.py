@@ -7,6 +7,7 @@ from typing import Any
 
 from verify.certificates import (
     haar,
+    haar_mamba2,
     induction,
     keep,
     plain_s6,
@@ -23,7 +24,7 @@ from verify.certificates.enclose import Undecided
 
 FOLDER = Path("certificates")
 RECALL = (recall, recall_codes, recall_products, recall_timed, recall_selective, recall_counted)
-FAMILIES = (*RECALL, keep, haar, induction, plain_s6)
+FAMILIES = (*RECALL, keep, haar, haar_mamba2, induction, plain_s6)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

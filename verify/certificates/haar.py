@@ -149,7 +149,7 @@ BLOCK_ARGUMENT = Argument(
 )
 
 
-def _block_sizes(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def block_sizes(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """length and bits, and the basis. Raises ValueError for impossible sizes."""
     _need("A Haar transform", chosen, ("length", "bits"))
     basis = full_basis(chosen["length"])
@@ -251,7 +251,7 @@ def subject(claim: str, target: str) -> Subject:
     """The block's transform, or the wavelets of a level."""
     if claim == WAVELET:
         return Subject(WAVELET_ARGUMENT, _wavelet_sizes, _ship_wavelet, lambda _, found: {"half": _half(found)})
-    return Subject(BLOCK_ARGUMENT, _block_sizes, lambda sizes, dtype: _block(sizes["length"], dtype), _code)
+    return Subject(BLOCK_ARGUMENT, block_sizes, lambda sizes, dtype: _block(sizes["length"], dtype), _code)
 
 
 def _half(tensors: Tensors) -> float:

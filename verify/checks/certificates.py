@@ -13,6 +13,7 @@ import numpy as np
 from verify.certificates import (
     catalogue,
     haar,
+    haar_mamba2,
     induction,
     keep,
     plain_s6,
@@ -153,6 +154,11 @@ MUTANTS: dict[tuple[str, str], dict[str, dict[str, Tamper]]] = {
         "gate doubled": {"in_proj.weight": _gate_doubled},
         "step halved": {"dt_proj.bias": lambda bias: bias / 2},
         "signs of the signal's halves": {"out_proj.weight": np.negative},
+    },
+    (haar.BLOCK, haar_mamba2.TARGET): {
+        "readout negated": {"layers.1.out_proj.weight": np.negative},
+        "step halved": {"layers.1.dt_bias": lambda bias: bias / 2},
+        "one entry of D": {"layers.0.D": _one_more},
     },
     (haar.WAVELET, "mixer"): {
         "W a 16th": {"W": lambda w: w / 16},
