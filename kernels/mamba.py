@@ -31,9 +31,9 @@ class GatedMixer(nn.Module):
     def __init__(
         self,
         d_model: int,
-        d_state: int = 16,
-        d_conv: int = 4,
-        expand: int = 2,
+        d_state: int,
+        d_conv: int,
+        expand: int,
         conv_bias: bool = True,
         bias: bool = False,
         *,
