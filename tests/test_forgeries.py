@@ -96,6 +96,16 @@ FALSE = {
         for target in ("official", "language_model")
     },
     "a key's code that SiLU bends": (f"mqar.robust_two_state_language_model_{SMALL}", {}, {"key": 4}),
+    "a negated head over a bound that fails": (
+        "mqar.n1-delta-gate_paper_float32_65_64_8",
+        {},
+        {"A": -(2.0**-118), "head": -2},
+    ),
+    "a readout that overflows before its gate": (
+        "mqar.n1-delta-gate_sequential_official_float32_65_64_8",
+        {},
+        {"gate": 2.0**-60, "read": 2.0**70},
+    ),
     "half a pair": (f"mqar.thm2-step1_paper_{SMALL}", {"num_kv_pairs": 7.5}, {}),
     "a word for a size": (f"mqar.thm2-step1_paper_{SMALL}", {"num_kv_pairs": True}, {}),
     "no rank": (f"mqar.thm2-step1_official_{SMALL}", {"dt_rank": 0}, {}),

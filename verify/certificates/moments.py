@@ -63,7 +63,7 @@ def steps(target: str) -> tuple[Step, ...]:
         Step("factor", ["near", 5, mul("code", "kept")], "of a logit's own: at most 8 roundings, < 10 u"),
         Step("quotient", div("factor", "factor"), "of two logits"),
         Step("tilt", div("code", "code"), "t, of C's two entries"),
-        Step("margin", mul(SIGN, LEAD), "at neighbouring keys, in units of a score of 1 for the right logit"),
+        Step("margin", sub(LEAD, sub(1, SIGN)), "at neighbouring keys, in units of a score of 1 for the right logit"),
     )
 
 

@@ -210,7 +210,7 @@ def _steps(kind: Kind) -> tuple[Step, ...]:
         Step("underflow", div(mul(8, "tiny"), "shown"), "of two logits"),
         Step("room", sub("beside", actual), "nothing that a norm sees beside the anchor is larger"),
         *kind.steps,
-        Step("margin", mul(SIGN, kind.margin), "in units of the right logit's factor: the worst case"),
+        Step("margin", sub(kind.margin, sub(1, SIGN)), "in units of the right logit's factor: the worst case"),
     )
 
 

@@ -230,7 +230,9 @@ def _official_codes() -> tuple[Step, ...]:
         Step("gated", silu("gate"), "SiLU(z)"),
         Step("C", product("read", "one_code"), "C, at all times"),
         Step("factor", ["near", 6, mul(mul("C", "gated"), magnitude("head"))], "from a state to a logit"),
-        Step("loudest", rounded(mul("written", mul("C", "gated"))), "no readout is larger: finite"),
+        *(Step(f"{name}_half", rounded(mul("step_size", name)), "Delta x or Delta B, first") for name in ("code", "B")),
+        Step("loud", rounded(mul("written", "C")), "no readout is larger: finite"),
+        Step("loudest", rounded(mul("written", mul("C", "gated"))), "nor behind the gate"),
         Step(
             "stray",
             mul(mul(mul(LENGTH, K), "leak"), mul(mul(4, "longer"), mul("B", div("factor", "factor")))),
@@ -263,6 +265,14 @@ def _underflow(sequential: bool) -> Expression:
     return add(shown, div(mul(mul(mul(64, LENGTH), mul(P, "least")), hull(1, "written")), "least_state"))
 
 
+def _seen() -> tuple[Step, ...]:
+    """Block q at the last query, on its way to the logits."""
+    return (
+        Step("least_readout", rounded(mul("least_state", "C")), "and its readout"),
+        Step("least_gated", rounded(mul("least_state", mul("C", "gated"))), "and that behind the gate"),
+    )
+
+
 def _steps(target: str) -> tuple[Step, ...]:
     sequential = target.startswith(SEQUENTIAL)
     ages = hull(1, power("base", LENGTH))
@@ -280,13 +290,14 @@ def _steps(target: str) -> tuple[Step, ...]:
         Step("spread", mul(div(ages, ages), power(div("per_query", "per_query"), QUERIES)), "of two blocks"),
         Step("others", mul(mul(mul(sub(P, 1), "per_query"), "spread"), alike), "all other blocks over block q"),
         Step("least_state", rounded(mul("written", "stretch")), "block q at the last query, a normal number"),
+        *(_seen() if target.endswith("official") else ()),
         Step("shown", rounded(mul("least_state", "factor")), "and its logit"),
         Step("largest", rounded(mul(2, mul("written", "factor"))), "no logit at a query is larger: finite"),
         Step("underflow", _underflow(sequential), "of all others"),
         Step("rounding", magnitude(sub(["near", add(P, 4), 1], 1)), "of the sum of the blocks"),
         Step(
             "margin",
-            mul(div("head", magnitude("head")), sub(1, wrong)),
+            sub(div("head", magnitude("head")), wrong),
             "the right logit over any other, in units of block q",
         ),
     )
