@@ -100,7 +100,7 @@ def constant(step: Exact = 1) -> Step:
     return Step(0, softplus_preimage(step), step)
 
 
-def memory_block(step: Step, decay_rate: Exact = 1) -> Weights:
+def memory_block(step: Step) -> Weights:
     """The official Mamba-1 block (sizes SIZES) whose output `value` is its state: h ← e^{−λΔ}h + Δ·value/D.
 
     Tokens carry (value, signal, 1). A value and a signal pass SiLU in pairs, SiLU(x) − SiLU(−x) = x; the gate is
@@ -116,7 +116,7 @@ def memory_block(step: Step, decay_rate: Exact = 1) -> Weights:
         "x_proj.weight": _signal_B_C(step.write),
         "dt_proj.weight": block((d_inner, 1), step.slope),
         "dt_proj.bias": block((d_inner,), step.offset),
-        "A_log": block((d_inner, 1), sympy.log(decay_rate)),
+        "A_log": block((d_inner, 1), 0),
         "D": block((d_inner,), 0),
         "out_proj.weight": _difference(),
     }
@@ -126,7 +126,7 @@ ANCHOR = 1000
 """The constant that Mamba-2's RMSNorm divides by: it moves a value v by at most |v|/(2·ANCHOR²)."""
 
 
-def memory_block2(step: Step, decay_rate: Exact = 1) -> Weights:
+def memory_block2(step: Step) -> Weights:
     """The same in the official Mamba-2 block: one head of six channels, value±, a constant, three spare.
 
     Δ is linear in the token before softplus; B = 1/D and C = 1 come from the convolution's bias. The constant is
@@ -144,7 +144,7 @@ def memory_block2(step: Step, decay_rate: Exact = 1) -> Weights:
         "conv1d.weight": ExactTensor((d_inner + 2, 1, d_conv), 0, {(c, 0, d_conv - 1): 1 for c in range(2)}),
         "conv1d.bias": ExactTensor((d_inner + 2,), 0, {(c,): b for c, b in bias.items()}),
         "dt_bias": block((1,), step.offset),
-        "A_log": block((1,), sympy.log(decay_rate)),
+        "A_log": block((1,), 0),
         "D": block((1,), 0),
         "norm.weight": block((d_inner,), rms),
         "out_proj.weight": ExactTensor((len(FEATURES), d_inner), 0, {(value, 0): 1, (value, 1): -1}),

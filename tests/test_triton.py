@@ -72,6 +72,16 @@ def assert_gradients(operation, arguments, **options):
     assert torch.autograd.gradcheck(run, tuple(inputs.values()), fast_mode=True)
 
 
+BLOCKS = {
+    name: getattr(triton_ops, name) for name in ("BLOCK_T", "SSD_CHUNK", "SSD_BLOCK_P", "CONV_BLOCK_T", "CONV_BLOCK_D")
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_blocks_as_they_ship_are_powers_of_two_as_triton_s_ranges_must_be(name):
+    assert BLOCKS[name].bit_count() == 1
+
+
 SMALL_S6 = ScanCase(1, 4, 5, 2, 2, torch.float64, 3, frozenset(OPTIONAL), "contiguous")
 EVERY_S6_OPTION = ScanCase(2, 6, 9, 3, 2, torch.float64, 3, frozenset(OPTIONAL), "time-major")
 
