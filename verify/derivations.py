@@ -14,7 +14,7 @@ from theorems.proof import Proof, ProofResult, StepResult
 from theorems.registry import claims
 from theorems.steps import Given, Step
 from theorems.written import latex
-from verify.evidence import Evidence, Kind, Line, Steps
+from verify.evidence import COMMA, Evidence, Kind, Line, Steps
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _line(result: StepResult, beyond: Given) -> Line:
         because=step.because,
         latex=formula,
         given=", ".join(map(_words, assumed)),
-        given_latex=r",\; ".join(map(latex, assumed)),
+        given_latex=COMMA.join(map(latex, assumed)),
     )
 
 

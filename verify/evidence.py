@@ -39,6 +39,10 @@ class Evidence:
     replay: str = ""
 
 
+COMMA = r",\; "
+"""Between the formulas of a list in LaTeX."""
+
+
 @dataclass(frozen=True)
 class Line:
     """A proof step as it is shown: its name, its kind, its verdict, and how that was reached.
@@ -56,6 +60,11 @@ class Line:
     latex: str = ""
     given: str = ""
     given_latex: str = ""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """What it assumes beyond, one formula each, so that a line can break between them."""
+        return tuple(self.given_latex.split(COMMA)) if self.given_latex else ()
 
 
 Steps = Mapping[str, tuple[Line, ...]]

@@ -135,7 +135,7 @@ def _step(line: Line) -> str:
     head = f"{text(line.name)} ({text(f'{line.kind}; {line.method}; {line.truth}')})"
     words = text(line.statement) if line.kind == "cited" else verbatim(line.statement)
     shown = math(line.latex) if line.latex else words
-    given = f"given {math(line.given_latex)}" if line.given_latex else ""
+    given = f"given {', '.join(map(math, line.conditions))}" if line.conditions else ""
     return " \\\\ ".join(part for part in (head, shown if line.statement else "", given, text(line.because)) if part)
 
 
