@@ -69,6 +69,7 @@ def exp_of(x):
 
 def log_of(x):
     """log x = y + log(1 + e) in units of 1/ONE, e = x exp(-y) - 1, and e - e^2 <= log(1 + e) <= e for |e| <= 1/2."""
+    require(x > 0, "a step takes the logarithm of no positive number")
     y = math.floor(Fraction(math.log(x) - math.log(ONE)) * ONE)
     for _ in range(3):  # each turn squares the error
         low, high = (end - ONE for end in product((x, x), exp_of(-y)))
@@ -88,6 +89,7 @@ OPERATIONS = {
     "abs": lambda x: (max(x[0], -x[1], 0), max(-x[0], x[1])),
     "bit": lambda x, i: ((x[0] // ONE >> i[0] // ONE & 1) * ONE,) * 2,
     "hull": lambda x, y: (min(x[0], y[0]), max(x[1], y[1])),
+    "at": lambda entries, i: entries[i[0] // ONE],
 }
 
 
@@ -117,8 +119,6 @@ def value(expression, known, dtype):
         lows, highs = zip(*(value(last, known | {first[0]: point}, dtype) for point in points), strict=True)
         return (min(lows), max(highs)) if operation == "over" else (sum(lows), sum(highs))
     x, y, bits = [value(e, known, dtype) for e in first], value(last, known, dtype), FORMATS[dtype][1]
-    if operation == "at":
-        return x[0][y[0] // ONE]
     if operation == "round":
         return y if y[0] == y[1] and is_float(Fraction(y[0], ONE), dtype) else inexact(y, ONE, dtype)
     if operation == "snap" and ONE - (ONE >> bits + 2) <= y[0] and y[1] <= ONE + (ONE >> bits + 2):
