@@ -124,6 +124,17 @@ def _block_steps() -> tuple[Step, ...]:
     )
 
 
+def wavelets_lie_in(what: str, stop: Expression) -> tuple[tuple[str, Expression], ...]:
+    """The requirements that 0 <= starts_i <= middles_i <= stops_i <= stop for every i < length; `what` ends at stop."""
+    starts, middles, stops = (entry(name, "i") for name in ("starts", "middles", "stops"))
+    return (
+        ("no wavelet starts before the signal", over("i", T, starts)),
+        ("nor has its middle before its start", over("i", T, sub(middles, starts))),
+        ("nor stops before its middle", over("i", T, sub(stops, middles))),
+        (f"nor after {what}", over("i", T, sub(stop, stops))),
+    )
+
+
 BLOCK_ARGUMENT = Argument(
     claim=BLOCK,
     target="official",
@@ -137,10 +148,7 @@ BLOCK_ARGUMENT = Argument(
         ("Delta is no small number", sub("step_bias", 1)),
         ("nor is the gate", sub("gate", 1)),
         ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-        ("no wavelet starts before the signal", over("i", T, entry("starts", "i"))),
-        ("nor has its middle before its start", over("i", T, sub(entry("middles", "i"), entry("starts", "i")))),
-        ("nor stops before its middle", over("i", T, sub(entry("stops", "i"), entry("middles", "i")))),
-        ("nor after the hinges", over("i", T, sub(mul(2, T), entry("stops", "i")))),
+        *wavelets_lie_in("the hinges", mul(2, T)),
         zero("codes undo the hinges' scale", sub(mul(128, "code"), 1)),
     ),
     tensors=_block_tensors(),
