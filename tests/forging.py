@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 
 import check_certificate as alone
 from verify.certificates import catalogue
@@ -23,11 +24,16 @@ def frozen_text(name: str) -> str:
 
 
 def forged(name: str, sizes: dict, weights: dict) -> str:
+    """A frozen certificate forged."""
+    return forgery(frozen_text(name), sizes, weights)
+
+
+def forgery(text: str, sizes: dict, weights: dict) -> str:
     """A certificate with other sizes and weights, and everything else recomputed by the checker's own arithmetic.
 
     From the first digest or step on that cannot be had they are left as they were.
     """
-    certificate = json.loads(frozen_text(name))
+    certificate = json.loads(text)
     assert sizes.keys() <= certificate["sizes"].keys()
     assert weights.keys() <= certificate["weights"].keys()
     certificate["sizes"] |= sizes
@@ -53,14 +59,25 @@ def numbers_of(certificate: dict) -> dict:
     return names | {k: [*map(float.fromhex, w)] if isinstance(w, list) else float.fromhex(w) for k, w in weights}
 
 
+CHANGES = st.sampled_from([-1.0, 0.0, 0.5, 2.0, -2.0, 1 + 2.0**-20, 2.0**20, 2.0**-20])
+
+
+@st.composite
+def changed_weights(draw, text: str, most: int = 2) -> dict[str, float]:
+    """Some of a certificate's weights, each turned, scaled, a little off or 0."""
+    weights = {k: float.fromhex(w) for k, w in json.loads(text)["weights"].items() if isinstance(w, str)}
+    kept = draw(st.permutations(sorted(weights)))[: draw(st.integers(1, most))]
+    return {key: weights[key] * draw(CHANGES, key) for key in kept}
+
+
 def point(x: float) -> tuple[int, int]:
     return (int(Fraction(x) * alone.ONE),) * 2
 
 
-def accepted(name: str, sizes: dict, weights: dict) -> str:
-    """The forgery, if the checker accepts it; else nothing."""
+def accepted(text: str, sizes: dict, weights: dict) -> str:
+    """The forgery of a certificate, if the checker accepts it; else nothing."""
     try:
-        text = forged(name, sizes, weights)
+        text = forgery(text, sizes, weights)
         alone.check(text)
     except (ValueError, OverflowError):
         return ""
