@@ -160,7 +160,9 @@ def judges(path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Test files and claim prefixes that judge a module, the nearest first."""
     family = Path(path).parts[1].removesuffix(".py")
     if family in FAMILIES and not path.startswith("kernels"):
-        return (family, "certificates") if path.startswith("constructions") else (family,), FAMILIES[family]
+        return (family, "certificates_networks", "certificates") if path.startswith("constructions") else (
+            family,
+        ), FAMILIES[family]
     return next(found for prefix, found in SHARED.items() if path.startswith(prefix))
 
 

@@ -74,7 +74,7 @@ def test_a_missing_device_gets_one_sentence(capsys):
 
 @pytest.mark.parametrize("args", ["all --tier huge", "", "mqar.thm2-step1 --replay nonsense", "explain"])
 def test_wrong_usage_gets_one_sentence(capsys, args):
-    usage(capsys, *args.split())
+    assert usage(capsys, *args.split())
 
 
 def test_a_broken_replay_case_gets_one_sentence(capsys):

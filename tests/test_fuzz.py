@@ -1,6 +1,7 @@
 """Campaigns: the same result for any number of workers, after an interruption, and from a stored finding."""
 
 import json
+import math
 import os
 import shlex
 import signal
@@ -264,8 +265,22 @@ def test_every_generator_draws_the_checks_own_type_of_case():
 # --- what it costs ---------------------------------------------------------------------------------------------------
 
 
-def test_recall_s_speed_is_measured_in_both_dtypes():
-    assert cost.sequences_per_second(count=64).keys() == {"float32", "float64"}
+def test_recall_s_speed_is_the_sequences_that_ran_over_their_processor_time(monkeypatch):
+    ran, time = [], iter([10.0, 12.0, 20.0, 25.0])
+    monkeypatch.setattr(cost.time, "process_time", lambda: next(time))
+
+    def count_batches(spec, check, examples, seed, run, watch):
+        ran.append((run.dtypes, examples * spec.per_example))
+
+    monkeypatch.setattr(cost, "run_batches", count_batches)
+    found = cost.sequences_per_second(count=640)
+    assert [dtypes for dtypes, _ in ran] == [("float32",)] * 2 + [("float64",)] * 2  # warmed up, then timed
+    assert found == {"float32": ran[1][1] / 2, "float64": ran[3][1] / 5}
+    assert ran[1][1] == ran[3][1] == 640
+
+
+def test_recall_s_speed_is_of_cases_that_ran():
+    assert all(0 < rate < math.inf for rate in cost.sequences_per_second(count=64).values())
 
 
 def test_the_scheduler_is_the_limit_from_the_number_of_workers_that_the_model_says():
