@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from kernels.mamba import softplus
+
 Scan = Callable[..., Any]
 
 
@@ -32,7 +34,7 @@ def _with_field_signature(scan: Callable[[Tensor, Tensor], Tensor]) -> Scan:
         return_last_state: bool = False,
     ) -> Any:
         delta = delta if delta_bias is None else delta + delta_bias[:, None]
-        delta = functional.softplus(delta) if delta_softplus else delta
+        delta = softplus(delta) if delta_softplus else delta
         step, x = delta.transpose(1, 2)[..., None], u.transpose(1, 2)
         B, C = (_by_channel(M, u.shape[1]) for M in (B, C))
         states = scan(torch.exp(step * A), step * x[..., None] * B)

@@ -15,7 +15,7 @@ from verify.check import Run
 from verify.checks import all_checks
 from verify.checks.mqar import exact_margin
 from verify.checks.recall import RecallCase
-from verify.evidence import Kind
+from verify.evidence import Evidence, Kind
 from verify.gather import foreign, replay, run_check
 from verify.report import readme
 
@@ -92,20 +92,30 @@ def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
     assert "lacking:hungry asks for more than the 4 GiB of a run" in failed.summary
 
 
-@pytest.mark.parametrize("peer", ["transformers", "mambapy"])
-def test_what_a_peers_kernel_breaks_is_named_with_its_shrunk_input(peer):
-    """Recall holds on both; in float64 one rounds B and u to float32, the other's softplus is linear beyond 20."""
+def checked_on(peer: str) -> Evidence:
+    """The scan against its definition on a peer's kernel, on which recall holds, and which takes no initial state."""
     if not installed(peer):
         pytest.skip(f"{peer} is not installed")
     run = Run(kernel=f"kernels.peers:{peer}_scan")
     with foreign(run.kernel):
         assert run_check(named("mqar.thm2-step1", "paper-block"), run).holds
         assert run_check(named("foundations.scan-associative", "state-carried-over"), run).kind is Kind.SKIPPED
-        broken = run_check(named("foundations.unrolled", "scan-against-definition"), run)
+        return run_check(named("foundations.unrolled", "scan-against-definition"), run)
+
+
+def test_a_parallel_scan_of_others_is_the_recurrence_in_both_dtypes():
+    found = checked_on("mambapy")
+    assert found.holds
+    assert "float64" in found.facts["dtypes"]
+
+
+def test_what_a_peers_kernel_breaks_is_named_with_its_shrunk_input():
+    """In float64 transformers round B and u to float32."""
+    broken = checked_on("transformers")
     assert broken.holds is False
     assert '"dtype":"float64"' in broken.replay
     assert '"length":1' in broken.replay
-    assert broken.replay.endswith(f" --kernel {run.kernel}")
+    assert broken.replay.endswith(" --kernel kernels.peers:transformers_scan")
 
 
 @pytest.mark.parametrize("path", ["nowhere:scan", "kernels.ops:absent", "ssd=kernels.ops:selective_scan", "plain"])
