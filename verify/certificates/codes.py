@@ -67,7 +67,12 @@ def _values(channel: Expression, number: Expression) -> Code:
     return Code("num_values", 1, channel, number)
 
 
-ONE_HOT_KEYS = (_keys("i", "key"),)
+def one_hot_writes(unit: str) -> tuple[Code, ...]:
+    """Key i writes the i-th unit vector, in units of a weight."""
+    return (_keys("i", unit),)
+
+
+ONE_HOT_KEYS = one_hot_writes("key")
 ONE_HOT = Codes("num_keys", "num_values", ONE_HOT_KEYS, ONE_HOT_KEYS, (_values("i", "value"),), (_values("i", "head"),))
 
 
@@ -87,12 +92,16 @@ def integers(activation: Activation) -> Codes:
     return Codes("num_keys", 2, ONE_HOT_KEYS, ONE_HOT_KEYS, (_values(0, first), _values(1, "value")), head)
 
 
-def moments(activation: Activation) -> Codes:
-    """Key i writes (i + 1, K^2 - (i + 1)^2) and reads (2 (i + 1), 1), K = num_keys; values one-hot."""
+def moment_writes(unit: str) -> tuple[Code, ...]:
+    """Key i writes (i + 1, K^2 - (i + 1)^2), K = num_keys, in units of a weight."""
     k, whole = add("i", 1), mul("num_keys", "num_keys")
-    write = (_keys(0, mul("key", k)), _keys(1, mul("key", sub(whole, mul(k, k)))))
-    read = (_keys(0, mul("key", mul(2, k))), _keys(1, "key"))
-    return Codes(2, "num_values", write, read, ONE_HOT.value, ONE_HOT.head)
+    return _keys(0, mul(unit, k)), _keys(1, mul(unit, sub(whole, mul(k, k))))
+
+
+def moments(activation: Activation) -> Codes:
+    """Key i writes those codes and reads (2 (i + 1), 1); values one-hot."""
+    read = (_keys(0, mul("key", mul(2, add("i", 1)))), _keys(1, "key"))
+    return Codes(2, "num_values", moment_writes("key"), read, ONE_HOT.value, ONE_HOT.head)
 
 
 # ------------------------------------------------------------------------------------------- targets

@@ -43,13 +43,12 @@ from verify.certificates.codes import ANSWERS, FIRST
 from verify.certificates.counted import COUNT, D_INNER, WORDS, D, Second, count_steps, counting_model, kept
 from verify.certificates.recall import REQUIRES, recall_sizes
 from verify.certificates.recall_codes import CONCLUSION, LENGTH, NAMES
-from verify.certificates.recall_timed import ROBUST, ROBUST_STATEMENT
+from verify.certificates.recall_timed import DISTINCT, ROBUST, ROBUST_STATEMENT
 from verify.certificates.tensors import shipped
 
 ONE_HOT, TWO_STATES = "language_model", "two_state_language_model"
 TARGETS = {ROBUST: (ONE_HOT, TWO_STATES)}
 P = "num_kv_pairs"
-DISTINCT = ", if v_1 ... v_p are distinct too (H3 in the context)"
 ROBUST_WORDS = (
     "Channels of the second layer: B's, with the write code of the token before; C's, with the read code of the token "
     "at t; x's, with the value code of the token at t; and 'late', SiLU of late count + threshold. A code of n is n "
