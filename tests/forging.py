@@ -63,11 +63,11 @@ CHANGES = st.sampled_from([-1.0, 0.0, 0.5, 2.0, -2.0, 1 + 2.0**-20, 2.0**20, 2.0
 
 
 @st.composite
-def changed_weights(draw, text: str, most: int = 2) -> dict[str, float]:
+def changed_weights(draw, text: str, most: int = 2, factors: st.SearchStrategy[float] = CHANGES) -> dict[str, float]:
     """Some of a certificate's weights, each turned, scaled, a little off or 0."""
     weights = {k: float.fromhex(w) for k, w in json.loads(text)["weights"].items() if isinstance(w, str)}
     kept = draw(st.permutations(sorted(weights)))[: draw(st.integers(1, most))]
-    return {key: weights[key] * draw(CHANGES, key) for key in kept}
+    return {key: weights[key] * draw(factors, key) for key in kept}
 
 
 def point(x: float) -> tuple[int, int]:

@@ -1,0 +1,181 @@
+"""Forged certificates of extension E, alone and with D: what is accepted is run, on tails that break H2 to H4."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from forging import CHANGES, accepted, changed_weights, forged, frozen_text, loaded
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+import check_certificate as alone
+from constructions.construction import Construction
+from constructions.mqar import robust
+from constructions.mqar.codes import one_hot_codes, two_state_codes
+from constructions.tasks import Vocabulary, answers
+from verify.certificates import recall_counted, recall_timed
+from verify.checks.recall import least_margins
+
+SMALL = "float32_64_64_8"
+BLOCKS, MODELS = (
+    [f"mqar.robust_{target}_{SMALL}" for target in family.TARGETS[family.ROBUST]]
+    for family in (recall_timed, recall_counted)
+)
+ROBUST = pytest.mark.parametrize("name", [*BLOCKS, *MODELS])
+TWO_STATES = f"mqar.robust_two_state_paper_{SMALL}"
+SLIGHT = st.sampled_from([1 + 2.0**-10, 1 - 2.0**-10, 0.9, 1.1, 0.75, 1.5, 0.25, 4.0])
+
+
+def network_of(text: str) -> Construction:
+    """The construction that a certificate is about, over the vocabulary of its sizes."""
+    certificate = json.loads(text)
+    n, target = certificate["sizes"], certificate["target"]
+    end = n["first_key"] + n["num_keys"]
+    keys, values = range(n["first_key"], end), range(end, end + n["num_values"])
+    vocabulary = Vocabulary(n["vocab_size"], keys, values, filler=0 if n["first_key"] else None)
+    choose = two_state_codes if target.startswith("two_state") else one_hot_codes
+    return robust(vocabulary, target.removeprefix("two_state_"), num_kv_pairs=n["num_kv_pairs"], choose=choose)
+
+
+def answered(text: str) -> bool:
+    """Whether the network that a certificate lays out answers rightly, every logit a number."""
+    n, network = json.loads(text)["sizes"], network_of(text)
+    pairs, distinct = n["num_kv_pairs"], "two_state" in json.loads(text)["target"]
+    tokens = whatever_the_tail(network.vocabulary, pairs, n["input_seq_len"], distinct=distinct)
+    logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
+    return bool((least_margins(logits, answers(tokens, network.vocabulary, pairs)) > 0).all())
+
+
+def whatever_the_tail(vocabulary: Vocabulary, pairs: int, length: int, *, distinct: bool) -> np.ndarray:
+    """Distinct keys, neighbours or not, over distinct values or a few; each row's tail ends with all keys asked.
+
+    Before that: any tokens; stored keys before other keys' values, behind and before themselves; keys that store
+    nothing before stored values; values alone; from the first tail position on.
+    """
+    rng, rows, size = np.random.default_rng(0), [], length - 2 * pairs
+    for neighbours in (False, True):
+        first = rng.integers(len(vocabulary.keys) - pairs + 1)
+        of_all = rng.permutation(vocabulary.keys)
+        keys = rng.permutation(vocabulary.keys[first : first + pairs]) if neighbours else of_all[:pairs]
+        values = rng.permutation(vocabulary.values)[:pairs] if distinct else rng.choice(vocabulary.values[:2], pairs)
+        context = np.stack([keys, values], 1).reshape(-1)
+        for tail in (
+            rng.integers(vocabulary.size, size=length),
+            np.stack([np.tile(keys, 3), rng.choice(values, 3 * pairs)], 1).reshape(-1),
+            np.stack([keys, np.roll(values, 1), keys, keys], 1).reshape(-1),
+            np.stack([of_all, rng.choice(values, len(of_all))], 1).reshape(-1),
+            np.concatenate([np.full(2 * pairs, values[-1]), np.sort(keys)]),
+        ):
+            before = np.resize(tail, max(size - pairs, 0))
+            rows.append(np.concatenate([context, before, rng.permutation(keys)[:size]]))
+    return np.array(rows)
+
+
+# ---------------------------------------------------------------------------------------------------- controls
+
+
+@ROBUST
+def test_an_unchanged_network_is_accepted_and_answers(name):
+    assert answered(accepted(frozen_text(name), {}, {}))
+
+
+@ROBUST
+def test_a_negated_readout_is_refused_and_answers_wrongly(name):
+    change = {"head": -float.fromhex(json.loads(frozen_text(name))["weights"]["head"])}
+    text = forged(name, {}, change)
+    with pytest.raises(ValueError, match="'margin' is not shown"):
+        alone.check(text)
+    assert not answered(text)
+
+
+WRONG = {
+    "open for nine pairs": {"reach": 18},
+    "open one position more": {"reach": 17},
+    "open for seven pairs": {"reach": 14},
+    "positions stand still": {"position": 0},
+    "nothing is written": {"opening": 0},
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("change", WRONG.values(), ids=WRONG)
+def test_a_block_that_writes_elsewhere_is_refused_and_answers_wrongly(name, change):
+    text = forged(name, {}, change)
+    with pytest.raises(ValueError, match=r"keys reach|count down|'opening' is 1"):
+        alone.check(text)
+    assert not answered(text)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("positions", "holds"), [(-1, False), (-0.25, True), (0.25, True), (1, False), (2, False)])
+def test_a_model_that_closes_at_other_positions_is_refused_unless_it_is_less_than_half_a_position(
+    name, positions, holds
+):
+    weights = json.loads(frozen_text(name))["weights"]
+    late, threshold = (float.fromhex(weights[key]) for key in ("late", "threshold"))
+    assert threshold == -17 * late
+    change = {"threshold": threshold - positions * late}
+    assert bool(accepted(frozen_text(name), {}, change)) == holds
+    assert not holds or answered(forged(name, {}, change))
+
+
+# --------------------------------------------------------------------------------------- what is accepted is run
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.data())
+def test_a_language_model_of_accepted_weights_answers(data):
+    text = frozen_text(data.draw(st.sampled_from(MODELS)))
+    forgery = accepted(text, {}, data.draw(changed_weights(text, factors=st.one_of(CHANGES, SLIGHT))))
+    event("accepted" if forgery else "refused")
+    assert not forgery or answered(forgery)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_no_weight_of_a_block_may_change(data):
+    """Each is a stated integer: what follows changes sizes, with the one weight that depends on them."""
+    text = frozen_text(data.draw(st.sampled_from(BLOCKS)))
+    assert not accepted(text, {}, data.draw(changed_weights(text, most=3, factors=st.one_of(CHANGES, SLIGHT))))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_block_over_any_vocabulary_and_length_is_accepted_and_answers(data):
+    """More keys than pairs, a filler or more, tokens that are nothing: the argument covers them, if the weights do."""
+    name, pairs = data.draw(st.sampled_from(BLOCKS)), data.draw(st.sampled_from([1, 2, 3, 5, 7, 9]))
+    first, keys, values, unused, tail = (
+        data.draw(st.integers(*ends)) for ends in ((0, 3), (0, 30), (0, 20), (0, 3), (1, 40))
+    )
+    sizes = {
+        "num_kv_pairs": pairs,
+        "num_keys": pairs + keys,
+        "num_values": pairs + values,
+        "first_key": first,
+        "vocab_size": first + 2 * pairs + keys + values + unused,
+        "input_seq_len": 2 * pairs + tail,
+    }
+    assert not accepted(frozen_text(name), sizes, {})  # its keys reach as far as eight pairs
+    assert answered(accepted(frozen_text(name), sizes, {"reach": 2 * pairs}))
+
+
+@pytest.mark.parametrize(("pairs", "holds"), [(32, True), (33, False)])
+def test_two_states_over_zoology_s_1024_tokens_hold_32_pairs_in_float32(pairs, holds):
+    """511 keys: 2 num_kv_pairs K^2 is below 2^24, or not."""
+    sizes = {"vocab_size": 1024, "first_key": 1, "num_keys": 511, "num_values": 512}
+    sizes |= {"input_seq_len": 200, "num_kv_pairs": pairs}
+    text = forged(TWO_STATES, sizes, {"reach": 2 * pairs})
+    if holds:
+        assert alone.check(text)
+        assert answered(text)
+    else:
+        with pytest.raises(ValueError, match="'exact' is not shown"):
+            alone.check(text)
+
+
+@ROBUST
+def test_queries_without_room_or_more_pairs_than_keys_are_refused(name):
+    for sizes, reason in (({"input_seq_len": 16}, "room for a query"), ({"num_keys": 7}, "enough keys")):
+        with pytest.raises(ValueError, match=reason):
+            alone.check(forged(name, sizes, {}))
