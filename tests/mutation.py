@@ -62,6 +62,7 @@ FAMILIES = {
 }
 SHARED = {  # what tests a module that belongs to no family: test files, then prefixes of claims
     "theorems/calculus.py": (("calculus", "proof"), ("haar", "sensitivity", "dynamics")),
+    "theorems/registry.py": (("foundations", "rooms"), ("foundations",)),
     "theorems/": (("proof", "calculus", "rooms"), ("foundations", "sensitivity", "haar")),
     "constructions/tasks.py": (("tasks", "mqar"), ("mqar",)),
     "constructions/export.py": (("export",), ("mqar",)),

@@ -141,6 +141,11 @@ def test_an_abstracted_transcendental_part_never_yields_false_from_z3():
     assert decide.entails((), sp.Ge(sp.log(1 + x), x / 2)).truth is Truth.UNKNOWN
 
 
+def test_what_stands_in_a_denominator_is_not_zero():
+    r, s = sp.symbols("r s", real=True)
+    assert Bound(name="inverse", claim=sp.Gt(r * s, 0), given=(sp.Eq(s, 1 / r),)).decide().truth is Truth.TRUE
+
+
 def test_a_strict_inequality_that_is_tight_is_refuted():
     assert Bound(name="strict", claim=sp.Gt(y**2 + 1, 2 * y)).decide().truth is Truth.FALSE
 
@@ -265,7 +270,7 @@ def test_no_step_of_any_proof_compares_a_side_with_itself(claim_id):
     for derivation in filter(None, (claim.proof, claim.disproof)):
         for step in derivation().steps:
             if not isinstance(step, Cited):
-                parts = (step, step.base, step.step) if isinstance(step, InductionOn) else (step,)
+                parts = (step, *step.parts.values())
                 assert not [p.name for p in parts if vacuous(p.relation)]
 
 

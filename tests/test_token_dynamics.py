@@ -133,7 +133,7 @@ def test_excluding_convergence_changes_a_block_s_projection_and_trains():
 def test_excluding_convergence_says_when_the_projection_is_too_small():
     block = torch.nn.Module()
     block.x_proj = torch.nn.Linear(4, 4)
-    with pytest.raises(ValueError, match="give its d_state"):
+    with pytest.raises(ValueError, match=r"x_proj has 4 rows, fewer than 2·d_state = 6: give its d_state"):
         exclude_convergent(block, d_state=3)
 
 

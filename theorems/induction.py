@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import sympy as sp
 
 from theorems.decide import Truth, Verdict, identity, inequality, proved, unknown
 from theorems.steps import Given, Mutant, Step
+
+STATE = sp.Function("h")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,14 @@ class Induction(Step):
     @property
     def relation(self) -> sp.Basic:
         """The closed form as an equation about h(n)."""
-        return sp.Eq(sp.Function("h")(self.index), self.closed, evaluate=False)
+        return sp.Eq(STATE(self.index), self.closed, evaluate=False)
+
+    @property
+    def within(self) -> Given:
+        """Where the sequence starts, and how it goes on."""
+        start = sp.Eq(STATE(self.start), self.initial, evaluate=False)
+        following = self.next(STATE(self.index), self.index)
+        return (start, sp.Eq(STATE(self.index + 1), following, evaluate=False))
 
     @property
     def assumes(self) -> Given:
@@ -74,9 +83,9 @@ class InductionOn(Step):
         return self.conclusion
 
     @property
-    def within(self) -> Given:
-        """What the step from n to n + 1 assumes beside the statement for n."""
-        return tuple(g for g in self.step.assumes if g != self.conclusion)
+    def parts(self) -> Mapping[str, Step]:
+        """Base and step."""
+        return {"base": self.base, "step": self.step}
 
     def decide(self) -> Verdict:
         """Base and step, each by its own procedure; the step must assume what is concluded."""
@@ -84,11 +93,13 @@ class InductionOn(Step):
             return unknown(
                 "induction", "the step does not assume the conclusion (for a sum of inequalities use Termwise)"
             )
-        for part, label in ((self.base, "base"), (self.step, "step")):
+        methods = []
+        for label, part in self.parts.items():
             verdict = part.decide()
+            methods.append(f"{label}: {verdict.method}")
             if verdict.truth is not Truth.TRUE:
-                return Verdict(verdict.truth, f"{label}: {verdict.method}", verdict.detail)
-        return proved("base and step")
+                return Verdict(verdict.truth, methods[-1], verdict.detail)
+        return proved("; ".join(methods))
 
     def wrong(self) -> Iterator[Mutant]:
         """Every mutant of the base, and every mutant of the step."""

@@ -51,6 +51,11 @@ class Step:
         """What a part of the step takes for granted, and its relation does not carry along."""
         return ()
 
+    @property
+    def parts(self) -> Mapping[str, Step]:
+        """The steps that this one consists of and that are decided with it, by their role."""
+        return {}
+
     def decide(self) -> Verdict:
         """The step's verdict."""
         raise NotImplementedError
@@ -272,6 +277,14 @@ class Farkas(Step):
     multipliers: sp.Matrix
     strict: frozenset[int] = frozenset()
     kind = "linear certificate"
+
+    @property
+    def statement(self) -> str:
+        """The system row by row, x_0, x_1, … for its unknowns, and the multipliers that close it."""
+        x = sp.Matrix(sp.symbols(f"x_0:{self.rows.cols}"))
+        relations = (sp.Lt if i in self.strict else sp.Le for i in range(self.rows.rows))
+        system = [rel(row, b) for rel, row, b in zip(relations, self.rows * x, self.bounds, strict=True)]
+        return f"no x satisfies {', '.join(map(str, system))}: multiply by {', '.join(map(str, self.multipliers))}"
 
     def decide(self) -> Verdict:
         """Exact rational arithmetic."""

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
 from theorems.claim import Claim
-from theorems.decide import Truth, unknown
+from theorems.decide import Truth, proved, unknown
 from theorems.proof import Proof, ProofResult, StepResult
 from theorems.registry import claims
-from theorems.steps import Given, Step
+from theorems.steps import Given
 from theorems.written import latex
 from verify.evidence import COMMA, Evidence, Kind, Line, Steps
 
@@ -42,18 +42,15 @@ def derive(claim_id: str) -> Derivation:
     proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
     results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
     evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
-    steps = {name: tuple(map(_line, result.steps, proof.assumptions())) for _, name, proof, result in results}
+    steps = {name: lines_of(result.steps, proof) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
 
 
 def steps_of(claim_id: str) -> Steps:
     """Every step as it is written, undecided."""
     proofs = [(name, proof()) for _, name, proof in _proofs(claims()[claim_id])]
-    return {name: tuple(map(_undecided, proof.steps, proof.assumptions())) for name, proof in proofs}
-
-
-def _undecided(step: Step, beyond: Given) -> Line:
-    return _line(StepResult(step, unknown("not decided")), beyond)
+    undecided = unknown("not decided")
+    return {name: lines_of((StepResult(s, undecided) for s in proof.steps), proof) for name, proof in proofs}
 
 
 def reject_step_mutants(claim_id: str) -> tuple[MutantResult, ...]:
@@ -93,8 +90,47 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
     return Evidence(kind, name, holds, result.reason, facts)
 
 
-def _line(result: StepResult, beyond: Given) -> Line:
-    assumed = (*beyond, *result.step.within)
+def lines_of(results: Iterable[StepResult], proof: Proof) -> tuple[Line, ...]:
+    """Every step, then its parts, true where it is; where a letter is new, or changes, the line says what it is."""
+    letters: dict[str, sp.Symbol] = {}
+    lines = []
+    for outer, outer_beyond in zip(results, proof.assumptions(), strict=True):
+        for result, beyond in ((outer, outer_beyond), *_parts(outer)):
+            assumed = (*beyond, *result.step.within)
+            used = {str(s): s for part in (result.step.relation, *assumed) if part is not None for s in free(part)}
+            new = [s for name, s in sorted(used.items()) if letters.get(name) != s]
+            lines.append(_line(result, (*(fact for s in new for fact in _declared(s, letters)), *assumed)))
+            letters |= used
+    return tuple(lines)
+
+
+def _parts(result: StepResult) -> Iterator[tuple[StepResult, Given]]:
+    verdict = proved("with it") if result.verdict.truth is Truth.TRUE else unknown("not decided alone")
+    for role, part in result.step.parts.items():
+        found = StepResult(replace(part, name=f"{role}: {part.name}"), verdict)
+        yield found, part.assumes
+        yield from _parts(found)
+
+
+def free(part: sp.Basic) -> set[sp.Symbol]:
+    """The symbols that a relation is about."""
+    return part.atoms(sp.Symbol) & part.free_symbols
+
+
+def _declared(symbol: sp.Symbol, letters: Mapping[str, sp.Symbol]) -> Given:
+    """What a symbol is declared to be: a sign, an integer, complex; real only where the letter was another's."""
+    if symbol.is_integer:
+        numbers = sp.Naturals if symbol.is_positive else sp.Naturals0 if symbol.is_nonnegative else sp.Integers
+        return (sp.Contains(symbol, numbers, evaluate=False),)
+    signs = (("positive", sp.Gt), ("negative", sp.Lt), ("nonnegative", sp.Ge), ("nonpositive", sp.Le))
+    for sign, relation in signs:
+        if getattr(symbol, f"is_{sign}"):
+            return (relation(symbol, 0, evaluate=False),)
+    known = symbol.is_real and str(symbol) not in letters
+    return () if known else (sp.Contains(symbol, sp.Reals if symbol.is_real else sp.Complexes, evaluate=False),)
+
+
+def _line(result: StepResult, assumed: Given) -> Line:
     step, verdict, words = result.step, result.verdict, getattr(result.step, "statement", "")
     relation = "" if step.relation in (None, sp.true, sp.false) else str(step.relation)
     formula = latex(step.relation) if relation and words in ("", relation) else ""
@@ -103,7 +139,7 @@ def _line(result: StepResult, beyond: Given) -> Line:
         kind=step.kind,
         truth=verdict.truth.value,
         method=verdict.method,
-        statement=words or relation,
+        statement=f"{words} ({relation})" if words and relation and words != relation else words or relation,
         because=step.because,
         latex=formula,
         given=", ".join(map(_words, assumed)),

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.polynomial import chebyshev
 
 from constructions.token_dynamics.linearised import jacobian, jacobian_terms, velocity_terms
 from constructions.token_dynamics.system import TokenSystem
-from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.error_bounds import ELEMENTARY_ULPS, Rounding
 from kernels.fields import FLOAT64
 
 DEGREE = 14
@@ -34,7 +35,7 @@ Zeller 1964): what a function that DEGREE resolves can reach between SAMPLES."""
 FIRST_CELL, LEAST_CELL, WIDEST_CELLS, ROUNDS = 2.0**-4, 2.0**-16, (0.5, 0.125, 0.03, 0.008), 40
 WIDER, GUESSED, TOGETHER = 1.25, 6, 100
 WANTED, SETTLED, BLUR = 2.0**-36, 2.0**-26, 2.0**-10  # where the iterations stop; what they leave is in the bound
-UNIT = np.finfo(float).eps / 2
+UNIT = Rounding.of(torch.float64).unit
 TIME_ROUNDING = (2 * ELEMENTARY_ULPS + 2) * UNIT  # of Clock.time, relative
 
 

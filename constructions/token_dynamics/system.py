@@ -68,10 +68,6 @@ class TokenSystem:
             A = -decay[..., None, None, None] * f.array(np.ones((1, 1, 1), dtype=int))
             return selective_scan(f, x, delta, A, B, C)
 
-    def rates(self, x: np.ndarray) -> np.ndarray:
-        """mu g_l = x_l'/x_l, one dimension: (..., L) for x (..., L, 1)."""
-        return (self.velocity(x) / x)[..., 0]
-
 
 def quadratic_forms(S: np.ndarray, x: np.ndarray) -> np.ndarray:
     """q_l = x_l^T S x_l: (..., L) for S (..., D, D) and x (..., L, D)."""

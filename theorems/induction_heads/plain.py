@@ -90,7 +90,7 @@ def _threshold() -> tuple[Limit, Bound]:
 
 def _blank() -> Bound:
     kept, theta, floor = sp.symbols("rho_g theta rho_L", positive=True)
-    claim = sp.And(sp.Gt(kept, theta), sp.Gt(theta, 0))
+    claim = sp.Gt(kept, theta)
     given = (sp.Gt(floor, theta), sp.Ge(kept, floor))
     return Bound(
         name="blank: a constant logit θ below ρ^L",

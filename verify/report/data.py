@@ -68,10 +68,11 @@ def _claim(report: ClaimReport) -> dict[str, Any]:
 
 def stated(steps: Steps) -> dict[str, list[str]]:
     """What each step of a derivation says, whatever became of it."""
-    return {name: [_said(line) for line in lines] for name, lines in steps.items()}
+    return {name: [said(line) for line in lines] for name, lines in steps.items()}
 
 
-def _said(line: Line) -> str:
+def said(line: Line) -> str:
+    """A line as the record has it: what it says and assumes, not how it was decided."""
     words = [line.name, f"{line.kind} {line.statement}".rstrip(), line.given and f"given {line.given}", line.because]
     return " | ".join(filter(None, words))
 

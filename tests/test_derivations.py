@@ -1,0 +1,74 @@
+"""What a derivation says of itself: all that is decided, and what every letter is."""
+
+from dataclasses import replace
+
+import pytest
+import sympy as sp
+
+from theorems import decide
+from theorems.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
+from theorems.registry import claims
+from theorems.steps import Step
+from verify.derivations import free, lines_of
+from verify.report.data import said as said_of
+
+X = sp.Symbol("x", nonnegative=True)
+N = sp.Symbol("n", integer=True, nonnegative=True)
+SQUARES = Induction(
+    name="odd numbers", index=N, start=0, initial=sp.S.Zero, next=lambda h, t: h + 2 * t + 1, closed=N**2
+)
+CLAIMS = [c.id for c in claims().values() if c.proof or c.disproof]
+
+
+def all_steps(steps):
+    for step in steps:
+        yield step
+        yield from all_steps(step.parts.values())
+
+
+@pytest.mark.parametrize("claim_id", CLAIMS)
+def test_a_letter_is_one_symbol_in_a_step(claim_id):
+    claim = claims()[claim_id]
+    for derivation in filter(None, (claim.proof, claim.disproof)):
+        for step in all_steps(derivation().steps):
+            parts = [part for part in (step.relation, *step.assumes, *step.within) if part is not None]
+            symbols = {s for part in parts for s in free(part)}
+            assert len({str(s) for s in symbols}) == len(symbols), step.name
+
+
+def said(step: Step) -> list[str]:
+    """What a proof of one step says."""
+    proof = Proof(steps=(step,))
+    return [said_of(line) for line in lines_of([StepResult(step, decide.unknown(""))], proof)]
+
+
+@pytest.mark.parametrize("claim_id", CLAIMS)
+def test_a_step_that_is_another_says_something_else(claim_id):
+    """So the record tells a true statement in place of the one that was read. Antiderivatives are witnesses only."""
+    claim = claims()[claim_id]
+    for derivation in filter(None, (claim.proof, claim.disproof)):
+        for step in derivation().steps:
+            for name, mutant in () if isinstance(step, Specialise) else step.mutants():
+                alike = said(replace(mutant, name=step.name, because=step.because)) == said(step)
+                assert not alike or name == "antiderivative + variable", (step.name, name)
+
+
+def test_a_line_declares_its_letters_where_they_are_new_or_change():
+    n, u, v = sp.Symbol("n", integer=True, positive=True), sp.Symbol("u", positive=True), sp.Symbol("v", real=True)
+    steps = tuple(
+        Bound(name=str(i), claim=sp.Ge(sp.exp(s), 1 + s, evaluate=False))
+        for i, s in enumerate((n, v, u, sp.Symbol("u", real=True), u, sp.Symbol("v")))
+    )
+    given = [line.given for line in lines_of((StepResult(s, decide.unknown("")) for s in steps), Proof(steps=steps))]
+    assert given == ["n in Naturals", "", "u > 0", "u in Reals", "u > 0", "v in Complexes"]
+
+
+def test_an_induction_says_where_it_starts_and_how_it_goes_on():
+    lines = said(SQUARES)
+    assert "n in Naturals0, Eq(h(0), 0), Eq(h(n + 1), 2*n + h(n) + 1)" in lines[0]
+    base = Bound(name="of one", claim=sp.Ge(X, 1))
+    step = Bound(name="one more", claim=sp.Ge(2 * X, 1), given=(sp.Ge(X, 1),))
+    assert said(InductionOn(name="both", base=base, step=step))[1:] == [
+        "base: of one | bound x >= 1 | given x >= 0",
+        "step: one more | bound 2*x >= 1 | given x >= 1",
+    ]
