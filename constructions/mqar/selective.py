@@ -21,12 +21,14 @@ from constructions.mqar.theorem2 import token_space
 from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field
 
-CODE_TAPS, CODE_BIAS = (0, 1, -1), -1
-"""Key i is 1 on its block, value v is minus its code everywhere: code iff v directly follows i, nothing else passes."""
-INDICATOR_TAPS, INDICATOR_BIAS = (1, 2), -4
-"""With 2 for the key, 1 for the filler and other keys, 0 for values: 1 iff the key stands behind no value (H4).
+TWICE = 2
+"""Codes and indicators are 2n - 1 for an integer n: 1 where they pass, else -1 or less, far from what norms round."""
+CODE_TAPS, CODE_BIAS = (0, 1, -1), -3
+"""Key i is 2 on its block, value v minus twice its code everywhere: 1 iff v directly follows i, nothing else passes."""
+INDICATOR_TAPS, INDICATOR_BIAS = (1, 2), -9
+"""With 4 for the key, 2 for the filler and other keys, 0 for values: 1 iff the key stands behind no value (H4).
 
-The first token, behind nothing, is no query either; a key behind itself counts 2.
+The first token, behind nothing, is no query either; a key behind itself counts 3.
 """
 
 
@@ -47,7 +49,7 @@ class Clock:
     shrink: int
     quiet: int
     B: int
-    C: int = 1
+    C: Exact = 1
     code: int = 1
     head: int = 1
 
@@ -59,17 +61,22 @@ class Clock:
 
 PAPER_CLOCK = Clock(sympy.Integer(1), 2**60, 1, 2**40)
 """Δ = 1 + 2^60 n: at rest every block decays by ρ^(2^-60) a step, all alike."""
-OFFICIAL_CLOCK = Clock(sympy.exp(-40), 2**60, 2**10, 2**98, 2**18, code=4)
+OFFICIAL_CLOCK = Clock(sympy.exp(-40), 2**60, 2**10, 2**58, 2**18, code=2**42, head=2**40)
 """Δ = softplus(−40 + 2^60 n): e^−40 at rest, which decays nothing, and 2^98 e^-40 > 2^40; else 2^60 n to 40.
 
-At queries a code that is shut adds SiLU(−256 code) 2^60 2^98 to every block: with code = 1 that is 2^-251 of a write,
-and in float64 more than what 37 queries leave of it at κ = 64; with code = 4 it rounds to 0.
+At queries a code that is shut adds SiLU(−256 code) 2^60 B to every block: with code = 1 that is 2^-251 of a write, and
+in float64 more than what 37 queries leave of it at κ = 64; from code = 4 on it rounds to 0. And 2^61 B is finite, for
+blocks that multiply Δ by B before they multiply by the code, 0.
 """
 WIDE_CLOCKS = {
-    "paper": Clock(sympy.Integer(1), 2**60, 1, 5 * 2**120),
-    "official": Clock(sympy.Integer(1), 2**60, 2**10, 5 * 2**110, code=4, head=2**10),
+    "paper": Clock(sympy.Integer(1), 2**60, 1, 5 * 2**60, code=2**60, head=2**60),
+    "official": Clock(sympy.Integer(1), 2**60, 2**10, 5 * 2**60, code=2**52, head=2**60),
+    "language_model": Clock(sympy.Integer(1), 2**60, 2**10, 5 * 2**60, Fraction(1, 2**61), code=2**52, head=2**60),
 }
 """From the largest state of which 46 add up to a float32, with the largest ρ: κ = 46 there.
+
+A last norm squares the logits, so that none may be above 2^64: κ = 37 in a language model, where they are 2^-61 of the
+state, and 37^37 > 2^190 is too much.
 
 Every ratio ρ < 1/(κ − 1) leaves (κ − 1)^(1 − κ) of the block that is asked last, and 46^46 > 2^254 is more than the
 quotient of two normal numbers. Whatever the shrinks: when any query may come next, the block that has shrunk most is at
@@ -119,8 +126,8 @@ def selective(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock:
     tokens, keys = token_space(vocabulary), token_space(vocabulary).named("key")
     query, asked = family("query", len(keys)), family("asked", len(keys))
     others = (*tokens.named("filler"), *keys)
-    seen = dict.fromkeys(product((*query, *asked), others), 1)
-    seen |= dict.fromkeys((*zip(query, keys, strict=True), *zip(asked, keys, strict=True)), 2)
+    seen = dict.fromkeys(product((*query, *asked), others), TWICE)
+    seen |= dict.fromkeys((*zip(query, keys, strict=True), *zip(asked, keys, strict=True)), 2 * TWICE)
     return _mixer(
         vocabulary,
         codes,
@@ -174,7 +181,7 @@ def _mixer(
     code = [channel for block in blocks for channel in block]
     inner, state = Space((*code, *indicators.taps, ONE)), Space((Channel("state"),))
     written, loud = {ONE: 1, **indicators.closes}, Fraction(clock.head, clock.code)
-    stored = {place: clock.code * e for place, e in _written(tokens, blocks, codes).items()}
+    stored = {place: TWICE * clock.code * e for place, e in _written(tokens, blocks, codes).items()}
     read = {place: loud * e for place, e in readout_of(vocabulary, tokens, codes).items()}
     return MixerDescription(
         tokens=tokens,
@@ -250,7 +257,7 @@ class SelectiveForm:
         passes = v.is_key(tokens) | (tokens == (-1 if v.filler is None else v.filler))
         behind = np.concatenate([[False], passes[:-1]])[:, None]
         again = np.concatenate([[False], tokens[1:] == tokens[:-1]])[:, None]
-        return is_key * behind * (1 + again)
+        return is_key * behind * (1 + TWICE * again)
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence."""

@@ -3,7 +3,8 @@
 Every query shrinks all blocks but its own, and one step later its own too; floats keep the blocks' ratio for as long as
 the smallest of them is a normal number. Evaluated step by step that is the state alone, which may start near the
 largest float; a scan or chunks multiply the shrinks first, and need their product to be one. In the official block a
-code that is shut is not 0 but SiLU of a number so negative that floats round it to 0.
+code that is shut is not 0 but SiLU of a number so negative that floats round it to 0; thresholds lie half-way, so that
+in a language model it does not matter what the norm before the block rounds.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,13 +38,14 @@ from verify.certificates.argument import (
     silu,
     snap,
     softplus,
+    sqrt,
     stacked,
     sub,
     tensor,
     total,
     zero,
 )
-from verify.certificates.blocks import D_CONV, alone
+from verify.certificates.blocks import D_CONV, EPS, LAYER, alone, gated, language_model, normed_input, one_hot_input
 from verify.certificates.certificate import Subject, Tensors
 from verify.certificates.codes import ANSWERS, FIRST, V
 from verify.certificates.recall import REQUIRES, recall_sizes
@@ -51,7 +53,9 @@ from verify.certificates.recall_codes import CONCLUSION, LENGTH, NAMES
 from verify.certificates.tensors import shipped
 
 SELECTIVE, SEQUENTIAL = "mqar.n1-delta-gate", "sequential_"
-TARGETS = {SELECTIVE: ("paper", "official", f"{SEQUENTIAL}paper", f"{SEQUENTIAL}official")}
+MODEL = "language_model"
+BLOCKS = ("paper", "official", MODEL)
+TARGETS = {SELECTIVE: (*BLOCKS, *(f"{SEQUENTIAL}{block}" for block in BLOCKS))}
 K, W, P, QUERIES = "num_keys", "num_values", "num_kv_pairs", "num_queries"
 
 STATEMENT = (
@@ -62,36 +66,50 @@ STATEMENT = (
 ANY_ORDER = "the recurrence may be evaluated step by step, by an associative scan or chunk by chunk"
 IN_ORDER = "the recurrence is evaluated step by step"
 SILENT = (
-    "Moreover exp and sigmoid are 0 where their value is below 1/16 of the least subnormal number. That e^-key is "
-    "below 1/32 of it, 'silent' says in logarithms."
+    "Moreover exp and sigmoid are 0 where their value is below 1/16 of the least subnormal number. That "
+    "e^-shut is below 1/32 of it, 'silent' says in logarithms."
 )
 PAPER_WORDS = (
-    "Channels: code (k, v) is ReLU([x_{t-1} = k] + [x_t = v] - 1), 1 where v directly follows k, else 0 (keys count 1 "
-    "on their block, values -1 under a tap of -1). 'query' of key k is 1 where x_t is k behind the filler or another "
-    "key, else 0 (2 * 2 + 1 - 4; behind a value or nothing 2 * 2 - 4); 'asked' the same one token later. B is "
-    "'scale', C is 1. No pair is written where one of these is 1, as the tail has no value: it adds step_size scale.",
+    "Channels: code (k, v) is ReLU(key [x_{t-1} = k] + key [x_t = v] - 3/2 key), or of less behind a value or at a key:"
+    " 'code' where v directly follows k, without rounding, else 0. 'query' of key k is ReLU(2 n - 9), n = 2 a(x_t) + "
+    "a(x_{t-1}), a being 2 for k, 1 for the filler and other keys, 0 for values and before the first token: it is 1 "
+    "where x_t is k behind the filler or another key, else n <= 4 and it is 0; 'asked' the same one token later. B is "
+    "'scale', C is 1. No pair is written where one of these is 1, as the tail has no value: it adds Delta code scale.",
     "Step: Delta of block k is step_size + steps (asked k + the queries of other keys). All channels that are no codes "
     "have a step of 0.",
 )
-OFFICIAL_WORDS = (
-    "Channels: code (k, v) is SiLU(key ([x_{t-1} = k] + [x_t = v] - 1 - m)), m >= 0 an integer, and m = 0 where v "
-    "directly follows k: then it is 'code', else its argument is 0 or at most -key. So it is 0 or, in exact arithmetic "
-    "alone, at most 'leak' in size. 'query' of key k is SiLU(256 n) with n = 1 where x_t is k behind the filler or "
-    "another key ('on'), else n <= 0; 'asked' the same one token later. 'dim' bounds what all of them that are off add "
-    "to a step's argument. All convolutions are integers, without rounding. The tail has no value: no pair is written "
-    "where an indicator is on, only what is shut.",
+SILU_WORDS = (
+    "Channels: at each position in_proj sees a one-hot times a number within 'input'. Each convolution adds at most "
+    "two entries and a bias, 'near 3 x' of each: the roundings of a product and two sums. An entry of code (k, v) is "
+    "within 'entry' or minus that, or 0; both are within it if v directly follows k, else at most one, whatever the "
+    "other takes off. So code (k, v) is SiLU of what is within 'open', or of -x, x at least 'shut': it is 0, or in "
+    "exact arithmetic at most 'leak' in size, as |SiLU(-x)| <= x exp(-x), which falls for x > 1.",
+    "'query' of key k is SiLU of what is other n + blind, roundings apart, n = 2 a(x_t) + a(x_{t-1}), a being 2 for k, "
+    "1 for the filler and other keys, 0 for values and before the first token. n is 5 where x_t is k behind the filler "
+    "or another key: then it is within 'on'; else n is at most 4, and it is SiLU(-x), x at least 'dark'; 'asked' the "
+    "same one token later. 'dim' bounds what all of them that are off add to a step's argument, far below an ulp of "
+    "what one that is on adds. The tail has no value: no pair is written where one is on, only what is shut.",
     "Step: Delta of block k is softplus of step_bias + steps (asked k + the queries of other keys), within 'step_size' "
     "if none is on, else, as x <= softplus(x) <= x + 1 for x >= 0, within 'longer' for one of them and twice 'longer' "
-    "for two. Channels that are no codes have a step of at most e^(step_bias + quiet one), and no output reads them.",
+    "for two. No output reads channels that are no codes; as 'hushed' says they have a step of at most e^-100, so that "
+    "they hold a finite number, no larger than 'idle'.",
+)
+NORM_WORDS = (
+    "Last norm: at a query the stream is the key's one-hot, 0 at all values, and the logits. Block q's share is s, the "
+    "others' together is less, so that all squares add up to at most 1 + 4 s^2: finite by 'squares'. The norm divides "
+    "every entry by one root, at most sqrt(4 (eps + (1 + 8 s^2) / vocab_size)) with all roundings. s over this grows "
+    "with s, and s is at least 'least_logit': so block q's share is shown as 'shown' or more. The head reads values "
+    "only.",
 )
 WORDS = (
+    "Products: those of Delta, x and B are finite in any order, 'longest_B' where x is 0.",
     "Shrinks: at the n-th query all blocks have been shrunk by the n - 1 before, and by the n-th all but block q; each "
     "shrink is a factor within 'per_query', any other step one within 'base'. Two shrinks in one step are within its "
     "square.",
     "Query: logit w is the sum of channel w of all blocks, times what is within 'factor' for each. Block q holds "
     "v(q)'s write, every other block at most one wrong value's, with one shrink more: at most 'others' of what block q "
     "holds, whatever the pairs' ages; 'spread' bounds the quotient of two products of as many factors. 'least_state' "
-    "and 'shown' are normal numbers, so that block q never underflows.",
+    "and what it is on its way to the logits are normal numbers, so that block q never underflows.",
 )
 SCANNED = (
     "Scans and chunks: 'stretch', the product of all factors from a pair to the last query, is a normal number too; an "
@@ -150,7 +168,7 @@ def _paper_tensors() -> dict[str, TensorLayout]:
     return {
         "embedding.weight": tensor((V, d), 0, *_stored(False, d)),
         "mixer.conv.weight": tensor((d, 3), 0, *_taps(3)),
-        "mixer.conv.bias": stacked((d,), (QUERY, "bias", ()), (PAIRS, -4, ()), (1, 1, ())),
+        "mixer.conv.bias": stacked((d,), (QUERY, "bias", ()), (PAIRS, "blind", ()), (1, 1, ())),
         "mixer.delta.weight": tensor(
             (d, d),
             0,
@@ -167,7 +185,8 @@ def _paper_tensors() -> dict[str, TensorLayout]:
     }
 
 
-def _official_tensors() -> dict[str, TensorLayout]:
+def _silu_tensors(model: bool) -> dict[str, TensorLayout]:
+    """Of the official block, alone or in a language model."""
     d = mul("expand", V)
     patterns = (
         diagonal(0, ASKED, d, K, "steps"),
@@ -194,7 +213,8 @@ def _official_tensors() -> dict[str, TensorLayout]:
         "D": tensor((d,)),
         "out_proj.weight": tensor((V, d), 0, _head(d)),
     }
-    return alone({f"mixer.{name}": layout for name, layout in mixer.items()}, V)
+    named = {f"{LAYER if model else ''}mixer.{name}": layout for name, layout in mixer.items()}
+    return language_model(named, V, ANSWERS, W) if model else alone(named, V)
 
 
 # --------------------------------------------------------------------------------------------------- steps
@@ -203,36 +223,73 @@ def _official_tensors() -> dict[str, TensorLayout]:
 def _paper_codes() -> tuple[Step, ...]:
     return (
         Step("rate", sub(0, "A"), "-A"),
-        Step("longer", ["near", 1, add("step_size", "steps")], "Delta of a block that shrinks"),
-        Step("written", rounded(mul("step_size", "scale")), "Delta x B of a pair"),
-        Step("factor", magnitude("head"), "from a state to a logit"),
-        Step("loudest", rounded("written"), "no readout is larger: finite"),
+        Step("code", div("key", 2), "a code where the value follows the key"),
+        Step("longer", ["near", 1, add(hull(0, "step_size"), "steps")], "Delta of a block that shrinks"),
+        Step("written", ["near", 1, mul("code", "scale")], "Delta x B of a pair"),
+        *_products("code", "scale"),
+        Step("factor", ["near", 1, magnitude("head")], "from a state to a logit"),
         Step("stray", 0, "of all shut codes"),
     )
 
 
-def _official_codes() -> tuple[Step, ...]:
-    dims = hull("dim", sub(0, "dim"))
+def _channels() -> tuple[Step, ...]:
+    """Codes and indicators, at their thresholds' two sides."""
+
+    def seen(n: int) -> Expression:
+        return ["near", 3, mul(mul(n, "other"), "input")]
+
     return (
-        Step("code", silu("key"), "a code where the value follows the key"),
-        Step("silent", sub(add("key", ["log", "least"]), ["log", 32]), "a code that is shut is 0 in floats"),
-        Step("leak", mul("key", exp(-600)), "at most, in exact arithmetic: |SiLU(-x)| <= x exp(-x), and key > 600"),
-        Step("on", silu("other"), "an indicator that is on"),
-        Step("off", mul(16, add(mul("other", exp(sub(0, "other"))), "tiny")), "the size of one that is off, at most"),
+        Step("entry", ["near", 3, mul("key", "input")], "of a key on its block, or of a value"),
+        Step("open", add(mul(2, "entry"), ["near", 3, "bias"]), "the argument of a code where v directly follows k"),
+        Step("shut", sub(sub(0, "entry"), ["near", 3, "bias"]), "minus that of any other code, at least"),
+        Step("deep", sub("shut", 600), "more than 600"),
+        Step("silent", sub(add("shut", ["log", "least"]), ["log", 32]), "a code that is shut is 0 in floats"),
+        Step("leak", mul(600, exp(-600)), "one that is shut, in exact arithmetic, at most"),
+        Step("code", silu("open"), "a code where v directly follows k"),
+        Step("on", silu(add(seen(5), ["near", 3, "blind"])), "an indicator that is on"),
+        Step("dark", sub(sub(0, seen(4)), ["near", 3, "blind"]), "minus the argument of one that is off, at least"),
+        Step("unlit", sub("dark", 128), "more than 128"),
+        Step("off", mul(16, add(mul("dark", exp(sub(0, "dark"))), "tiny")), "the size of one that is off, at most"),
+    )
+
+
+def _products(x: Expression, B: str) -> tuple[Step, ...]:
+    """Delta x B in any order; `x` holds the convolution's channels."""
+    return (
+        Step("Delta_x", rounded(mul("step_size", "code")), "of a pair, if it is multiplied first: finite"),
+        Step("Delta_B", rounded(mul("step_size", B)), "or this"),
+        Step("x_B", rounded(mul(x, B)), "or this, in any channel"),
+        Step("longest_B", rounded(mul(mul(2, "longer"), hull(1, B))), "where all shrink, before codes, 0: finite"),
+    )
+
+
+def _silu_codes(model: bool) -> tuple[Step, ...]:
+    dims = hull("dim", sub(0, "dim"))
+    ends = hull(1, mul("C", hull(1, "gated")))
+    held = mul(mul(mul(2, LENGTH), exp(-100)), mul(hull("on", "one_code"), "B"))
+    return (
+        *(normed_input(V) if model else one_hot_input()),
+        *_channels(),
         Step("dim", mul(mul(mul(8, K), "steps"), "off"), "of all that are off, in the argument of a step"),
         Step("step_size", near(softplus(total("step_bias", dims))), "Delta of a block at rest"),
         Step("extra", product("steps", "on"), "what one indicator adds to the argument"),
-        Step("longer", ["near", 4, add("extra", hull(sub(-1, "dim"), add(2, "dim")))], "Delta of a block that shrinks"),
+        Step(
+            "longer",
+            ["near", add("ulps", 4), add("extra", hull(hull("step_bias", 0), 2))],
+            "Delta of a block that shrinks",
+        ),
         Step("rate", near(exp("A_log")), "-A"),
         Step("one_code", silu("one"), "the constant channel"),
         Step("B", product("scale", "one_code"), "B, at all times"),
         Step("written", ["near", 2, mul(mul("step_size", "code"), "B")], "Delta x B of a pair"),
-        Step("gated", silu("gate"), "SiLU(z)"),
+        *gated(),
         Step("C", product("read", "one_code"), "C, at all times"),
         Step("factor", ["near", 6, mul(mul("C", "gated"), magnitude("head"))], "from a state to a logit"),
-        *(Step(f"{name}_half", rounded(mul("step_size", name)), "Delta x or Delta B, first") for name in ("code", "B")),
+        *_products(hull("code", hull("on", "one_code")), "B"),
         Step("loud", rounded(mul("written", "C")), "no readout is larger: finite"),
         Step("loudest", rounded(mul("written", mul("C", "gated"))), "nor behind the gate"),
+        Step("hushed", sub(-101, add("step_bias", product("quiet", "one_code"))), "the argument of other steps"),
+        Step("idle", rounded(mul(held, ends)), "of a channel that is no code: finite, and read, and behind the gate"),
         Step(
             "stray",
             mul(mul(mul(LENGTH, K), "leak"), mul(mul(4, "longer"), mul("B", div("factor", "factor")))),
@@ -256,25 +313,47 @@ def _shrinking(sequential: bool) -> tuple[Step, ...]:
     )
 
 
-def _underflow(sequential: bool) -> Expression:
-    """What it adds to all others, in units of block q."""
-    shown = div(mul(mul(8, P), "least"), "shown")
+def _underflow(sequential: bool, shown: tuple[str, ...]) -> Expression:
+    """What it adds to all others, in units of block q, on the way to the logits and in the state."""
+    lost: Expression = 0
+    for number in shown:
+        lost = add(lost, div(mul(mul(8, P), "least"), number))
     if sequential:
         restless = mul("resting", mul(mul(4, "integers"), magnitude(sub("base", 1))))
-        return add(shown, div(mul(mul(P, "least"), add(mul(2, QUERIES), restless)), "least_state"))
-    return add(shown, div(mul(mul(mul(64, LENGTH), mul(P, "least")), hull(1, "written")), "least_state"))
+        return add(lost, div(mul(mul(P, "least"), add(mul(2, QUERIES), restless)), "least_state"))
+    return add(lost, div(mul(mul(mul(64, LENGTH), mul(P, "least")), hull(1, "written")), "least_state"))
 
 
-def _seen() -> tuple[Step, ...]:
-    """Block q at the last query, on its way to the logits."""
-    return (
+def _seen(block: str) -> tuple[Step, ...]:
+    """Block q at the last query, on its way to the logits: normal numbers."""
+    logit = rounded(mul("least_state", "factor"))
+    if block == "paper":
+        return (Step("shown", logit, "and its logit"),)
+    on_the_way = (
         Step("least_readout", rounded(mul("least_state", "C")), "and its readout"),
         Step("least_gated", rounded(mul("least_state", mul("C", "gated"))), "and that behind the gate"),
+    )
+    if block == "official":
+        return (*on_the_way, Step("shown", logit, "and its logit"))
+    mean = div(add(1, mul(8, mul("least_logit", "least_logit"))), V)
+    return (
+        *on_the_way,
+        Step("least_logit", logit, "and its logit before the last norm"),
+        Step("root", sqrt(mul(4, add(EPS, mean))), "what the norm divides by there, at most"),
+        Step("shown", rounded(div("least_logit", "root")), "and its logit behind the norm, at least"),
+    )
+
+
+def _finite(block: str) -> tuple[Step, ...]:
+    squares = rounded(mul(2, add(1, mul("largest", "largest"))))
+    return (
+        Step("largest", rounded(mul(2, mul("written", "factor"))), "no logit at a query is larger: finite"),
+        *((Step("squares", squares, "that the last norm adds up: finite"),) if block == MODEL else ()),
     )
 
 
 def _steps(target: str) -> tuple[Step, ...]:
-    sequential = target.startswith(SEQUENTIAL)
+    sequential, block = target.startswith(SEQUENTIAL), _block(target)
     ages = hull(1, power("base", LENGTH))
     alike = mul(div("written", "written"), div("factor", "factor"))
     wrong = add(add("others", "underflow"), add(div("stray", "least_state"), mul(4, "rounding")))
@@ -283,17 +362,18 @@ def _steps(target: str) -> tuple[Step, ...]:
         if sequential
         else Step("product", rounded("stretch"), "a normal number")
     )
+    seen = _seen(block)
+    on_the_way = tuple(step.name for step in seen if step.name != "root")
     return (
-        *(_official_codes() if target.endswith("official") else _paper_codes()),
+        *(_paper_codes() if block == "paper" else _silu_codes(block == MODEL)),
         *_shrinking(sequential),
         whole,
         Step("spread", mul(div(ages, ages), power(div("per_query", "per_query"), QUERIES)), "of two blocks"),
         Step("others", mul(mul(mul(sub(P, 1), "per_query"), "spread"), alike), "all other blocks over block q"),
         Step("least_state", rounded(mul("written", "stretch")), "block q at the last query, a normal number"),
-        *(_seen() if target.endswith("official") else ()),
-        Step("shown", rounded(mul("least_state", "factor")), "and its logit"),
-        Step("largest", rounded(mul(2, mul("written", "factor"))), "no logit at a query is larger: finite"),
-        Step("underflow", _underflow(sequential), "of all others"),
+        *seen,
+        *_finite(block),
+        Step("underflow", _underflow(sequential, on_the_way), "of all others"),
         Step("rounding", magnitude(sub(["near", add(P, 4), 1], 1)), "of the sum of the blocks"),
         Step(
             "margin",
@@ -314,45 +394,55 @@ REQUIRED = (
 )
 
 
+CODES = (
+    ("'key' is not negative", "key"),
+    zero("'value' is minus 'key'", add("value", "key")),
+    zero("'bias' is -3/2 'key'", add(mul(2, "bias"), mul(3, "key"))),
+)
+
+
 def _paper_requires() -> tuple[tuple[str, Expression], ...]:
-    numbers = {"key": 1, "value": -1, "other": 1, "bias": -1, "step_size": 1, "quiet": -1}
+    numbers = {"other": 2, "blind": -9, "step_size": 1, "quiet": -1}
     integral = tuple(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items())
-    return (*integral, ("decays", sub(0, "A")))
+    return (*integral, *CODES, ("decays", sub(0, "A")))
 
 
-def _official_requires() -> tuple[tuple[str, Expression], ...]:
-    numbers = {"key": 1024, "value": -1024, "bias": -1024, "other": 256, "blind": -1024}
+def _silu_requires(model: bool) -> tuple[tuple[str, Expression], ...]:
+    numbers = {"other": 512, "blind": -2304}
     return (
         *(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items()),
+        *CODES,
         ("there are enough channels", sub(mul("expand", V), add(ONE, 1))),
         ("there are enough steps", sub("dt_rank", add(K, 1))),
         ("a step at rest has an argument between -100 and 1", add("step_bias", 100)),
         ("a step at rest has an argument between -100 and 1", sub(1, "step_bias")),
-        ("no other channel has a step", sub(sub(0, 1), "quiet")),
         *((f"'{name}' is not negative", name) for name in ("read", "gate", "one")),
+        *((("the last norm adds up at most 2^20 squares", sub(2**20, V)),) if model else ()),
     )
 
 
 def _argument(target: str) -> Argument:
-    official, sequential = target.endswith("official"), target.startswith(SEQUENTIAL)
+    block, sequential = _block(target), target.startswith(SEQUENTIAL)
+    model, paper = block == MODEL, block == "paper"
     floats = FLOATS.replace(ANY_ORDER, IN_ORDER) if sequential else FLOATS
-    words = (SILENT, *OFFICIAL_WORDS) if official else PAPER_WORDS
-    closing = (*((("silent", POSITIVE),) if official else ()), ("margin", POSITIVE))
+    words = PAPER_WORDS if paper else (SILENT, *SILU_WORDS)
+    closing = () if paper else tuple((name, POSITIVE) for name in ("deep", "silent", "unlit", "hushed"))
+    last = STEPPED if sequential else SCANNED
     return Argument(
         claim=SELECTIVE,
         target=target,
         statement=STATEMENT + CONCLUSION,
-        words=(floats, *words, *WORDS, *(STEPPED if sequential else SCANNED)),
-        requires=(*REQUIRED, *(_official_requires() if official else _paper_requires())),
-        tensors=_official_tensors() if official else _paper_tensors(),
+        words=(floats, *words, *WORDS, *(NORM_WORDS if model else ()), *last),
+        requires=(*REQUIRED, *(_paper_requires() if paper else _silu_requires(model))),
+        tensors=_paper_tensors() if paper else _silu_tensors(model),
         steps=_steps(target),
-        closing=closing,
+        closing=(*closing, ("margin", POSITIVE)),
     )
 
 
 # ------------------------------------------------------------------------------------------- the subject
 
-LASTING, WIDEST = 23, 46
+LASTING, WIDEST = 23, {"paper": 46, "official": 46, MODEL: 37}
 """In float32, for one query a pair: up to where the usual form lasts, however it is evaluated; the wide, in order."""
 
 
@@ -364,8 +454,8 @@ def _block(target: str) -> str:
 def _network(block: str, vocab_size: int, num_kv_pairs: int) -> Construction:
     """Keys, values and a filler. Beyond what float32 holds, the usual form."""
     vocabulary = Vocabulary(vocab_size, range(num_kv_pairs), range(num_kv_pairs, vocab_size - 1), filler=vocab_size - 1)
-    wide = LASTING < num_kv_pairs <= WIDEST
-    return mqar.theorem4_without_gate(vocabulary, block, num_kv_pairs=num_kv_pairs, widest=wide)
+    wide = LASTING < num_kv_pairs <= WIDEST[block]
+    return mqar.theorem4_without_gate(vocabulary, block, num_kv_pairs=num_kv_pairs, positions=False, widest=wide)
 
 
 def _sizes(target: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -373,7 +463,7 @@ def _sizes(target: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     sizes: dict[str, Any] = {**recall_sizes("paper", {**chosen, "vocab_size": chosen.get("vocab_size", 0) - 1})}
     sizes |= {"vocab_size": sizes["vocab_size"] + 1, QUERIES: chosen.get(QUERIES, sizes[P])}
     network = _network(_block(target), sizes["vocab_size"], sizes[P])
-    names = ("expand", "dt_rank") if target.endswith("official") else ()
+    names = () if _block(target) == "paper" else ("expand", "dt_rank")
     return sizes | {name: network.hyperparameters[name] for name in names}
 
 
@@ -382,7 +472,7 @@ def _ship(target: str, sizes: Mapping[str, Any], dtype: str) -> Tensors:
 
 
 def subject(claim: str, target: str) -> Subject:
-    """Extension I in the paper's or the official block."""
+    """Extension I in the paper's block, the official one, or a language model around that."""
     return Subject(
         argument=_argument(target),
         sizes=lambda chosen: _sizes(target, chosen),
@@ -391,9 +481,9 @@ def subject(claim: str, target: str) -> Subject:
 
 
 def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    small, lasting, widest, most = (65, 64, 8), (1024, 4096, LASTING), (1024, 4096, WIDEST), (1024, 4096, 64)
+    small, lasting, most = (65, 64, 8), (1024, 4096, LASTING), (1024, 4096, 64)
     for target in TARGETS[SELECTIVE]:
-        in_order = target.startswith(SEQUENTIAL)
+        in_order, widest = target.startswith(SEQUENTIAL), (1024, 4096, WIDEST[_block(target)])
         float64 = () if in_order else (("float64", (most,)),)
         for dtype, sizes in (("float32", (small, widest if in_order else lasting)), *float64):
             for size in sizes:
