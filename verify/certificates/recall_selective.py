@@ -289,7 +289,11 @@ def _silu_codes(model: bool) -> tuple[Step, ...]:
         Step("loud", rounded(mul("written", "C")), "no readout is larger: finite"),
         Step("loudest", rounded(mul("written", mul("C", "gated"))), "nor behind the gate"),
         Step("hushed", sub(-101, add("step_bias", product("quiet", "one_code"))), "the argument of other steps"),
-        Step("idle", rounded(mul(held, ends)), "of a channel that is no code: finite, and read, and behind the gate"),
+        Step(
+            "idle",
+            rounded(add(1, mul(held, ends))),
+            "of a channel that is no code: finite, and read, and behind the gate",
+        ),
         Step(
             "stray",
             mul(mul(mul(LENGTH, K), "leak"), mul(mul(4, "longer"), mul("B", div("factor", "factor")))),
