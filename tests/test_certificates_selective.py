@@ -16,6 +16,7 @@ from constructions.mqar.products import ProductCodes
 from constructions.mqar.selective import OFFICIAL_CLOCK, SelectiveForm, largest_ratio, ratio, selective
 from constructions.sharpen import sharpened
 from constructions.tasks import Vocabulary
+from kernels.fields import FLOAT32, ball
 from verify.certificates import catalogue, recall_selective
 from verify.certificates.catalogue import Entry
 from verify.certificates.certificate import NotLaidOut, make
@@ -54,6 +55,11 @@ def built(block: str, kappa: int, **options):
     return theorem4_without_gate(vocabulary(kappa), block, num_kv_pairs=kappa, positions=False, **options)
 
 
+def shown(share: np.ndarray, kappa: int) -> np.ndarray:
+    """What the argument says that a last norm leaves of block q's logit, at least."""
+    return share / np.sqrt(4 * (1e-5 + (1 + 8 * share**2) / (kappa + 4)))
+
+
 def wide(block: str, kappa: int) -> bool:
     return 23 < kappa <= recall_selective.WIDEST[block]
 
@@ -85,7 +91,7 @@ def test_the_kernels_keep_the_certified_share_of_what_the_queries_leave(target, 
     found, block = bounds(target, kappa, dtype), target.removeprefix("sequential_")
     share = found["written"][0] * found["factor"][0] * found["per_query"][0] ** np.arange(kappa)
     if block == MODEL:
-        share /= np.sqrt(4 * (1e-5 + (1 + 8 * share**2) / (kappa + 4)))
+        share = shown(share, kappa)
         assert 0.999 < share[-1] / found["shown"][0] < 1.001
     network = built(block, kappa, widest=wide(block, kappa))
     assert (margins(network, getattr(torch, dtype), kappa) >= found["margin"][0] * share).all()
@@ -208,6 +214,29 @@ def test_steps_hold_what_a_language_model_computes(dtype):
     assert found["longer"][0] <= blocks[~at_rest].min()
     assert blocks.max() <= 2 * found["longer"][1]
     assert (delta[:, 3 * kappa : 5 * kappa + 1] == 0).all()
+
+
+def test_in_balls_a_language_model_keeps_the_certified_share():
+    """In exact arithmetic on the float32 weights, where a shut code is not 0."""
+    found, kappa, precise = bounds(MODEL, 3), 3, ball(400)
+    tokens, right = worst(kappa)
+    model = built(MODEL, kappa)
+    given = {name: Given(precise.array(w.astype(object))) for name, w in model.to(FLOAT32).items()}
+    logits = replace(model, weights=given).run(precise, tokens)[-kappa:]
+    share = found["written"][0] * found["factor"][0] * found["per_query"][0] ** np.arange(kappa)
+    for row, answer, least in zip(logits, right, shown(share, kappa), strict=True):
+        others = max(float(x.upper()) for w, x in enumerate(row) if w != answer)
+        assert float(row[answer].lower()) - others >= found["margin"][0] * least
+
+
+class Given:
+    """A weight that is already a field's array."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def to(self, field):
+        return self.array
 
 
 def within(numbers: torch.Tensor, ends: tuple[float, float]) -> None:
