@@ -108,21 +108,30 @@ def answered(target: str, text: str, queries: int) -> bool:
     """Whether the network that a certificate lays out answers every query."""
     block = target.removeprefix(recall_selective.SEQUENTIAL)
     network = mqar.theorem4_without_gate(VOCABULARY, block, num_kv_pairs=8, positions=False)
-    tokens, right = sequences(queries)
+    tokens, at, right = sequences(queries)
     with torch.no_grad():
-        logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens))[:, 17:].numpy()
-    others = logits.copy()
+        logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
+    others = np.take_along_axis(logits, at[..., None], 1)
+    answer = np.take_along_axis(others, right[..., None], -1)[..., 0]
     np.put_along_axis(others, right[..., None], -np.inf, -1)
-    return bool((np.take_along_axis(logits, right[..., None], -1)[..., 0] > others.max(-1)).all())
+    return bool((answer > others.max(-1)).all())
 
 
-def sequences(queries: int, count: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Of H1 and H4: the last key asked alone with its value, or values at random; keys in turn, or two alternating."""
-    rng, rows, answers = np.random.default_rng(0), [], []
+def sequences(queries: int, count: int = 8) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of H1 and H4: tokens, where the queries are, and their answers.
+
+    The last key asked is alone with its value, or values are random; keys are asked in turn, or two of them; one
+    directly after the other, or with fillers between as far as there is room.
+    """
+    rng, rows, places, answers = np.random.default_rng(0), [], [], []
     for row in range(count):
         keys, order = rng.permutation(8), rng.permutation(8)
-        asked = order[np.arange(queries) % (2 if row % 3 == 2 and queries > 8 else 8)]
-        values = np.where(np.arange(8) == asked[-1], 8, 9) if row % 2 else rng.integers(8, 64, 8)
-        rows.append(np.concatenate([np.stack([keys, values[keys]], 1).ravel(), [VOCABULARY.filler], asked]))
+        asked = order[np.arange(queries) % (2 if row % 4 == 3 and queries > 8 else 8)]
+        values = rng.integers(8, 64, 8) if row % 4 == 2 else np.where(np.arange(8) == asked[-1], 8, 9)
+        at = 17 + np.arange(queries) * (2 if row < count // 2 and queries <= 23 else 1)
+        tokens = np.full(64, VOCABULARY.filler)
+        tokens[:16], tokens[at] = np.stack([keys, values[keys]], 1).ravel(), asked
+        rows.append(tokens)
+        places.append(at)
         answers.append(values[asked])
-    return np.array(rows), np.array(answers)
+    return np.array(rows), np.array(places), np.array(answers)
