@@ -476,7 +476,7 @@ def _ship(target: str, sizes: Mapping[str, Any], dtype: str) -> Tensors:
 
 
 def subject(claim: str, target: str) -> Subject:
-    """Extension I in the paper's block, the official one, or a language model of one layer, which reads no positions."""
+    """Extension I in the paper's block, the official one, or a language model of one layer, without positions."""
     return Subject(
         argument=_argument(target),
         sizes=lambda chosen: _sizes(target, chosen),
