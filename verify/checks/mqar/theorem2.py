@@ -164,22 +164,27 @@ class Zoology:
         )
 
 
-def _together(sizes: Sizes, run: Run) -> int:
-    """Sequences at a time. Someone else's kernel may hold every state of its 2 |V| channels, up to |V| / 2 each."""
-    floats_a_step = sizes.vocab_size * (sizes.vocab_size if run.kernel else 8)
-    return max(1, STATE_BUDGET // (sizes.input_seq_len * floats_a_step))
+def _together(subject: Recall, batch: Batch, dtype: str, run: Run) -> int:
+    """Sequences at a time. Someone else's kernel may hold every state of every step."""
+    _, length = batch.tokens.shape
+    floats_a_step = 8 * batch.vocabulary.size
+    if run.kernel:
+        module = network(replace(subject, scan=None), batch.vocabulary, dtype, run.device)
+        floats_a_step = max(w.numel() for name, w in module.state_dict().items() if name.endswith((".A", ".A_log")))
+    return max(1, STATE_BUDGET // (length * floats_a_step))
 
 
 def _zoology_look(subject: Zoology, run: Run) -> Finding:
-    """100 % at every size and dtype, or the first sequence that fails."""
+    """100 % at every size and dtype, or the first sequence that fails; a tenth of them on someone else's kernel."""
     wanted = ((run.sizes, 1000),) if run.sizes else subject.sizes
+    wanted = tuple((sizes, -(-count // 10)) for sizes, count in wanted) if run.kernel else wanted
     if not run.shrink:
         wanted = tuple((sizes, CONTROL_EXAMPLES) for sizes, _ in wanted[:1])
     facts: dict[str, str | int] = {"examples": 0, "target": subject.recall.target, "dtypes": ", ".join(run.dtypes)}
     worst = float("inf")
     for (sizes, count), dtype in product(wanted, run.dtypes):
         batch = subject.batch(sizes, count, run)
-        margins = batch_margins(subject.recall, batch, dtype, run, _together(sizes, run))
+        margins = batch_margins(subject.recall, batch, dtype, run, _together(subject.recall, batch, dtype, run))
         network.cache_clear()
         facts["examples"] = int(facts["examples"]) + count
         worst = min(worst, float(margins.min()))
