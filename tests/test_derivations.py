@@ -9,7 +9,7 @@ from theorems import decide
 from theorems.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
 from theorems.registry import claims
 from theorems.steps import Step
-from verify.derivations import free, lines_of
+from verify.derivations import free, lines_of, reject_step_mutants
 from verify.report.data import said as said_of
 
 X = sp.Symbol("x", nonnegative=True)
@@ -40,6 +40,11 @@ def said(step: Step) -> list[str]:
     """What a proof of one step says."""
     proof = Proof(steps=(step,))
     return [said_of(line) for line in lines_of([StepResult(step, decide.unknown(""))], proof)]
+
+
+@pytest.mark.parametrize("claim_id", CLAIMS)
+def test_every_wrong_variant_of_every_step_is_rejected(claim_id):
+    assert not [(m.check, m.mutant, m.how) for m in reject_step_mutants(claim_id) if not m.rejected]
 
 
 @pytest.mark.parametrize("claim_id", CLAIMS)
