@@ -4,10 +4,10 @@ python tests/mutation.py --sample 200 --seed 1    # grows tests/mutants.json
 python tests/mutation.py --again                  # survivors without a reason, against the tests as they are now
 
 Each mutant is written into a scratch copy of the project. It is rejected where a test of its module fails, a claim of
-its family is not as expected in the quick tier, or a wrong step of it is proved; the first that fails ends it. Libraries
-are imported once: every mutant runs in a fork that has not yet imported anything of ours. Where mathematics rejects
-nothing, because what a step says is another truth, the record of what steps say tells the difference; these are counted
-apart.
+its family is not as expected in the quick tier, or a wrong step of it is proved; the first that fails ends it. Where
+mathematics rejects nothing, because what a step says is another truth, the record of what steps say tells the
+difference; these are counted apart. Libraries are imported once: every mutant runs in a fork that has not yet imported
+anything of ours.
 """
 
 from __future__ import annotations
