@@ -68,12 +68,9 @@ def _time() -> Proof:
 
 
 def _with_decay() -> Proof:
-    """z = λΔ₀; the discrete error e_n = n − Σ_{i<n} e^{−zi}."""
+    """z = λΔ₀t in continuous time, λΔ₀ in discrete."""
     z = sp.Symbol("z", nonnegative=True)
     continuous = sp.Le(z - (1 - sp.exp(-z)), z**2 / 2)
-    grown = sp.Le(error + (1 - sp.exp(-z * n)), z * (n + 1) * n / 2)
-    linear = Bound(name="1 − e^{−zn} ≤ zn", claim=sp.Le(1 - sp.exp(-z * n), z * n))
-    early = Bound(name="every step adds an error ≥ 0", claim=sp.Ge(1 - sp.exp(-z * n), 0))
     return Proof(
         steps=(
             Integrated(
@@ -99,28 +96,7 @@ def _with_decay() -> Proof:
                 claim=continuous,
                 also_wrong=(Bound(name="z²/3", claim=sp.Le(z - (1 - sp.exp(-z)), z**2 / 3)),),
             ),
-            linear,
-            early,
-            InductionOn(
-                name="discrete error: n − h_n/Δ₀ ≤ λΔ₀ n(n−1)/2",
-                because="e_{n+1} = e_n + (1 − e^{−zn}), e_0 = 0",
-                base=Bound(
-                    name="no error at n = 0",
-                    claim=sp.Le(sp.Sum(1 - sp.exp(-z * m), (m, 0, -1)), sp.Subs(z * n * (n - 1) / 2, n, 0)),
-                ),
-                step=Bound(
-                    name="one more step",
-                    claim=grown,
-                    given=(sp.Le(error, z * n * (n - 1) / 2), linear.relation),
-                    also_wrong=(
-                        Bound(
-                            name="(n−1)(n−2)/2",
-                            claim=sp.Le(error + (1 - sp.exp(-z * n)), z * n * (n - 1) / 2),
-                            given=(sp.Le(error, z * (n - 1) * (n - 2) / 2), linear.relation),
-                        ),
-                    ),
-                ),
-            ),
+            *_discrete_error(z),
             Limit(
                 name="the first-order constant ½ is attained",
                 expression=(z - (1 - sp.exp(-z))) / z**2,
@@ -129,6 +105,37 @@ def _with_decay() -> Proof:
                 value=sp.S.Half,
             ),
         )
+    )
+
+
+def _discrete_error(z: sp.Symbol) -> tuple[Step, ...]:
+    """e_n = n − Σ_{i<n} e^{−zi}, z = λΔ₀."""
+    grown = sp.Le(error + (1 - sp.exp(-z * n)), z * (n + 1) * n / 2)
+    linear = Bound(name="1 − e^{−zn} ≤ zn", claim=sp.Le(1 - sp.exp(-z * n), z * n))
+    early = Bound(name="every step adds an error ≥ 0", claim=sp.Ge(1 - sp.exp(-z * n), 0))
+    return (
+        linear,
+        early,
+        InductionOn(
+            name="discrete error: n − h_n/Δ₀ ≤ λΔ₀ n(n−1)/2",
+            because="e_{n+1} = e_n + (1 − e^{−zn}), e_0 = 0",
+            base=Bound(
+                name="no error at n = 0",
+                claim=sp.Le(sp.Sum(1 - sp.exp(-z * m), (m, 0, -1)), sp.Subs(z * n * (n - 1) / 2, n, 0)),
+            ),
+            step=Bound(
+                name="one more step",
+                claim=grown,
+                given=(sp.Le(error, z * n * (n - 1) / 2), linear.relation),
+                also_wrong=(
+                    Bound(
+                        name="(n−1)(n−2)/2",
+                        claim=sp.Le(error + (1 - sp.exp(-z * n)), z * n * (n - 1) / 2),
+                        given=(sp.Le(error, z * (n - 1) * (n - 2) / 2), linear.relation),
+                    ),
+                ),
+            ),
+        ),
     )
 
 

@@ -136,7 +136,7 @@ ZOH_ERROR = sp.Le(error, D * (z + z / (1 - z**2)))
 
 def _one_state() -> Proof:
     """ZOH: the state is a convex combination of the inputs and the initial 0; Euler: the same, up to gains."""
-    keep, weight = sp.symbols("g c", real=True)
+    weight = sp.Symbol("c", real=True)
     after = z * (1 - rest) / (1 - z**2)
     known = (sp.Le(error, D * (before + after)), sp.Le(before, z), sp.Lt(z, 1))
     return Proof(
@@ -149,35 +149,7 @@ def _one_state() -> Proof:
                 lhs=sp.exp(-softplus(y), evaluate=False),
                 rhs=1 / (1 + sp.exp(y)),
             ),
-            Induction(
-                name="the weights of h_0, x_1, …, x_t add up to 1",
-                because="h_t = g h_{t−1} + (1 − g) x_t, at t = 0 all weight is on h_0",
-                index=sp.Symbol("t", integer=True, nonnegative=True),
-                start=0,
-                initial=sp.S.One,
-                next=lambda weight, _: keep * weight + (1 - keep),
-                closed=sp.S.One,
-            ),
-            Bound(
-                name="everything before n weighs at most z",
-                because="it is kept by e^{−Δ_n} = 1/(1 + e^{w/2}) at n, and by at most 1 later",
-                claim=sp.Le(1 / (1 + 1 / z), z),
-                also_wrong=(Bound(name="z/2", claim=sp.Le(1 / (1 + 1 / z), z / 2)),),
-            ),
-            GEOMETRIC,
-            Bound(
-                name="everything after n weighs at most z/(1 − z²)",
-                because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
-                claim=sp.Le(after, z / (1 - z**2)),
-                given=(sp.Lt(z, 1),),
-                also_wrong=(
-                    Bound(
-                        name="z/(1 + z²)",
-                        claim=sp.Le(after, z / (1 + z**2)),
-                        given=(sp.Lt(z, 1),),
-                    ),
-                ),
-            ),
+            *_weights(after),
             Identity(
                 name="the error is Σ weight·(x_s − x_n), x_0 = h_0 = 0",
                 because="so |y − x_n| ≤ D·(weight before + weight after), D = max |x_s − x_n| over s = 0, 1, …",
@@ -195,6 +167,42 @@ def _one_state() -> Proof:
                 name="D must include the initial state: n = t = 1 and equal inputs have D = 0 without it",
                 because="y_1 = (1 − e^{−Δ_1})x_1 < x_1",
                 claim=sp.Lt((1 - 1 / (1 + 1 / z)) * X, X),
+            ),
+        ),
+    )
+
+
+def _weights(after: sp.Expr) -> tuple[Step, ...]:
+    """Those of h_0 and of all inputs add up to 1, and beside x_n's they are small."""
+    keep = sp.Symbol("g", real=True)
+    return (
+        Induction(
+            name="the weights of h_0, x_1, …, x_t add up to 1",
+            because="h_t = g h_{t−1} + (1 − g) x_t, at t = 0 all weight is on h_0",
+            index=sp.Symbol("t", integer=True, nonnegative=True),
+            start=0,
+            initial=sp.S.One,
+            next=lambda weight, _: keep * weight + (1 - keep),
+            closed=sp.S.One,
+        ),
+        Bound(
+            name="everything before n weighs at most z",
+            because="it is kept by e^{−Δ_n} = 1/(1 + e^{w/2}) at n, and by at most 1 later",
+            claim=sp.Le(1 / (1 + 1 / z), z),
+            also_wrong=(Bound(name="z/2", claim=sp.Le(1 / (1 + 1 / z), z / 2)),),
+        ),
+        GEOMETRIC,
+        Bound(
+            name="everything after n weighs at most z/(1 − z²)",
+            because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
+            claim=sp.Le(after, z / (1 - z**2)),
+            given=(sp.Lt(z, 1),),
+            also_wrong=(
+                Bound(
+                    name="z/(1 + z²)",
+                    claim=sp.Le(after, z / (1 + z**2)),
+                    given=(sp.Lt(z, 1),),
+                ),
             ),
         ),
     )
