@@ -67,7 +67,7 @@ SHARED = {  # what tests a module that belongs to no family: test files, then pr
     "theorems/": (("proof", "calculus", "rooms"), ("foundations", "sensitivity", "haar")),
     "constructions/tasks.py": (("tasks", "mqar"), ("mqar",)),
     "constructions/export.py": (("export",), ("mqar",)),
-    "constructions/": (("constructions", "mqar", "export"), ("mqar.thm", "induction")),
+    "constructions/": (("constructions", "mqar", "export"), ("mqar", "induction")),
     "kernels/triton": (("triton",), ()),
     "kernels/ssd": (("ssd", "gradients", "backends", "blocks"), ("foundations",)),
     "kernels/interop.py": (("interop",), ()),
