@@ -103,6 +103,13 @@ def test_a_comparison_that_balls_cannot_separate_is_undecided():
     assert holds(sp.Eq(sp.sin(y) ** 2 + sp.cos(y) ** 2, 1, evaluate=False), {y: Fraction(1, 3)}) is None
 
 
+def test_what_is_not_both_is_as_decided_as_both():
+    both = sp.And(sp.Gt(y, 0), sp.Lt(sp.exp(y), 3))
+    assert holds(sp.Not(both), {y: arb(1)}) is False
+    assert holds(sp.Not(both), {y: arb(2)}) is True
+    assert holds(sp.Not(both), {y: arb(1, 1)}) is None
+
+
 def test_a_part_without_an_enclosure_is_named():
     with pytest.raises(NotEnclosed, match="zeta"):
         enclose(sp.zeta(3, evaluate=False))
