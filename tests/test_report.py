@@ -41,6 +41,14 @@ def test_every_statement_and_hypothesis_can_be_shown_on_a_page_and_in_print(clai
             assert latex.math(line).isascii()
 
 
+@pytest.mark.parametrize(
+    ("text", "subscripts"),
+    [("x_lᵀSx_l > 0", "ll"), ("S_CᵀS_B", "CB"), ("(Px_l)_i", "li"), ("num_keys", ""), ("e_{n+1}", ["n+1"])],
+)
+def test_a_subscript_ends_at_a_transpose_and_names_have_none(text, subscripts):
+    assert [piece.text for piece in markup.pieces(text) if piece.kind == "sub"] == list(subscripts)
+
+
 def test_every_word_about_a_claim_can_be_typeset_in_ascii():
     for claim in claims().values():
         erratum = vars(claim.erratum).values() if claim.erratum else ()

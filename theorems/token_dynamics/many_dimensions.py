@@ -22,7 +22,7 @@ from theorems.token_dynamics.system import (
     t,
     time,
 )
-from theorems.written import Named
+from theorems.written import Named, product, total
 
 lam, q0, delta = sp.symbols("lambda q_0 delta", positive=True)
 speed = sp.Symbol("v", real=True)
@@ -55,7 +55,7 @@ def _quadratic_form(transposed: sp.Expr, closed: sp.Expr, name: str) -> Inductio
         index=l,
         start=0,
         initial=sp.S.Zero,
-        next=lambda h, m: h + w(m + 1) * p(m + 1) * (transposed.subs(n, m + 1) + p(m + 1)),
+        next=lambda h, m: h + product(w(m + 1), p(m + 1), total(transposed.subs(n, m + 1), p(m + 1))),
         closed=closed,
     )
 

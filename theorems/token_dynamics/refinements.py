@@ -22,7 +22,7 @@ from theorems.token_dynamics.system import (
     step,
     time,
 )
-from theorems.written import Named
+from theorems.written import Named, product, total
 
 s = sp.Function("s", real=True)
 i = sp.Symbol("i", integer=True, positive=True)
@@ -52,7 +52,9 @@ def _symmetric() -> Induction:
         index=count,
         start=0,
         initial=sp.S.Zero,
-        next=lambda h, m: h + one(m + 1) * (s(m + 1) * other(m + 1)) - other(m + 1) * (s(m + 1) * one(m + 1)),
+        next=lambda h, m: total(
+            h, product(one(m + 1), s(m + 1), other(m + 1)), product(-1, other(m + 1), s(m + 1), one(m + 1))
+        ),
         closed=sp.S.Zero,
     )
 

@@ -24,7 +24,8 @@ def is_formula(text: str) -> bool:
 
 _GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
 _SCRIPT = re.compile(
-    rf"(?<![A-Za-z][A-Za-z])(?<=[\w)\]∞∑∫∏Σ\u0302\u0304])([_^])(?:{_GROUP}|(⊤|∞|[−-]?(?:\d+|[^\W\d_]+\d*)))"
+    r"(?:(?<![A-Za-z][A-Za-z])|(?<=(?<![A-Za-z])[A-Z][a-z]))"  # x_l and Px_l have scripts, num_keys none
+    rf"(?<=[\w)\]∞∑∫∏Σ\u0302\u0304])([_^])(?:{_GROUP}|(⊤|∞|[−-]?(?:\d+|[^\W\d_ᵀ]+\d*)))"
 )
 
 
