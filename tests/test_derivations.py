@@ -68,6 +68,13 @@ def test_a_line_declares_its_letters_where_they_are_new_or_change():
     assert given == ["n in Naturals", "", "u > 0", "u in Reals", "u > 0", "v in Complexes"]
 
 
+def test_a_line_says_the_sign_of_a_function_s_values():
+    w, v = sp.Function("w", positive=True), sp.Function("v", real=True)
+    assert said(Bound(name="signs", claim=sp.Ge(w(X) + v(X), v(X), evaluate=False))) == [
+        "signs | bound v(x) + w(x) >= v(x) | given w > 0, x >= 0"
+    ]
+
+
 def test_an_induction_says_where_it_starts_and_how_it_goes_on():
     lines = said(SQUARES)
     assert "n in Naturals0, Eq(h(0), 0), Eq(h(n + 1), 2*n + h(n) + 1)" in lines[0]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from theorems.claim import Claim
 from theorems.decide import Truth, proved, unknown
@@ -92,12 +93,14 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
 
 def lines_of(results: Iterable[StepResult], proof: Proof) -> tuple[Line, ...]:
     """Every step, then its parts, true where it is; where a letter is new, or changes, the line says what it is."""
-    letters: dict[str, sp.Symbol] = {}
+    letters: dict[str, sp.Basic] = {}
     lines = []
     for outer, outer_beyond in zip(results, proof.assumptions(), strict=True):
         for result, beyond in ((outer, outer_beyond), *_parts(outer)):
             assumed = (*beyond, *result.step.within)
-            used = {str(s): s for part in (result.step.relation, *assumed) if part is not None for s in free(part)}
+            said = [part for part in (result.step.relation, *assumed) if part is not None]
+            used: dict[str, sp.Basic] = {str(s): s for part in said for s in free(part)}
+            used |= {f"{f.func}()": f.func(sp.Symbol("t")) for part in said for f in part.atoms(AppliedUndef)}
             new = [s for name, s in sorted(used.items()) if letters.get(name) != s]
             lines.append(_line(result, (*(fact for s in new for fact in _declared(s, letters)), *assumed)))
             letters |= used
@@ -117,16 +120,20 @@ def free(part: sp.Basic) -> set[sp.Symbol]:
     return part.atoms(sp.Symbol) & part.free_symbols
 
 
-def _declared(symbol: sp.Symbol, letters: Mapping[str, sp.Symbol]) -> Given:
-    """What a symbol is declared to be: a sign, an integer, complex; real only where the letter was another's."""
-    if symbol.is_integer:
+def _declared(symbol: sp.Basic, letters: Mapping[str, sp.Basic]) -> Given:
+    """What a symbol is declared to be: a sign, an integer, complex; real only where the letter was another's.
+
+    Of a function only the sign of its values.
+    """
+    if symbol.is_integer and symbol.is_Symbol:
         numbers = sp.Naturals if symbol.is_positive else sp.Naturals0 if symbol.is_nonnegative else sp.Integers
         return (sp.Contains(symbol, numbers, evaluate=False),)
     signs = (("positive", sp.Gt), ("negative", sp.Lt), ("nonnegative", sp.Ge), ("nonpositive", sp.Le))
     for sign, relation in signs:
         if getattr(symbol, f"is_{sign}"):
-            return (relation(symbol, 0, evaluate=False),)
-    known = symbol.is_real and str(symbol) not in letters
+            letter = symbol if symbol.is_Symbol else sp.Symbol(symbol.func.__name__)
+            return (relation(letter, 0, evaluate=False),)
+    known = not symbol.is_Symbol or (symbol.is_real and str(symbol) not in letters)
     return () if known else (sp.Contains(symbol, sp.Reals if symbol.is_real else sp.Complexes, evaluate=False),)
 
 
