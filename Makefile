@@ -25,7 +25,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,interop,oracle,peers,report]'
-	$(RUN) -m kernels.cpu_ops
+	$(RUN) -m kernels.cpu.backend
 	touch $@
 
 clean:

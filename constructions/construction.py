@@ -13,11 +13,12 @@ import sympy
 import torch
 from torch import nn
 
-from constructions import counting
-from constructions.compile import MixerDescription, Weights, a_log
-from constructions.exact import Index
-from constructions.explain import explain_mixer
-from constructions.modules import empty_module
+from constructions.compiler import counting
+from constructions.compiler.description import MixerDescription
+from constructions.compiler.exact import Index
+from constructions.compiler.explain import explain_mixer
+from constructions.compiler.mamba1 import Weights, a_log
+from constructions.compiler.modules import empty_module
 from constructions.tasks import Vocabulary
 from kernels import semantics
 from kernels.fields import Exact, Field

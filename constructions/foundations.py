@@ -12,9 +12,9 @@ import numpy as np
 import sympy
 import torch
 
-from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import NEGLIGIBLE_A_LOG
-from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.compiler.channels import Channel, LinearMap, Space, family
+from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.compiler.mamba1 import NEGLIGIBLE_A_LOG
 from constructions.tasks import IGNORED
 from kernels import semantics
 from kernels.blocks import MambaLM

@@ -16,10 +16,11 @@ import sympy
 import torch
 from torch import Tensor, nn
 
-from constructions.channels import LinearMap, Space, family
-from constructions.compile import Layout, MixerDescription, Weights, mamba_weights
-from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from constructions.explain import explain_mixer
+from constructions.compiler.channels import LinearMap, Space, family
+from constructions.compiler.description import Layout, MixerDescription
+from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.compiler.explain import explain_mixer
+from constructions.compiler.mamba1 import Weights, mamba_weights
 from kernels import semantics
 from kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMambaDeltaT
 from kernels.fields import Exact, Field

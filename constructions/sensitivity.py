@@ -10,8 +10,8 @@ import numpy as np
 import sympy
 import torch
 
-from constructions.channels import Channel, LinearMap, Space
-from constructions.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.compiler.channels import Channel, LinearMap, Space
+from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
 from kernels import semantics
 from kernels.blocks import Mamba, Mamba2
 from kernels.fields import Exact, Field

@@ -1,7 +1,7 @@
 """`python -m kernels.accuracy`: the worst error of the compiled elementary functions over every float32, one by one.
 
-What `kernels.error_bounds` assumes of them is checked here exhaustively, against libm in float64: 0.67 ulp for exp, 2.4
-for softplus, 1.5 for sigmoid. The tests take every 61st float. Twenty seconds of one core.
+What `kernels.bounds.running_error` assumes of them is checked here exhaustively, against libm in float64: 0.67 ulp for
+exp, 2.4 for softplus, 1.5 for sigmoid. The tests take every 61st float. Twenty seconds of one core.
 """
 
 # mypy: disable-error-code="call-arg,arg-type"
@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kernels import simd
-from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.bounds.running_error import ELEMENTARY_ULPS
+from kernels.cpu import simd
 
 EPS, TINY = 2.0**-23, 2.0**-149
 LARGEST = {"exp": 88.7, "softplus": 104.0, "sigmoid": 104.0}  # e^88.73 overflows

@@ -20,9 +20,9 @@ OPERATIONS = (
 )
 _MODULES = {
     "reference": "kernels.reference",
-    "cpu": "kernels.cpu_ops",
+    "cpu": "kernels.cpu.backend",
     "torch": "kernels.ssd",
-    "triton": "kernels.triton_ops",
+    "triton": "kernels.gpu.backend",
 }
 _REGISTERED: dict[str, dict[str, Function]] = {}
 _FORCED: ContextVar[Mapping[str, Function] | str | None] = ContextVar("backend", default=None)

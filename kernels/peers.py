@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.mamba import softplus
+from kernels.blocks.mamba import softplus
 
 Scan = Callable[..., Any]
 

@@ -8,15 +8,10 @@ import torch
 from torch import Tensor
 
 from kernels import semantics
+from kernels.arguments import compute_dtype
 from kernels.fields import FLOAT32, FLOAT64, Field
 
 Array = np.ndarray
-
-
-def compute_dtype(*tensors: Tensor | None) -> torch.dtype:
-    """The dtype of the accumulation: float64 where any argument is, else float32."""
-    wide = any(t is not None and t.dtype == torch.float64 for t in tensors)
-    return torch.float64 if wide else torch.float32
 
 
 def _field(dtype: torch.dtype) -> Field:

@@ -2,7 +2,7 @@
 
 S4D, S6 (Mamba), SSD (Mamba-2), the paper's simplified blocks ([P] Table 2, eq. 14; Δ^⊤: section 5) and the official
 blocks (state-spaces/mamba). Arrays are time-major, (..., L, d), with any leading batch dimensions; weights carry their
-usual names. The fast paths in `kernels.cpu` and `kernels.triton_*` are held to this text.
+usual names. The fast paths in `kernels.cpu` and `kernels.gpu` are held to this text.
 """
 
 from collections.abc import Callable, Mapping

@@ -16,10 +16,10 @@ signal.signal(
 CHECKED = [
     "kernels.ops",
     "kernels.ssd",
-    "kernels.mamba",
-    "kernels.mamba2",
-    "kernels.paper_blocks",
-    "kernels.language_model",
+    "kernels.blocks.mamba",
+    "kernels.blocks.mamba2",
+    "kernels.blocks.paper",
+    "kernels.blocks.language_model",
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def small_report():
     """One quick run with controls: a proof with a figure, a disproof, and a counterexample with its replay line."""
-    from verify.check import Run
-    from verify.runner import verify
+    from verify.engine.runner import verify
+    from verify.settings import Run
 
     return verify(("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"), Run(), controls=True)

@@ -11,9 +11,9 @@ import torch
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from verify.certificates import catalogue
-from verify.certificates.argument import canonical, digest_of
-from verify.certificates.tensors import exact, laid_out
+from verify.certify import catalogue
+from verify.certify.argument import canonical, digest_of
+from verify.certify.tensors import exact, laid_out
 
 FOLDER = Path(__file__).parent.parent / "certificates"
 

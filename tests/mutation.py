@@ -62,15 +62,16 @@ FAMILIES = {
     "induction_heads": ("induction",),
 }
 SHARED = {  # what tests a module that belongs to no family: test files, then prefixes of claims
-    "theorems/calculus.py": (("calculus", "proof"), ("haar", "sensitivity", "dynamics")),
+    "theorems/proofs/calculus.py": (("calculus", "proof"), ("haar", "sensitivity", "dynamics")),
     "theorems/registry.py": (("foundations", "rooms"), ("foundations",)),
     "theorems/": (("proof", "calculus", "rooms"), ("foundations", "sensitivity", "haar")),
     "constructions/tasks.py": (("tasks", "mqar"), ("mqar",)),
     "constructions/export.py": (("export",), ("mqar",)),
+    "constructions/compiler/blocks.py": (("haar", "constructions"), ("haar",)),
     "constructions/": (("constructions", "mqar", "export"), ("mqar", "induction")),
-    "kernels/triton": (("triton",), ()),
+    "kernels/gpu/": (("triton",), ()),
     "kernels/ssd": (("ssd", "gradients", "backends", "blocks"), ("foundations",)),
-    "kernels/interop.py": (("interop",), ()),
+    "kernels/blocks/interop.py": (("interop",), ()),
     "kernels/": (
         ("semantics", "scan", "backends", "gradients", "ssd", "blocks", "interop", "constructions"),
         ("foundations", "haar", "mqar"),
@@ -184,8 +185,8 @@ def verdict(path: str) -> str:
 def unexpected(prefixes: tuple[str, ...]) -> Iterator[str]:
     """Claims with one of the prefixes whose own evidence does not give the expected outcome."""
     claims = import_module("theorems.registry").claims()
-    gather, outcome_of = import_module("verify.gather").gather, import_module("verify.evidence").outcome_of
-    run = import_module("verify.check").Run()
+    gather, outcome_of = import_module("verify.engine.gather").gather, import_module("verify.evidence").outcome_of
+    run = import_module("verify.settings").Run()
     for name, claim in claims.items():
         if name.startswith(prefixes):
             known = [claims[d].expected for d in claim.depends_on]
@@ -195,7 +196,7 @@ def unexpected(prefixes: tuple[str, ...]) -> Iterator[str]:
 
 def tolerant(prefixes: tuple[str, ...]) -> Iterator[str]:
     """Claims with one of the prefixes that have a step of which a wrong variant is proved."""
-    reject = import_module("verify.derivations").reject_step_mutants
+    reject = import_module("verify.engine.derivations").reject_step_mutants
     for name in import_module("theorems.registry").claims():
         if name.startswith(prefixes) and not all(mutant.rejected for mutant in reject(name)):
             yield f"a wrong step of {name}"
@@ -204,7 +205,7 @@ def tolerant(prefixes: tuple[str, ...]) -> Iterator[str]:
 def restated(prefixes: tuple[str, ...]) -> Iterator[str]:
     """Claims one of whose steps says something else than the record: still true perhaps, but not what was read."""
     record = import_module("verify.report.paper_map").recorded()["canonical"]["claims"]
-    stated, steps_of = import_module("verify.report.data").stated, import_module("verify.derivations").steps_of
+    stated, steps_of = import_module("verify.record").stated, import_module("verify.engine.derivations").steps_of
     for claim in record:
         if claim["id"].startswith(prefixes) and stated(steps_of(claim["id"])) != claim["steps"]:
             yield f"{RESTATED} {claim['id']}"

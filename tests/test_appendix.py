@@ -12,8 +12,9 @@ pytest.importorskip("matplotlib")
 
 from theorems.registry import claims
 from verify import cli
-from verify.report import appendix, book, data, figures, publish, sizes
-from verify.runner import Report
+from verify import record as data
+from verify.evidence import Report
+from verify.report import appendix, book, figures, publish, sizes
 
 FAST = "haar-wavelet"
 

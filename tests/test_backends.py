@@ -77,7 +77,10 @@ def test_a_compiled_scan_leaves_torchs_threads_alone():
 
 def test_a_compiled_loop_is_compiled_anew_when_what_it_inlines_has_changed():
     """The sources' checksum is part of its signature, and so of numba's key."""
-    from kernels import cpu, cpu_backward, cpu_ssd, simd
+    from kernels.cpu import s6 as cpu
+    from kernels.cpu import s6_backward as cpu_backward
+    from kernels.cpu import simd
+    from kernels.cpu import ssd as cpu_ssd
 
     for loop in (cpu.forward, cpu_backward.backward, cpu_ssd.forward):
         assert inspect.signature(loop.py_func).parameters["sources"].default == simd.SOURCES

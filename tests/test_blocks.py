@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import blocks, ops, semantics
-from kernels.error_bounds import ELEMENTARY_ULPS, contains, rounding
+from kernels.bounds.running_error import ELEMENTARY_ULPS, contains, rounding
 
 unchecked_conv = inspect.unwrap(ops.causal_conv1d)
 quick = settings(max_examples=8, deadline=None)

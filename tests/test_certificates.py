@@ -23,18 +23,16 @@ import check_certificate as alone
 from constructions import mqar
 from constructions.mqar import Codes
 from constructions.tasks import Vocabulary
-from verify.certificates import (
-    catalogue,
-    commands,
-    keep,
-    plain_s6,
-    recall,
-)
-from verify.certificates.argument import Argument, Step, add, canonical, digest_of, div, power, sub
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import NotLaidOut, Refused, Subject, make
-from verify.certificates.enclose import Disproved, Undecided, decide
-from verify.certificates.tensors import DTYPES
+from verify.certify import catalogue
+from verify.certify.argument import Argument, Step, add, canonical, digest_of, div, power, sub
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import NotLaidOut, Refused, Subject, make
+from verify.certify.enclose import Disproved, Undecided, decide
+from verify.certify.haar import keep
+from verify.certify.induction_heads import plain as plain_s6
+from verify.certify.mqar import theorem2 as recall
+from verify.certify.tensors import DTYPES
+from verify.commands import certify as commands
 
 ROOT = Path(__file__).parent.parent
 FROZEN = list(catalogue.frozen())

@@ -14,12 +14,13 @@ from constructions.mqar import robust
 from constructions.mqar.codes import one_hot_codes, two_state_codes
 from constructions.tasks import Vocabulary, requeried_mqar
 from kernels.fields import BALL
-from verify.certificates import catalogue, recall_counted
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import NotLaidOut, make
-from verify.certificates.enclose import Disproved, Undecided
-from verify.certificates.tensors import DTYPES
-from verify.checks.recall import least_margins
+from verify.certify import catalogue
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import NotLaidOut, make
+from verify.certify.enclose import Disproved, Undecided
+from verify.certify.mqar import robust_model as recall_counted
+from verify.certify.tensors import DTYPES
+from verify.checks.mqar.recall import least_margins
 
 CLAIM = recall_counted.ROBUST
 CODES = {recall_counted.ONE_HOT: one_hot_codes, recall_counted.TWO_STATES: two_state_codes}

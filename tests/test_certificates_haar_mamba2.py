@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from constructions.haar import full_basis, mamba2_haar
-from verify.certificates import catalogue, haar_mamba2
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import NotLaidOut, make
-from verify.certificates.enclose import Disproved, Undecided
+from verify.certify import catalogue
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import NotLaidOut, make
+from verify.certify.enclose import Disproved, Undecided
+from verify.certify.haar import mamba2 as haar_mamba2
 
 CLAIM, TARGET = haar_mamba2.BLOCK, haar_mamba2.TARGET
 BITS = {"float32": 10, "float64": 39}

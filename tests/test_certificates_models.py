@@ -13,17 +13,17 @@ from neighbouring_keys import margins_in_scores
 
 import check_certificate as alone
 from constructions import mqar
-from constructions.exact import FIELD_OF_DTYPE as FIELD
-from constructions.sharpen import LOUD, amplified
+from constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
+from constructions.compiler.sharpen import LOUD, amplified
 from constructions.tasks import answers
-from kernels.mamba import softplus
-from verify.certificates import catalogue, tensors
-from verify.certificates.argument import Entries, add, mul, tensor
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import NotLaidOut, make
-from verify.certificates.enclose import Disproved, Undecided
+from kernels.blocks.mamba import softplus
+from verify.certify import catalogue, tensors
+from verify.certify.argument import Entries, add, mul, tensor
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import NotLaidOut, make
+from verify.certify.enclose import Disproved, Undecided
 from verify.checks.certificates import Certified
-from verify.checks.recall import least_margins
+from verify.checks.mqar.recall import least_margins
 
 TWO, ONE, SIGNS = "mqar.n2-distinct", "mqar.thm4", "mqar.thm4-jl-amended"
 MODELS = ("language_model", "mamba2_language_model")

@@ -9,19 +9,26 @@ import pytest
 import torch
 
 from constructions import mqar
-from constructions.exact import FIELD_OF_DTYPE as FIELD
+from constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
 from constructions.haar import full_basis, keep_nth, mamba1_haar
 from constructions.induction_heads import answers as answers_of_heads
 from constructions.induction_heads import lemma3, lone_write, repeated
 from constructions.induction_heads import plain_s6 as plain_s6_head
 from constructions.tasks import answers
 from kernels.fields import BALL, RATIONAL
-from verify.certificates import catalogue, haar, induction, keep, plain_s6, recall, recall_codes, recall_products
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import make
-from verify.certificates.enclose import Disproved, Undecided
-from verify.certificates.tensors import DTYPES
-from verify.checks.recall import least_margins
+from verify.certify import catalogue
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import make
+from verify.certify.enclose import Disproved, Undecided
+from verify.certify.haar import keep
+from verify.certify.haar import mamba1 as haar
+from verify.certify.induction_heads import lemma3 as induction
+from verify.certify.induction_heads import plain as plain_s6
+from verify.certify.mqar import codes as recall_codes
+from verify.certify.mqar import products as recall_products
+from verify.certify.mqar import theorem2 as recall
+from verify.certify.tensors import DTYPES
+from verify.checks.mqar.recall import least_margins
 
 ADJACENT, SAME_VALUE, SAME_KEY, ISOLATED = [1, 0], [2, 0], [0, 0], [0]
 

@@ -9,18 +9,19 @@ import pytest
 import torch
 from forging import frozen_text, loaded
 
-from constructions.exact import FIELD_OF_DTYPE
+from constructions.compiler.exact import FIELD_OF_DTYPE
+from constructions.compiler.sharpen import sharpened
 from constructions.mqar import theorem4_without_gate
 from constructions.mqar.codes import assemble, one_hot
 from constructions.mqar.products import ProductCodes
 from constructions.mqar.selective import OFFICIAL_CLOCK, SelectiveForm, largest_ratio, ratio, selective
-from constructions.sharpen import sharpened
 from constructions.tasks import Vocabulary
 from kernels.fields import FLOAT32, ball
-from verify.certificates import catalogue, recall_selective
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import NotLaidOut, make
-from verify.certificates.enclose import Disproved, Undecided
+from verify.certify import catalogue
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import NotLaidOut, make
+from verify.certify.enclose import Disproved, Undecided
+from verify.certify.mqar import selective as recall_selective
 
 CLAIM = recall_selective.SELECTIVE
 TARGETS = pytest.mark.parametrize("target", recall_selective.TARGETS[CLAIM])

@@ -13,13 +13,14 @@ from constructions.mqar import robust
 from constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from constructions.tasks import Vocabulary, answers
 from kernels.fields import RATIONAL
-from verify.certificates import catalogue, recall_timed
-from verify.certificates.catalogue import Entry
-from verify.certificates.certificate import NotLaidOut, make
-from verify.certificates.enclose import Disproved, Undecided
-from verify.certificates.tensors import shipped
+from verify.certify import catalogue
+from verify.certify.catalogue import Entry
+from verify.certify.certificate import NotLaidOut, make
+from verify.certify.enclose import Disproved, Undecided
+from verify.certify.mqar import robust as recall_timed
+from verify.certify.tensors import shipped
 from verify.checks.certificates import Certified
-from verify.checks.recall import least_margins
+from verify.checks.mqar.recall import least_margins
 
 CLAIM, TWO_STATES = recall_timed.ROBUST, recall_timed.TWO_STATES
 CODES = {recall_timed.ONE_HOT: one_hot_codes, TWO_STATES: two_state_codes}

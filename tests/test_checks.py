@@ -9,15 +9,17 @@ from dataclasses import replace
 import pytest
 
 from kernels.peers import installed
+from theorems.claim import Kind
 from theorems.registry import claims
 from verify import cli
-from verify.check import Run
-from verify.checks import all_checks
+from verify.checks.foreign import foreign
 from verify.checks.mqar import exact_margin
-from verify.checks.recall import RecallCase
-from verify.evidence import Evidence, Kind
-from verify.gather import foreign, replay, run_check
+from verify.checks.mqar.recall import RecallCase
+from verify.checks.registry import all_checks
+from verify.engine.gather import replay, run_check
+from verify.evidence import Evidence
 from verify.report import readme
+from verify.settings import Run
 
 EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim, checks in all_checks().items() for check in checks]
 

@@ -10,8 +10,9 @@ import pytest
 
 from theorems.registry import claims
 from verify import cli
-from verify.derivations import steps_of
-from verify.report import data, paper_map
+from verify import record as data
+from verify.engine.derivations import steps_of
+from verify.report import paper_map
 
 SSE_ONLY = {
     "ATEN_CPU_CAPABILITY": "default",

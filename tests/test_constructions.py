@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import constructions
 from constructions import mqar
-from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import TARGETS, Layout, MixerDescription, mamba_weights, paper_weights, validate
-from constructions.exact import ExactTensor, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.compiler.channels import Channel, LinearMap, Space, family
+from constructions.compiler.description import Layout, MixerDescription
+from constructions.compiler.exact import ExactTensor, block, silu_preimage, softplus_preimage, stack_rows
+from constructions.compiler.mamba1 import TARGETS, mamba_weights, paper_weights, validate
 from constructions.tasks import Batch, Vocabulary, paper_mqar, zoology_mqar
 from kernels.fields import FLOAT32, FLOAT64, RATIONAL, ball
 

@@ -10,10 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions import counting, mqar
+from constructions import mqar
+from constructions.compiler import counting
+from constructions.compiler.sharpen import sharpened
 from constructions.mqar import codes as recall_codes
 from constructions.mqar.selective import REACH, most_queries
-from constructions.sharpen import sharpened
 from constructions.tasks import Vocabulary, answers, h4_no_query_after_value, requeried_mqar, zoology_mqar
 from kernels import ops, semantics
 from kernels.fields import BALL, FLOAT32, FLOAT64

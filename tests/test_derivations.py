@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import sympy as sp
 
-from theorems import decide
-from theorems.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
+from theorems.proofs import decide
+from theorems.proofs.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
+from theorems.proofs.steps import Step
 from theorems.registry import claims
-from theorems.steps import Step
-from verify.derivations import free, lines_of, reject_step_mutants
-from verify.report.data import said as said_of
+from verify.engine.derivations import free, lines_of, reject_step_mutants
+from verify.record import said as said_of
 
 X = sp.Symbol("x", nonnegative=True)
 N = sp.Symbol("n", integer=True, nonnegative=True)

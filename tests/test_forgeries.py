@@ -18,7 +18,9 @@ from constructions import mqar
 from constructions.induction_heads import answers as answers_of_heads
 from constructions.induction_heads import plain_s6
 from constructions.tasks import answers
-from verify.certificates import recall, recall_codes, recall_products
+from verify.certify.mqar import codes as recall_codes
+from verify.certify.mqar import products as recall_products
+from verify.certify.mqar import theorem2 as recall
 
 SMALL = "float32_64_64_8"
 

@@ -14,8 +14,9 @@ from constructions.construction import Construction
 from constructions.mqar import robust
 from constructions.mqar.codes import one_hot_codes, two_state_codes
 from constructions.tasks import Vocabulary, answers
-from verify.certificates import recall_counted, recall_timed
-from verify.checks.recall import least_margins
+from verify.certify.mqar import robust as recall_timed
+from verify.certify.mqar import robust_model as recall_counted
+from verify.checks.mqar.recall import least_margins
 
 SMALL = "float32_64_64_8"
 BLOCKS, MODELS = (

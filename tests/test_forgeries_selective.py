@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import check_certificate as alone
 from constructions import mqar
 from constructions.tasks import Vocabulary
-from verify.certificates import recall_selective
+from verify.certify.mqar import selective as recall_selective
 
 CLAIM, SIZE = recall_selective.SELECTIVE, "float32_65_64_8"
 TARGETS = recall_selective.TARGETS[CLAIM]

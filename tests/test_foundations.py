@@ -12,7 +12,7 @@ from constructions import foundations as forms
 from constructions.foundations import Copying, selective_copying
 from constructions.tasks import IGNORED
 from kernels import semantics
-from kernels.error_bounds import contains, rounding
+from kernels.bounds.running_error import contains, rounding
 from kernels.fields import BALL, RATIONAL
 from theorems.registry import claims, family_of
 from verify.checks.foundations import CHECKS

@@ -16,14 +16,15 @@ import pytest
 
 from theorems.registry import claims
 from verify import cli
-from verify.check import Property, Run
-from verify.checks.recall import RecallCase
+from verify.checks.check import Property
+from verify.checks.mqar.recall import RecallCase
+from verify.commands.fuzz import seconds_of
 from verify.fuzz import batches, cost, coverage, findings, local, report
 from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
 from verify.fuzz.cells import Cell, Stream, cells, properties, streams
-from verify.fuzz.commands import seconds_of
 from verify.fuzz.generators import generators_of
 from verify.fuzz.search import run_cell
+from verify.settings import Run
 
 CLAIMS = ("foundations.scan-associative", "foundations.s6-not-lti", "mqar.value-code")
 SETTINGS = Settings(CLAIMS, Run(seed=7), examples=12, per_round=8)

@@ -8,9 +8,9 @@ from itertools import count
 import pytest
 
 from verify import cli
-from verify.check import Run
 from verify.fuzz import cluster, findings, local, report
 from verify.fuzz.campaign import Settings, run_campaign
+from verify.settings import Run
 
 pytest.importorskip("distributed")
 

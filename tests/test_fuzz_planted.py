@@ -2,13 +2,13 @@
 
 import pytest
 
-from kernels import cpu_ops
+from kernels.cpu import backend as cpu_ops
 from theorems.registry import claims
-from verify.check import Run
 from verify.fuzz import local
 from verify.fuzz.cells import properties
 from verify.fuzz.controls import SECONDS, hunt
 from verify.fuzz.planted import BUGS, planted
+from verify.settings import Run
 
 LONGEST = 16
 AT = {

@@ -21,7 +21,7 @@ from constructions.induction_heads import (
     reach,
     repeated,
 )
-from kernels.error_bounds import contains, rounding
+from kernels.bounds.running_error import contains, rounding
 
 
 def by_definition(tokens, blank):

@@ -7,8 +7,8 @@ from scan_strategies import scan_cases
 
 from kernels import blocks, semantics
 from kernels.backends import using_backend
-from kernels.error_bounds import contains, rounding, selective_scan_bound
-from kernels.interop import from_transformers, model_from_transformers, to_transformers
+from kernels.blocks.interop import from_transformers, model_from_transformers, to_transformers
+from kernels.bounds.running_error import contains, rounding, selective_scan_bound
 from kernels.peers import PEERS, installed
 
 transformers = pytest.importorskip("transformers", reason="the optional extra `interop`")

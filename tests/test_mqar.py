@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from constructions import mqar
-from constructions.compile import MixerDescription
+from constructions.compiler.description import MixerDescription
 from constructions.mqar import codes as recall_codes
 from constructions.mqar import sizes
+from constructions.mqar.active import ActiveBlock
 from constructions.mqar.codes import CodeForm, RecallCodes, assemble
 from constructions.tasks import (
     Vocabulary,
@@ -26,10 +27,9 @@ from constructions.tasks import (
 from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL
 from theorems.mqar.lower_bounds import CONTEXT, TAIL, swapped
 from theorems.mqar.values import printed_margin
-from verify.check import Sizes
 from verify.checks.mqar import large
-from verify.checks.mqar.active import ActiveBlock
 from verify.report import sizes as companion
+from verify.settings import Sizes
 
 VALUES_ONLY = ("mqar.value-code", "mqar.thm3-step1", "mqar.thm2-step2-amended", "mqar.n2-distinct")
 

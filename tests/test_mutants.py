@@ -11,7 +11,7 @@ def test_every_survivor_says_why_or_how_its_line_was_rewritten():
 
 def test_a_mutant_is_one_change_of_its_file():
     pytest.importorskip("cosmic_ray", reason="pip install -e '.[mutation]'")
-    path = "theorems/decide.py"
+    path = "theorems/proofs/decide.py"
     mutant = Mutant(path, 1, "core/NumberReplacer", 0)
     before, after = (ROOT / path).read_text().splitlines(), (mutant.source() or "").splitlines()
     assert sum(a != b for a, b in zip(before, after, strict=True)) == 1

@@ -9,10 +9,10 @@ from flint import arb, ctx, fmpq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theorems import decide
-from theorems.decide import Truth
-from theorems.enclose import NotEnclosed, enclose, holds
-from theorems.proof import (
+from theorems.proofs import decide
+from theorems.proofs.decide import Truth
+from theorems.proofs.enclose import NotEnclosed, enclose, holds
+from theorems.proofs.proof import (
     Bound,
     Cases,
     Cited,
@@ -26,8 +26,8 @@ from theorems.proof import (
     Specialise,
     Termwise,
 )
+from theorems.proofs.written import TIME, Along, Named, latex, product, vacuous
 from theorems.registry import claims
-from theorems.written import TIME, Along, Named, latex, product, vacuous
 
 x = sp.Symbol("x", nonnegative=True)
 y = sp.Symbol("y", real=True)

@@ -10,9 +10,10 @@ import pytest
 
 from theorems.registry import claims
 from verify import cli
-from verify.check import Run
-from verify.report import book, data, formula, graph, html, junit, latex, markup
-from verify.runner import Report
+from verify import record as data
+from verify.evidence import Report
+from verify.report import book, formula, graph, html, junit, latex, markup
+from verify.settings import Run
 
 SELECTED = ["foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from verify.check import Run
-from verify.derivations import MutantResult
-from verify.journal import Journal, fingerprint
-from verify.report import data
+from verify import record as data
+from verify.engine.journal import Journal, fingerprint
+from verify.evidence import MutantResult
+from verify.settings import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 SELECTED = ["foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"]

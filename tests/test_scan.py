@@ -9,8 +9,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scan_strategies import ScanCase, delta_t_arguments, scan_cases
 
-from kernels import accuracy, ops, simd
-from kernels.error_bounds import ELEMENTARY_ULPS, selective_scan_bound, selective_scan_delta_t_bound
+from kernels import accuracy, ops
+from kernels.bounds.running_error import ELEMENTARY_ULPS, selective_scan_bound, selective_scan_delta_t_bound
+from kernels.cpu import simd
 
 quick = settings(max_examples=40, deadline=None)
 unchecked_scan = inspect.unwrap(ops.selective_scan)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernels import semantics
-from kernels.error_bounds import contains, rounding
+from kernels.bounds.running_error import contains, rounding
 from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL, SYMPY, ball
 
 

@@ -17,7 +17,7 @@ from theorems.registry import claims, family_of
 from theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST
 from verify.checks.sensitivity import CHECKS
 from verify.checks.sensitivity.lemma2 import Instance, exact_sensitivity, root_ball
-from verify.weights import weights_by_channel
+from verify.report.book import weights_by_channel
 
 rationals = st.fractions(min_value=-3, max_value=3, max_denominator=9)
 

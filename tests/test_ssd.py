@@ -8,9 +8,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kernels import ops
-from kernels.error_bounds import selective_scan_bound
+from kernels.bounds.running_error import selective_scan_bound
+from kernels.bounds.ssd import ssd_bound
 from kernels.ssd import segment_sums
-from kernels.ssd_bounds import ssd_bound
 
 WIDE_SHAPES = {"x": (1, 70, 2, 33), "dt": (1, 70, 2), "A": (2,), "B": (1, 70, 1, 19), "C": (1, 70, 1, 19)}
 quick = settings(max_examples=40, deadline=None)

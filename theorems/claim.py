@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import sympy as sp
 
-from theorems.proof import Proof
+from theorems.proofs.proof import Proof
 
 FAMILIES = ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "token_dynamics")
 
@@ -71,3 +71,13 @@ class Claim:
         """Refuse a printed claim that is expected to fail but tells no erratum."""
         if self.expected is Outcome.REFUTED and self.erratum is None:
             raise ValueError(f"claim {self.id} is expected REFUTED: give its erratum")
+
+
+class Kind(StrEnum):
+    """What a piece of evidence shows if it holds."""
+
+    PROVED = "PROVED"
+    CERTIFIED = "CERTIFIED"
+    TESTED = "TESTED"
+    REFUTED = "REFUTED"
+    SKIPPED = "SKIPPED"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from verify.version import __version__
+
 if TYPE_CHECKING:
-    from verify.runner import Report
+    from verify.evidence import Report
 
 __all__ = ["__version__", "run"]
-__version__ = "0.1.0"
 
 
 def run(

@@ -8,8 +8,10 @@ from difflib import get_close_matches
 import torch
 
 from theorems.registry import claims
-from verify.check import Run, Tier
-from verify.runner import Report, verify
+from verify.engine.runner import verify
+from verify.evidence import Report
+from verify.report.notebook import shown
+from verify.settings import Run, Tier
 
 
 def gather(selected: str | Iterable[str], *, tier: str, seed: int, device: str, controls: bool) -> Report:
@@ -23,7 +25,7 @@ def gather(selected: str | Iterable[str], *, tier: str, seed: int, device: str, 
         raise ValueError(f"There is no tier {tier!r}: use one of {', '.join(Tier)}.")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise ValueError(f"There is no device {device!r} here: leave it out to run on the CPU.")
-    return verify(chosen, Run(Tier(tier), seed, device), controls=controls)
+    return shown(verify(chosen, Run(Tier(tier), seed, device), controls=controls))
 
 
 def _closest(name: str) -> str:

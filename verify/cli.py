@@ -23,17 +23,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from theorems.claim import Outcome
 from theorems.registry import claims
-from verify import export
-from verify.check import Run, Sizes, Tier
-from verify.checks import all_checks
-from verify.export import WrongExport
-from verify.gather import foreign, replay
-from verify.journal import Journal
-from verify.report import data, explain, graph, paper_map, readme, text
-from verify.report.extras import MissingExtra
-from verify.report.files import CannotWrite, write
+from verify import record as data
+from verify.checks.foreign import foreign
+from verify.checks.registry import all_checks
+from verify.commands import export
+from verify.commands.export import WrongExport
+from verify.engine.gather import replay
+from verify.engine.journal import Journal
+from verify.engine.runner import verify, with_dependencies
+from verify.evidence import Report
+from verify.extras import MissingExtra
+from verify.files import CannotWrite, write
+from verify.report import explain, graph, paper_map, readme, text
 from verify.report.formats import FORMATS, plain_text
-from verify.runner import Report, verify, with_dependencies
+from verify.settings import Run, Sizes, Tier
 
 GRAPHS = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}
 
@@ -220,7 +223,7 @@ def _kernel(name: str | None) -> str:
 
 
 def _certificates(command: str, words: list[str], args: argparse.Namespace, console: Console) -> int:
-    from verify.certificates import commands  # noqa: PLC0415 - torch is loaded only where it is needed
+    from verify.commands import certify as commands  # noqa: PLC0415 - torch is loaded only where it is needed
 
     if command == "check":
         if not words:
@@ -242,7 +245,7 @@ def _certificates(command: str, words: list[str], args: argparse.Namespace, cons
 
 
 def _fuzz(words: list[str], args: argparse.Namespace, console: Console) -> int:
-    from verify.fuzz import commands  # noqa: PLC0415 - torch is loaded only where it is needed
+    from verify.commands import fuzz as commands  # noqa: PLC0415 - torch is loaded only where it is needed
 
     try:
         if args.replay is not None:

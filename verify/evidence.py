@@ -7,19 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
-from theorems.claim import Claim, Outcome
-
-
-class Kind(StrEnum):
-    """What a piece of evidence shows if it holds."""
-
-    PROVED = "PROVED"
-    CERTIFIED = "CERTIFIED"
-    TESTED = "TESTED"
-    REFUTED = "REFUTED"
-    SKIPPED = "SKIPPED"
+from theorems.claim import Claim, Kind, Outcome
+from verify.settings import Run
 
 
 @dataclass(frozen=True)
@@ -86,12 +76,6 @@ class ClaimReport:
         """Whether the outcome is the one the claim records, and no piece contradicts it."""
         return self.outcome is self.claim.expected and all(e.holds is not False for e in self.evidence)
 
-    def _repr_html_(self) -> str:
-        """The claim in full, for a notebook."""
-        from verify.report.html import claim_fragment  # noqa: PLC0415 - reports build on evidence, and html is an extra
-
-        return claim_fragment(self)
-
 
 _STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.PROVED)
 
@@ -111,3 +95,42 @@ def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Out
     own = max((_STRENGTH.index(Outcome(k)) for k in shown if k is not Kind.SKIPPED), default=0)
     cap = min((_STRENGTH.index(o) if o in _STRENGTH else 0 for o in rests_on), default=len(_STRENGTH) - 1)
     return _STRENGTH[min(own, cap)]
+
+
+@dataclass(frozen=True)
+class MutantResult:
+    """A mutant, and whether the check or step that faced it rejected it."""
+
+    check: str
+    mutant: str
+    rejected: bool
+    how: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a run found: the claims that were asked for and, with controls, what became of each mutant."""
+
+    claims: tuple[ClaimReport, ...]
+    run: Run
+    seconds: float
+    mutants: tuple[tuple[str, MutantResult], ...] = ()
+
+    @property
+    def unexpected(self) -> tuple[ClaimReport, ...]:
+        """Claims whose outcome is not the expected one."""
+        return tuple(c for c in self.claims if not c.as_expected)
+
+    @property
+    def survivors(self) -> tuple[tuple[str, MutantResult], ...]:
+        """Mutants that nothing rejected, with their claims."""
+        return tuple((claim, m) for claim, m in self.mutants if not m.rejected)
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether every outcome is the expected one and every mutant was rejected."""
+        return not self.unexpected and not self.survivors
+
+    def __getitem__(self, claim_id: str) -> ClaimReport:
+        """One claim's report. Raises KeyError if it did not run."""
+        return {c.claim.id: c for c in self.claims}[claim_id]

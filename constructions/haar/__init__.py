@@ -1,6 +1,6 @@
 """Networks of Section 3: Heaviside steps and wavelets by S6, KEEP n-TH, and Haar transforms in the official blocks."""
 
-from constructions.haar.blocks import Block
+from constructions.compiler.blocks import Block
 from constructions.haar.heavisides import (
     Steps,
     discrete_step,

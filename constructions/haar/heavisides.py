@@ -12,8 +12,8 @@ import numpy as np
 import sympy
 from flint import acb, arb, ctx, fmpq
 
-from constructions.compile import Weights
-from constructions.exact import ExactTensor, Index, block
+from constructions.compiler.exact import ExactTensor, Index, block
+from constructions.compiler.mamba1 import Weights
 from kernels import semantics
 from kernels.fields import Exact, Field
 

@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from constructions.channels import Channel, Space, family
-from constructions.haar.blocks import ONE, TIME, UNIT, Block, Mamba1
+from constructions.compiler.blocks import ONE, TIME, UNIT, Block, Mamba1
+from constructions.compiler.channels import Channel, Space, family
 from kernels.fields import Field
 
 SLOPE = 2 * UNIT

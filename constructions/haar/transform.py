@@ -11,8 +11,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from constructions.channels import Channel, Space, family
-from constructions.haar.blocks import ONE, SIGNAL, TIME, UNIT, Block, Coefficients, Mamba1, Mamba2, closed_gate
+from constructions.compiler.blocks import ONE, SIGNAL, TIME, UNIT, Block, Coefficients, Mamba1, Mamba2, closed_gate
+from constructions.compiler.channels import Channel, Space, family
 from kernels.fields import Exact, Field
 
 PLUS, MINUS, LARGE, CLOCK = Channel("signal+"), Channel("signal-"), Channel("large"), Channel("clock")

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from constructions.compile import TARGETS, Layout
-from constructions.compile_mamba2 import MAMBA2_TARGETS
+from constructions.compiler.description import Layout
+from constructions.compiler.explain import explain_mixer
+from constructions.compiler.mamba1 import TARGETS
+from constructions.compiler.mamba2 import MAMBA2_TARGETS
+from constructions.compiler.sharpen import amplified, sharpened
 from constructions.construction import Construction
-from constructions.explain import explain_mixer
 from constructions.mqar import codes as recall_codes
 from constructions.mqar.codes import CodeForm, RecallCodes, assemble
 from constructions.mqar.products import ProductCodes, ProductForm, gated
@@ -31,7 +33,6 @@ from constructions.mqar.theorem2 import (
     theorem2_step1,
     token_space,
 )
-from constructions.sharpen import amplified, sharpened
 from constructions.tasks import Vocabulary
 
 __all__ = [

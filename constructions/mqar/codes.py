@@ -9,13 +9,14 @@ from math import comb
 
 import numpy as np
 
-from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters, stream_width
-from constructions.compile_mamba2 import MAMBA2_TARGETS
-from constructions.compile_mamba2 import compile_weights as compile_mamba2
-from constructions.compile_mamba2 import hyperparameters as mamba2_hyperparameters
+from constructions.compiler.channels import Channel, LinearMap, Space, family
+from constructions.compiler.description import Layout, MixerDescription, stream_width
+from constructions.compiler.exact import silu_preimage
+from constructions.compiler.mamba1 import compile_weights, hyperparameters
+from constructions.compiler.mamba2 import MAMBA2_TARGETS
+from constructions.compiler.mamba2 import compile_weights as compile_mamba2
+from constructions.compiler.mamba2 import hyperparameters as mamba2_hyperparameters
 from constructions.construction import ClosedForm, Construction
-from constructions.exact import silu_preimage
 from constructions.mqar.theorem2 import token_space
 from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field

@@ -11,9 +11,9 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from constructions.channels import Channel, LinearMap, Space
-from constructions.compile import MixerDescription
-from constructions.exact import silu_preimage
+from constructions.compiler.channels import Channel, LinearMap, Space
+from constructions.compiler.description import MixerDescription
+from constructions.compiler.exact import silu_preimage
 from constructions.mqar.codes import Code
 from constructions.mqar.theorem2 import token_space
 from constructions.tasks import Vocabulary, stored_writes

@@ -8,11 +8,11 @@ at 2κ, closed at 2κ + 2, whatever a norm's rounding does to the count. Behind 
 from dataclasses import replace
 from fractions import Fraction
 
-from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import MixerDescription, Steps
-from constructions.counting import SHARP
+from constructions.compiler.channels import Channel, LinearMap, Space, family
+from constructions.compiler.counting import SHARP
+from constructions.compiler.description import MixerDescription, Steps
+from constructions.compiler.sharpen import sharpened
 from constructions.mqar.codes import RecallCodes, describe
-from constructions.sharpen import sharpened
 from constructions.tasks import Vocabulary
 from kernels.fields import Exact
 

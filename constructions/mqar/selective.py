@@ -13,9 +13,9 @@ from math import log2
 import numpy as np
 import sympy
 
-from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import MixerDescription, Steps
-from constructions.counting import ANCHOR
+from constructions.compiler.channels import Channel, LinearMap, Space, family
+from constructions.compiler.counting import ANCHOR
+from constructions.compiler.description import MixerDescription, Steps
 from constructions.mqar.products import ONE, ProductCodes, key_blocks, readout_of
 from constructions.mqar.theorem2 import token_space
 from constructions.tasks import Vocabulary, stored_writes

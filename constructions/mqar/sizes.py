@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, comb, log2
 
-from constructions.counting import longest_count, stream_width
+from constructions.compiler.counting import longest_count, stream_width
 from constructions.mqar.selective import REACH, most_queries
 
 MANTISSA = {"float32": 24, "float64": 53}

@@ -10,10 +10,11 @@ from functools import cached_property
 import numpy as np
 import sympy
 
-from constructions.channels import Channel, LinearMap, Space, family
-from constructions.compile import Layout, MixerDescription, compile_weights, hyperparameters
+from constructions.compiler.channels import Channel, LinearMap, Space, family
+from constructions.compiler.description import Layout, MixerDescription
+from constructions.compiler.exact import silu_preimage
+from constructions.compiler.mamba1 import compile_weights, hyperparameters
 from constructions.construction import Construction
-from constructions.exact import silu_preimage
 from constructions.tasks import Vocabulary, stored_writes
 from kernels.fields import Exact, Field
 

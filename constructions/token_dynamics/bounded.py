@@ -17,7 +17,7 @@ from numpy.polynomial import chebyshev
 
 from constructions.token_dynamics.linearised import jacobian, jacobian_terms, velocity_terms
 from constructions.token_dynamics.system import TokenSystem
-from kernels.error_bounds import ELEMENTARY_ULPS, Rounding
+from kernels.bounds.running_error import ELEMENTARY_ULPS, Rounding
 from kernels.fields import FLOAT64
 
 DEGREE = 14

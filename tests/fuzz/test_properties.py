@@ -5,11 +5,11 @@ from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
 from theorems.registry import claims
-from verify.check import Run
 from verify.fuzz.batches import Batches
 from verify.fuzz.cells import properties, streams
 from verify.fuzz.executions import admitted, running
 from verify.fuzz.generators import generators_of
+from verify.settings import Run
 
 FEW = 2
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]

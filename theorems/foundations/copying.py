@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
+from theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
 
 t, s = sp.symbols("t s", integer=True, nonnegative=True)
 address = sp.Symbol("d", real=True)

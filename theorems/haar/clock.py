@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.calculus import Grows, Integrated
 from theorems.claim import Claim, Form
 from theorems.haar.heaviside import (
     CLOSED,
@@ -22,8 +21,9 @@ from theorems.haar.heaviside import (
     right_tail,
     softplus,
 )
-from theorems.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
-from theorems.written import Named
+from theorems.proofs.calculus import Grows, Integrated
+from theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
+from theorems.proofs.written import Named
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
 r, v, y = sp.symbols("r v y", real=True)

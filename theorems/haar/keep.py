@@ -11,8 +11,8 @@ import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
 from theorems.haar.heaviside import RAMP, REFLECTION, softplus
-from theorems.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
-from theorems.written import Named
+from theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
+from theorems.proofs.written import Named
 
 w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
 y = sp.Symbol("y", real=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof, Specialise
-from theorems.written import product
+from theorems.proofs.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof, Specialise
+from theorems.proofs.written import product
 
 w, v = sp.symbols("w v", real=True)
 rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)

@@ -9,8 +9,8 @@ import sympy as sp
 
 from theorems.claim import Claim, Form
 from theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
-from theorems.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
-from theorems.written import product
+from theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
+from theorems.proofs.written import product
 
 unit = sp.Symbol("u", positive=True)
 DIGITS = (24, 53)

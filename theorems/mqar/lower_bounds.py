@@ -11,8 +11,8 @@ import sympy as sp
 
 from theorems.claim import Claim, Form
 from theorems.mqar.task import KEYS_DISTINCT
-from theorems.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
-from theorems.written import Named
+from theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
+from theorems.proofs.written import Named
 
 kappa, N, D = sp.symbols("kappa N D", integer=True, positive=True)
 k, r, m = sp.symbols("k r m", integer=True, nonnegative=True)

@@ -21,8 +21,8 @@ from theorems.mqar.task import (
     relu,
     signs,
 )
-from theorems.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
-from theorems.written import Named
+from theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
+from theorems.proofs.written import Named
 
 kappa, q, V, v, w = sp.symbols("kappa q V v w", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)

@@ -22,8 +22,8 @@ from theorems.mqar.task import (
     relu,
     signs,
 )
-from theorems.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
-from theorems.written import Named
+from theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
+from theorems.proofs.written import Named
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
 g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proof import Bound, Cited, Enclosed, Identity, Induction, Limit, Proof, Specialise, Step
+from theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, Limit, Proof, Specialise, Step
 from theorems.sensitivity.recurrence import exponential, gain, lam, propagation, slow_steps, total, x
 
 y, rest = sp.symbols("y S_rest", nonnegative=True)

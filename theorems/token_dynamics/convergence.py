@@ -8,7 +8,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Form
-from theorems.proof import Bound, Cited, Identity, InductionOn, Limit, Proof
+from theorems.proofs.proof import Bound, Cited, Identity, InductionOn, Limit, Proof
+from theorems.proofs.written import Named
 from theorems.token_dynamics.system import (
     LHOPITAL,
     LN2,
@@ -31,7 +32,6 @@ from theorems.token_dynamics.system import (
     t,
     time,
 )
-from theorems.written import Named
 
 SLOWEST = softplus(-slope * start)
 """The least step that a token of size at most X_0 can have."""

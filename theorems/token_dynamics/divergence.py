@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proof import Bound, Enclosed, Identity, Proof
+from theorems.proofs.proof import Bound, Enclosed, Identity, Proof
 from theorems.token_dynamics.slow import CONTINUE, never_explodes
 from theorems.token_dynamics.system import (
     LN2,

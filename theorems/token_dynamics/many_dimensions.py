@@ -8,7 +8,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proof import Bound, Cited, Identity, Induction, Limit, Proof
+from theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof
+from theorems.proofs.written import Named, product, total
 from theorems.token_dynamics.system import (
     CONTINUATION,
     NONZERO,
@@ -22,7 +23,6 @@ from theorems.token_dynamics.system import (
     t,
     time,
 )
-from theorems.written import Named, product, total
 
 lam, q0, delta = sp.symbols("lambda q_0 delta", positive=True)
 speed = sp.Symbol("v", real=True)

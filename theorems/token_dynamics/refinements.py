@@ -8,7 +8,8 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Form
-from theorems.proof import Bound, Identity, Induction, InductionOn, Proof
+from theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof
+from theorems.proofs.written import Named, product, total
 from theorems.token_dynamics.system import (
     NONZERO,
     PAPER,
@@ -22,7 +23,6 @@ from theorems.token_dynamics.system import (
     step,
     time,
 )
-from theorems.written import Named, product, total
 
 s = sp.Function("s", real=True)
 i = sp.Symbol("i", integer=True, positive=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from theorems.claim import Claim, Form
-from theorems.proof import Bound, Cited, Identity, Limit, Proof
+from theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
 from theorems.token_dynamics.system import (
     CONTINUATION,
     LHOPITAL,

@@ -16,11 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from verify.check import Run, Score
+from verify.checks.check import Score
+from verify.files import FOLDER
 from verify.fuzz import findings
 from verify.fuzz.cells import PER_ROUND, Cell, Stream, cells, streams
 from verify.fuzz.search import CellResult, Failure
-from verify.journal import FOLDER, fingerprint
+from verify.record import fingerprint
+from verify.settings import Run
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from verify.check import Property
-from verify.checks import all_checks
+from verify.checks.check import Property
+from verify.checks.registry import all_checks
 from verify.fuzz.generators import generators_of
 
 PER_ROUND = 25

@@ -13,11 +13,11 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from verify.check import Run
+from verify.extras import MissingExtra
 from verify.fuzz.cells import Cell
 from verify.fuzz.search import CellResult, run_cell
-from verify.journal import fingerprint
-from verify.report.extras import MissingExtra
+from verify.record import fingerprint
+from verify.settings import Run
 
 RETRIES = 5
 """How often a cell may lose its worker."""

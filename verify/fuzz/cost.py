@@ -22,13 +22,13 @@ from typing import Any
 import torch
 
 from theorems.registry import claims
-from verify.check import Run
+from verify.files import write
 from verify.fuzz import local
 from verify.fuzz.batches import Batches, run_batches
 from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
 from verify.fuzz.cells import properties
 from verify.fuzz.search import CellResult, Watch
-from verify.report.files import write
+from verify.settings import Run
 
 WORKERS = (2, 16, 128, 1000, 4096)
 PER_CELL = (25, 100, 400)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from kernels import ops, ssd
 from kernels.backends import using_backend
-from verify.check import Property, Run
+from verify.checks.check import Property
+from verify.settings import Run
 
 PLAIN = "auto"
 DEFINITION = "reference"

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from theorems.registry import claims
-from verify.check import Finding, Run
+from verify.checks.check import Finding, replay_line
+from verify.files import FOLDER, write
 from verify.fuzz import search
 from verify.fuzz.cells import properties
 from verify.fuzz.search import CellResult, Failure
-from verify.gather import replay_line
-from verify.journal import FOLDER
-from verify.report.files import write
+from verify.settings import Run
 
 FINDINGS = FOLDER / "findings"
 FORMAT = 1

@@ -11,11 +11,11 @@ from multiprocessing import active_children, get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
-from verify.check import Run
 from verify.fuzz.campaign import waited
 from verify.fuzz.cells import Cell
 from verify.fuzz.search import CellResult, run_cell
-from verify.runner import outlive_no_parent
+from verify.settings import Run
+from verify.workers import outlive_no_parent
 
 RETRIES = 3
 

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from constructions import modules as construction_modules
-from constructions.compile import MixerDescription
+from constructions.compiler import modules as construction_modules
+from constructions.compiler.description import MixerDescription
 from constructions.mqar import codes, theorem2
-from kernels import cpu_ops
+from kernels.cpu import backend as cpu_ops
 from kernels.ssd import time_steps
 
 Wrong = Callable[..., Any]

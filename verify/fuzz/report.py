@@ -18,13 +18,12 @@ from rich.console import Console
 from rich.text import Text
 
 from theorems.registry import claims
-from verify.evidence import ClaimReport, Evidence, outcome_of
+from verify import record as data
+from verify.evidence import ClaimReport, Evidence, Report, outcome_of
 from verify.fuzz import coverage, findings
 from verify.fuzz.campaign import Campaign
 from verify.fuzz.cells import PER_ROUND, Stream, properties
 from verify.fuzz.search import CellResult
-from verify.report import data
-from verify.runner import Report
 
 FILE = "fuzz.json"
 By = dict[Stream, list[CellResult]]

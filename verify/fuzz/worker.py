@@ -1,6 +1,6 @@
 """What a worker process needs before its first cell: every check, imported once and forked from there."""
 
-from verify.checks import all_checks
+from verify.checks.registry import all_checks
 from verify.fuzz.search import run_cell
 
 __all__ = ["run_cell"]

@@ -14,9 +14,9 @@ from typing import Any
 
 from theorems.claim import Erratum
 from verify.evidence import Line
+from verify.extras import needs
 from verify.report import citation
 from verify.report.book import TITLE, TRUSTED, WORDS, Book, Entry
-from verify.report.extras import needs
 from verify.report.figures import Drawn
 from verify.report.formula import typst as typst_math
 from verify.report.markup import is_formula, pieces

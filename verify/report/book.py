@@ -10,16 +10,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 
-from theorems.claim import FAMILIES, Claim, Erratum, Form, Outcome
-from theorems.registry import claims, dependency_graph
-from verify.evidence import ClaimReport, Evidence, Kind, Line
-from verify.report import data
-from verify.report.code import places
+from theorems.claim import FAMILIES, Claim, Erratum, Form, Kind, Outcome
+from theorems.registry import claims, dependency_graph, family_of
+from verify import record as data
+from verify.evidence import ClaimReport, Evidence, Line, Report
 from verify.report.formula import clauses
+from verify.report.places import places
 from verify.report.text import examples_of, worst
-from verify.runner import Report
-from verify.weights import weights_by_channel
 
 TITLE = "Understanding Input Selectivity in Mamba: the verified companion"
 FAMILY_TITLES = {
@@ -219,3 +219,10 @@ def _run(report: Report) -> Iterable[tuple[str, str]]:
     if report.mutants:
         rejected = len(report.mutants) - len(report.survivors)
         yield "controls", f"{rejected} of {len(report.mutants)} mutants rejected"
+
+
+def weights_by_channel(claim_id: str) -> list[str]:
+    """Lines that say what each weight does between named channels, at the smallest size; [] without a construction."""
+    name = f"constructions.{family_of(claim_id)}"
+    describe = getattr(import_module(name), "describe_claim", None) if find_spec(name) else None
+    return describe(claim_id) if describe else []

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from theorems.claim import Claim
 from verify.evidence import ClaimReport, Evidence, Line
-from verify.weights import weights_by_channel
+from verify.report.book import weights_by_channel
 
 MARK = {"true": "✓", "false": "✗", "unknown": "?"}
 

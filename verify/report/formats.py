@@ -10,8 +10,9 @@ from types import ModuleType
 
 from rich.console import Console
 
-from verify.report import data, junit, text
-from verify.runner import Report
+from verify import record as data
+from verify.evidence import Report
+from verify.report import junit, text
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ from importlib.resources import files
 from typing import Any
 
 from theorems.claim import FAMILIES, Outcome
-from verify.check import Run
-from verify.evidence import ClaimReport
+from verify.evidence import ClaimReport, Report
+from verify.extras import needs
 from verify.report import graph
 from verify.report.book import MARKS, TITLE, TRUSTED, WORDS, book
-from verify.report.extras import needs
 from verify.report.formula import mathml
 from verify.report.markup import is_formula, pieces
-from verify.runner import Report
+from verify.settings import Run
 
 with needs("report", "the HTML page"):
     from jinja2 import Environment, FunctionLoader, StrictUndefined

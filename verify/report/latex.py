@@ -11,11 +11,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from theorems.claim import Erratum
-from verify.evidence import Line
+from verify.evidence import Line, Report
+from verify.extras import needs
 from verify.report.book import TRUSTED, WORDS, Book, Entry, book
-from verify.report.extras import needs
 from verify.report.markup import is_formula, pieces
-from verify.runner import Report
 
 if TYPE_CHECKING:
     from pylatexenc.latexencode import UnicodeToLatexEncoder

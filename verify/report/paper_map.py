@@ -11,7 +11,7 @@ from typing import Any
 
 from theorems.claim import FAMILIES, Claim
 from theorems.registry import claims, family_of
-from verify.report.code import places
+from verify.report.places import places
 
 RECORD, MAP = Path("recorded.json"), Path("paper_map.md")
 HEAD = """# From the paper to the code

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.check import Check
+from verify.checks.check import Check
 from verify.checks.foundations import copying, discretisation, duality, forms, operations, scan, silu
 
 CHECKS: tuple[Check, ...] = (

@@ -17,8 +17,9 @@ from constructions.tasks import IGNORED
 from kernels import semantics
 from kernels.blocks import MambaLM
 from kernels.fields import BALL
-from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
-from verify.evidence import Kind
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property, Score
+from verify.settings import Run, Tier
 
 PROVED_MARGIN = 0.25
 

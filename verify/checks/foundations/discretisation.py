@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kernels import semantics
 from kernels.fields import BALL, Field
-from verify.check import Check, Property, Run, Score
+from verify.checks.check import Check, Property, Score
+from verify.settings import Run
 
 Discretization = semantics.Discretization
 

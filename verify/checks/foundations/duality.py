@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from constructions import foundations as forms
 from kernels import ops, semantics
 from kernels.fields import BALL, FLOAT64, Field
-from verify.check import Check, Property, Run, Score
+from verify.checks.check import Check, Property, Score
 from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+from verify.settings import Run
 
 Discretization = semantics.Discretization
 BACKENDS = ("auto", "torch")  # the compiled recurrence, or whatever --kernel names; chunks in matrix products

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from constructions import foundations as forms
 from kernels import ops, semantics
-from kernels.error_bounds import selective_scan_bound
+from kernels.bounds.running_error import selective_scan_bound
 from kernels.fields import BALL, FLOAT64, RATIONAL
-from verify.check import Check, Property, Run, Score
+from verify.checks.check import Check, Property, Score
 from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+from verify.settings import Run
 
 # --- trees and chunks ------------------------------------------------------------------------------------------------
 

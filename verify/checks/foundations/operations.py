@@ -15,9 +15,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from kernels import ops, reference, ssd
-from kernels.error_bounds import ELEMENTARY_ULPS, Approximate, selective_scan_bound
-from kernels.ssd_bounds import ssd_bound
-from verify.check import Check, Property, Run, Score
+from kernels.bounds.running_error import ELEMENTARY_ULPS, Approximate, selective_scan_bound
+from kernels.bounds.ssd import ssd_bound
+from verify.checks.check import Check, Property, Score
+from verify.settings import Run
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 Operation = Callable[..., Any]

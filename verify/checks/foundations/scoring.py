@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.bounds.running_error import ELEMENTARY_ULPS
 
 UNIT = float(torch.finfo(torch.float64).eps) / 2
 ELEMENTARY = 2 * ELEMENTARY_ULPS

@@ -10,8 +10,9 @@ import torch
 from hypothesis import strategies as st
 
 from kernels import ops
-from verify.check import Check, Property, Run, Score
+from verify.checks.check import Check, Property, Score
 from verify.checks.foundations.scoring import ELEMENTARY
+from verify.settings import Run
 
 
 @dataclass(frozen=True)

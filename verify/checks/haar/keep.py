@@ -13,13 +13,14 @@ import z3
 from flint import arb
 from hypothesis import strategies as st
 
+from constructions.compiler.blocks import UNIT
 from constructions.haar import discrete_wavelet, keep_nth, keep_two_channels
-from constructions.haar.blocks import UNIT
 from constructions.haar.keep import SLOPE
 from kernels import ops, semantics
 from kernels.fields import BALL, Field
-from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
-from verify.evidence import Kind
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property, Score
+from verify.settings import Run, Tier
 
 LENGTH = 512
 VOCAB_SIZE = 16

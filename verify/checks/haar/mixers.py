@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from constructions.haar import discrete_step, mamba1_haar, wavelet
 from constructions.haar.transform import clock_block
 from kernels import ops, semantics
-from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.bounds.running_error import ELEMENTARY_ULPS
 from kernels.fields import BALL, RATIONAL, Field
-from verify.check import Check, Examination, Finding, Property, Run, Score
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property, Score
 from verify.checks.haar.transform import changed
-from verify.evidence import Kind
+from verify.settings import Run
 
 # --- Proposition 1 on the kernel --------------------------------------------------------------------------------------
 

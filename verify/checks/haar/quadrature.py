@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from constructions.haar import Steps, wavelet_steps
 from constructions.haar.heavisides import ball
+from theorems.claim import Kind
 from theorems.haar.heaviside import sufficient_w
-from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
-from verify.evidence import Kind
+from verify.checks.check import Check, Examination, Finding, Property, Score
+from verify.settings import Run, Tier
 
 LEVELS = 6
 ERRORS = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from constructions.haar import Steps
-from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
-from verify.evidence import Kind
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property, Score
+from verify.settings import Run, Tier
 
 NODES = 40
 """Gauss–Legendre nodes for each smooth piece: exact for polynomials of degree 79."""

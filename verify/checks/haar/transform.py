@@ -16,13 +16,14 @@ import torch
 from flint import arb
 from hypothesis import strategies as st
 
-from constructions.exact import ExactTensor
+from constructions.compiler.exact import ExactTensor
 from constructions.haar import Block, HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
 from kernels import semantics
-from kernels.error_bounds import ELEMENTARY_ULPS
+from kernels.bounds.running_error import ELEMENTARY_ULPS
 from kernels.fields import BALL, Field
-from verify.check import Check, Examination, Finding, NotAvailable, Property, Run, Score, Tier
-from verify.evidence import Kind
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property, Score
+from verify.settings import NotAvailable, Run, Tier
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 FEW = 8 + 2 * ELEMENTARY_ULPS

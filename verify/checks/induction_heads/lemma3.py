@@ -9,7 +9,7 @@ import numpy as np
 import sympy
 import torch
 
-from constructions.exact import ExactTensor
+from constructions.compiler.exact import ExactTensor
 from constructions.induction_heads import (
     InductionHead,
     answers,
@@ -19,10 +19,11 @@ from constructions.induction_heads import (
     lone_write,
 )
 from kernels.fields import BALL, SYMPY
-from verify.check import Check, Examination, Finding, Property, Run
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property
 from verify.checks.induction_heads.heads import Head, answered, margins, negated, none, still, swap, taps_moved
 from verify.checks.induction_heads.sequences import Sequence, certain_margin, score, score_repeated_tokens, sequences
-from verify.evidence import Kind
+from verify.settings import Run
 
 WIDE = 24
 """w of Lemma 3 in the checks: ln(2L) ≤ 24 for every L ≤ 10^10."""

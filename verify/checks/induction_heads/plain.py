@@ -22,10 +22,11 @@ from constructions.induction_heads import (
     reach,
     repeated,
 )
-from verify.check import Check, Examination, Finding, Property, Run, Tier
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding, Property
 from verify.checks.induction_heads.heads import NUMPY, Head, answered, margins, still, still_logarithm, swap, taps_moved
 from verify.checks.induction_heads.sequences import Sequence, score, sequences
-from verify.evidence import Kind
+from verify.settings import Run, Tier
 
 
 def with_decay(rate: sympy.Expr | Fraction, target: str = "paper") -> Head:

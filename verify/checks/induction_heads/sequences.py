@@ -13,8 +13,9 @@ from constructions.induction_heads import (
     answers,
 )
 from kernels.fields import BALL
-from verify.check import Run, Score
+from verify.checks.check import Score
 from verify.checks.induction_heads.heads import Head, margins
+from verify.settings import Run
 
 
 @dataclass(frozen=True)

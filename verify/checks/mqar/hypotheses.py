@@ -23,9 +23,10 @@ from constructions.tasks import (
     h4_no_query_after_value,
 )
 from kernels.fields import FLOAT64, RATIONAL, Field, ball
-from verify.check import Check, Examination, Finding, Run
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding
 from verify.checks.mqar.targets import ByClaim
-from verify.evidence import Kind
+from verify.settings import Run
 
 PREDICATES: dict[str, Callable[[np.ndarray, Vocabulary, int], Violation | None]] = {
     "H1": lambda tokens, vocabulary, pairs: h1_keys_distinct(tokens, pairs),

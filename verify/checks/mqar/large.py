@@ -13,13 +13,14 @@ import numpy as np
 from constructions import mqar as build_mqar
 from constructions.construction import Construction
 from constructions.mqar import codes as recall_codes
+from constructions.mqar.active import ActiveBlock
 from constructions.mqar.sizes import MODEL, Size, of_zoology
 from constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
-from verify.check import Check, Examination, Finding, Run, Sizes, Tier
-from verify.checks.mqar.active import ActiveBlock
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding
+from verify.checks.mqar.recall import DTYPES, keep
 from verify.checks.mqar.targets import head_negated, taps_swapped
-from verify.checks.recall import DTYPES, keep
-from verify.evidence import Kind
+from verify.settings import Run, Sizes, Tier
 
 SMALLEST, MIDDLE, LARGE, HUGE = Sizes(64, 64, 8), Sizes(512, 256, 64), Sizes(1024, 512, 128), Sizes(8192, 512, 64)
 MANY, FEW, WIDE = 1000, 100, 10**5

@@ -13,8 +13,9 @@ import numpy as np
 
 from kernels import semantics
 from kernels.fields import RATIONAL
-from verify.check import Check, Examination, Finding, Run
-from verify.evidence import Kind
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Finding
+from verify.settings import Run
 
 HALF = Fraction(1, 2)
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from constructions import mqar as build_mqar
 from constructions.construction import Construction
 from constructions.tasks import Vocabulary
-from verify.check import Check, Examination, Property, Run, Sizes, Tier
-from verify.checks.mqar.theorem2 import Zoology, _zoology_again, _zoology_look
-from verify.checks.recall import Recall, RecallCase, recall_cases, recall_score
-from verify.evidence import Kind
+from theorems.claim import Kind
+from verify.checks.check import Check, Examination, Property
+from verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
+from verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from verify.settings import Run, Sizes, Tier
 
 
 @dataclass(frozen=True)

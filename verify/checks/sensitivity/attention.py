@@ -11,10 +11,11 @@ import sympy as sp
 import torch
 from hypothesis import strategies as st
 
+from theorems.claim import Kind
 from theorems.sensitivity.attention import QUERY_CONSTANT
-from verify.check import Check, Examination, Finding, Property, Run, Score
+from verify.checks.check import Check, Examination, Finding, Property, Score
 from verify.checks.sensitivity.recurrence import UNIT
-from verify.evidence import Kind
+from verify.settings import Run
 
 
 @dataclass(frozen=True)

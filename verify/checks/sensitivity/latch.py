@@ -14,11 +14,12 @@ from constructions import sensitivity as construction
 from constructions.sensitivity import Step
 from kernels import ops, semantics
 from kernels.blocks import Mamba
+from kernels.bounds.running_error import ELEMENTARY_ULPS
 from kernels.duals import dual, perturbed, tangents
-from kernels.error_bounds import ELEMENTARY_ULPS
 from kernels.fields import BALL, Field
-from verify.check import Check, Property, Run, Score
+from verify.checks.check import Check, Property, Score
 from verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
+from verify.settings import Run
 
 WRITE, FROZEN = 50, 100
 # A value passes SiLU (2 elementary functions), Δ (one, of |50| + |100| before softplus), B (SiLU and 1/D), C and the

@@ -17,11 +17,12 @@ from constructions.sensitivity import Step
 from kernels import ops, semantics
 from kernels.duals import dual, perturbed, tangents
 from kernels.fields import BALL, SYMPY
+from theorems.claim import Kind
 from theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
-from verify.check import Check, Examination, Finding, Property, Run, Score, Tier
+from verify.checks.check import Check, Examination, Finding, Property, Score
 from verify.checks.sensitivity.latch import ROUNDINGS
 from verify.checks.sensitivity.recurrence import ELEMENTARY, UNIT, Scan, sensitivities
-from verify.evidence import Kind
+from verify.settings import Run, Tier
 
 LONGEST = 100_000
 

@@ -15,10 +15,11 @@ from torch.nn import functional
 
 from constructions.sensitivity import Mixer
 from kernels import ops, semantics
+from kernels.bounds.running_error import ELEMENTARY_ULPS
 from kernels.duals import dual, perturbed, tangents
-from kernels.error_bounds import ELEMENTARY_ULPS
 from kernels.fields import BALL, FLOAT64, Field
-from verify.check import Check, Property, Run, Score
+from verify.checks.check import Check, Property, Score
+from verify.settings import Run
 
 UNIT = float(torch.finfo(torch.float64).eps) / 2
 ELEMENTARY = 2 * ELEMENTARY_ULPS

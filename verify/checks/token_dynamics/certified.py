@@ -13,10 +13,11 @@ from constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
 from constructions.token_dynamics.enclosures import Enclosure, ScalarTokens, enclose
 from constructions.token_dynamics.system import TokenSystem
 from kernels.fields import RATIONAL
+from theorems.claim import Kind
 from theorems.token_dynamics.divergence import MIXED
 from theorems.token_dynamics.many_dimensions import SADDLE, SADDLE_START
-from verify.check import Examination, Finding, Run
-from verify.evidence import Kind
+from verify.checks.check import Examination, Finding
+from verify.settings import Run
 
 STEP = Fraction(1, 16)
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from constructions.token_dynamics.bounded import Path
 from constructions.token_dynamics.quadrature import time_between
-from verify.check import Examination, Finding, Run
+from theorems.claim import Kind
+from verify.checks.check import Examination, Finding
 from verify.checks.token_dynamics.law import (
     ANTICAUSAL,
     FLIPPED,
@@ -28,7 +29,7 @@ from verify.checks.token_dynamics.law import (
     unreached,
     worst_reached,
 )
-from verify.evidence import Kind
+from verify.settings import Run
 
 LN2 = np.log(2)
 Bounds = tuple[np.ndarray, np.ndarray]

@@ -13,7 +13,8 @@ from flint import arb
 
 from constructions.token_dynamics.bounded import Clock, Path
 from constructions.token_dynamics.quadrature import life, time_between
-from verify.check import Examination, Finding, Run
+from theorems.claim import Kind
+from verify.checks.check import Examination, Finding
 from verify.checks.token_dynamics.law import (
     ANTICAUSAL,
     FLIPPED,
@@ -32,7 +33,7 @@ from verify.checks.token_dynamics.law import (
     worst,
     worst_reached,
 )
-from verify.evidence import Kind
+from verify.settings import Run
 
 LN2 = np.log(2)
 UNENDED = "solutions of which no end is known"

@@ -14,8 +14,9 @@ import numpy as np
 from constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
 from constructions.token_dynamics.integrate import ends_about, time_left
 from constructions.token_dynamics.system import TokenSystem
-from kernels.error_bounds import ELEMENTARY_ULPS
-from verify.check import Finding, Run, Tier
+from kernels.bounds.running_error import ELEMENTARY_ULPS
+from verify.checks.check import Finding
+from verify.settings import Run, Tier
 
 TOKENS, LAST_TIME = 4, 1e8
 FORMULA = TIME_ROUNDING + (16 + 4 * 2 * ELEMENTARY_ULPS) * UNIT

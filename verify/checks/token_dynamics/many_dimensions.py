@@ -16,7 +16,8 @@ from constructions.token_dynamics.bounded import UNIT, Path
 from constructions.token_dynamics.quadrature import time_between
 from constructions.token_dynamics.system import TokenSystem, quadratic_forms
 from kernels.fields import RATIONAL
-from verify.check import Examination, Finding, Run
+from theorems.claim import Kind
+from verify.checks.check import Examination, Finding
 from verify.checks.token_dynamics.law import (
     FLIPPED,
     FORMULA,
@@ -31,7 +32,7 @@ from verify.checks.token_dynamics.law import (
     unreached,
     worst_reached,
 )
-from verify.evidence import Kind
+from verify.settings import Run
 
 WIDTH, TOKENS = 3, 3
 TURN = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 0]], dtype=object)

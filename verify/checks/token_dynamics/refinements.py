@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from constructions.token_dynamics.bounded import UNIT
 from constructions.token_dynamics.refinements import PositiveForm, positive_form, softsort
 from constructions.token_dynamics.system import TokenSystem, quadratic_forms
-from kernels.error_bounds import ELEMENTARY_ULPS
-from verify.check import Examination, Finding, Property, Run, Score
+from kernels.bounds.running_error import ELEMENTARY_ULPS
+from theorems.claim import Kind
+from verify.checks.check import Examination, Finding, Property, Score
 from verify.checks.token_dynamics.law import (
     FLIPPED,
     FORMULA,
@@ -30,7 +31,7 @@ from verify.checks.token_dynamics.law import (
     worst_reached,
 )
 from verify.checks.token_dynamics.many_dimensions import STAND_IN, exact, forms_between
-from verify.evidence import Kind
+from verify.settings import Run
 
 WIDTH, TOKENS = 3, 3
 FRACTIONS = st.fractions(-4, 4, max_denominator=9)

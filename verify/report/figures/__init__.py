@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from theorems.claim import FAMILIES
-from verify.report.extras import needs
+from verify.extras import needs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

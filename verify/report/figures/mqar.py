@@ -10,9 +10,9 @@ import numpy as np
 from constructions import BUILDERS, build
 from constructions.construction import Construction
 from constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
-from verify.check import Run
-from verify.checks.recall import Recall, batch_margins
+from verify.checks.mqar.recall import Recall, batch_margins
 from verify.report.figures import Figure, new_canvas
+from verify.settings import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

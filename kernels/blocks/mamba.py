@@ -1,0 +1,299 @@
+"""Mamba-1 as a torch module, and the two mixers of the paper in the same block: S4D and Δ^⊤.
+
+Official parameter names, shapes and defaults (state-spaces/mamba, mamba_simple.py), on the operations of `kernels.ops`.
+All take backend=, keep one dtype end to end, decode step by step, and separate packed sequences by seq_idx.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kernels import ops
+from kernels.arguments import check_sizes
+
+Factory = dict[str, Any]
+
+
+class State(NamedTuple):
+    """What a block remembers: its last d_conv inputs (batch, channels, d_conv) and the SSM's state."""
+
+    conv: Tensor
+    ssm: Tensor
+
+
+class GatedMixer(nn.Module):
+    """in_proj → causal convolution and SiLU → a mixer gated by SiLU(z) → out_proj; subclasses are the mixers."""
+
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int,
+        d_conv: int,
+        expand: int,
+        conv_bias: bool = True,
+        bias: bool = False,
+        *,
+        d_inner: int | None = None,
+        backend: str = "auto",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        check_sizes(d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand)
+        self.factory: Factory = {"device": device, "dtype": dtype}
+        self.d_model, self.d_state, self.d_conv, self.backend = d_model, d_state, d_conv, backend
+        self.d_inner = d_inner or expand * d_model
+        self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=bias, **self.factory)
+        self.conv1d = depthwise_conv1d(self.d_inner, d_conv, conv_bias, self.factory)
+        self.A_log = nn.Parameter(hippo_real(self.d_inner, d_state, self.factory))
+        self.D = nn.Parameter(torch.ones(self.d_inner, **self.factory))
+        self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias, **self.factory)
+
+    def forward(
+        self,
+        hidden_states: Float[Tensor, "batch length d_model"],
+        seq_idx: Int[Tensor, "batch length"] | None = None,
+        state: State | None = None,
+        return_last_state: bool = False,
+    ) -> Any:
+        """The block's output; with return_last_state also the State after the last token.
+
+        Where seq_idx changes, convolution and state start afresh; `state` continues an earlier sequence.
+        """
+        x, z = self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
+        x, conv = convolve(self.conv1d, x, seq_idx, state, self.d_conv, self.backend)
+        options = {"initial_state": None if state is None else state.ssm, "seq_idx": seq_idx}
+        result = self.mix(x, z, return_last_state=return_last_state, backend=self.backend, **options)
+        if not return_last_state:
+            return self.out_proj(result.transpose(1, 2))
+        y, ssm = result
+        return self.out_proj(y.transpose(1, 2)), State(conv, ssm)
+
+    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+        """The gated mixer on x, z (batch, d_inner, L), with the options and the results of `ops.selective_scan`."""
+        raise NotImplementedError
+
+    def step(
+        self,
+        hidden_states: Float[Tensor, "batch 1 d_model"],
+        conv_state: Float[Tensor, "batch d_inner d_conv"],
+        ssm_state: Float[Tensor, "batch d_inner d_state"],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decode one token: its output, and the two states, advanced in place."""
+        out, last = self(hidden_states, state=State(conv_state, ssm_state), return_last_state=True)
+        conv_state.copy_(last.conv)
+        ssm_state.copy_(last.ssm)
+        return out, conv_state, ssm_state
+
+    def allocate_inference_cache(self, batch_size: int, max_seqlen: int = 0, dtype: torch.dtype | None = None) -> State:
+        """The State before the first token; its size does not depend on max_seqlen."""
+        like = self.out_proj.weight
+        conv = like.new_zeros(batch_size, self.d_inner, self.d_conv, dtype=dtype)
+        return State(conv, like.new_zeros(batch_size, self.d_inner, self.d_state, dtype=dtype or wide(like).dtype))
+
+    def _A(self) -> Tensor:
+        return -torch.exp(wide(self.A_log))
+
+
+class Mamba(GatedMixer):
+    """The official Mamba-1 block, (batch, L, d_model) → (batch, L, d_model). Source: mamba_ssm, mamba_simple.py."""
+
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 2,
+        dt_rank: int | str = "auto",
+        dt_min: float = 0.001,
+        dt_max: float = 0.1,
+        dt_init_floor: float = 1e-4,
+        conv_bias: bool = True,
+        bias: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(d_model, d_state, d_conv, expand, conv_bias, bias, **options)
+        self.dt_rank = math.ceil(d_model / 16) if isinstance(dt_rank, str) else dt_rank
+        self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False, **self.factory)
+        self.dt_proj = dt_projection(self.dt_rank, self.d_inner, dt_min, dt_max, dt_init_floor, self.factory)
+
+    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+        """S6, on `ops.selective_scan`."""
+        delta, B, C = self._delta_B_C(x)
+        return ops.selective_scan(
+            x,
+            delta,
+            self._A(),
+            B,
+            C,
+            self.D,
+            z,
+            self.dt_proj.bias,
+            delta_softplus=True,
+            **options,
+        )
+
+    def step(
+        self,
+        hidden_states: Float[Tensor, "batch 1 d_model"],
+        conv_state: Float[Tensor, "batch d_inner d_conv"],
+        ssm_state: Float[Tensor, "batch d_inner d_state"],
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Decode one token, on `ops.selective_state_update`: its output, and the two states, advanced in place."""
+        x, z = self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
+        x, conv = convolve(self.conv1d, x, None, State(conv_state, ssm_state), self.d_conv, self.backend)
+        conv_state.copy_(conv)
+        delta, B, C = (m[..., 0] for m in self._delta_B_C(x))
+        bias, z = self.dt_proj.bias, z[..., 0]
+        y = ops.selective_state_update(
+            ssm_state, x[..., 0], delta, self._A(), B, C, self.D, z, bias, dt_softplus=True, backend=self.backend
+        )
+        return self.out_proj(y)[:, None], conv_state, ssm_state
+
+    def _delta_B_C(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Δ before its bias (batch, d_inner, L); B and C (batch, d_state, L)."""
+        dt, B, C = self.x_proj(x.transpose(1, 2)).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
+        delta = functional.linear(dt, self.dt_proj.weight)
+        return delta.transpose(1, 2), B.transpose(1, 2), C.transpose(1, 2)
+
+
+class MambaS4D(GatedMixer):
+    """The Mamba-1 block with an S4D mixer: Δ = e^log_dt (d_inner), B and C (d_inner, d_state) constant, A real.
+
+    `discretization` is "zoh" (S4D's) or "euler" (Mamba's). Source: Gu et al. 2022, S4D; [P] Table 2.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 2,
+        dt_min: float = 0.001,
+        dt_max: float = 0.1,
+        *,
+        discretization: str = "zoh",
+        **options: Any,
+    ) -> None:
+        super().__init__(d_model, d_state, d_conv, expand, **options)
+        if discretization not in ("zoh", "euler"):
+            raise ValueError(f"discretization must be 'zoh' or 'euler', not {discretization!r}.")
+        self.discretization = discretization
+        self.log_dt = nn.Parameter(log_uniform(self.d_inner, dt_min, dt_max).log().to(**self.factory))
+        self.B = nn.Parameter(torch.ones(self.d_inner, d_state, **self.factory))
+        self.C = nn.Parameter(torch.randn(self.d_inner, d_state, **self.factory))
+
+    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+        """S4D as the scan with constant Δ, B, C: that multiplies the input by Δ, zero-order hold by (e^ΔA − 1)/A."""
+        dt, A = torch.exp(wide(self.log_dt)), self._A()
+        exponent = dt[:, None] * A
+        still = (exponent == 0) | (self.discretization == "euler")  # the hold's limit is Euler's rule
+        hold = torch.where(still, 1, torch.expm1(exponent) / torch.where(still, 1, exponent))
+        delta = dt[None, :, None].expand(x.shape)
+        return ops.selective_scan(
+            x,
+            delta,
+            A,
+            wide(self.B) * hold,
+            wide(self.C),
+            self.D,
+            z,
+            **options,
+        )
+
+
+class MambaDeltaT(GatedMixer):
+    """The Mamba-1 block with the paper's Δ^⊤: dt_proj gives one Δ a state, dt_proj.weight (d_state, dt_rank).
+
+    Source: [P] Lemma 3.
+    """
+
+    def __init__(
+        self,
+        d_model: int,
+        d_state: int = 16,
+        d_conv: int = 4,
+        expand: int = 2,
+        dt_rank: int | str = "auto",
+        dt_min: float = 0.001,
+        dt_max: float = 0.1,
+        dt_init_floor: float = 1e-4,
+        **options: Any,
+    ) -> None:
+        super().__init__(d_model, d_state, d_conv, expand, **options)
+        self.dt_rank = math.ceil(d_model / 16) if isinstance(dt_rank, str) else dt_rank
+        self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False, **self.factory)
+        self.dt_proj = dt_projection(self.dt_rank, d_state, dt_min, dt_max, dt_init_floor, self.factory)
+
+    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+        """Δ^⊤, on `ops.selective_scan_delta_t`."""
+        dt, B, C = self.x_proj(x.transpose(1, 2)).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
+        delta = softplus(self.dt_proj(dt))
+        return ops.selective_scan_delta_t(
+            x,
+            delta.transpose(1, 2),
+            self._A(),
+            B.transpose(1, 2),
+            C.transpose(1, 2),
+            self.D,
+            z,
+            **options,
+        )
+
+
+# ------------------------------------------------------------------------------- shared by the blocks
+
+
+def convolve(
+    conv1d: nn.Conv1d, x: Tensor, seq_idx: Tensor | None, state: State | None, d_conv: int, backend: str
+) -> tuple[Tensor, Tensor]:
+    """SiLU(conv(x)) for x (batch, channels, L), and the last d_conv inputs (batch, channels, d_conv)."""
+    past = None if state is None else state.conv
+    before = None if past is None else past[..., 1:]
+    y = ops.causal_conv1d(x, conv1d.weight[:, 0], conv1d.bias, seq_idx, "silu", backend=backend, initial_states=before)
+    return y, ops.final_conv_states(x, d_conv, past, seq_idx)
+
+
+def depthwise_conv1d(channels: int, width: int, bias: bool, factory: Factory) -> nn.Conv1d:
+    """The parameters conv1d.weight (channels, 1, width) and conv1d.bias; `ops.causal_conv1d` does the work."""
+    return nn.Conv1d(channels, channels, width, groups=channels, padding=width - 1, bias=bias, **factory)
+
+
+def dt_projection(
+    dt_rank: int, channels: int, dt_min: float, dt_max: float, floor: float, factory: Factory
+) -> nn.Linear:
+    """dt_proj, initialised so that softplus of its bias is log-uniform on [dt_min, dt_max] and at least `floor`."""
+    projection = nn.Linear(dt_rank, channels, bias=True, **factory)
+    with torch.no_grad():
+        nn.init.uniform_(projection.weight, -(dt_rank**-0.5), dt_rank**-0.5)
+        projection.bias.copy_(softplus_inverse(log_uniform(channels, dt_min, dt_max).clamp(min=floor)))
+    return projection
+
+
+def hippo_real(channels: int, d_state: int, factory: Factory) -> Tensor:
+    """A_log (channels, d_state) of A_n = −n, n = 1 … d_state (S4D-Real)."""
+    return torch.log(torch.arange(1, d_state + 1, **factory)).repeat(channels, 1)
+
+
+def log_uniform(channels: int, low: float, high: float) -> Tensor:
+    """Samples (channels) whose logarithm is uniform."""
+    return torch.exp(torch.empty(channels).uniform_(math.log(low), math.log(high)))
+
+
+def softplus_inverse(x: Tensor) -> Tensor:
+    """log(e^x − 1) for x > 0, without overflow."""
+    return x + torch.log(-torch.expm1(-x))
+
+
+def softplus(x: Tensor) -> Tensor:
+    """log(1 + e^x), accurate in relative terms at every x; torch's own turns linear at 20."""
+    return torch.logaddexp(x, torch.zeros_like(x))
+
+
+def wide(x: Tensor) -> Tensor:
+    """x in float32 where it is half precision: decays must not be rounded further."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

@@ -1,0 +1,1 @@
+"""The backend "cpu": compiled loops over vectors of states."""

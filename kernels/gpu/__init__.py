@@ -1,0 +1,1 @@
+"""The backend "triton": kernels for a CUDA device."""

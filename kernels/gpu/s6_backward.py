@@ -1,0 +1,206 @@
+"""The gradient of the S6 scan in Triton: chunks backwards, states recomputed from the ones the forward pass kept.
+
+Inside a chunk the adjoint g_t = C_t ȳ_t + e^{Δ_{t+1}A} g_{t+1} is an associative scan in reverse. Gradients of B and C
+sum over channels by atomic additions; those of A, D and the bias are kept by sequence and summed outside.
+"""
+
+import triton
+import triton.language as tl
+
+from kernels.gpu.s6 import block_of_channels, column, combine, load_delta, load_starts, sigmoid, skipped
+
+
+@triton.jit
+def ungate(y_bar, z, ungated, z_bar, tile, mask):
+    """Through y·SiLU(z): store z's gradient, and return ȳ·SiLU(z)."""
+    gate = tl.load(z + tile, mask=mask, other=0)
+    slope = sigmoid(gate)
+    before = tl.load(ungated + tile, mask=mask, other=0)
+    tl.store(z_bar + tile, y_bar * before * slope * (1 + gate * (1 - slope)), mask=mask)
+    return y_bar * gate * slope
+
+
+@triton.jit
+def component_backward(
+    B_bar,
+    C_bar,
+    at,
+    in_time,
+    a,
+    b,
+    c,
+    step,
+    next_step,
+    x,
+    starts,
+    next_starts,
+    out_bar,
+    before,
+    later,
+    BLOCK_T: tl.constexpr,
+):
+    """One state component through one chunk: `before` is its state at the start, `later` the adjoint that flows in.
+
+    Adds to B_bar and C_bar; returns the gradients of Δ (through the decay), of Δu, of a, and the adjoint that flows on.
+    """
+    t = tl.arange(0, BLOCK_T)[None, :]
+    decay = tl.where(starts, 0, tl.exp(step * a[:, None]))
+    next_decay = tl.where(next_starts, 0, tl.exp(next_step * a[:, None]))
+    write = step * x * b[None, :]
+    kept, written = tl.associative_scan((decay, write), 1, combine)
+    states = kept * before[:, None] + written
+    read_bar = out_bar * c[None, :] + tl.where(t == BLOCK_T - 1, later[:, None], 0)
+    _, g = tl.associative_scan((next_decay, read_bar), 1, combine, reverse=True)
+    through_decay = g * (states - write)
+    tl.atomic_add(B_bar + at, tl.sum(g * step * x, axis=0), mask=in_time)
+    tl.atomic_add(C_bar + at, tl.sum(out_bar * states, axis=0), mask=in_time)
+    first = tl.sum(tl.where(t == 0, decay * g, 0), axis=1)
+    return through_decay * a[:, None], g * b[None, :], tl.sum(through_decay * step, axis=1), first
+
+
+@triton.jit
+def store_signals(u_bar, delta_bar, tile, mask, x, x_bar, step_bar, out_bar):
+    """Store the gradients of u and delta; return their sums over time that belong to D and to the bias, (BLOCK_D)."""
+    tl.store(u_bar + tile, x_bar, mask=mask)
+    tl.store(delta_bar + tile, step_bar, mask=mask)
+    return tl.sum(out_bar * x, axis=1), tl.sum(tl.where(mask, step_bar, 0), axis=1)
+
+
+@triton.jit
+def components_backward(
+    matrices, bars, at, in_time, block, sizes, signals, next_signals, out_bar, before, adjoint, BLOCK_T: tl.constexpr
+):
+    """Every state component through one chunk: gradients of Δ by the decay, of Δu, of A, and the adjoint before."""
+    A, B, C = matrices
+    channel, in_channels = block
+    length, d_state = sizes
+    step, x, starts = signals
+    next_step, next_starts = next_signals
+    n = tl.arange(0, before.shape[1])
+    step_bar, product_bar, a_bar = x * 0, x * 0, adjoint * 0
+    for i in range(d_state):
+        a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
+        row = at + i * length
+        b, c = tl.load(B + row, mask=in_time, other=0), tl.load(C + row, mask=in_time, other=0)
+        h, later = column(before, n, i), column(adjoint, n, i)
+        through_decay, through_write, at_a, first = component_backward(
+            *bars, row, in_time, a, b, c, step, next_step, x, starts, next_starts, out_bar, h, later, BLOCK_T
+        )
+        step_bar += through_decay
+        product_bar += through_write
+        a_bar += tl.where(n[None, :] == i, at_a[:, None], 0)
+        adjoint = tl.where(n[None, :] == i, first[:, None], adjoint)
+    return step_bar, product_bar, a_bar, adjoint
+
+
+@triton.jit
+def chunk_backward(
+    chunk,
+    block,
+    sizes,
+    inputs,
+    saved,
+    bars,
+    adjoint,
+    HAS_D: tl.constexpr,
+    HAS_Z: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
+    HAS_FRESH: tl.constexpr,
+    SOFTPLUS: tl.constexpr,
+    BLOCK_T: tl.constexpr,
+):
+    """One chunk; returns the adjoint before it, and its parts of the gradients of A, D and the bias."""
+    batch, group, channel, in_channels, row = block
+    length, ngroups, d_state = sizes
+    u, delta, A, B, C, D, z, bias, fresh = inputs
+    checkpoints, ungated, y_bar = saved
+    u_bar, delta_bar, B_bar, C_bar, z_bar = bars
+    time = chunk * BLOCK_T + tl.arange(0, BLOCK_T)
+    in_time, n = time < length, tl.arange(0, adjoint.shape[1])
+    mask = in_channels[:, None] & in_time[None, :]
+    next_mask = in_channels[:, None] & (time + 1 < length)[None, :]
+    tile = row[:, None] * length + time[None, :]
+    step, raw = load_delta(delta, bias, tile, mask, channel, in_channels, HAS_BIAS, SOFTPLUS)
+    next_step, _ = load_delta(delta, bias, tile + 1, next_mask, channel, in_channels, HAS_BIAS, SOFTPLUS)
+    x = tl.load(u + tile, mask=mask, other=0)
+    starts = load_starts(fresh, batch * length + time, in_time, HAS_FRESH)
+    next_starts = load_starts(fresh, batch * length + time + 1, time + 1 < length, HAS_FRESH)
+    out_bar = tl.load(y_bar + tile, mask=mask, other=0)
+    if HAS_Z:
+        out_bar = ungate(out_bar, z, ungated, z_bar, tile, mask)
+    kept = (row[:, None] * tl.cdiv(length, BLOCK_T) + chunk) * d_state + n[None, :]
+    before = tl.load(checkpoints + kept, mask=in_channels[:, None] & (n < d_state)[None, :], other=0)
+    at, signals = (batch * ngroups + group) * d_state * length + time, (step, x, starts)
+    step_bar, product_bar, a_bar, adjoint = components_backward(
+        (A, B, C), (B_bar, C_bar), at, in_time, (channel, in_channels), (length, d_state), signals,
+        (next_step, next_starts), out_bar, before, adjoint, BLOCK_T,
+    )  # fmt: skip
+    step_bar += product_bar * x
+    if SOFTPLUS:
+        step_bar *= sigmoid(raw)
+    x_bar = product_bar * step + skipped(out_bar, D, channel, in_channels, HAS_D)
+    d_bar, shift = store_signals(u_bar, delta_bar, tile, mask, x, x_bar, step_bar, out_bar)
+    return adjoint, a_bar, d_bar, shift
+
+
+@triton.jit
+def s6_backward(
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    bias,
+    fresh,
+    checkpoints,
+    ungated,
+    y_bar,
+    last_bar,
+    u_bar,
+    delta_bar,
+    A_bar,
+    B_bar,
+    C_bar,
+    D_bar,
+    z_bar,
+    bias_bar,
+    initial_bar,
+    length,
+    d_inner,
+    ngroups,
+    d_state,
+    HAS_D: tl.constexpr,
+    HAS_Z: tl.constexpr,
+    HAS_BIAS: tl.constexpr,
+    HAS_FRESH: tl.constexpr,
+    SOFTPLUS: tl.constexpr,
+    BLOCK_D: tl.constexpr,
+    BLOCK_T: tl.constexpr,
+    BLOCK_N: tl.constexpr,
+):
+    """Every gradient. Grid (blocks, groups, batch), the same blocks and chunks as the forward pass.
+
+    u_bar, delta_bar, z_bar as u; A_bar, initial_bar (batch, d_inner, N); B_bar, C_bar as B, zero at first;
+    D_bar, bias_bar (batch, d_inner). All contiguous.
+    """
+    block = block_of_channels(d_inner, ngroups, BLOCK_D)
+    in_channels, row, n = block[3], block[4], tl.arange(0, BLOCK_N)
+    state_mask = in_channels[:, None] & (n < d_state)[None, :]
+    state_at = row[:, None] * d_state + n[None, :]
+    adjoint = tl.load(last_bar + state_at, mask=state_mask, other=0)
+    a_bar, d_bar, shift = adjoint * 0, tl.sum(adjoint * 0, axis=1), tl.sum(adjoint * 0, axis=1)
+    inputs, saved = (u, delta, A, B, C, D, z, bias, fresh), (checkpoints, ungated, y_bar)
+    sizes, bars = (length, ngroups, d_state), (u_bar, delta_bar, B_bar, C_bar, z_bar)
+    chunks = tl.cdiv(length, BLOCK_T)
+    for back in range(chunks):
+        adjoint, a, d, b = chunk_backward(
+            chunks - 1 - back, block, sizes, inputs, saved, bars, adjoint, HAS_D, HAS_Z, HAS_BIAS, HAS_FRESH, SOFTPLUS,
+            BLOCK_T,
+        )  # fmt: skip
+        a_bar, d_bar, shift = a_bar + a, d_bar + d, shift + b
+    tl.store(A_bar + state_at, a_bar, mask=state_mask)
+    tl.store(initial_bar + state_at, adjoint, mask=state_mask)
+    tl.store(D_bar + row, d_bar, mask=in_channels)
+    tl.store(bias_bar + row, shift, mask=in_channels)

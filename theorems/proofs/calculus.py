@@ -1,0 +1,112 @@
+"""Proof steps of calculus: an integral by its antiderivative, and an inequality by the sign of a derivative.
+
+Both reduce to identities and inequalities that `theorems.proofs.decide` settles; the fundamental theorem is all they add.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import sympy as sp
+
+from theorems.proofs.decide import Truth, Verdict, identity, inequality, proved
+from theorems.proofs.steps import Given, Mutant, Step
+
+
+def _degenerate(e: sp.Expr) -> sp.Expr:
+    """Integrals between equal limits are 0."""
+    return e.replace(
+        lambda part: isinstance(part, sp.Integral) and sp.expand(part.limits[0][1] - part.limits[0][2]) == 0,
+        lambda part: sp.S.Zero,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Integrated(Step):
+    """∫_low^high integrand = value: `antiderivative`' = integrand, and its ends differ by `value`."""
+
+    integrand: sp.Expr
+    variable: sp.Symbol
+    low: sp.Expr
+    high: sp.Expr
+    antiderivative: sp.Expr
+    value: sp.Expr
+    kind = "integral"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The integral as an equation."""
+        integral = sp.Integral(self.integrand, (self.variable, self.low, self.high))
+        return sp.Eq(integral, self.value, evaluate=False)
+
+    def decide(self) -> Verdict:
+        """Two identities: of the derivative, and of the ends."""
+        slope = sp.expand_func(sp.diff(self.antiderivative, self.variable))
+        derivative = identity(slope, self.integrand)
+        if derivative.truth is not Truth.TRUE:
+            return Verdict(derivative.truth, f"derivative: {derivative.method}", derivative.detail)
+        high, low = (self.antiderivative.subs(self.variable, end) for end in (self.high, self.low))
+        ends = identity(high - low, self.value)
+        if ends.truth is not Truth.TRUE:
+            return Verdict(ends.truth, f"ends: {ends.method}", ends.detail)
+        return proved(f"derivative: {derivative.method}; ends: {ends.method}")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """Another value, another antiderivative, the ends exchanged."""
+        yield "value + 1", replace(self, value=self.value + 1)
+        yield "antiderivative + variable", replace(self, antiderivative=self.antiderivative + self.variable)
+        if self.value != 0:
+            yield "ends exchanged", replace(self, low=self.high, high=self.low)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grows(Step):
+    """larger ≥ smaller for variable ≥ start (and ≤ until): at start, and the difference has a derivative ≥ 0.
+
+    `given` are facts that hold all the way from `start`, not only at one point.
+    """
+
+    larger: sp.Expr
+    smaller: sp.Expr
+    variable: sp.Symbol
+    start: sp.Expr = sp.S.Zero
+    until: sp.Expr | None = None
+    given: Given = ()
+    kind = "monotone difference"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The inequality."""
+        return sp.Ge(self.larger, self.smaller, evaluate=False)
+
+    @property
+    def domain(self) -> Given:
+        """Where it holds, beyond what the symbol is declared to be."""
+        redundant = self.start == 0 and self.variable.is_nonnegative
+        low = () if redundant else (sp.Ge(self.variable, self.start),)
+        return low if self.until is None else (*low, sp.Le(self.variable, self.until))
+
+    @property
+    def assumes(self) -> Given:
+        """The facts used, and the domain."""
+        return (*self.given, *self.domain)
+
+    def decide(self) -> Verdict:
+        """At the start, then the derivative; each an inequality of its own."""
+        difference = self.larger - self.smaller
+        at_start = _degenerate(difference.subs(self.variable, self.start))
+        fixed = tuple(_degenerate(g.subs(self.variable, self.start)) for g in self.given)
+        base = inequality(sp.Ge(at_start, 0), [g for g in fixed if g != sp.true])
+        if base.truth is not Truth.TRUE:
+            return Verdict(base.truth, f"at the start: {base.method}", base.detail)
+        slope = sp.expand_func(sp.diff(difference, self.variable))
+        rising = inequality(sp.Ge(slope, 0), [*self.given, *self.domain])
+        if rising.truth is not Truth.TRUE:
+            return Verdict(Truth.UNKNOWN, f"derivative: {rising.method}", rising.detail)
+        return proved(f"at the start: {base.method}; derivative: {rising.method}")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The inequality reversed, and one with less room everywhere."""
+        yield "reversed", replace(self, larger=self.smaller, smaller=self.larger)
+        yield "1 less on the larger side", replace(self, larger=self.larger - 1)

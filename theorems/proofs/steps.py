@@ -1,0 +1,406 @@
+"""The kinds of proof steps: each is decided by a procedure that names itself, and ships mutants that must fail.
+
+A step says what it needs (`given`). A cited fact is listed as cited and never counts as proved by us.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+from typing import Any
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+from theorems.proofs.decide import Truth, Verdict, identity, inequality, limit, proved, refuted, unknown
+from theorems.proofs.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
+from theorems.proofs.written import vacuous
+
+Given = tuple[sp.Basic, ...]
+Mutant = tuple[str, "Step"]
+DECLARED = ("real", "integer", "nonnegative", "positive", "nonpositive", "negative", "nonzero")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One line of a proof. `decide` gives the verdict; `mutants` are wrong variants that must not be proved.
+
+    `also_wrong` are mutants written by hand, beside those that every step of a kind has.
+    """
+
+    name: str
+    because: str = ""
+    also_wrong: tuple[Step, ...] = ()
+
+    kind = "step"
+    needs_mutant = True
+
+    @property
+    def relation(self) -> sp.Basic | None:
+        """What the step establishes, if it is one relation."""
+        return None
+
+    @property
+    def assumes(self) -> Given:
+        """What the step takes for granted."""
+        return ()
+
+    @property
+    def within(self) -> Given:
+        """What a part of the step takes for granted, and its relation does not carry along."""
+        return ()
+
+    @property
+    def parts(self) -> Mapping[str, Step]:
+        """The steps that this one consists of and that are decided with it, by their role."""
+        return {}
+
+    def decide(self) -> Verdict:
+        """The step's verdict."""
+        raise NotImplementedError
+
+    def wrong(self) -> Iterator[Mutant]:
+        """Wrong variants that every step of this kind has."""
+        return iter(())
+
+    def mutants(self) -> Iterator[Mutant]:
+        """All wrong variants, with names."""
+        yield from self.wrong()
+        for step in self.also_wrong:
+            yield step.name, step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Step):
+    """lhs = rhs for all values of the declared symbols."""
+
+    lhs: sp.Expr
+    rhs: sp.Expr
+    given: Given = ()
+    kind = "identity"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The equation."""
+        return sp.Eq(self.lhs, self.rhs, evaluate=False)
+
+    @property
+    def assumes(self) -> Given:
+        """The conditions on the symbols."""
+        return self.given
+
+    def decide(self) -> Verdict:
+        """Refuted at an exact point, or reduced to 0; unknown where both sides are one expression from the start."""
+        reason = vacuous(self.relation)
+        if reason:
+            return unknown("vacuous", reason)
+        return identity(self.lhs, self.rhs, self.given)
+
+    def wrong(self) -> Iterator[Mutant]:
+        """Add 1; flip one sign on the right, or on the left if the right is a single term."""
+        yield "right side + 1", replace(self, rhs=self.rhs + 1)
+        flipped = _flip_one_sign(self.rhs)
+        if flipped is not None:
+            yield "one sign flipped on the right", replace(self, rhs=flipped)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound(Step):
+    """An inequality (or any boolean combination of relations) for all values of the declared symbols."""
+
+    claim: sp.Basic
+    given: Given = ()
+    kind = "bound"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The inequality."""
+        return self.claim
+
+    @property
+    def assumes(self) -> Given:
+        """The conditions."""
+        return self.given
+
+    def decide(self) -> Verdict:
+        """Arb for constants, else a point that refutes, z3, or a derivative chain, unless nothing is left to say."""
+        reason = vacuous(self.claim)
+        if reason:
+            return unknown("vacuous", reason)
+        return inequality(self.claim, self.given)
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The opposite statement, and the same with one unit less room."""
+        yield "negated", replace(self, claim=sp.Not(self.claim))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit(Step):
+    """lim expression = value as variable → point."""
+
+    expression: sp.Expr
+    variable: sp.Symbol
+    point: sp.Expr
+    value: sp.Expr
+    direction: str = "+"
+    kind = "limit"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The limit as an equation."""
+        form = sp.Limit(self.expression, self.variable, self.point, self.direction)
+        return sp.Eq(form, self.value, evaluate=False)
+
+    def decide(self) -> Verdict:
+        """By sympy's Gruntz algorithm."""
+        return limit(self.expression, self.variable, self.point, self.value, self.direction)
+
+    def wrong(self) -> Iterator[Mutant]:
+        """Another value."""
+        yield "another value", replace(self, value=self.value + 1 if self.value.is_finite else sp.S.Zero)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cases(Step):
+    """lhs (=, ≤, …) rhs at every point of a finite grid, exactly; points outside `given` are left out.
+
+    `under` are conditions on the symbols that are not in the grid.
+    """
+
+    claim: sp.Basic
+    over: Mapping[sp.Symbol, Sequence[Any]]
+    given: Given = ()
+    under: Given = ()
+    kind = "cases"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The relation that holds at every point."""
+        return self.claim
+
+    @property
+    def assumes(self) -> Given:
+        """The conditions that pick the points, and those on the other symbols."""
+        return (*self.given, *self.under)
+
+    @property
+    def within(self) -> Given:
+        """What each symbol of the grid runs through."""
+        return tuple(
+            sp.Contains(symbol, sp.FiniteSet(*values)) if len(values) > 1 else sp.Eq(symbol, values[0], evaluate=False)
+            for symbol, values in self.over.items()
+        )
+
+    def points(self) -> list[dict[sp.Symbol, Any]]:
+        """The points of the grid that satisfy `given`."""
+        grid = (dict(zip(self.over, values, strict=True)) for values in product(*self.over.values()))
+        return [p for p in grid if all(sp.simplify(g.subs(p)) == sp.true for g in self.given)]
+
+    def decide(self) -> Verdict:
+        """Every point by substitution; what stays symbolic is decided as an identity or inequality."""
+        points, reason = self.points(), vacuous(self.claim)
+        if reason:
+            return unknown("vacuous", reason)
+        if not points:
+            return unknown("enumeration", "no point satisfies the conditions")
+        for point in points:
+            verdict = _decide_relation(_substitute(self.claim, point), self.under)
+            if verdict.truth is not Truth.TRUE:
+                where = ", ".join(f"{k}={v}" for k, v in point.items())
+                return Verdict(verdict.truth, f"enumeration: {verdict.method}", where)
+        return proved(f"enumeration of {len(points)} cases")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The negation, and for an equation one side shifted."""
+        yield "negated", replace(self, claim=sp.Not(self.claim))
+        if isinstance(self.claim, sp.Eq):
+            yield "right side + 1", replace(self, claim=sp.Eq(self.claim.lhs, self.claim.rhs + 1, evaluate=False))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enclosed(Step):
+    """A relation at every point of a box, by balls and bisection; with an empty box, between constants."""
+
+    claim: Relational
+    over: Mapping[sp.Symbol, tuple[Any, Any]] = field(default_factory=dict)
+    boxes: int = 20_000
+    kind = "enclosure"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The relation."""
+        return self.claim
+
+    @property
+    def assumes(self) -> Given:
+        """That the symbols lie in the box."""
+        return tuple(c for s, (a, b) in self.over.items() for c in (sp.Ge(s, a), sp.Le(s, b)))
+
+    def decide(self) -> Verdict:
+        """Bisect until every box is decided, one is refuted, or the budget of boxes is spent."""
+        reason = vacuous(self.claim)
+        if reason:
+            return unknown("vacuous", reason)
+        stack = [dict(self.over)]
+        for count in range(1, self.boxes + 1):
+            if not stack:
+                return proved(f"Arb, {count - 1} boxes")
+            box = stack.pop()
+            balls = {s: interval(a, b) for s, (a, b) in box.items()}
+            try:
+                truth = holds(self.claim, balls, ONE_PRECISION if box else PRECISIONS)
+            except NotEnclosed as reason:
+                return unknown("Arb", str(reason))
+            if truth is False:
+                return refuted("Arb", ", ".join(f"{s} in [{a}, {b}]" for s, (a, b) in box.items()))
+            if truth is None:
+                if not box:
+                    return unknown("Arb", "the balls overlap")
+                stack += _halves(box)
+        return unknown("Arb", f"not decided with {self.boxes} boxes")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The opposite relation."""
+        yield "negated", replace(self, claim=self.claim.negated)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Farkas(Step):
+    """The linear system  rows·x ≤ bounds  has no solution: multipliers y ≥ 0 with yᵀrows = 0 and yᵀbounds < 0.
+
+    Rows in `strict` stand for  < ; then yᵀbounds = 0 closes it too if a strict row has y > 0.
+    """
+
+    rows: sp.Matrix
+    bounds: sp.Matrix
+    multipliers: sp.Matrix
+    strict: frozenset[int] = frozenset()
+    kind = "linear certificate"
+
+    @property
+    def statement(self) -> str:
+        """The system row by row, x_0, x_1, … for its unknowns, and the multipliers that close it."""
+        x = sp.Matrix(sp.symbols(f"x_0:{self.rows.cols}"))
+        relations = (sp.Lt if i in self.strict else sp.Le for i in range(self.rows.rows))
+        system = [rel(row, b) for rel, row, b in zip(relations, self.rows * x, self.bounds, strict=True)]
+        return f"no x satisfies {', '.join(map(str, system))}: multiply by {', '.join(map(str, self.multipliers))}"
+
+    def decide(self) -> Verdict:
+        """Exact rational arithmetic."""
+        y = self.multipliers
+        if any(not (m >= 0) for m in y):
+            return refuted("exact rationals", "a multiplier is negative")
+        if any(entry != 0 for entry in (y.T * self.rows)):
+            return refuted("exact rationals", "the combination does not cancel")
+        total = (y.T * self.bounds)[0]
+        if total < 0 or (total == 0 and any(y[i] > 0 for i in self.strict)):
+            return proved("Farkas certificate in exact rationals")
+        return refuted("exact rationals", f"the combined bound is {total}")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """One multiplier dropped."""
+        for i, m in enumerate(self.multipliers):
+            if m != 0:
+                changed = self.multipliers.copy()
+                changed[i] = 0
+                yield f"multiplier {i} dropped", replace(self, multipliers=changed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Specialise(Step):
+    """An earlier step with expressions put in for its symbols; each must satisfy what its symbol is declared to be."""
+
+    of: Step
+    at: Mapping[sp.Symbol, sp.Expr]
+    kind = "instance"
+
+    @property
+    def relation(self) -> sp.Basic | None:
+        """The earlier relation, at the given expressions."""
+        return None if self.of.relation is None else self.of.relation.subs(self.at, simultaneous=True)
+
+    @property
+    def assumes(self) -> Given:
+        """The earlier step's conditions, at the given expressions."""
+        return tuple(g.subs(self.at, simultaneous=True) for g in self.of.assumes)
+
+    def decide(self) -> Verdict:
+        """Whether every expression is what its symbol stands for."""
+        for symbol, expression in self.at.items():
+            for fact in DECLARED:
+                if getattr(symbol, f"is_{fact}") and not getattr(expression, f"is_{fact}"):
+                    return unknown("declared assumptions", f"{expression} is not known to be {fact}, as {symbol} is")
+        return proved("substitution", f"in '{self.of.name}'")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """An expression that its symbol cannot stand for."""
+        for symbol in self.at:
+            if symbol.is_real:
+                yield f"{symbol} := i", replace(self, at={**self.at, symbol: sp.I})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cited(Step):
+    """A textbook fact by name: shown as cited, never as proved.
+
+    The relation that it `states` for later steps is decided at `instances`, where it is nearly an equality: a constant
+    that is written down wrong does not pass.
+    """
+
+    statement: str
+    source: str
+    states: sp.Basic | None = None
+    instances: tuple[Mapping[sp.Symbol, Any], ...] = ()
+    kind = "cited"
+
+    @property
+    def needs_mutant(self) -> bool:  # type: ignore[override]
+        """Words alone cannot fail."""
+        return self.states is not None
+
+    @property
+    def relation(self) -> sp.Basic | None:
+        """The relation that the fact gives, if it is used as one."""
+        return self.states
+
+    def decide(self) -> Verdict:
+        """Only the instances are decided here."""
+        for point in self.instances:
+            verdict = _decide_relation(_substitute(self.states, point), ())
+            if verdict.truth is not Truth.TRUE:
+                return replace(verdict, detail=f"the cited relation at {point}: {verdict.detail}")
+        return Verdict(Truth.TRUE, f"cited: {self.source}")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The relation an eighth sharper."""
+        if isinstance(self.states, Relational) and self.states.rhs != 0:
+            sharper = sp.Rational(7, 8) if isinstance(self.states, sp.Le | sp.Lt) else sp.Rational(9, 8)
+            states = self.states.func(self.states.lhs, sharper * self.states.rhs)
+            yield "an eighth sharper", replace(self, states=states)
+
+
+def _flip_one_sign(e: sp.Expr) -> sp.Expr | None:
+    """The expression with the last term of its first sum negated; None for 0."""
+    if isinstance(e, sp.Add):
+        return e - 2 * e.args[-1]
+    return None if e == 0 else -e
+
+
+def _substitute(relation: sp.Basic, point: Mapping[sp.Symbol, Any]) -> sp.Basic:
+    if isinstance(relation, Relational):
+        return relation.func(relation.lhs.subs(point), relation.rhs.subs(point), evaluate=False)
+    return relation.subs(point)
+
+
+def _decide_relation(relation: sp.Basic, under: Given) -> Verdict:
+    if isinstance(relation, sp.Eq) and not under:
+        return identity(relation.lhs, relation.rhs)
+    return inequality(relation, under)
+
+
+def _halves(box: Mapping[sp.Symbol, tuple[Any, Any]]) -> list[dict]:
+    widest = max(box, key=lambda s: sp.Rational(box[s][1]) - sp.Rational(box[s][0]))
+    a, b = (sp.Rational(v) for v in box[widest])
+    middle = (a + b) / 2
+    return [{**box, widest: (a, middle)}, {**box, widest: (middle, b)}]

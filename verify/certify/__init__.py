@@ -1,0 +1,1 @@
+"""Certificates: what holds of stated sizes, of the shipped weights, for all inputs."""

@@ -1,0 +1,1 @@
+"""The certificates of induction_heads."""

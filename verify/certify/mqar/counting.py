@@ -1,0 +1,143 @@
+"""A language model whose first layer counts, as layouts and steps that every argument on it shares.
+
+Its count is exact in floats whose reciprocal root is; the steps allow for every other one: then the count at t is t
+times a number close to 1, and what looks at positions does so half a position or more away from its threshold.
+"""
+
+from dataclasses import dataclass
+
+from verify.certify.argument import (
+    Entries,
+    Expression,
+    Step,
+    TensorLayout,
+    add,
+    diagonal,
+    div,
+    every,
+    exp,
+    hull,
+    mul,
+    near,
+    power,
+    product,
+    rounded,
+    silu,
+    snap,
+    softplus,
+    sqrt,
+    stacked,
+    sub,
+    tensor,
+    total,
+)
+from verify.certify.blocks import D_CONV, EPS
+from verify.certify.mqar.entries import ANSWERS, V
+
+D, LENGTH = "d_model", "input_seq_len"
+D_INNER = mul("expand", D)
+COUNT, ANCHOR = V, add(V, 1)
+Many = tuple[Entries, ...]
+
+
+@dataclass(frozen=True)
+class Second:
+    """The second layer's entries: in x's rows of in_proj, conv1d, x_proj (steps, B, C), dt_proj and out_proj."""
+
+    d_state: Expression
+    x: Many
+    conv: Many
+    conv_bias: Many
+    steps: Many
+    B: Many
+    C: Many
+    follow: Many
+    out_proj: Many
+
+
+def counting_model(second: Second) -> dict[str, TensorLayout]:
+    """One-hot and anchor, the layer that counts, a second one, a norm before each and before a head of the answers."""
+    first = Second(
+        d_state=second.d_state,
+        x=(),
+        conv=(),
+        conv_bias=(every(0, 1, 1, "count_bias"),),
+        steps=(),
+        B=(every(0, 1, 1, "count_B"),),
+        C=(every(0, 1, 1, "count_C"),),
+        follow=(),
+        out_proj=(every(mul(COUNT, D_INNER), 1, 1, "count_out"),),
+    )
+    norm = tensor((D,), "norm_weight", every(ANCHOR, 1, 1, 0))
+    layers: dict[str, TensorLayout] = {}
+    for number, layer, prefix in ((0, first, "count_"), (1, second, "")):
+        name = f"backbone.layers.{number}."
+        layers |= {f"{name}norm.weight": norm, **_mixer(f"{name}mixer.", layer, prefix)}
+    return {
+        "backbone.embedding.weight": tensor((V, D), 0, diagonal(0, 0, D, V), every(ANCHOR, D, V, "anchor")),
+        **layers,
+        "backbone.norm_f.weight": norm,
+        "lm_head.weight": tensor((V, D), 0, diagonal(ANSWERS, ANSWERS, D, "num_values")),
+    }
+
+
+def _mixer(name: str, m: Second, prefix: str) -> dict[str, TensorLayout]:
+    """The official Mamba-1 block's tensors; the gate sees no count."""
+    uncounted = every(COUNT, D, D_INNER, 0)
+    codes = ((m.d_state, 0, m.B), (m.d_state, 0, m.C))
+    layouts = {
+        "in_proj.weight": stacked((mul(2, D_INNER), D), (D_INNER, 0, m.x), (D_INNER, f"{prefix}gate", (uncounted,))),
+        "conv1d.weight": tensor((D_INNER, 1, D_CONV), 0, *m.conv),
+        "conv1d.bias": tensor((D_INNER,), 0, *m.conv_bias),
+        "x_proj.weight": stacked((add("dt_rank", mul(2, m.d_state)), D_INNER), ("dt_rank", 0, m.steps), *codes),
+        "dt_proj.weight": tensor((D_INNER, "dt_rank"), 0, *m.follow),
+        "dt_proj.bias": tensor((D_INNER,), f"{prefix}step_bias"),
+        "A_log": tensor((D_INNER, m.d_state), f"{prefix}A_log"),
+        "D": tensor((D_INNER,)),
+        "out_proj.weight": tensor((D, D_INNER), 0, *m.out_proj),
+    }
+    return {f"{name}{key}": layout for key, layout in layouts.items()}
+
+
+# ----------------------------------------------------------------------------------------- words and steps
+
+WORDS = (
+    "Stream: a token's one-hot, the count (0 at first), the anchor, and zeros. Every norm sees squares that add up to "
+    "the anchor's and at most 'beside' ('room' shows it); what floats round off when they add one sum to another is no "
+    "more than the smaller, so that 4 times 'beside' covers both. It multiplies every entry of a position by "
+    "one positive factor, rounding each, which is within 'normed', and gives the anchor as 0. The gates read one "
+    "one-hot entry: their weights are the same at all tokens and 0 at the count.",
+    "Count: in the first layer only channel 0 is not 0: its convolution is 'count_bias' at all times, so that every "
+    "step adds within 'tick' to its state, which keeps a factor within 'count_kept'. The first layer writes it to the "
+    "count's coordinate alone, where the second finds t times a number within 'unit' at t = 1, 2, ...: 'unit' allows "
+    "for the rounding of input_seq_len sums.",
+)
+
+
+def count_steps(beside: Expression) -> tuple[Step, ...]:
+    """The norms, the first layer, and the count. `beside` bounds the squares that any norm sees beside the anchor's."""
+    written = mul("count_step", mul("count_code", product("count_B", "count_code")))
+    shown = mul(product("count_C", "count_code"), mul(silu(product("count_gate", "normed")), "count_out"))
+    square = product("anchor", "anchor")
+    return (
+        Step("beside", beside, "what a norm sees beside the anchor, squared"),
+        Step("squares", hull(square, add(square, mul(4, "beside"))), "their sum, in any order"),
+        Step("summed", rounded(mul(2, add(square, mul(4, "beside")))), "finite, however it is rounded"),
+        Step("rms", near(sqrt(total(["near", 2, div("squares", D)], EPS))), "of any norm, eps = 1e-5"),
+        Step("normed", ["near", 4, div("norm_weight", "rms")], "what a norm multiplies entries by"),
+        Step("count_code", silu("count_bias"), "the channel that counts, at all times"),
+        Step("count_step", near(softplus("count_step_bias")), "its Delta"),
+        Step("tick", ["near", 3, written], "Delta u B"),
+        *kept("count_", "count_step"),
+        Step("unit", ["near", add(LENGTH, 8), mul(mul("tick", "count_kept"), shown)], "a step of the count"),
+    )
+
+
+def kept(prefix: str, step: Expression) -> tuple[Step, ...]:
+    """What is left of a write after input_seq_len steps of a size, however the recurrence is evaluated."""
+    longest = ["near", LENGTH, mul(LENGTH, product(step, f"{prefix}rate"))]
+    return (
+        Step(f"{prefix}rate", near(exp(f"{prefix}A_log")), "-A"),
+        Step(f"{prefix}segment", hull(1, snap(exp(sub(0, longest)))), "the decay over any stretch, a float"),
+        Step(f"{prefix}kept", power(["snap", 2, f"{prefix}segment"], LENGTH), "of 1, at any age"),
+    )

@@ -1,0 +1,215 @@
+"""The arguments for recall in the paper's block by positions: extension E, and D with it, N = 2.
+
+Keys write at the positions of the pairs only, in integers; so nothing is rounded, whatever the tail.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import product as product_of
+from typing import Any
+
+from constructions import mqar
+from constructions.construction import Construction
+from constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
+from constructions.tasks import Vocabulary
+from verify.certify.argument import (
+    FLOATS,
+    POSITIVE,
+    Argument,
+    Entries,
+    Expression,
+    Step,
+    TensorLayout,
+    add,
+    diagonal,
+    every,
+    exp,
+    hull,
+    mul,
+    rounded,
+    snap,
+    stacked,
+    sub,
+    tensor,
+    zero,
+)
+from verify.certify.certificate import Subject, Tensors
+from verify.certify.mqar import entries as codes
+from verify.certify.mqar.codes import CONCLUSION, K2, LENGTH, NAMES
+from verify.certify.mqar.entries import ANSWERS, FIRST, Code, V
+from verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
+from verify.certify.tensors import shipped
+
+ROBUST = "mqar.robust"
+ONE_HOT, TWO_STATES = "paper", "two_state_paper"
+TARGETS = {ROBUST: (ONE_HOT, TWO_STATES)}
+K = "num_keys"
+READS = mul(2, K)
+"""Where C's channels start, after 'open' and 'open late' of every key."""
+
+ROBUST_STATEMENT = (
+    "For every sequence k_1 v_1 ... k_p v_p | tail with p = num_kv_pairs pairs, of at most input_seq_len tokens of the "
+    "vocabulary, with distinct keys k_1 ... k_p (H1), whatever the tail"
+)
+DISTINCT = ", if v_1 ... v_p are distinct too (H3 in the context)"
+STORED = (
+    "So a value is stored under the key before it if that stands at a position <= 2 num_kv_pairs, and nothing else is: "
+    "x_1 is a key, so what B is at t = 1 writes nothing; no tail token follows a key of the first 2 num_kv_pairs "
+    "positions, as the last of them holds a value. (q, v(q)) is stored once, q with no other value, by H1."
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Codes: who chooses them, what they assume, what B writes in units of a weight, and the largest numbers."""
+
+    choose: Callable[[Vocabulary], RecallCodes]
+    hypothesis: str
+    words: tuple[str, ...]
+    codes: codes.Codes
+    write: Callable[[str], tuple[Code, ...]]
+    bounds: tuple[Step, ...]
+    margin: str
+
+
+KINDS = {
+    ONE_HOT: Kind(
+        one_hot_codes,
+        "",
+        (
+            "Channels: 'open' and 'open late' of key k are ReLU(reach [x_{t-1} = k] - s + 1) and ReLU(reach [x_{t-1} = "
+            "k] - s), s = t - 1 the position of the token before, reach = 2 num_kv_pairs; at t = 1 they are 1 and 0. B "
+            "is their difference: 1 for the key before where s <= reach, else 0, and 0 after other tokens; C is the "
+            "one-hot of the key at t, x that of the value at t.",
+            STORED,
+            "Integers: all weights are integers, the decay is exp(0) = 1, and 'largest' bounds every product and "
+            "partial sum. It is below 2^24 or 2^53: nothing is rounded, and the floats are the exact network's "
+            "numbers.",
+        ),
+        codes.ONE_HOT,
+        codes.one_hot_writes,
+        (Step("largest", add(mul(4, LENGTH), mul(4, "reach")), "no number is larger"),),
+        "the right logit; all others are 0",
+    ),
+    TWO_STATES: Kind(
+        two_state_codes,
+        DISTINCT,
+        (
+            "Channels: 'open' and 'open late' of key k = 1 ... K, K = num_keys, are ReLU(reach [x_{t-1} = k] - s + 1) "
+            "and ReLU(reach [x_{t-1} = k] - s), s = t - 1 the position of the token before, reach = 2 num_kv_pairs; at "
+            "t = 1 they are 1 and 0, for every k. B is the sum of (k, K^2 - k^2) times their difference: after t = 1 "
+            "the code of the key before where s <= reach, else 0, and 0 after other tokens, where each term is 0. C is "
+            "(2 q, 1) for the key q at t, x the one-hot of the value at t; they are 0 at other tokens.",
+            STORED,
+            "Addresses: from key k query q reads the score 2 q k + K^2 - k^2 = K^2 + q^2 - (q - k)^2, at most 2 K^2, "
+            "largest at k = q by at least 1, and at least 2 there. A value stands behind one key of the context at "
+            "most, by H3 there: its logit is that key's score, or 0 if it stands behind none.",
+            "Integers: all weights are integers and the decay is exp(0) = 1. 'largest' bounds every product and partial"
+            " sum, in any order, on the way to a logit: the positions up to input_seq_len, which is more than reach, "
+            "and what is added to them; B's two terms at a pair, of different signs and at most reach K^2; C's two "
+            "products with the state of a value, at most 2 K^2, as is their sum. It is below 2^24 or 2^53: nothing of "
+            "this is rounded, and the floats are the exact network's numbers.",
+            "The rest is B at t = 1 and the state of channels other than values', in which all writes are added up. It "
+            "may be rounded, but 'unread' bounds it: x has no entry beyond reach + 2 K, B none beyond (K + reach) K^2, "
+            "C none beyond 2 K, and rounding makes none 8 times as large. So it is finite, and it is multiplied by 0: B"
+            " at t = 1 by the value channels of a key, readouts of other channels by the head.",
+        ),
+        codes.moments("relu"),
+        codes.moment_writes,
+        (
+            Step("largest", hull(LENGTH, mul("reach", K2)), "no number on the way to a logit exceeds the upper end"),
+            Step(
+                "unread",
+                rounded(mul(mul(mul(32, K), LENGTH), mul(add("reach", mul(2, K)), mul(add(K, "reach"), K2)))),
+                "8 times C's two largest entries, the length, x's largest and B's: finite",
+            ),
+        ),
+        "at neighbouring keys",
+    ),
+}
+
+
+def _tensors(kind: Kind) -> dict[str, TensorLayout]:
+    n, now = kind.codes.d_state, add(kind.codes.d_state, kind.codes.width)
+    values, d = add(READS, n), add(READS, now)
+
+    def rows(part: tuple[Code, ...], row: Expression, column: Expression) -> tuple[Entries, ...]:
+        return tuple(code.tokens_by_channels(row, column, d) for code in part)
+
+    def writes(unit: str, column: Expression) -> tuple[Entries, ...]:
+        return tuple(code.channels_by_tokens(0, column, d) for code in kind.write(unit))
+
+    opens = (diagonal(FIRST, 0, d, K, "reach"), diagonal(FIRST, K, d, K, "reach"))
+    stored = (*rows(kind.codes.read, FIRST, READS), *rows(kind.codes.value, ANSWERS, values))
+    return {
+        "embedding.weight": tensor((V, d), 0, *opens, *stored),
+        "position.weight": stacked((d,), (READS, "position", ()), (now, 0, ())),
+        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, READS, 1), every(add(mul(2, READS), 1), 2, now, 1)),
+        "mixer.conv.bias": stacked((d,), (K, "bias", ()), (add(K, now), 0, ())),
+        "mixer.delta.weight": tensor((d, d)),
+        "mixer.delta.bias": tensor((d,), "step_size"),
+        "mixer.B.weight": tensor((n, d), 0, *writes("opening", 0), *writes("closing", K)),
+        "mixer.C.weight": tensor((n, d), 0, diagonal(0, READS, d, n)),
+        "mixer.A": tensor((d, n)),
+        "head.weight": tensor((V, d), 0, *rows(kind.codes.head, ANSWERS, values)),
+    }
+
+
+def _argument(target: str) -> Argument:
+    kind, ones = KINDS[target], ("key", "value", "step_size", "bias", "opening")
+    open_ = mul("opening", "bias")
+    return Argument(
+        claim=ROBUST,
+        target=target,
+        statement=ROBUST_STATEMENT + kind.hypothesis + CONCLUSION,
+        words=(FLOATS, *kind.words),
+        requires=(
+            *REQUIRES,
+            *(zero(f"'{name}' is 1", sub(name, 1)) for name in ones),
+            zero("'closing' is -1", add("closing", 1)),
+            zero("positions count down", add("position", 1)),
+            zero("keys reach as far as the pairs", sub("reach", mul(2, "num_kv_pairs"))),
+            zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+        ),
+        tensors=_tensors(kind),
+        steps=(
+            Step("kept", snap(exp(0)), "the decay, exp(Delta A) with A = 0"),
+            Step("written", mul(open_, mul("value", "step_size")), "Delta x B of a pair, in units of its code"),
+            *kind.bounds,
+            Step("exact", sub("integers", "largest"), "integers below 2^24 or 2^53 are floats"),
+            Step("margin", mul(mul("head", "key"), mul("written", "kept")), kind.margin),
+        ),
+        closing=(("exact", POSITIVE), ("margin", POSITIVE)),
+    )
+
+
+# ------------------------------------------------------------------------------------------- the subject
+
+
+@cache
+def _network(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
+    vocabulary = Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
+    return mqar.robust(vocabulary, "paper", num_kv_pairs=num_kv_pairs, choose=KINDS[target].choose)
+
+
+def _ship(target: str, sizes: Mapping[str, Any], dtype: str) -> Tensors:
+    return shipped(_network(target, sizes["vocab_size"], sizes["num_kv_pairs"]).weights, dtype)
+
+
+def subject(claim: str, target: str) -> Subject:
+    """Extension E in the paper's block, over one-hot codes or two states."""
+    return Subject(
+        argument=_argument(target),
+        sizes=lambda chosen: recall_sizes("paper", chosen),
+        tensors=lambda sizes, dtype: _ship(target, sizes, dtype),
+    )
+
+
+def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
+    """Two sizes a target."""
+    for target, size in product_of((ONE_HOT, TWO_STATES), ((64, 64, 8), (1024, 4096, 64))):
+        yield ROBUST, target, "float32", dict(zip(NAMES, size, strict=True))
+
+
+FROZEN = tuple(_frozen())

@@ -1,0 +1,241 @@
+"""What a numeric check is: something that examines a subject, and mutants of that subject which it must reject.
+
+`Property` draws cases with hypothesis, aims at the worst score, and prints a shrunk failure with its replay line;
+`Examination` looks at stated sizes once (bulk runs, exhaustive searches, enclosures).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from hypothesis import HealthCheck, Phase, given, seed, settings, target
+from hypothesis.errors import UnsatisfiedAssumption
+from hypothesis.strategies import SearchStrategy
+
+from theorems.claim import Kind
+from verify.settings import NotAvailable, Run, Tier
+
+S = TypeVar("S")
+C = TypeVar("C")
+MUTANT_EXAMPLES = 60
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well one case went: a margin must be > 0, an error/bound ≤ 1, mismatches 0; NaN never passes."""
+
+    value: float
+    unit: str = "margin"
+
+    @property
+    def passes(self) -> bool:
+        """Whether the case is fine."""
+        return {"margin": self.value > 0, "error/bound": self.value <= 1, "mismatches": self.value == 0}[self.unit]
+
+    @property
+    def badness(self) -> float:
+        """Larger is worse, for hypothesis to aim at and for the worst case seen."""
+        if math.isnan(self.value):
+            return math.inf
+        return -self.value if self.unit == "margin" else self.value
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check saw. `case` is the instance to replay, as JSON data, when there is one.
+
+    `crashed` says that it failed by raising rather than by its own measure.
+    """
+
+    holds: bool | None
+    summary: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+    measured: Mapping[str, float | str] = field(default_factory=dict)
+    case: Any = None
+    crashed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check(ABC, Generic[S]):
+    """A check of one claim. Every mutant of the subject must make it fail."""
+
+    claim: str
+    name: str
+    kind: Kind
+    subject: S
+    mutants: Mapping[str, S]
+    tier: Tier = Tier.QUICK
+
+    def __post_init__(self) -> None:
+        """Refuse a check that nothing shows able to fail."""
+        if not self.mutants:
+            raise ValueError(f"check {self.claim}:{self.name} has no mutant: give it one that it must reject")
+
+    @abstractmethod
+    def examine(self, subject: S, run: Run) -> Finding:
+        """Run the check on a subject."""
+
+    @abstractmethod
+    def replay(self, case: Any, run: Run) -> Finding:
+        """Run it on one instance, given as JSON data."""
+
+    def wanted(self, run: Run) -> bool:
+        """Whether the tier asked for includes this check."""
+        order = list(Tier)
+        return order.index(self.tier) <= order.index(run.tier)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Property(Check[S], Generic[S, C]):
+    """score(subject, case) passes for every case that the strategy draws.
+
+    `case_type` is a dataclass of plain data, so that a case can be printed and replayed. `examples` is the number
+    for the quick tier; the full tier draws five times as many.
+    """
+
+    kind: Kind = Kind.TESTED
+    cases: Callable[[S, Run], SearchStrategy[C]]
+    score: Callable[[S, C, Run], Score]
+    case_type: type[C]
+    examples: int = 40
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+    def examine(self, subject: S, run: Run) -> Finding:
+        """Draw, aim, shrink."""
+        count = self.examples * (1 if run.tier is Tier.QUICK else 5)
+        seen, examples = Seen(), count if run.shrink else min(count, MUTANT_EXAMPLES)
+
+        def score(case: C) -> Score:
+            return self.score(subject, case, run)
+
+        if hunt(self.cases(subject, run), score, seen, number=run.seed, examples=examples, shrink=run.shrink):
+            return Finding(True, "", self.facts, seen.figures())
+        return self._failed(seen)
+
+    def _failed(self, seen: Seen) -> Finding:
+        case, score, error = seen.failing
+        summary = error or f"fails with {score.unit} {score.value:.3g}"
+        return Finding(False, summary, self.facts, seen.figures(), _plain(case), crashed=bool(error))
+
+    def replay(self, case: Any, run: Run) -> Finding:
+        """Score one case again."""
+        score = self.score(self.subject, self.case_type(**case), run)
+        word = "passes" if score.passes else "fails"
+        return Finding(score.passes, f"{word} with {score.unit} {score.value:.6g}", {}, {score.unit: score.value}, case)
+
+
+class Fails(AssertionError):
+    """A case failed."""
+
+
+class Seen:
+    """What hypothesis has shown so far; `failing` is the last case that failed, its score, and how it crashed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.worst: Score | None = None
+        self.failing: tuple[Any, Score, str] = (None, Score(math.nan), "")
+
+    def record(self, case: Any, score: Score) -> None:
+        """Count a case, aim at worse ones, and fail on a bad one."""
+        self.count += 1
+        if self.worst is None or score.badness > self.worst.badness:
+            self.worst = score
+        if not score.passes:
+            self.failing = (case, score, "")
+            raise Fails
+        target(max(min(score.badness, 1e9), -1e9))
+
+    def crash(self, case: Any, reason: Exception) -> None:
+        """Fail on a case that could not be scored."""
+        self.failing = (case, Score(math.nan), f"raises {type(reason).__name__}: {reason}")
+        raise Fails from reason
+
+    def figures(self) -> dict[str, float | str]:
+        """How many cases ran, and the worst score under its unit."""
+        found: dict[str, float | str] = {"examples": self.count}
+        if self.worst is not None and self.worst.unit != "mismatches":
+            found[f"worst {self.worst.unit}"] = self.worst.value
+        return found
+
+
+def hunt(
+    cases: SearchStrategy[C],
+    score: Callable[[C], Score],
+    seen: Seen,
+    *,
+    number: int,
+    examples: int,
+    shrink: bool = True,
+) -> bool:
+    """Draw `examples` cases from the seed `number`, aim at worse ones, shrink one that fails; whether none failed."""
+
+    @seed(number)
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        print_blob=False,
+        phases=[Phase.generate, Phase.target, Phase.shrink] if shrink else [Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(cases)
+    def attempt(case: C) -> None:
+        try:
+            found = score(case)
+        except (UnsatisfiedAssumption, NotAvailable):
+            raise
+        except Exception as reason:
+            seen.crash(case, reason)
+        else:
+            seen.record(case, found)
+
+    try:
+        attempt()
+    except (Fails, ExceptionGroup):
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination(Check[S]):
+    """look(subject, run) decides at stated sizes; `again` does it for one instance."""
+
+    look: Callable[[S, Run], Finding]
+    again: Callable[[S, Any, Run], Finding] | None = None
+
+    def examine(self, subject: S, run: Run) -> Finding:
+        """Look once."""
+        return self.look(subject, run)
+
+    def replay(self, case: Any, run: Run) -> Finding:
+        """Look at one instance."""
+        if self.again is None:
+            return self.look(self.subject, run)
+        return self.again(self.subject, case, run)
+
+
+def rejects(check: Check[S], mutant: S, run: Run) -> tuple[bool, str]:
+    """Whether the check fails on a mutant, as it must, and how; a mutant that only crashes has not been rejected."""
+    try:
+        finding = check.examine(mutant, replace(run, shrink=False))
+    except Exception as reason:
+        return False, f"crashed: {type(reason).__name__}: {reason}"
+    return finding.holds is False and not finding.crashed, finding.summary
+
+
+def replay_line(check: Check, finding: Finding) -> str:
+    """The command that runs one instance again."""
+    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True)
+    return f"python -m verify {check.claim} --replay {shlex.quote(f'{check.name}:{case}')}"
+
+
+def _plain(case: Any) -> Any:
+    return json.loads(json.dumps(asdict(case)))

@@ -1,0 +1,65 @@
+"""Someone else's kernel under every block: found by name, and held to what it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib import import_module
+from typing import Any
+
+from verify.settings import FOREIGN_MEMORY, NotAvailable
+
+
+@contextmanager
+def foreign(kernel: str) -> Iterator[None]:
+    """Someone else's operation under every block: [OPERATION=]MODULE:FUNCTION, or "" for ours.
+
+    Raises ValueError for an operation or a function that does not exist.
+    """
+    if not kernel:
+        yield
+        return
+    from kernels.backends import OPERATIONS, using_backend  # noqa: PLC0415 - most runs need no other kernel
+
+    operation, _, path = kernel.rpartition("=")
+    operation = operation or "selective_scan"
+    if operation not in OPERATIONS:
+        raise ValueError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
+    with using_backend({operation: _with_reasons(_function(path), path)}):
+        yield
+
+
+def _with_reasons(function: Callable, path: str) -> Callable:
+    """`function`, saying what it lacks: an option that it does not take, or the memory that it asked for.
+
+    What it does not do skips a check; a kernel may say so itself, by NotImplementedError.
+    """
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return function(*args, **options)
+        except TypeError as reason:
+            lacking = re.search(r"unexpected keyword argument '(\w+)'", str(reason))
+            if lacking is None or lacking[1] not in options:
+                raise
+            raise NotAvailable(f"{path} takes no {lacking[1]}") from reason
+        except NotImplementedError as reason:
+            raise NotAvailable(str(reason) or f"{path} does not do this") from reason
+        except (MemoryError, RuntimeError) as reason:
+            if isinstance(reason, MemoryError) or "allocate memory" in str(reason):
+                raise MemoryError(f"{path} asks for more than the {FOREIGN_MEMORY >> 30} GiB of a run") from reason
+            raise
+
+    return call
+
+
+def _function(path: str) -> Callable:
+    """The function at MODULE:FUNCTION; modules of the current directory count."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as reason:
+        raise ValueError(f"--kernel takes MODULE:FUNCTION, and '{path}' is none ({reason})") from reason

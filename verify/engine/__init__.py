@@ -1,0 +1,1 @@
+"""Runs derivations and checks: gathers, resumes, and computes outcomes."""

@@ -1,0 +1,150 @@
+"""Evidence from the derivations in `theorems`: no kernel, no torch, so these run in processes of their own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from theorems.claim import Claim, Kind
+from theorems.proofs.decide import Truth, proved, unknown
+from theorems.proofs.proof import Proof, ProofResult, StepResult
+from theorems.proofs.steps import Given
+from theorems.proofs.written import latex
+from theorems.registry import claims
+from verify.evidence import COMMA, Evidence, Line, MutantResult, Steps
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """What became of a claim's proof and disproof, whichever it has: evidence, every step, and the seconds it took."""
+
+    evidence: tuple[Evidence, ...]
+    steps: Steps
+    seconds: float
+
+
+def derive(claim_id: str) -> Derivation:
+    """Check the claim's proof and disproof."""
+    start, claim = time.perf_counter(), claims()[claim_id]
+    proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
+    results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
+    evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
+    steps = {name: lines_of(result.steps, proof) for _, name, proof, result in results}
+    return Derivation(evidence, steps, time.perf_counter() - start)
+
+
+def steps_of(claim_id: str) -> Steps:
+    """Every step as it is written, undecided."""
+    proofs = [(name, proof()) for _, name, proof in _proofs(claims()[claim_id])]
+    undecided = unknown("not decided")
+    return {name: lines_of((StepResult(s, undecided) for s in proof.steps), proof) for name, proof in proofs}
+
+
+def reject_step_mutants(claim_id: str) -> tuple[MutantResult, ...]:
+    """Decide every mutant of every step; one that is still proved was not rejected."""
+    found = []
+    for _, name, proof in _proofs(claims()[claim_id]):
+        for mutant_name, step in proof().mutants():
+            verdict = step.decide()
+            found.append(MutantResult(name, mutant_name, verdict.truth is not Truth.TRUE, verdict.method))
+    return tuple(found)
+
+
+def steps_without_mutants(claim_id: str) -> tuple[str, ...]:
+    """Names of steps that nothing shows able to fail."""
+    steps = [s for _, _, proof in _proofs(claims()[claim_id]) for s in proof().steps]
+    return tuple(s.name for s in steps if s.needs_mutant and not list(s.mutants()))
+
+
+def _proofs(claim: Claim) -> list[tuple[Kind, str, Callable[[], Proof]]]:
+    found = []
+    if claim.proof is not None:
+        found.append((Kind.PROVED, "derivation", claim.proof))
+    if claim.disproof is not None:
+        found.append((Kind.REFUTED, "disproof", claim.disproof))
+    return found
+
+
+def _formula(claim: Claim, kind: Kind) -> object:
+    return claim.formula if kind is Kind.PROVED else None
+
+
+def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
+    holds = {Truth.TRUE: True, Truth.FALSE: False, Truth.UNKNOWN: None}[result.truth]
+    facts: dict[str, str | int] = {"steps": len(result.steps)}
+    if result.cited:
+        facts["cited"] = "; ".join(result.cited)
+    return Evidence(kind, name, holds, result.reason, facts)
+
+
+def lines_of(results: Iterable[StepResult], proof: Proof) -> tuple[Line, ...]:
+    """Every step, then its parts, true where it is; where a letter is new, or changes, the line says what it is."""
+    letters: dict[str, sp.Basic] = {}
+    lines = []
+    for outer, outer_beyond in zip(results, proof.assumptions(), strict=True):
+        for result, beyond in ((outer, outer_beyond), *_parts(outer)):
+            assumed = (*beyond, *result.step.within)
+            said = [part for part in (result.step.relation, *assumed) if part is not None]
+            used: dict[str, sp.Basic] = {str(s): s for part in said for s in free(part)}
+            used |= {f"{f.func}()": f.func(sp.Symbol("t")) for part in said for f in part.atoms(AppliedUndef)}
+            new = [s for name, s in sorted(used.items()) if letters.get(name) != s]
+            lines.append(_line(result, (*(fact for s in new for fact in _declared(s, letters)), *assumed)))
+            letters |= used
+    return tuple(lines)
+
+
+def _parts(result: StepResult) -> Iterator[tuple[StepResult, Given]]:
+    verdict = proved("with it") if result.verdict.truth is Truth.TRUE else unknown("not decided alone")
+    for role, part in result.step.parts.items():
+        found = StepResult(replace(part, name=f"{role}: {part.name}"), verdict)
+        yield found, part.assumes
+        yield from _parts(found)
+
+
+def free(part: sp.Basic) -> set[sp.Symbol]:
+    """The symbols that a relation is about."""
+    return part.atoms(sp.Symbol) & part.free_symbols
+
+
+def _declared(symbol: sp.Basic, letters: Mapping[str, sp.Basic]) -> Given:
+    """What a symbol is declared to be: a sign, an integer, complex; real only where the letter was another's.
+
+    Of a function only the sign of its values.
+    """
+    if symbol.is_integer and symbol.is_Symbol:
+        numbers = sp.Naturals if symbol.is_positive else sp.Naturals0 if symbol.is_nonnegative else sp.Integers
+        return (sp.Contains(symbol, numbers, evaluate=False),)
+    signs = (("positive", sp.Gt), ("negative", sp.Lt), ("nonnegative", sp.Ge), ("nonpositive", sp.Le))
+    for sign, relation in signs:
+        if getattr(symbol, f"is_{sign}"):
+            letter = symbol if symbol.is_Symbol else sp.Symbol(symbol.func.__name__)
+            return (relation(letter, 0, evaluate=False),)
+    known = not symbol.is_Symbol or (symbol.is_real and str(symbol) not in letters)
+    return () if known else (sp.Contains(symbol, sp.Reals if symbol.is_real else sp.Complexes, evaluate=False),)
+
+
+def _line(result: StepResult, assumed: Given) -> Line:
+    step, verdict, words = result.step, result.verdict, getattr(result.step, "statement", "")
+    relation = "" if step.relation in (None, sp.true, sp.false) else str(step.relation)
+    formula = latex(step.relation) if relation and words in ("", relation) else ""
+    return Line(
+        name=step.name,
+        kind=step.kind,
+        truth=verdict.truth.value,
+        method=verdict.method,
+        statement=f"{words} ({relation})" if words and relation and words != relation else words or relation,
+        because=step.because,
+        latex=formula,
+        given=", ".join(map(_words, assumed)),
+        given_latex=COMMA.join(map(latex, assumed)),
+    )
+
+
+def _words(condition: sp.Basic) -> str:
+    if isinstance(condition, sp.Contains):
+        return f"{condition.args[0]} in {condition.args[1]}"
+    return str(condition)

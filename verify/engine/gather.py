@@ -1,0 +1,75 @@
+"""All evidence on one claim: its derivation, its checks, and with controls what becomes of every mutant.
+
+Each function here runs in a worker process as well as in this one.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from theorems.claim import Kind
+from verify.checks.check import Check, Finding, rejects, replay_line
+from verify.checks.foreign import foreign
+from verify.checks.registry import all_checks
+from verify.engine.derivations import derive, reject_step_mutants
+from verify.evidence import Evidence, MutantResult, Steps
+from verify.settings import NotAvailable, Run, Tier
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A claim's evidence, the steps of its proofs, and the seconds it took."""
+
+    evidence: tuple[Evidence, ...]
+    steps: Steps
+    seconds: float
+
+
+def gather(claim_id: str, run: Run) -> Gathered:
+    """Derive the claim and run its checks, on someone else's kernel if the run names one."""
+    start = time.perf_counter()
+    with foreign(run.kernel):
+        derived = derive(claim_id)
+        numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
+    return Gathered((*derived.evidence, *numeric), derived.steps, time.perf_counter() - start)
+
+
+def reject_mutants(claim_id: str, run: Run) -> tuple[MutantResult, ...]:
+    """Run every check of the claim on its mutants, and decide every mutant of its proof steps."""
+    with foreign(run.kernel):
+        found = [
+            MutantResult(check.name, name, *rejects(check, mutant, run))
+            for check in all_checks()[claim_id]
+            if check.wanted(run)
+            for name, mutant in check.mutants.items()
+        ]
+    return (*found, *reject_step_mutants(claim_id))
+
+
+def run_check(check: Check, run: Run) -> Evidence:
+    """Examine a check's own subject, or say why it was skipped."""
+    if not check.wanted(run):
+        return Evidence(Kind.SKIPPED, check.name, None, f"needs --tier {check.tier}")
+    if check.tier is Tier.GPU and run.device == "cpu":
+        return Evidence(Kind.SKIPPED, check.name, None, "needs --device cuda")
+    try:
+        finding = check.examine(check.subject, run)
+    except NotAvailable as reason:
+        return Evidence(Kind.SKIPPED, check.name, None, str(reason))
+    except Exception as reason:
+        finding = Finding(False, f"raises {type(reason).__name__}: {reason}", crashed=True)
+    return _as_evidence(check, finding, run)
+
+
+def _as_evidence(check: Check, finding: Finding, run: Run) -> Evidence:
+    replay = "" if finding.case is None else replay_line(check, finding)
+    replay += f" --kernel {run.kernel}" if replay and run.kernel else ""
+    return Evidence(check.kind, check.name, finding.holds, finding.summary, finding.facts, finding.measured, replay)
+
+
+def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
+    """Run one instance of one check again. Raises KeyError if the claim has no such check."""
+    check = {c.name: c for c in all_checks()[claim_id]}[check_name]
+    with foreign(run.kernel):
+        return _as_evidence(check, replace(check.replay(case, run), case=case), run)

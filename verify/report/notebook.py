@@ -1,0 +1,38 @@
+"""What a notebook shows of a report: its claims as a table, and one claim in full."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from verify.evidence import ClaimReport, Report
+
+
+class ShownClaim(ClaimReport):
+    """A claim's report that a notebook shows in full."""
+
+    def _repr_html_(self) -> str:
+        from verify.report.html import claim_fragment  # noqa: PLC0415 - html is an extra
+
+        return claim_fragment(self)
+
+
+class ShownReport(Report):
+    """A report that a notebook shows as a table, as it shows each of its claims."""
+
+    def __getitem__(self, claim_id: str) -> ShownClaim:
+        """One claim's report. Raises KeyError if it did not run."""
+        return ShownClaim(**_parts(super().__getitem__(claim_id)))
+
+    def _repr_html_(self) -> str:
+        from verify.report.html import fragment  # noqa: PLC0415 - html is an extra
+
+        return fragment(self)
+
+
+def shown(report: Report) -> ShownReport:
+    """The same report, to be shown."""
+    return ShownReport(**_parts(report))
+
+
+def _parts(report: Report | ClaimReport) -> dict:
+    return {f.name: getattr(report, f.name) for f in fields(report)}
