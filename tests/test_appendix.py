@@ -14,7 +14,7 @@ from theorems.registry import claims
 from verify import cli
 from verify import record as data
 from verify.evidence import Report
-from verify.report import appendix, book, figures, publish, sizes
+from verify.report import appendix, book, figures, publish
 
 FAST = "haar-wavelet"
 
@@ -94,11 +94,11 @@ def test_every_figure_is_about_claims_that_exist_and_has_its_command():
 
 
 def test_the_table_of_sizes_counts_built_weights():
-    head, small, large = sizes.sizes(["mqar.thm2-step1"])
-    assert head == sizes.HEAD
+    head, small, large = publish.sizes(["mqar.thm2-step1"])
+    assert head == publish.HEAD
     assert [small[1], small[4]] == ["4", "4"]
     assert [large[1], large[4]] == ["16", "16"]
-    assert int(small[3]) == 4 + sizes.VALUES
+    assert int(small[3]) == 4 + publish.VALUES
 
 
 def test_the_commands_of_the_reproduction_chapter_are_understood(files, tmp_path, capsys):

@@ -28,7 +28,7 @@ from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL
 from theorems.mqar.lower_bounds import CONTEXT, TAIL, swapped
 from theorems.mqar.values import printed_margin
 from verify.checks.mqar import large
-from verify.report import sizes as companion
+from verify.report import publish as companion
 from verify.settings import Sizes
 
 VALUES_ONLY = ("mqar.value-code", "mqar.thm3-step1", "mqar.thm2-step2-amended", "mqar.n2-distinct")

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from verify import record as data
-from verify.engine.journal import Journal, fingerprint
+from verify.engine.journal import Journal
 from verify.evidence import MutantResult
+from verify.record import fingerprint
 from verify.settings import Run
 
 ROOT = Path(__file__).resolve().parent.parent

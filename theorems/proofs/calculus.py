@@ -1,6 +1,7 @@
 """Proof steps of calculus: an integral by its antiderivative, and an inequality by the sign of a derivative.
 
-Both reduce to identities and inequalities that `theorems.proofs.decide` settles; the fundamental theorem is all they add.
+Both reduce to identities and inequalities that `theorems.proofs.decide` settles; the fundamental theorem is all they
+add.
 """
 
 from __future__ import annotations
