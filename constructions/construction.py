@@ -13,15 +13,15 @@ import sympy
 import torch
 from torch import nn
 
-from constructions.compiler import counting
-from constructions.compiler.description import MixerDescription
-from constructions.compiler.exact import Index
-from constructions.compiler.explain import explain_mixer
-from constructions.compiler.mamba1 import Weights, a_log
-from constructions.compiler.modules import empty_module
-from constructions.tasks import Vocabulary
-from kernels import semantics
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler import counting
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.compiler.exact import Index
+from mamba_theorems.constructions.compiler.explain import explain_mixer
+from mamba_theorems.constructions.compiler.mamba1 import Weights, a_log
+from mamba_theorems.constructions.compiler.modules import empty_module
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.fields import Exact, Field
 
 BLOCKS: dict[str, Callable[..., np.ndarray]] = {
     "paper": semantics.paper_mamba,

@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from constructions import mqar
-from constructions.construction import Construction
-from constructions.tasks import Vocabulary, zoology_mqar
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import Vocabulary, zoology_mqar
 
 TARGETS = ("transformers", "mamba_ssm", "safetensors")
 ARCHITECTURES = {"mamba": "language_model", "mamba2": "mamba2_language_model"}

@@ -12,14 +12,21 @@ import numpy as np
 import sympy
 import torch
 
-from constructions.compiler.channels import Channel, LinearMap, Space, family
-from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from constructions.compiler.mamba1 import NEGLIGIBLE_A_LOG
-from constructions.tasks import IGNORED
-from kernels import semantics
-from kernels.blocks import MambaLM
-from kernels.fields import Exact, Field
-from kernels.semantics import RMS_NORM_EPS
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
+from mamba_theorems.constructions.compiler.exact import (
+    ExactTensor,
+    Index,
+    block,
+    silu_preimage,
+    softplus_preimage,
+    stack_rows,
+)
+from mamba_theorems.constructions.compiler.mamba1 import NEGLIGIBLE_A_LOG
+from mamba_theorems.constructions.tasks import IGNORED
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.blocks import MambaLM
+from mamba_theorems.kernels.fields import Exact, Field
+from mamba_theorems.kernels.semantics import RMS_NORM_EPS
 
 Array = np.ndarray
 Weights = dict[str, ExactTensor]

@@ -16,15 +16,22 @@ import sympy
 import torch
 from torch import Tensor, nn
 
-from constructions.compiler.channels import LinearMap, Space, family
-from constructions.compiler.description import Layout, MixerDescription
-from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from constructions.compiler.explain import explain_mixer
-from constructions.compiler.mamba1 import Weights, mamba_weights
-from kernels import semantics
-from kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMambaDeltaT
-from kernels.fields import Exact, Field
-from kernels.semantics import RMS_NORM_EPS
+from mamba_theorems.constructions.compiler.channels import LinearMap, Space, family
+from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
+from mamba_theorems.constructions.compiler.exact import (
+    ExactTensor,
+    Index,
+    block,
+    silu_preimage,
+    softplus_preimage,
+    stack_rows,
+)
+from mamba_theorems.constructions.compiler.explain import explain_mixer
+from mamba_theorems.constructions.compiler.mamba1 import Weights, mamba_weights
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMambaDeltaT
+from mamba_theorems.kernels.fields import Exact, Field
+from mamba_theorems.kernels.semantics import RMS_NORM_EPS
 
 TARGETS = ("paper", "official", "official_mamba2", "language_model", "language_model_mamba2")
 DECAY_RATE = Fraction(18, 25)  # of plain S6 with step 1: near the best reach for every input in float32

@@ -10,11 +10,18 @@ import numpy as np
 import sympy
 import torch
 
-from constructions.compiler.channels import Channel, LinearMap, Space
-from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from kernels import semantics
-from kernels.blocks import Mamba, Mamba2
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
+from mamba_theorems.constructions.compiler.exact import (
+    ExactTensor,
+    Index,
+    block,
+    silu_preimage,
+    softplus_preimage,
+    stack_rows,
+)
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.blocks import Mamba, Mamba2
+from mamba_theorems.kernels.fields import Exact, Field
 
 Weights = dict[str, ExactTensor]
 

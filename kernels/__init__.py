@@ -7,8 +7,14 @@ on interchangeable backends; the torch modules in `kernels.blocks`. This room kn
 from importlib import import_module
 from typing import Any
 
+if __name__ == "kernels":
+    from mamba_theorems.checkout import hand_over
+
+    hand_over(__name__)
+
+
 _HOME = {
-    "kernels.ops": (
+    "mamba_theorems.kernels.ops": (
         "causal_conv1d",
         "register_backend",
         "selective_scan",
@@ -17,7 +23,7 @@ _HOME = {
         "ssd_chunk_scan",
         "using_backend",
     ),
-    "kernels.blocks": (
+    "mamba_theorems.kernels.blocks": (
         "Mamba",
         "Mamba2",
         "MambaDeltaT",

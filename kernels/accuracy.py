@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numba import njit, prange
 
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from kernels.cpu import simd
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.kernels.cpu import simd
 
 EPS, TINY = 2.0**-23, 2.0**-149
 LARGEST = {"exp": 88.7, "softplus": 104.0, "sigmoid": 104.0}  # e^88.73 overflows

@@ -19,10 +19,10 @@ OPERATIONS = (
     "selective_state_update",
 )
 _MODULES = {
-    "reference": "kernels.reference",
-    "cpu": "kernels.cpu.backend",
-    "torch": "kernels.ssd",
-    "triton": "kernels.gpu.backend",
+    "reference": "mamba_theorems.kernels.reference",
+    "cpu": "mamba_theorems.kernels.cpu.backend",
+    "torch": "mamba_theorems.kernels.ssd",
+    "triton": "mamba_theorems.kernels.gpu.backend",
 }
 _REGISTERED: dict[str, dict[str, Function]] = {}
 _FORCED: ContextVar[Mapping[str, Function] | str | None] = ContextVar("backend", default=None)

@@ -22,9 +22,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels import ops, semantics
-from kernels.fields import FLOAT32
-from kernels.peers import PEERS, installed
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.fields import FLOAT32
+from mamba_theorems.kernels.peers import PEERS, installed
 
 Run = Callable[[], Any]
 
@@ -205,7 +205,7 @@ def linearity(rounds: int, device: str) -> dict[str, Any]:
 
 def memory(size: Size) -> dict[str, float]:
     """Peak memory of S6 forward as a multiple of its inputs plus outputs, in a process of its own (Linux)."""
-    program = f"import json; from kernels.bench import *; print(json.dumps(peak_memory({size!r})))"
+    program = f"import json; from mamba_theorems.kernels.bench import *; print(json.dumps(peak_memory({size!r})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 

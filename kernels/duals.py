@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.fields import Field
+from mamba_theorems.kernels.fields import Field
 
 
 class Dual:

@@ -11,8 +11,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.arguments import check_group_count, check_no_nan, check_seq_idx, check_tensor
-from kernels.backends import find, register_backend, using_backend
+from mamba_theorems.kernels.arguments import check_group_count, check_no_nan, check_seq_idx, check_tensor
+from mamba_theorems.kernels.backends import find, register_backend, using_backend
 
 __all__ = [
     "causal_conv1d",

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from kernels.blocks.mamba import softplus
+from mamba_theorems.kernels.blocks.mamba import softplus
 
 Scan = Callable[..., Any]
 

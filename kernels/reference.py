@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels import semantics
-from kernels.arguments import compute_dtype
-from kernels.fields import FLOAT32, FLOAT64, Field
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.arguments import compute_dtype
+from mamba_theorems.kernels.fields import FLOAT32, FLOAT64, Field
 
 Array = np.ndarray
 

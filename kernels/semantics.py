@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from kernels.fields import Field
+from mamba_theorems.kernels.fields import Field
 
 Array = np.ndarray
 Weights = Mapping[str, np.ndarray]

@@ -14,12 +14,12 @@ signal.signal(
 )  # what starts in the background ignores Ctrl-C, as its children
 
 CHECKED = [
-    "kernels.ops",
-    "kernels.ssd",
-    "kernels.blocks.mamba",
-    "kernels.blocks.mamba2",
-    "kernels.blocks.paper",
-    "kernels.blocks.language_model",
+    "mamba_theorems.kernels.ops",
+    "mamba_theorems.kernels.ssd",
+    "mamba_theorems.kernels.blocks.mamba",
+    "mamba_theorems.kernels.blocks.mamba2",
+    "mamba_theorems.kernels.blocks.paper",
+    "mamba_theorems.kernels.blocks.language_model",
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 
@@ -47,7 +47,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def small_report():
     """One quick run with controls: a proof with a figure, a disproof, and a counterexample with its replay line."""
-    from verify.engine.runner import verify
-    from verify.settings import Run
+    from mamba_theorems.verify.engine.runner import verify
+    from mamba_theorems.verify.settings import Run
 
     return verify(("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"), Run(), controls=True)

@@ -11,9 +11,9 @@ import torch
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from verify.certify import catalogue
-from verify.certify.argument import canonical, digest_of
-from verify.certify.tensors import exact, laid_out
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.argument import canonical, digest_of
+from mamba_theorems.verify.certify.tensors import exact, laid_out
 
 FOLDER = Path(__file__).parent.parent / "certificates"
 

@@ -184,9 +184,12 @@ def verdict(path: str) -> str:
 
 def unexpected(prefixes: tuple[str, ...]) -> Iterator[str]:
     """Claims with one of the prefixes whose own evidence does not give the expected outcome."""
-    claims = import_module("theorems.registry").claims()
-    gather, outcome_of = import_module("verify.engine.gather").gather, import_module("verify.evidence").outcome_of
-    run = import_module("verify.settings").Run()
+    claims = import_module("mamba_theorems.theorems.registry").claims()
+    gather, outcome_of = (
+        import_module("mamba_theorems.verify.engine.gather").gather,
+        import_module("mamba_theorems.verify.evidence").outcome_of,
+    )
+    run = import_module("mamba_theorems.verify.settings").Run()
     for name, claim in claims.items():
         if name.startswith(prefixes):
             known = [claims[d].expected for d in claim.depends_on]
@@ -196,16 +199,19 @@ def unexpected(prefixes: tuple[str, ...]) -> Iterator[str]:
 
 def tolerant(prefixes: tuple[str, ...]) -> Iterator[str]:
     """Claims with one of the prefixes that have a step of which a wrong variant is proved."""
-    reject = import_module("verify.engine.derivations").reject_step_mutants
-    for name in import_module("theorems.registry").claims():
+    reject = import_module("mamba_theorems.verify.engine.derivations").reject_step_mutants
+    for name in import_module("mamba_theorems.theorems.registry").claims():
         if name.startswith(prefixes) and not all(mutant.rejected for mutant in reject(name)):
             yield f"a wrong step of {name}"
 
 
 def restated(prefixes: tuple[str, ...]) -> Iterator[str]:
     """Claims one of whose steps says something else than the record: still true perhaps, but not what was read."""
-    record = import_module("verify.report.paper_map").recorded()["canonical"]["claims"]
-    stated, steps_of = import_module("verify.record").stated, import_module("verify.engine.derivations").steps_of
+    record = import_module("mamba_theorems.verify.report.paper_map").recorded()["canonical"]["claims"]
+    stated, steps_of = (
+        import_module("mamba_theorems.verify.record").stated,
+        import_module("mamba_theorems.verify.engine.derivations").steps_of,
+    )
     for claim in record:
         if claim["id"].startswith(prefixes) and stated(steps_of(claim["id"])) != claim["steps"]:
             yield f"{RESTATED} {claim['id']}"

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from constructions.construction import Construction
+from mamba_theorems.constructions.construction import Construction
 
 
 def margins_in_scores(model: Construction, tokens: np.ndarray, at: slice, targets: np.ndarray) -> np.ndarray:

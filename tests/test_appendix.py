@@ -10,11 +10,11 @@ import pytest
 pytest.importorskip("typst")
 pytest.importorskip("matplotlib")
 
-from theorems.registry import claims
-from verify import cli
-from verify import record as data
-from verify.evidence import Report
-from verify.report import appendix, book, figures, publish
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import cli
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.report import appendix, book, figures, publish
 
 FAST = "haar-wavelet"
 

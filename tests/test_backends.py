@@ -7,8 +7,8 @@ import sys
 import pytest
 import torch
 
-import kernels
-from kernels import backends, blocks, ops
+from mamba_theorems import kernels
+from mamba_theorems.kernels import backends, blocks, ops
 
 
 def test_a_foreign_scan_runs_under_every_block():
@@ -77,10 +77,10 @@ def test_a_compiled_scan_leaves_torchs_threads_alone():
 
 def test_a_compiled_loop_is_compiled_anew_when_what_it_inlines_has_changed():
     """The sources' checksum is part of its signature, and so of numba's key."""
-    from kernels.cpu import s6 as cpu
-    from kernels.cpu import s6_backward as cpu_backward
-    from kernels.cpu import simd
-    from kernels.cpu import ssd as cpu_ssd
+    from mamba_theorems.kernels.cpu import s6 as cpu
+    from mamba_theorems.kernels.cpu import s6_backward as cpu_backward
+    from mamba_theorems.kernels.cpu import simd
+    from mamba_theorems.kernels.cpu import ssd as cpu_ssd
 
     for loop in (cpu.forward, cpu_backward.backward, cpu_ssd.forward):
         assert inspect.signature(loop.py_func).parameters["sources"].default == simd.SOURCES

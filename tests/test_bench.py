@@ -5,8 +5,8 @@ import json
 import pytest
 import torch
 
-from kernels import bench
-from kernels.bench import Size
+from mamba_theorems.kernels import bench
+from mamba_theorems.kernels.bench import Size
 
 
 def test_peak_memory_is_at_most_three_times_inputs_and_outputs():

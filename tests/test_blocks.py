@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import blocks, ops, semantics
-from kernels.bounds.running_error import ELEMENTARY_ULPS, contains, rounding
+from mamba_theorems.kernels import blocks, ops, semantics
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS, contains, rounding
 
 unchecked_conv = inspect.unwrap(ops.causal_conv1d)
 quick = settings(max_examples=8, deadline=None)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import sympy as sp
 
-from theorems.proofs.calculus import Grows, Integrated
-from theorems.proofs.decide import Truth
+from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
+from mamba_theorems.theorems.proofs.decide import Truth
 
 x, t = sp.symbols("x t", positive=True)
 v = sp.Symbol("v", real=True)

@@ -20,19 +20,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from constructions import mqar
-from constructions.mqar import Codes
-from constructions.tasks import Vocabulary
-from verify.certify import catalogue
-from verify.certify.argument import Argument, Step, add, canonical, digest_of, div, power, sub
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import NotLaidOut, Refused, Subject, make
-from verify.certify.enclose import Disproved, Undecided, decide
-from verify.certify.haar import keep
-from verify.certify.induction_heads import plain as plain_s6
-from verify.certify.mqar import theorem2 as recall
-from verify.certify.tensors import DTYPES
-from verify.commands import certify as commands
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.mqar import Codes
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.argument import Argument, Step, add, canonical, digest_of, div, power, sub
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import NotLaidOut, Refused, Subject, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided, decide
+from mamba_theorems.verify.certify.haar import keep
+from mamba_theorems.verify.certify.induction_heads import plain as plain_s6
+from mamba_theorems.verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.tensors import DTYPES
+from mamba_theorems.verify.commands import certify as commands
 
 ROOT = Path(__file__).parent.parent
 FROZEN = list(catalogue.frozen())
@@ -369,7 +369,7 @@ def _exact(point: flint.arb) -> Fraction:
 
 
 def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
-    from verify.cli import main
+    from mamba_theorems.verify.cli import main
 
     sizes = [f"{name}={size}" for name, size in SMALL.items()]
     assert main(["certify", recall.CLAIM, "-o", str(tmp_path), "--sizes", *sizes]) == 0
@@ -394,7 +394,7 @@ def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
     ],
 )
 def test_what_cannot_be_certified_is_told_in_one_sentence(words, capsys):
-    from verify.cli import main
+    from mamba_theorems.verify.cli import main
 
     assert main(words) == 4
     error = capsys.readouterr().err
@@ -403,14 +403,14 @@ def test_what_cannot_be_certified_is_told_in_one_sentence(words, capsys):
 
 
 def test_a_file_that_cannot_be_read_is_no_certificate(tmp_path, capsys):
-    from verify.cli import main
+    from mamba_theorems.verify.cli import main
 
     assert main(["check", str(tmp_path / "missing.json")]) == 1
     assert "cannot be read" in capsys.readouterr().out
 
 
 def test_an_undecided_size_is_told_and_exits_with_1(capsys):
-    from verify.cli import main
+    from mamba_theorems.verify.cli import main
 
     words = ["num_tokens=8", "input_seq_len=200", "gap=198"]
     assert main(["certify", plain_s6.CLAIM, "--target", "paper", "--sizes", *words]) == 1

@@ -9,18 +9,18 @@ import pytest
 import torch
 from neighbouring_keys import margins_in_scores
 
-from constructions.construction import Construction
-from constructions.mqar import robust
-from constructions.mqar.codes import one_hot_codes, two_state_codes
-from constructions.tasks import Vocabulary, requeried_mqar
-from kernels.fields import BALL
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import NotLaidOut, make
-from verify.certify.enclose import Disproved, Undecided
-from verify.certify.mqar import robust_model as recall_counted
-from verify.certify.tensors import DTYPES
-from verify.checks.mqar.recall import least_margins
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar import robust
+from mamba_theorems.constructions.mqar.codes import one_hot_codes, two_state_codes
+from mamba_theorems.constructions.tasks import Vocabulary, requeried_mqar
+from mamba_theorems.kernels.fields import BALL
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import NotLaidOut, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.mqar import robust_model as recall_counted
+from mamba_theorems.verify.certify.tensors import DTYPES
+from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 CLAIM = recall_counted.ROBUST
 CODES = {recall_counted.ONE_HOT: one_hot_codes, recall_counted.TWO_STATES: two_state_codes}

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from constructions.haar import full_basis, mamba2_haar
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import NotLaidOut, make
-from verify.certify.enclose import Disproved, Undecided
-from verify.certify.haar import mamba2 as haar_mamba2
+from mamba_theorems.constructions.haar import full_basis, mamba2_haar
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import NotLaidOut, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.haar import mamba2 as haar_mamba2
 
 CLAIM, TARGET = haar_mamba2.BLOCK, haar_mamba2.TARGET
 BITS = {"float32": 10, "float64": 39}

@@ -12,18 +12,18 @@ from hypothesis import strategies as st
 from neighbouring_keys import margins_in_scores
 
 import check_certificate as alone
-from constructions import mqar
-from constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
-from constructions.compiler.sharpen import LOUD, amplified
-from constructions.tasks import answers
-from kernels.blocks.mamba import softplus
-from verify.certify import catalogue, tensors
-from verify.certify.argument import Entries, add, mul, tensor
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import NotLaidOut, make
-from verify.certify.enclose import Disproved, Undecided
-from verify.checks.certificates import Certified
-from verify.checks.mqar.recall import least_margins
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
+from mamba_theorems.constructions.compiler.sharpen import LOUD, amplified
+from mamba_theorems.constructions.tasks import answers
+from mamba_theorems.kernels.blocks.mamba import softplus
+from mamba_theorems.verify.certify import catalogue, tensors
+from mamba_theorems.verify.certify.argument import Entries, add, mul, tensor
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import NotLaidOut, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.checks.certificates import Certified
+from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 TWO, ONE, SIGNS = "mqar.n2-distinct", "mqar.thm4", "mqar.thm4-jl-amended"
 MODELS = ("language_model", "mamba2_language_model")

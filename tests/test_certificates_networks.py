@@ -8,27 +8,27 @@ import numpy as np
 import pytest
 import torch
 
-from constructions import mqar
-from constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
-from constructions.haar import full_basis, keep_nth, mamba1_haar
-from constructions.induction_heads import answers as answers_of_heads
-from constructions.induction_heads import lemma3, lone_write, repeated
-from constructions.induction_heads import plain_s6 as plain_s6_head
-from constructions.tasks import answers
-from kernels.fields import BALL, RATIONAL
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import make
-from verify.certify.enclose import Disproved, Undecided
-from verify.certify.haar import keep
-from verify.certify.haar import mamba1 as haar
-from verify.certify.induction_heads import lemma3 as induction
-from verify.certify.induction_heads import plain as plain_s6
-from verify.certify.mqar import codes as recall_codes
-from verify.certify.mqar import products as recall_products
-from verify.certify.mqar import theorem2 as recall
-from verify.certify.tensors import DTYPES
-from verify.checks.mqar.recall import least_margins
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
+from mamba_theorems.constructions.haar import full_basis, keep_nth, mamba1_haar
+from mamba_theorems.constructions.induction_heads import answers as answers_of_heads
+from mamba_theorems.constructions.induction_heads import lemma3, lone_write, repeated
+from mamba_theorems.constructions.induction_heads import plain_s6 as plain_s6_head
+from mamba_theorems.constructions.tasks import answers
+from mamba_theorems.kernels.fields import BALL, RATIONAL
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.haar import keep
+from mamba_theorems.verify.certify.haar import mamba1 as haar
+from mamba_theorems.verify.certify.induction_heads import lemma3 as induction
+from mamba_theorems.verify.certify.induction_heads import plain as plain_s6
+from mamba_theorems.verify.certify.mqar import codes as recall_codes
+from mamba_theorems.verify.certify.mqar import products as recall_products
+from mamba_theorems.verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.tensors import DTYPES
+from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 ADJACENT, SAME_VALUE, SAME_KEY, ISOLATED = [1, 0], [2, 0], [0, 0], [0]
 

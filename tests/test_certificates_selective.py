@@ -9,19 +9,19 @@ import pytest
 import torch
 from forging import frozen_text, loaded
 
-from constructions.compiler.exact import FIELD_OF_DTYPE
-from constructions.compiler.sharpen import sharpened
-from constructions.mqar import theorem4_without_gate
-from constructions.mqar.codes import assemble, one_hot
-from constructions.mqar.products import ProductCodes
-from constructions.mqar.selective import OFFICIAL_CLOCK, SelectiveForm, largest_ratio, ratio, selective
-from constructions.tasks import Vocabulary
-from kernels.fields import FLOAT32, ball
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import NotLaidOut, make
-from verify.certify.enclose import Disproved, Undecided
-from verify.certify.mqar import selective as recall_selective
+from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE
+from mamba_theorems.constructions.compiler.sharpen import sharpened
+from mamba_theorems.constructions.mqar import theorem4_without_gate
+from mamba_theorems.constructions.mqar.codes import assemble, one_hot
+from mamba_theorems.constructions.mqar.products import ProductCodes
+from mamba_theorems.constructions.mqar.selective import OFFICIAL_CLOCK, SelectiveForm, largest_ratio, ratio, selective
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.kernels.fields import FLOAT32, ball
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import NotLaidOut, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.mqar import selective as recall_selective
 
 CLAIM = recall_selective.SELECTIVE
 TARGETS = pytest.mark.parametrize("target", recall_selective.TARGETS[CLAIM])

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 import torch
 
-from constructions.construction import Construction
-from constructions.mqar import robust
-from constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
-from constructions.tasks import Vocabulary, answers
-from kernels.fields import RATIONAL
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import NotLaidOut, make
-from verify.certify.enclose import Disproved, Undecided
-from verify.certify.mqar import robust as recall_timed
-from verify.certify.tensors import shipped
-from verify.checks.certificates import Certified
-from verify.checks.mqar.recall import least_margins
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar import robust
+from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
+from mamba_theorems.constructions.tasks import Vocabulary, answers
+from mamba_theorems.kernels.fields import RATIONAL
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import NotLaidOut, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.mqar import robust as recall_timed
+from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.checks.certificates import Certified
+from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 CLAIM, TWO_STATES = recall_timed.ROBUST, recall_timed.TWO_STATES
 CODES = {recall_timed.ONE_HOT: one_hot_codes, TWO_STATES: two_state_codes}

@@ -8,18 +8,18 @@ from dataclasses import replace
 
 import pytest
 
-from kernels.peers import installed
-from theorems.claim import Kind
-from theorems.registry import claims
-from verify import cli
-from verify.checks.foreign import foreign
-from verify.checks.mqar import exact_margin
-from verify.checks.mqar.recall import RecallCase
-from verify.checks.registry import all_checks
-from verify.engine.gather import replay, run_check
-from verify.evidence import Evidence
-from verify.report import readme
-from verify.settings import Run
+from mamba_theorems.kernels.peers import installed
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import cli
+from mamba_theorems.verify.checks.foreign import foreign
+from mamba_theorems.verify.checks.mqar import exact_margin
+from mamba_theorems.verify.checks.mqar.recall import RecallCase
+from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.engine.gather import replay, run_check
+from mamba_theorems.verify.evidence import Evidence
+from mamba_theorems.verify.report import readme
+from mamba_theorems.verify.settings import Run
 
 EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim, checks in all_checks().items() for check in checks]
 
@@ -67,7 +67,7 @@ def test_the_smallest_counterexample_replays_with_margin_zero_and_its_extension_
 
 def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypatch):
     (tmp_path / "theirs.py").write_text(
-        "from kernels.cpu.backend import selective_scan as ours\n"
+        "from mamba_theorems.kernels.cpu.backend import selective_scan as ours\n"
         "def good(*args, **options): return ours(*args, **options)\n"
         "def swapped(u, delta, A, B, C, *rest, **options): return ours(u, delta, A, C, B, *rest, **options)\n"
     )
@@ -79,7 +79,7 @@ def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypa
 def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
     """An option that it does not take skips a check; memory that it cannot have fails one."""
     (tmp_path / "lacking.py").write_text(
-        "from kernels.cpu.backend import selective_scan as ours\n"
+        "from mamba_theorems.kernels.cpu.backend import selective_scan as ours\n"
         "def plain(*args): return ours(*args)\n"
         "def hungry(u, *args, **options): return u.new_empty(1 << 44)\n"
     )

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-import verify
-from verify.report import citation
+from mamba_theorems import verify
+from mamba_theorems.verify.report import citation
 
 PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
 CFF = yaml.safe_load(Path("CITATION.cff").read_text(encoding="utf-8"))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from theorems.registry import claims
-from verify import cli
-from verify import record as data
-from verify.engine.derivations import steps_of
-from verify.report import paper_map
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import cli
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.engine.derivations import steps_of
+from mamba_theorems.verify.report import paper_map
 
 SSE_ONLY = {
     "ATEN_CPU_CAPABILITY": "default",

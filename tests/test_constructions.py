@@ -10,14 +10,14 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-import constructions
-from constructions import mqar
-from constructions.compiler.channels import Channel, LinearMap, Space, family
-from constructions.compiler.description import Layout, MixerDescription
-from constructions.compiler.exact import ExactTensor, block, silu_preimage, softplus_preimage, stack_rows
-from constructions.compiler.mamba1 import TARGETS, mamba_weights, paper_weights, validate
-from constructions.tasks import Batch, Vocabulary, paper_mqar, zoology_mqar
-from kernels.fields import FLOAT32, FLOAT64, RATIONAL, ball
+from mamba_theorems import constructions
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
+from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
+from mamba_theorems.constructions.compiler.exact import ExactTensor, block, silu_preimage, softplus_preimage, stack_rows
+from mamba_theorems.constructions.compiler.mamba1 import TARGETS, mamba_weights, paper_weights, validate
+from mamba_theorems.constructions.tasks import Batch, Vocabulary, paper_mqar, zoology_mqar
+from mamba_theorems.kernels.fields import FLOAT32, FLOAT64, RATIONAL, ball
 
 CLAIM = "mqar.thm2-step1"
 BALL = ball(200)

@@ -10,14 +10,20 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions import mqar
-from constructions.compiler import counting
-from constructions.compiler.sharpen import sharpened
-from constructions.mqar import codes as recall_codes
-from constructions.mqar.selective import REACH, most_queries
-from constructions.tasks import Vocabulary, answers, h4_no_query_after_value, requeried_mqar, zoology_mqar
-from kernels import ops, semantics
-from kernels.fields import BALL, FLOAT32, FLOAT64
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.compiler import counting
+from mamba_theorems.constructions.compiler.sharpen import sharpened
+from mamba_theorems.constructions.mqar import codes as recall_codes
+from mamba_theorems.constructions.mqar.selective import REACH, most_queries
+from mamba_theorems.constructions.tasks import (
+    Vocabulary,
+    answers,
+    h4_no_query_after_value,
+    requeried_mqar,
+    zoology_mqar,
+)
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.fields import BALL, FLOAT32, FLOAT64
 
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float32", "float64"])
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import pytest
 import sympy as sp
 
-from theorems.proofs import decide
-from theorems.proofs.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
-from theorems.proofs.steps import Step
-from theorems.registry import claims
-from verify.engine.derivations import free, lines_of, reject_step_mutants
-from verify.record import said as said_of
+from mamba_theorems.theorems.proofs import decide
+from mamba_theorems.theorems.proofs.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
+from mamba_theorems.theorems.proofs.steps import Step
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.engine.derivations import free, lines_of, reject_step_mutants
+from mamba_theorems.verify.record import said as said_of
 
 X = sp.Symbol("x", nonnegative=True)
 N = sp.Symbol("n", integer=True, nonnegative=True)

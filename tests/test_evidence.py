@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theorems.claim import Kind, Outcome
-from theorems.registry import claims, dependencies_first, dependency_graph
-from verify.checks.check import Score
-from verify.checks.registry import all_checks
-from verify.engine.runner import with_dependencies
-from verify.evidence import Evidence, outcome_of
+from mamba_theorems.theorems.claim import Kind, Outcome
+from mamba_theorems.theorems.registry import claims, dependencies_first, dependency_graph
+from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.engine.runner import with_dependencies
+from mamba_theorems.verify.evidence import Evidence, outcome_of
 
 
 def piece(kind: Kind, holds: bool | None = True) -> Evidence:

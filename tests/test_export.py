@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from constructions import export
-from kernels.blocks import Mamba, Mamba2, MambaLM
-from verify import cli
+from mamba_theorems.constructions import export
+from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM
+from mamba_theorems.verify import cli
 
 transformers = pytest.importorskip("transformers")
 

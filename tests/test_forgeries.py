@@ -14,13 +14,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from constructions import mqar
-from constructions.induction_heads import answers as answers_of_heads
-from constructions.induction_heads import plain_s6
-from constructions.tasks import answers
-from verify.certify.mqar import codes as recall_codes
-from verify.certify.mqar import products as recall_products
-from verify.certify.mqar import theorem2 as recall
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.induction_heads import answers as answers_of_heads
+from mamba_theorems.constructions.induction_heads import plain_s6
+from mamba_theorems.constructions.tasks import answers
+from mamba_theorems.verify.certify.mqar import codes as recall_codes
+from mamba_theorems.verify.certify.mqar import products as recall_products
+from mamba_theorems.verify.certify.mqar import theorem2 as recall
 
 SMALL = "float32_64_64_8"
 

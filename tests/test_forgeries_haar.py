@@ -11,11 +11,11 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from constructions.haar import full_basis, keep_nth, mamba1_haar, mamba2_haar
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.haar import keep
-from verify.certify.haar import mamba1 as haar
+from mamba_theorems.constructions.haar import full_basis, keep_nth, mamba1_haar, mamba2_haar
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.haar import keep
+from mamba_theorems.verify.certify.haar import mamba1 as haar
 
 LENGTH, N, TOKENS, SEQUENCE = 16, 5, 8, 32
 BITS = {"official": 12, "official_mamba2": 6}

@@ -10,13 +10,13 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from constructions.construction import Construction
-from constructions.mqar import robust
-from constructions.mqar.codes import one_hot_codes, two_state_codes
-from constructions.tasks import Vocabulary, answers
-from verify.certify.mqar import robust as recall_timed
-from verify.certify.mqar import robust_model as recall_counted
-from verify.checks.mqar.recall import least_margins
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar import robust
+from mamba_theorems.constructions.mqar.codes import one_hot_codes, two_state_codes
+from mamba_theorems.constructions.tasks import Vocabulary, answers
+from mamba_theorems.verify.certify.mqar import robust as recall_timed
+from mamba_theorems.verify.certify.mqar import robust_model as recall_counted
+from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 SMALL = "float32_64_64_8"
 BLOCKS, MODELS = (

@@ -13,9 +13,9 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from constructions import mqar
-from constructions.tasks import Vocabulary
-from verify.certify.mqar import selective as recall_selective
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify.mqar import selective as recall_selective
 
 CLAIM, SIZE = recall_selective.SELECTIVE, "float32_65_64_8"
 TARGETS = recall_selective.TARGETS[CLAIM]

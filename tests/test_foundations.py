@@ -8,15 +8,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions import foundations as forms
-from constructions.foundations import Copying, selective_copying
-from constructions.tasks import IGNORED
-from kernels import semantics
-from kernels.bounds.running_error import contains, rounding
-from kernels.fields import BALL, RATIONAL
-from theorems.registry import claims, family_of
-from verify.checks.foundations import CHECKS
-from verify.checks.foundations.copying import margins
+from mamba_theorems.constructions import foundations as forms
+from mamba_theorems.constructions.foundations import Copying, selective_copying
+from mamba_theorems.constructions.tasks import IGNORED
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.bounds.running_error import contains, rounding
+from mamba_theorems.kernels.fields import BALL, RATIONAL
+from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.verify.checks.foundations import CHECKS
+from mamba_theorems.verify.checks.foundations.copying import margins
 
 
 @settings(max_examples=20, deadline=None)

@@ -14,17 +14,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from theorems.registry import claims
-from verify import cli
-from verify.checks.check import Property
-from verify.checks.mqar.recall import RecallCase
-from verify.commands.fuzz import seconds_of
-from verify.fuzz import batches, cost, coverage, findings, local, report
-from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
-from verify.fuzz.cells import Cell, Stream, cells, properties, streams
-from verify.fuzz.generators import generators_of
-from verify.fuzz.search import run_cell
-from verify.settings import Run
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import cli
+from mamba_theorems.verify.checks.check import Property
+from mamba_theorems.verify.checks.mqar.recall import RecallCase
+from mamba_theorems.verify.commands.fuzz import seconds_of
+from mamba_theorems.verify.fuzz import batches, cost, coverage, findings, local, report
+from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
+from mamba_theorems.verify.fuzz.cells import Cell, Stream, cells, properties, streams
+from mamba_theorems.verify.fuzz.generators import generators_of
+from mamba_theorems.verify.fuzz.search import run_cell
+from mamba_theorems.verify.settings import Run
 
 CLAIMS = ("foundations.scan-associative", "foundations.s6-not-lti", "mqar.value-code")
 SETTINGS = Settings(CLAIMS, Run(seed=7), examples=12, per_round=8)
@@ -134,7 +134,7 @@ def broken(monkeypatch):
     check = properties("mqar.thm2-step1")["paper-block"]
     wrong = replace(check, subject=check.mutants["conv tap moved"])
     for module in ("search", "cells"):
-        monkeypatch.setattr(f"verify.fuzz.{module}.properties", lambda claim: {"paper-block": wrong})
+        monkeypatch.setattr(f"mamba_theorems.verify.fuzz.{module}.properties", lambda claim: {"paper-block": wrong})
     return wrong
 
 
@@ -167,7 +167,7 @@ def test_a_stream_that_failed_counts_no_further(broken):
 def test_a_generator_that_raises_is_a_finding(monkeypatch):
     check = properties("foundations.s6-not-lti")["not-additive-but-shift-invariant"]
     unable = replace(check, cases=lambda subject, run: 1 / 0)
-    monkeypatch.setattr("verify.fuzz.search.properties", lambda claim: {check.name: unable})
+    monkeypatch.setattr("mamba_theorems.verify.fuzz.search.properties", lambda claim: {check.name: unable})
     result = run_cell(Cell(Stream(check.claim, check.name, "as checked"), 0, 4), Run())
     assert "ZeroDivisionError" in result.failure.summary
 

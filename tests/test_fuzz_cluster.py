@@ -7,10 +7,10 @@ from itertools import count
 
 import pytest
 
-from verify import cli
-from verify.fuzz import cluster, findings, local, report
-from verify.fuzz.campaign import Settings, run_campaign
-from verify.settings import Run
+from mamba_theorems.verify import cli
+from mamba_theorems.verify.fuzz import cluster, findings, local, report
+from mamba_theorems.verify.fuzz.campaign import Settings, run_campaign
+from mamba_theorems.verify.settings import Run
 
 pytest.importorskip("distributed")
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-from kernels.cpu import backend as cpu_ops
-from theorems.registry import claims
-from verify.fuzz import local
-from verify.fuzz.cells import properties
-from verify.fuzz.controls import SECONDS, hunt
-from verify.fuzz.planted import BUGS, planted
-from verify.settings import Run
+from mamba_theorems.kernels.cpu import backend as cpu_ops
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.fuzz import local
+from mamba_theorems.verify.fuzz.cells import properties
+from mamba_theorems.verify.fuzz.controls import SECONDS, hunt
+from mamba_theorems.verify.fuzz.planted import BUGS, planted
+from mamba_theorems.verify.settings import Run
 
 LONGEST = 16
 AT = {

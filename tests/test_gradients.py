@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from scan_strategies import OPTIONAL, ScanCase, delta_t_arguments, in_integers, scan_cases
 
-from kernels import blocks, ops
+from mamba_theorems.kernels import blocks, ops
 
 quick = settings(max_examples=12, deadline=None)
 RAGGED = ScanCase(2, 18, 67, 2, 2, torch.float64, 7, frozenset(OPTIONAL), "time-major")

@@ -11,7 +11,7 @@ from flint import ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions.haar import (
+from mamba_theorems.constructions.haar import (
     Steps,
     Wavelet,
     describe_claim,
@@ -22,11 +22,11 @@ from constructions.haar import (
     wavelet,
     wavelet_steps,
 )
-from constructions.haar.transform import step_of_hinges
-from kernels.fields import BALL, FLOAT32, FLOAT64
-from theorems.haar import CLAIMS
-from verify.checks.haar import CHECKS
-from verify.checks.haar.separation import Fit, _start, fourier_error, simple_bound, step_down, tail_sum
+from mamba_theorems.constructions.haar.transform import step_of_hinges
+from mamba_theorems.kernels.fields import BALL, FLOAT32, FLOAT64
+from mamba_theorems.theorems.haar import CLAIMS
+from mamba_theorems.verify.checks.haar import CHECKS
+from mamba_theorems.verify.checks.haar.separation import Fit, _start, fourier_error, simple_bound, step_down, tail_sum
 
 NETWORKS = {
     "mamba": mamba1_haar,

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions.induction_heads import (
+from mamba_theorems.constructions.induction_heads import (
     TARGETS,
     answers,
     describe_claim,
@@ -21,7 +21,7 @@ from constructions.induction_heads import (
     reach,
     repeated,
 )
-from kernels.bounds.running_error import contains, rounding
+from mamba_theorems.kernels.bounds.running_error import contains, rounding
 
 
 def by_definition(tokens, blank):

@@ -5,11 +5,11 @@ import torch
 from hypothesis import given, settings
 from scan_strategies import scan_cases
 
-from kernels import blocks, semantics
-from kernels.backends import using_backend
-from kernels.blocks.interop import from_transformers, model_from_transformers, to_transformers
-from kernels.bounds.running_error import contains, rounding, selective_scan_bound
-from kernels.peers import PEERS, installed
+from mamba_theorems.kernels import blocks, semantics
+from mamba_theorems.kernels.backends import using_backend
+from mamba_theorems.kernels.blocks.interop import from_transformers, model_from_transformers, to_transformers
+from mamba_theorems.kernels.bounds.running_error import contains, rounding, selective_scan_bound
+from mamba_theorems.kernels.peers import PEERS, installed
 
 transformers = pytest.importorskip("transformers", reason="the optional extra `interop`")
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from constructions import mqar
-from constructions.compiler.description import MixerDescription
-from constructions.mqar import codes as recall_codes
-from constructions.mqar import sizes
-from constructions.mqar.active import ActiveBlock
-from constructions.mqar.codes import CodeForm, RecallCodes, assemble
-from constructions.tasks import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.mqar import codes as recall_codes
+from mamba_theorems.constructions.mqar import sizes
+from mamba_theorems.constructions.mqar.active import ActiveBlock
+from mamba_theorems.constructions.mqar.codes import CodeForm, RecallCodes, assemble
+from mamba_theorems.constructions.tasks import (
     Vocabulary,
     answers,
     h1_keys_distinct,
@@ -24,12 +24,12 @@ from constructions.tasks import (
     paper_mqar,
     zoology_mqar,
 )
-from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL
-from theorems.mqar.lower_bounds import CONTEXT, TAIL, swapped
-from theorems.mqar.values import printed_margin
-from verify.checks.mqar import large
-from verify.report import publish as companion
-from verify.settings import Sizes
+from mamba_theorems.kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL
+from mamba_theorems.theorems.mqar.lower_bounds import CONTEXT, TAIL, swapped
+from mamba_theorems.theorems.mqar.values import printed_margin
+from mamba_theorems.verify.checks.mqar import large
+from mamba_theorems.verify.report import publish as companion
+from mamba_theorems.verify.settings import Sizes
 
 VALUES_ONLY = ("mqar.value-code", "mqar.thm3-step1", "mqar.thm2-step2-amended", "mqar.n2-distinct")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import verify
-from constructions import build
+from mamba_theorems import verify
+from mamba_theorems.constructions import build
 
 NOTEBOOK = Path("notebooks/theorem2.ipynb")
 

@@ -9,10 +9,10 @@ from flint import arb, ctx, fmpq
 from hypothesis import given
 from hypothesis import strategies as st
 
-from theorems.proofs import decide
-from theorems.proofs.decide import Truth
-from theorems.proofs.enclose import NotEnclosed, enclose, holds
-from theorems.proofs.proof import (
+from mamba_theorems.theorems.proofs import decide
+from mamba_theorems.theorems.proofs.decide import Truth
+from mamba_theorems.theorems.proofs.enclose import NotEnclosed, enclose, holds
+from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cases,
     Cited,
@@ -26,8 +26,8 @@ from theorems.proofs.proof import (
     Specialise,
     Termwise,
 )
-from theorems.proofs.written import TIME, Along, Named, latex, product, vacuous
-from theorems.registry import claims
+from mamba_theorems.theorems.proofs.written import TIME, Along, Named, latex, product, vacuous
+from mamba_theorems.theorems.registry import claims
 
 x = sp.Symbol("x", nonnegative=True)
 y = sp.Symbol("y", real=True)

@@ -8,12 +8,12 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from theorems.registry import claims
-from verify import cli
-from verify import record as data
-from verify.evidence import Report
-from verify.report import book, formula, graph, html, junit, latex, markup
-from verify.settings import Run
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import cli
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.report import book, formula, graph, html, junit, latex, markup
+from mamba_theorems.verify.settings import Run
 
 SELECTED = ["foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

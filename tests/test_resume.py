@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from verify import record as data
-from verify.engine.journal import Journal
-from verify.evidence import MutantResult
-from verify.record import fingerprint
-from verify.settings import Run
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.engine.journal import Journal
+from mamba_theorems.verify.evidence import MutantResult
+from mamba_theorems.verify.record import fingerprint
+from mamba_theorems.verify.settings import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 SELECTED = ["foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"]

@@ -9,9 +9,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scan_strategies import ScanCase, delta_t_arguments, scan_cases
 
-from kernels import accuracy, ops
-from kernels.bounds.running_error import ELEMENTARY_ULPS, selective_scan_bound, selective_scan_delta_t_bound
-from kernels.cpu import simd
+from mamba_theorems.kernels import accuracy, ops
+from mamba_theorems.kernels.bounds.running_error import (
+    ELEMENTARY_ULPS,
+    selective_scan_bound,
+    selective_scan_delta_t_bound,
+)
+from mamba_theorems.kernels.cpu import simd
 
 quick = settings(max_examples=40, deadline=None)
 unchecked_scan = inspect.unwrap(ops.selective_scan)

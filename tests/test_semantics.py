@@ -10,9 +10,9 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernels import semantics
-from kernels.bounds.running_error import contains, rounding
-from kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL, SYMPY, ball
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.bounds.running_error import contains, rounding
+from mamba_theorems.kernels.fields import BALL, FLOAT32, FLOAT64, RATIONAL, SYMPY, ball
 
 
 def exact_array(rng, *shape):

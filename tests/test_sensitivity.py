@@ -9,15 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions import sensitivity as construction
-from kernels import semantics
-from kernels.duals import Dual, dual, perturbed, tangents
-from kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY
-from theorems.registry import claims, family_of
-from theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST
-from verify.checks.sensitivity import CHECKS
-from verify.checks.sensitivity.lemma2 import Instance, exact_sensitivity, root_ball
-from verify.report.book import weights_by_channel
+from mamba_theorems.constructions import sensitivity as construction
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.duals import Dual, dual, perturbed, tangents
+from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY
+from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST
+from mamba_theorems.verify.checks.sensitivity import CHECKS
+from mamba_theorems.verify.checks.sensitivity.lemma2 import Instance, exact_sensitivity, root_ball
+from mamba_theorems.verify.report.book import weights_by_channel
 
 rationals = st.fractions(min_value=-3, max_value=3, max_denominator=9)
 

@@ -7,10 +7,10 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kernels import ops
-from kernels.bounds.running_error import selective_scan_bound
-from kernels.bounds.ssd import ssd_bound
-from kernels.ssd import segment_sums
+from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
+from mamba_theorems.kernels.bounds.ssd import ssd_bound
+from mamba_theorems.kernels.ssd import segment_sums
 
 WIDE_SHAPES = {"x": (1, 70, 2, 33), "dt": (1, 70, 2), "A": (2,), "B": (1, 70, 1, 19), "C": (1, 70, 1, 19)}
 quick = settings(max_examples=40, deadline=None)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions.tasks import (
+from mamba_theorems.constructions.tasks import (
     IGNORED,
     Vocabulary,
     answers,

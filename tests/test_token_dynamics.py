@@ -9,14 +9,19 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
-from constructions.token_dynamics.enclosures import WIDEST, ScalarTokens, enclose
-from constructions.token_dynamics.integrate import integrate, time_left
-from constructions.token_dynamics.linearised import jacobian, jacobian_terms
-from constructions.token_dynamics.quadrature import life, time_between
-from constructions.token_dynamics.refinements import Reordered, exclude_convergent, positive_form, softsort
-from constructions.token_dynamics.system import TokenSystem, quadratic_forms
-from kernels.fields import BALL
+from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
+from mamba_theorems.constructions.token_dynamics.enclosures import WIDEST, ScalarTokens, enclose
+from mamba_theorems.constructions.token_dynamics.integrate import integrate, time_left
+from mamba_theorems.constructions.token_dynamics.linearised import jacobian, jacobian_terms
+from mamba_theorems.constructions.token_dynamics.quadrature import life, time_between
+from mamba_theorems.constructions.token_dynamics.refinements import (
+    Reordered,
+    exclude_convergent,
+    positive_form,
+    softsort,
+)
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem, quadratic_forms
+from mamba_theorems.kernels.fields import BALL
 
 
 def drawn(width, tokens, seed):
@@ -151,7 +156,7 @@ def test_softsort_becomes_the_permutation_and_reordering_puts_tokens_back():
 def test_pictures_are_figures():
     matplotlib = pytest.importorskip("matplotlib")
     matplotlib.use("Agg")
-    from constructions.token_dynamics.pictures import SCENARIOS, plane_picture, token_picture
+    from mamba_theorems.constructions.token_dynamics.pictures import SCENARIOS, plane_picture, token_picture
 
     for scenario in SCENARIOS.values():
         assert len(token_picture(scenario, marks=40).axes[0].lines) == len(scenario.start) + 1

@@ -18,10 +18,10 @@ from scan_strategies import OPTIONAL, ScanCase, in_integers, scan_cases
 from test_blocks import assert_is
 from test_ssd import ssd_arguments
 
-from kernels import blocks, ops, semantics
-from kernels.bounds.running_error import CUDA, selective_scan_bound
-from kernels.bounds.ssd import ssd_bound
-from kernels.gpu import backend as triton_ops
+from mamba_theorems.kernels import blocks, ops, semantics
+from mamba_theorems.kernels.bounds.running_error import CUDA, selective_scan_bound
+from mamba_theorems.kernels.bounds.ssd import ssd_bound
+from mamba_theorems.kernels.gpu import backend as triton_ops
 
 interpreter = pytest.mark.skipif(not triton_ops.interpreted(), reason="a GPU is here: the real kernels run")
 tiny = settings(max_examples=6, deadline=None)

@@ -5,10 +5,10 @@ import triton.language as tl
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from kernels.gpu import conv as triton_conv
-from kernels.gpu import s6 as triton_s6
-from kernels.gpu import s6_backward as triton_s6_backward
-from kernels.gpu import ssd as triton_ssd
+from mamba_theorems.kernels.gpu import conv as triton_conv
+from mamba_theorems.kernels.gpu import s6 as triton_s6
+from mamba_theorems.kernels.gpu import s6_backward as triton_s6_backward
+from mamba_theorems.kernels.gpu import ssd as triton_ssd
 
 INTEGERS = {"length", "d_inner", "ngroups", "d_state", "dim", "nheads", "headdim"}
 POINTERS = {"fresh": "*i8", "stretch": "*i32"}

@@ -1,0 +1,6 @@
+"""What is true, and why, for all sizes: claims and their derivations. No torch."""
+
+if __name__ == "theorems":
+    from mamba_theorems.checkout import hand_over
+
+    hand_over(__name__)

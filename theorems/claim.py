@@ -11,7 +11,7 @@ from enum import StrEnum
 
 import sympy as sp
 
-from theorems.proofs.proof import Proof
+from mamba_theorems.theorems.proofs.proof import Proof
 
 FAMILIES = ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "token_dynamics")
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import networkx as nx
 
-from theorems.claim import FAMILIES, Claim
+from mamba_theorems.theorems.claim import FAMILIES, Claim
 
 
 class UnknownClaim(KeyError):
@@ -20,9 +20,9 @@ def claims() -> dict[str, Claim]:
     """Every claim, family by family, in the order in which its file lists them."""
     found: dict[str, Claim] = {}
     for family in FAMILIES:
-        if find_spec(f"theorems.{family}") is None:
+        if find_spec(f"mamba_theorems.theorems.{family}") is None:
             continue
-        for claim in import_module(f"theorems.{family}").CLAIMS:
+        for claim in import_module(f"mamba_theorems.theorems.{family}").CLAIMS:
             if claim.id in found:
                 raise ValueError(f"two claims are called {claim.id}")
             found[claim.id] = claim
@@ -33,8 +33,8 @@ def claims() -> dict[str, Claim]:
 def family_of(claim_id: str) -> str:
     """The family (file name) in which a claim stands."""
     for family in FAMILIES:
-        if find_spec(f"theorems.{family}") and any(
-            c.id == claim_id for c in import_module(f"theorems.{family}").CLAIMS
+        if find_spec(f"mamba_theorems.theorems.{family}") and any(
+            c.id == claim_id for c in import_module(f"mamba_theorems.theorems.{family}").CLAIMS
         ):
             return family
     raise UnknownClaim(claim_id)

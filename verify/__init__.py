@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from verify.version import __version__
+from mamba_theorems.verify.version import __version__
 
 if TYPE_CHECKING:
-    from verify.evidence import Report
+    from mamba_theorems.verify.evidence import Report
+
+if __name__ == "verify":
+    from mamba_theorems.checkout import hand_over
+
+    hand_over(__name__)
+
 
 __all__ = ["__version__", "run"]
 
@@ -26,6 +32,6 @@ def run(
     `tier` is quick, full or gpu; `controls` also runs every mutant. Raises ValueError for an unknown claim, tier or
     device, saying what to do.
     """
-    from verify.api import gather  # noqa: PLC0415 - it takes torch, which the command line does not always need
+    from mamba_theorems.verify.api import gather  # noqa: PLC0415 - it takes torch, which the command line does not always need
 
     return gather(selected, tier=tier, seed=seed, device=device, controls=controls)

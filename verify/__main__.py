@@ -1,10 +1,16 @@
-"""`python -m verify`."""
+"""`python -m verify`, and `mamba-theorems` once installed."""
 
 import signal
 import sys
 
-from verify.cli import main
+from mamba_theorems.verify.cli import main
 
-if __name__ == "__main__":
+
+def run() -> None:
+    """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is an interruption too
     sys.exit(main())
+
+
+if __name__ == "__main__":
+    run()

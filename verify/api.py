@@ -7,11 +7,11 @@ from difflib import get_close_matches
 
 import torch
 
-from theorems.registry import claims
-from verify.engine.runner import verify
-from verify.evidence import Report
-from verify.report.notebook import shown
-from verify.settings import Run, Tier
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.engine.runner import verify
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.report.notebook import shown
+from mamba_theorems.verify.settings import Run, Tier
 
 
 def gather(selected: str | Iterable[str], *, tier: str, seed: int, device: str, controls: bool) -> Report:

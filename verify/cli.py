@@ -21,22 +21,22 @@ from typing import Any, NoReturn
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from theorems.claim import Outcome
-from theorems.registry import claims
-from verify import record as data
-from verify.checks.foreign import foreign
-from verify.checks.registry import all_checks
-from verify.commands import export
-from verify.commands.export import WrongExport
-from verify.engine.gather import replay
-from verify.engine.journal import Journal
-from verify.engine.runner import verify, with_dependencies
-from verify.evidence import Report
-from verify.extras import MissingExtra
-from verify.files import CannotWrite, write
-from verify.report import explain, graph, paper_map, readme, text
-from verify.report.formats import FORMATS, plain_text
-from verify.settings import Run, Sizes, Tier
+from mamba_theorems.theorems.claim import Outcome
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.checks.foreign import foreign
+from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.commands import export
+from mamba_theorems.verify.commands.export import WrongExport
+from mamba_theorems.verify.engine.gather import replay
+from mamba_theorems.verify.engine.journal import Journal
+from mamba_theorems.verify.engine.runner import verify, with_dependencies
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.extras import MissingExtra
+from mamba_theorems.verify.files import CannotWrite, write
+from mamba_theorems.verify.report import explain, graph, paper_map, readme, text
+from mamba_theorems.verify.report.formats import FORMATS, plain_text
+from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 GRAPHS = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}
 
@@ -201,7 +201,7 @@ def _sizes(args: argparse.Namespace) -> Sizes | None:
         return None
     if None in given:
         raise UsageError("give --vocab-size, --input-seq-len and --num-kv-pairs together")
-    from constructions.tasks import zoology_mqar  # noqa: PLC0415
+    from mamba_theorems.constructions.tasks import zoology_mqar  # noqa: PLC0415
 
     try:
         zoology_mqar(args.vocab_size, 1, args.input_seq_len, 0, num_kv_pairs=args.num_kv_pairs)
@@ -223,7 +223,7 @@ def _kernel(name: str | None) -> str:
 
 
 def _certificates(command: str, words: list[str], args: argparse.Namespace, console: Console) -> int:
-    from verify.commands import certify as commands  # noqa: PLC0415 - torch is loaded only where it is needed
+    from mamba_theorems.verify.commands import certify as commands  # noqa: PLC0415 - torch is loaded only where it is needed
 
     if command == "check":
         if not words:
@@ -245,7 +245,7 @@ def _certificates(command: str, words: list[str], args: argparse.Namespace, cons
 
 
 def _fuzz(words: list[str], args: argparse.Namespace, console: Console) -> int:
-    from verify.commands import fuzz as commands  # noqa: PLC0415 - torch is loaded only where it is needed
+    from mamba_theorems.verify.commands import fuzz as commands  # noqa: PLC0415 - torch is loaded only where it is needed
 
     try:
         if args.replay is not None:
@@ -271,7 +271,7 @@ def _with_campaign(report: Report, path: Path | None) -> Report:
     """The report with a campaign's evidence, if one is named."""
     if path is None:
         return report
-    from verify.fuzz import report as campaigns  # noqa: PLC0415 - torch is loaded only where it is needed
+    from mamba_theorems.verify.fuzz import report as campaigns  # noqa: PLC0415 - torch is loaded only where it is needed
 
     try:
         return campaigns.merge(report, campaigns.read_evidence(_document(path)))
@@ -303,7 +303,7 @@ def _graph(selected: list[str], args: argparse.Namespace) -> int:
 
 
 def _figure(names: list[str], args: argparse.Namespace) -> int:
-    from verify.report import publish  # noqa: PLC0415 - optional extras
+    from mamba_theorems.verify.report import publish  # noqa: PLC0415 - optional extras
 
     known = publish.names()
     if args.output is None or not names or not set(names) <= {*known, "all"}:
@@ -315,7 +315,7 @@ def _figure(names: list[str], args: argparse.Namespace) -> int:
 
 
 def _appendix(selected: list[str], args: argparse.Namespace, run: Run, console: Console) -> int:
-    from verify.report import publish  # noqa: PLC0415 - optional extras
+    from mamba_theorems.verify.report import publish  # noqa: PLC0415 - optional extras
 
     if args.output is None:
         raise UsageError("an appendix takes -o DIR: the folder for its PDF, LaTeX, page, results and figures")
@@ -368,7 +368,7 @@ def _explain(words: list[str], run: Run, console: Console) -> int:
 
 def _recall_sizes(args: argparse.Namespace, console: Console) -> int:
     """The table of what recall costs, at the sizes asked for or over its grid; `-o` writes it into a folder."""
-    from constructions.mqar import sizes  # noqa: PLC0415 - the other commands need no torch here
+    from mamba_theorems.constructions.mqar import sizes  # noqa: PLC0415 - the other commands need no torch here
 
     wanted = _sizes(args)
     grid = sizes.GRID if wanted is None else ((wanted.num_kv_pairs, wanted.vocab_size - wanted.num_kv_pairs),)

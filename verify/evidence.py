@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from theorems.claim import Claim, Kind, Outcome
-from verify.settings import Run
+from mamba_theorems.theorems.claim import Claim, Kind, Outcome
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

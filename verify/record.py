@@ -11,10 +11,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from theorems.claim import Kind, Outcome
-from theorems.registry import claims
-from verify.evidence import ClaimReport, Evidence, Line, MutantResult, Report, Steps
-from verify.settings import Run, Tier
+from mamba_theorems.theorems.claim import Kind, Outcome
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line, MutantResult, Report, Steps
+from mamba_theorems.verify.settings import Run, Tier
 
 PACKAGES = ("torch", "triton", "numba", "sympy", "numpy", "python-flint", "z3-solver", "hypothesis")
 

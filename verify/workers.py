@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context
 
-from verify.settings import FOREIGN_MEMORY, Run
+from mamba_theorems.verify.settings import FOREIGN_MEMORY, Run
 
 WORKERS = 2
 

@@ -13,13 +13,20 @@ import sympy
 import torch
 from torch import nn
 
-from constructions.compiler.channels import Channel, LinearMap, Space
-from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from constructions.compiler.mamba1 import Weights
-from kernels import semantics
-from kernels.blocks import Mamba as MambaModule
-from kernels.blocks import Mamba2 as Mamba2Module
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
+from mamba_theorems.constructions.compiler.exact import (
+    ExactTensor,
+    Index,
+    block,
+    silu_preimage,
+    softplus_preimage,
+    stack_rows,
+)
+from mamba_theorems.constructions.compiler.mamba1 import Weights
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.blocks import Mamba as MambaModule
+from mamba_theorems.kernels.blocks import Mamba2 as Mamba2Module
+from mamba_theorems.kernels.fields import Exact, Field
 
 Coefficients = Mapping[tuple[Channel, Channel], Exact]
 UNIT = 128

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from constructions.compiler.exact import ExactTensor, Index
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler.exact import ExactTensor, Index
+from mamba_theorems.kernels.fields import Exact
 
 
 class Channel(NamedTuple):

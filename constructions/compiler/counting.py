@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import isqrt
 
-from constructions.compiler.exact import ExactTensor, Index, block, stack_rows
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block, stack_rows
+from mamba_theorems.kernels.fields import Exact
 
 SHARP = 256
 """SiLU(256 n) is 256 ReLU(n) for integers n, softplus(256 n) for n ≠ 0: in float32 exactly, else to 256 e^-256."""

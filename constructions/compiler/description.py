@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 
-from constructions.compiler import counting
-from constructions.compiler.channels import Channel, LinearMap, Space
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler import counting
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
+from mamba_theorems.kernels.fields import Exact
 
 
 @dataclass(frozen=True)

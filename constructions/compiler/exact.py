@@ -11,7 +11,7 @@ import numpy as np
 import sympy
 import torch
 
-from kernels.fields import FLOAT32, FLOAT64, Exact, Field
+from mamba_theorems.kernels.fields import FLOAT32, FLOAT64, Exact, Field
 
 Index = tuple[int | range, ...]
 FIELD_OF_DTYPE = {torch.float32: FLOAT32, torch.float64: FLOAT64}

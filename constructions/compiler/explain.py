@@ -4,9 +4,9 @@ from collections import defaultdict
 
 import sympy
 
-from constructions.compiler.channels import Channel, LinearMap
-from constructions.compiler.description import MixerDescription
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.kernels.fields import Exact
 
 
 def explain_mixer(description: MixerDescription) -> list[str]:

@@ -9,12 +9,19 @@ from math import ceil, log
 
 import sympy
 
-from constructions.compiler import counting
-from constructions.compiler.channels import Channel, LinearMap
-from constructions.compiler.description import Layout, MixerDescription, Reason, layers, stream_width
-from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from kernels.fields import Exact
-from kernels.semantics import RMS_NORM_EPS
+from mamba_theorems.constructions.compiler import counting
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap
+from mamba_theorems.constructions.compiler.description import Layout, MixerDescription, Reason, layers, stream_width
+from mamba_theorems.constructions.compiler.exact import (
+    ExactTensor,
+    Index,
+    block,
+    silu_preimage,
+    softplus_preimage,
+    stack_rows,
+)
+from mamba_theorems.kernels.fields import Exact
+from mamba_theorems.kernels.semantics import RMS_NORM_EPS
 
 Weights = dict[str, ExactTensor]
 TARGETS = ("paper", "official", "language_model")

@@ -5,11 +5,18 @@ Targets: the paper's Mamba-2 block ([P] Tab. 2), the official one (z, x, B, C, d
 
 from dataclasses import replace
 
-from constructions.compiler.channels import Channel, LinearMap, Space
-from constructions.compiler.description import Layout, MixerDescription, Reason
-from constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage, stack_rows
-from constructions.compiler.mamba1 import Weights, a_log, one_hot_norm, validate
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
+from mamba_theorems.constructions.compiler.description import Layout, MixerDescription, Reason
+from mamba_theorems.constructions.compiler.exact import (
+    ExactTensor,
+    Index,
+    block,
+    silu_preimage,
+    softplus_preimage,
+    stack_rows,
+)
+from mamba_theorems.constructions.compiler.mamba1 import Weights, a_log, one_hot_norm, validate
+from mamba_theorems.kernels.fields import Exact
 
 MAMBA2_TARGETS = ("paper_mamba2", "official_mamba2", "mamba2_language_model")
 NAMES = ("x", "B", "C")

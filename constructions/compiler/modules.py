@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMamba2
+from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMamba2
 
 
 class Position(nn.Module):

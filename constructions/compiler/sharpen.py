@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
-from constructions.compiler.channels import Channel, LinearMap
-from constructions.compiler.counting import SHARP
-from constructions.compiler.description import MixerDescription, Steps
-from constructions.compiler.exact import silu_preimage
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap
+from mamba_theorems.constructions.compiler.counting import SHARP
+from mamba_theorems.constructions.compiler.description import MixerDescription, Steps
+from mamba_theorems.constructions.compiler.exact import silu_preimage
+from mamba_theorems.kernels.fields import Exact
 
 LOUD = 64
 """e^-64 < 2^-92: sigmoid(64) is 1, SiLU(64 n) is 64 n and softplus(64) is 64 in float32 and float64."""

@@ -1,7 +1,7 @@
 """Networks of Section 3: Heaviside steps and wavelets by S6, KEEP n-TH, and Haar transforms in the official blocks."""
 
-from constructions.compiler.blocks import Block
-from constructions.haar.heavisides import (
+from mamba_theorems.constructions.compiler.blocks import Block
+from mamba_theorems.constructions.haar.heavisides import (
     Steps,
     discrete_step,
     discrete_wavelet,
@@ -9,8 +9,15 @@ from constructions.haar.heavisides import (
     wavelet_layer,
     wavelet_steps,
 )
-from constructions.haar.keep import KeepNth, keep_nth
-from constructions.haar.transform import HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
+from mamba_theorems.constructions.haar.keep import KeepNth, keep_nth
+from mamba_theorems.constructions.haar.transform import (
+    HaarNetwork,
+    Wavelet,
+    full_basis,
+    mamba1_haar,
+    mamba2_haar,
+    wavelet,
+)
 
 __all__ = [
     "Block",

@@ -12,10 +12,10 @@ import numpy as np
 import sympy
 from flint import acb, arb, ctx, fmpq
 
-from constructions.compiler.exact import ExactTensor, Index, block
-from constructions.compiler.mamba1 import Weights
-from kernels import semantics
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block
+from mamba_theorems.constructions.compiler.mamba1 import Weights
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.fields import Exact, Field
 
 PRECISION = 64
 NEGLIGIBLE = 12

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from constructions.compiler.blocks import ONE, TIME, UNIT, Block, Mamba1
-from constructions.compiler.channels import Channel, Space, family
-from kernels.fields import Field
+from mamba_theorems.constructions.compiler.blocks import ONE, TIME, UNIT, Block, Mamba1
+from mamba_theorems.constructions.compiler.channels import Channel, Space, family
+from mamba_theorems.kernels.fields import Field
 
 SLOPE = 2 * UNIT
 """w of the gate: softplus(w/2) = 128 at token n, softplus(−w/2) = e^{−128} after it."""

@@ -11,9 +11,19 @@ from fractions import Fraction
 import numpy as np
 import torch
 
-from constructions.compiler.blocks import ONE, SIGNAL, TIME, UNIT, Block, Coefficients, Mamba1, Mamba2, closed_gate
-from constructions.compiler.channels import Channel, Space, family
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.blocks import (
+    ONE,
+    SIGNAL,
+    TIME,
+    UNIT,
+    Block,
+    Coefficients,
+    Mamba1,
+    Mamba2,
+    closed_gate,
+)
+from mamba_theorems.constructions.compiler.channels import Channel, Space, family
+from mamba_theorems.kernels.fields import Exact, Field
 
 PLUS, MINUS, LARGE, CLOCK = Channel("signal+"), Channel("signal-"), Channel("large"), Channel("clock")
 

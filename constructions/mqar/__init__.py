@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
-from constructions.compiler.description import Layout
-from constructions.compiler.explain import explain_mixer
-from constructions.compiler.mamba1 import TARGETS
-from constructions.compiler.mamba2 import MAMBA2_TARGETS
-from constructions.compiler.sharpen import amplified, sharpened
-from constructions.construction import Construction
-from constructions.mqar import codes as recall_codes
-from constructions.mqar.codes import CodeForm, RecallCodes, assemble
-from constructions.mqar.products import ProductCodes, ProductForm, gated
-from constructions.mqar.robust import step_gated, time_gated
-from constructions.mqar.selective import (
+from mamba_theorems.constructions.compiler.description import Layout
+from mamba_theorems.constructions.compiler.explain import explain_mixer
+from mamba_theorems.constructions.compiler.mamba1 import TARGETS
+from mamba_theorems.constructions.compiler.mamba2 import MAMBA2_TARGETS
+from mamba_theorems.constructions.compiler.sharpen import amplified, sharpened
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar import codes as recall_codes
+from mamba_theorems.constructions.mqar.codes import CodeForm, RecallCodes, assemble
+from mamba_theorems.constructions.mqar.products import ProductCodes, ProductForm, gated
+from mamba_theorems.constructions.mqar.robust import step_gated, time_gated
+from mamba_theorems.constructions.mqar.selective import (
     OFFICIAL_CLOCK,
     PAPER_CLOCK,
     WIDE_CLOCKS,
@@ -23,7 +23,7 @@ from constructions.mqar.selective import (
     selective,
     timed,
 )
-from constructions.mqar.theorem2 import (
+from mamba_theorems.constructions.mqar.theorem2 import (
     CLAIM,
     OFFICIAL_CODES,
     PAPER_CODES,
@@ -33,7 +33,7 @@ from constructions.mqar.theorem2 import (
     theorem2_step1,
     token_space,
 )
-from constructions.tasks import Vocabulary
+from mamba_theorems.constructions.tasks import Vocabulary
 
 __all__ = [
     "ALL_TARGETS",

@@ -13,10 +13,10 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from constructions.compiler.exact import FIELD_OF_DTYPE, ExactTensor
-from constructions.construction import Construction
-from constructions.tasks import Batch
-from kernels import ops
+from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE, ExactTensor
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import Batch
+from mamba_theorems.kernels import ops
 
 CHANNEL_STEPS = 2**24
 """Channels times positions times sequences of one chunk."""

@@ -9,17 +9,17 @@ from math import comb
 
 import numpy as np
 
-from constructions.compiler.channels import Channel, LinearMap, Space, family
-from constructions.compiler.description import Layout, MixerDescription, stream_width
-from constructions.compiler.exact import silu_preimage
-from constructions.compiler.mamba1 import compile_weights, hyperparameters
-from constructions.compiler.mamba2 import MAMBA2_TARGETS
-from constructions.compiler.mamba2 import compile_weights as compile_mamba2
-from constructions.compiler.mamba2 import hyperparameters as mamba2_hyperparameters
-from constructions.construction import ClosedForm, Construction
-from constructions.mqar.theorem2 import token_space
-from constructions.tasks import Vocabulary, stored_writes
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
+from mamba_theorems.constructions.compiler.description import Layout, MixerDescription, stream_width
+from mamba_theorems.constructions.compiler.exact import silu_preimage
+from mamba_theorems.constructions.compiler.mamba1 import compile_weights, hyperparameters
+from mamba_theorems.constructions.compiler.mamba2 import MAMBA2_TARGETS
+from mamba_theorems.constructions.compiler.mamba2 import compile_weights as compile_mamba2
+from mamba_theorems.constructions.compiler.mamba2 import hyperparameters as mamba2_hyperparameters
+from mamba_theorems.constructions.construction import ClosedForm, Construction
+from mamba_theorems.constructions.mqar.theorem2 import token_space
+from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.kernels.fields import Exact, Field
 
 Code = Mapping[int, Exact]
 """The nonzero entries of a code, by channel."""

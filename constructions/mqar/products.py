@@ -11,13 +11,13 @@ from fractions import Fraction
 import numpy as np
 import sympy
 
-from constructions.compiler.channels import Channel, LinearMap, Space
-from constructions.compiler.description import MixerDescription
-from constructions.compiler.exact import silu_preimage
-from constructions.mqar.codes import Code
-from constructions.mqar.theorem2 import token_space
-from constructions.tasks import Vocabulary, stored_writes
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.compiler.exact import silu_preimage
+from mamba_theorems.constructions.mqar.codes import Code
+from mamba_theorems.constructions.mqar.theorem2 import token_space
+from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.kernels.fields import Exact, Field
 
 KEY, TAPS = 10, (10, 1)
 LOUD, LOUD_TAPS = 256, (1, -1)

@@ -8,13 +8,13 @@ at 2κ, closed at 2κ + 2, whatever a norm's rounding does to the count. Behind 
 from dataclasses import replace
 from fractions import Fraction
 
-from constructions.compiler.channels import Channel, LinearMap, Space, family
-from constructions.compiler.counting import SHARP
-from constructions.compiler.description import MixerDescription, Steps
-from constructions.compiler.sharpen import sharpened
-from constructions.mqar.codes import RecallCodes, describe
-from constructions.tasks import Vocabulary
-from kernels.fields import Exact
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
+from mamba_theorems.constructions.compiler.counting import SHARP
+from mamba_theorems.constructions.compiler.description import MixerDescription, Steps
+from mamba_theorems.constructions.compiler.sharpen import sharpened
+from mamba_theorems.constructions.mqar.codes import RecallCodes, describe
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.kernels.fields import Exact
 
 LATE = Channel("late")
 

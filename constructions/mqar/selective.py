@@ -13,13 +13,13 @@ from math import log2
 import numpy as np
 import sympy
 
-from constructions.compiler.channels import Channel, LinearMap, Space, family
-from constructions.compiler.counting import ANCHOR
-from constructions.compiler.description import MixerDescription, Steps
-from constructions.mqar.products import ONE, ProductCodes, key_blocks, readout_of
-from constructions.mqar.theorem2 import token_space
-from constructions.tasks import Vocabulary, stored_writes
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
+from mamba_theorems.constructions.compiler.counting import ANCHOR
+from mamba_theorems.constructions.compiler.description import MixerDescription, Steps
+from mamba_theorems.constructions.mqar.products import ONE, ProductCodes, key_blocks, readout_of
+from mamba_theorems.constructions.mqar.theorem2 import token_space
+from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.kernels.fields import Exact, Field
 
 TWICE = 2
 """Codes and indicators are 2n - 1 for an integer n: 1 where they pass, else -1 or less, far from what norms round."""

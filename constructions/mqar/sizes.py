@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, comb, log2
 
-from constructions.compiler.counting import longest_count, stream_width
-from constructions.mqar.selective import REACH, most_queries
+from mamba_theorems.constructions.compiler.counting import longest_count, stream_width
+from mamba_theorems.constructions.mqar.selective import REACH, most_queries
 
 MANTISSA = {"float32": 24, "float64": 53}
 BITS = {"float32": 32, "float64": 64}

@@ -10,13 +10,13 @@ from functools import cached_property
 import numpy as np
 import sympy
 
-from constructions.compiler.channels import Channel, LinearMap, Space, family
-from constructions.compiler.description import Layout, MixerDescription
-from constructions.compiler.exact import silu_preimage
-from constructions.compiler.mamba1 import compile_weights, hyperparameters
-from constructions.construction import Construction
-from constructions.tasks import Vocabulary, stored_writes
-from kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
+from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
+from mamba_theorems.constructions.compiler.exact import silu_preimage
+from mamba_theorems.constructions.compiler.mamba1 import compile_weights, hyperparameters
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.kernels.fields import Exact, Field
 
 CLAIM = "mqar.thm2-step1"
 

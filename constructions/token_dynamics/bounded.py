@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from numpy.polynomial import chebyshev
 
-from constructions.token_dynamics.linearised import jacobian, jacobian_terms, velocity_terms
-from constructions.token_dynamics.system import TokenSystem
-from kernels.bounds.running_error import ELEMENTARY_ULPS, Rounding
-from kernels.fields import FLOAT64
+from mamba_theorems.constructions.token_dynamics.linearised import jacobian, jacobian_terms, velocity_terms
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS, Rounding
+from mamba_theorems.kernels.fields import FLOAT64
 
 DEGREE = 14
 

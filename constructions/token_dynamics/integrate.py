@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.integrate import DOP853, solve_ivp
 
-from constructions.token_dynamics.system import TokenSystem
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem
 
 RTOL, ATOL = 1e-10, 1e-18
 MAX_EVALUATIONS = 4_000

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from constructions.token_dynamics.system import TokenSystem
-from kernels.fields import FLOAT64
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem
+from mamba_theorems.kernels.fields import FLOAT64
 
 Array = np.ndarray
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constructions.token_dynamics.integrate import integrate
-from constructions.token_dynamics.system import TokenSystem
+from mamba_theorems.constructions.token_dynamics.integrate import integrate
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,8 @@ from typing import Self
 
 import numpy as np
 
-from kernels.fields import FLOAT64, Exact, Field
-from kernels.semantics import selective_scan
+from mamba_theorems.kernels.fields import FLOAT64, Exact, Field
+from mamba_theorems.kernels.semantics import selective_scan
 
 
 @dataclass(frozen=True)

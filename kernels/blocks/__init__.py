@@ -1,9 +1,9 @@
 """Every block as a torch module: the official ones, the paper's simplified ones, and a language model around them."""
 
-from kernels.blocks.language_model import MambaLM, RMSNorm
-from kernels.blocks.mamba import Mamba, MambaDeltaT, MambaS4D, State
-from kernels.blocks.mamba2 import Mamba2
-from kernels.blocks.paper import PaperMamba, PaperMamba2, PaperMambaDeltaT, PaperS4D
+from mamba_theorems.kernels.blocks.language_model import MambaLM, RMSNorm
+from mamba_theorems.kernels.blocks.mamba import Mamba, MambaDeltaT, MambaS4D, State
+from mamba_theorems.kernels.blocks.mamba2 import Mamba2
+from mamba_theorems.kernels.blocks.paper import PaperMamba, PaperMamba2, PaperMambaDeltaT, PaperS4D
 
 __all__ = [
     "Mamba",

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kernels.blocks.language_model import MambaLM
-from kernels.blocks.mamba import Mamba
-from kernels.blocks.mamba2 import Mamba2
+from mamba_theorems.kernels.blocks.language_model import MambaLM
+from mamba_theorems.kernels.blocks.mamba import Mamba
+from mamba_theorems.kernels.blocks.mamba2 import Mamba2
 
 OURS, THEIRS = "backbone.embedding.weight", "backbone.embeddings.weight"
 

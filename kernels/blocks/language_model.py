@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from kernels.arguments import check_sizes
-from kernels.blocks.mamba import Factory, Mamba
+from mamba_theorems.kernels.arguments import check_sizes
+from mamba_theorems.kernels.blocks.mamba import Factory, Mamba
 
 
 class RMSNorm(nn.Module):

@@ -12,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kernels import ops
-from kernels.arguments import check_sizes
+from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.arguments import check_sizes
 
 Factory = dict[str, Any]
 

@@ -7,9 +7,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kernels import ops
-from kernels.arguments import check_group_count, check_sizes
-from kernels.blocks.mamba import Factory, State, convolve, depthwise_conv1d, log_uniform, softplus_inverse, wide
+from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.arguments import check_group_count, check_sizes
+from mamba_theorems.kernels.blocks.mamba import (
+    Factory,
+    State,
+    convolve,
+    depthwise_conv1d,
+    log_uniform,
+    softplus_inverse,
+    wide,
+)
 
 
 class Mamba2(nn.Module):

@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kernels import ops
-from kernels.arguments import check_sizes
-from kernels.blocks.mamba import Factory, softplus
+from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.arguments import check_sizes
+from mamba_theorems.kernels.blocks.mamba import Factory, softplus
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,

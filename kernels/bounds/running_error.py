@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kernels.fields import BALL, Field, _elementwise
-from kernels.reference import by_group
+from mamba_theorems.kernels.fields import BALL, Field, _elementwise
+from mamba_theorems.kernels.reference import by_group
 
 ELEMENTARY_ULPS = 4  # numpy states this for its vectorised exp, log, expit, logaddexp; kernels.simd stays below it
 

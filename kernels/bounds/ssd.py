@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from kernels import ssd
-from kernels.bounds.running_error import (
+from mamba_theorems.kernels import ssd
+from mamba_theorems.kernels.bounds.running_error import (
     HOST,
     Approximate,
     Elementary,
@@ -27,7 +27,7 @@ from kernels.bounds.running_error import (
     product,
     total,
 )
-from kernels.ssd import CHUNK_SIZE, segment_sums
+from mamba_theorems.kernels.ssd import CHUNK_SIZE, segment_sums
 
 
 def ssd_bound(

@@ -10,13 +10,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from kernels import ssd
-from kernels.arguments import compute_dtype
-from kernels.cpu import s6 as cpu
-from kernels.cpu import s6_backward as cpu_backward
-from kernels.cpu import simd
-from kernels.cpu import ssd as cpu_ssd
-from kernels.ssd import time_steps
+from mamba_theorems.kernels import ssd
+from mamba_theorems.kernels.arguments import compute_dtype
+from mamba_theorems.kernels.cpu import s6 as cpu
+from mamba_theorems.kernels.cpu import s6_backward as cpu_backward
+from mamba_theorems.kernels.cpu import simd
+from mamba_theorems.kernels.cpu import ssd as cpu_ssd
+from mamba_theorems.kernels.ssd import time_steps
 
 __all__ = ["causal_conv1d", "selective_scan", "selective_scan_delta_t", "selective_state_update", "ssd_chunk_scan"]
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kernels.cpu import simd
-from kernels.cpu.s6 import (
+from mamba_theorems.kernels.cpu import simd
+from mamba_theorems.kernels.cpu.s6 import (
     TILE,
     _block,
     _blocks_of_group,
@@ -25,7 +25,7 @@ from kernels.cpu.s6 import (
     _scatter,
     _scatter_matrix,
 )
-from kernels.cpu.simd import LANES, load, splat, store, total
+from mamba_theorems.kernels.cpu.simd import LANES, load, splat, store, total
 
 Array = np.ndarray
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit, prange
 
-from kernels.cpu import simd
-from kernels.cpu.simd import LANES, load, splat, store
+from mamba_theorems.kernels.cpu import simd
+from mamba_theorems.kernels.cpu.simd import LANES, load, splat, store
 
 TILE = 32  # time steps a tile: B, C and the state of one head stay in a first-level cache
 COMPONENTS = 8

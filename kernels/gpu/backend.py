@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from kernels import ssd
-from kernels.arguments import compute_dtype
-from kernels.cpu.backend import fresh_starts, selective_state_update, with_groups
-from kernels.gpu import conv as triton_conv
-from kernels.gpu import s6 as triton_s6
-from kernels.gpu import s6_backward as triton_s6_backward
-from kernels.gpu import ssd as triton_ssd
-from kernels.reference import by_group
+from mamba_theorems.kernels import ssd
+from mamba_theorems.kernels.arguments import compute_dtype
+from mamba_theorems.kernels.cpu.backend import fresh_starts, selective_state_update, with_groups
+from mamba_theorems.kernels.gpu import conv as triton_conv
+from mamba_theorems.kernels.gpu import s6 as triton_s6
+from mamba_theorems.kernels.gpu import s6_backward as triton_s6_backward
+from mamba_theorems.kernels.gpu import ssd as triton_ssd
+from mamba_theorems.kernels.reference import by_group
 
 __all__ = ["causal_conv1d", "selective_scan", "selective_state_update", "ssd_chunk_scan"]
 

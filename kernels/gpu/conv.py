@@ -7,7 +7,7 @@ and a tap sees only tokens of its own.
 import triton
 import triton.language as tl
 
-from kernels.gpu.s6 import sigmoid
+from mamba_theorems.kernels.gpu.s6 import sigmoid
 
 
 @triton.jit

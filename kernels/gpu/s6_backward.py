@@ -7,7 +7,7 @@ sum over channels by atomic additions; those of A, D and the bias are kept by se
 import triton
 import triton.language as tl
 
-from kernels.gpu.s6 import block_of_channels, column, combine, load_delta, load_starts, sigmoid, skipped
+from mamba_theorems.kernels.gpu.s6 import block_of_channels, column, combine, load_delta, load_starts, sigmoid, skipped
 
 
 @triton.jit

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings, target
 from hypothesis import strategies as st
 
-from theorems.registry import claims
-from verify.fuzz.batches import Batches
-from verify.fuzz.cells import properties, streams
-from verify.fuzz.executions import admitted, running
-from verify.fuzz.generators import generators_of
-from verify.settings import Run
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.fuzz.batches import Batches
+from mamba_theorems.verify.fuzz.cells import properties, streams
+from mamba_theorems.verify.fuzz.executions import admitted, running
+from mamba_theorems.verify.fuzz.generators import generators_of
+from mamba_theorems.verify.settings import Run
 
 FEW = 2
 SLOW_TO_DRAW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]

@@ -5,9 +5,9 @@ Section 2 of the paper and Appendix A; Gu & Dao (2023), Dao & Gu (2024).
 
 from __future__ import annotations
 
-from theorems.claim import Claim, Form
-from theorems.foundations import activations, copying, discretisation, recurrence
-from theorems.foundations.recurrence import unrolled_sum
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.foundations import activations, copying, discretisation, recurrence
+from mamba_theorems.theorems.foundations.recurrence import unrolled_sum
 
 __all__ = ["CLAIMS", "unrolled_sum"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Identity, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof
 
 x, d = sp.symbols("x d", real=True)
 w, y = sp.Symbol("w", positive=True), sp.Symbol("y", nonnegative=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
 
 t, s = sp.symbols("t s", integer=True, nonnegative=True)
 address = sp.Symbol("d", real=True)

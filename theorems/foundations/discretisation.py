@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Limit, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Limit, Proof, Specialise
 
 x = sp.Symbol("x", nonnegative=True)
 s, z, h0, u = sp.symbols("s z h_0 u", real=True)

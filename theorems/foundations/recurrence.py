@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Enclosed, Identity, Induction, Proof
-from theorems.proofs.written import product
+from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Induction, Proof
+from mamba_theorems.theorems.proofs.written import product
 
 n, j, r = sp.symbols("n j r", integer=True, nonnegative=True)
 a, b = sp.Function("a"), sp.Function("b")

@@ -3,7 +3,7 @@
 Section 3 of the paper with its Appendix B. ψ_{j,k}(s) = 2^{j/2} ψ(2^j s − k), ψ = 1_[0,½) − 1_[½,1), H(s) = 1[s ≥ 0].
 """
 
-from theorems.haar import block, clock, heaviside, keep, rates, separation
+from mamba_theorems.theorems.haar import block, clock, heaviside, keep, rates, separation
 
 ORDER = (
     "thm1", "thm1-amended", "prop1", "prop1-amended", "clock", "cor1-s6", "cor1-s4d", "cor1-amended", "exact-jumps",

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.haar.heaviside import KAPPA, W
-from theorems.proofs.calculus import Grows, Integrated
-from theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.haar.heaviside import KAPPA, W
+from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.proofs.written import Named
 
 w, lam, delta, u, x, z = sp.symbols("w lambda Delta u x z", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.haar.heaviside import (
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.haar.heaviside import (
     CLOSED,
     EXP_DECREASES,
     KAPPA,
@@ -21,9 +21,9 @@ from theorems.haar.heaviside import (
     right_tail,
     softplus,
 )
-from theorems.proofs.calculus import Grows, Integrated
-from theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
+from mamba_theorems.theorems.proofs.written import Named
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
 r, v, y = sp.symbols("r v y", real=True)

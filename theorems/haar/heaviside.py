@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proofs.calculus import Grows, Integrated
-from theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
 
 W, u, x, R = sp.symbols("W u x R", positive=True)
 v, y, s = sp.symbols("v y s", real=True)

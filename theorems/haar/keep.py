@@ -9,10 +9,10 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.haar.heaviside import RAMP, REFLECTION, softplus
-from theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.haar.heaviside import RAMP, REFLECTION, softplus
+from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
+from mamba_theorems.theorems.proofs.written import Named
 
 w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
 y = sp.Symbol("y", real=True)

@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.haar.heaviside import KAPPA, W
-from theorems.haar.separation import N, lower_bound_steps
-from theorems.proofs.calculus import Integrated
-from theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof, Step
-from theorems.proofs.written import Named, product
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.haar.heaviside import KAPPA, W
+from mamba_theorems.theorems.haar.separation import N, lower_bound_steps
+from mamba_theorems.theorems.proofs.calculus import Integrated
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cases,
+    Cited,
+    Enclosed,
+    Identity,
+    Induction,
+    InductionOn,
+    Limit,
+    Proof,
+    Step,
+)
+from mamba_theorems.theorems.proofs.written import Named, product
 
 m, J, k = sp.symbols("m J k", integer=True, positive=True)
 x, y, t = sp.symbols("x y t", real=True)

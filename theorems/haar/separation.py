@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.proofs.calculus import Integrated
-from theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.proofs.calculus import Integrated
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Limit, Proof, Step
 
 k, d, N, K, n = sp.symbols("k d N K n", integer=True, positive=True)
 t, tau, s, v = sp.symbols("t tau s v", real=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from theorems.induction_heads import lemma3, plain
+from mamba_theorems.theorems.induction_heads import lemma3, plain
 
 CLAIMS = (*lemma3.CLAIMS, *plain.CLAIMS)

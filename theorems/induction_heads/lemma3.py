@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proofs.proof import Bound, Enclosed, Identity, Induction, InductionOn, Limit, Proof, Specialise
-from theorems.proofs.written import product
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Enclosed,
+    Identity,
+    Induction,
+    InductionOn,
+    Limit,
+    Proof,
+    Specialise,
+)
+from mamba_theorems.theorems.proofs.written import product
 
 w, v = sp.symbols("w v", real=True)
 rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
-from theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
-from theorems.proofs.written import product
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.written import product
 
 unit = sp.Symbol("u", positive=True)
 DIGITS = (24, 53)

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, relu
-from theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, relu
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
+from mamba_theorems.theorems.proofs.written import Named
 
 q, l, K, kappa = sp.symbols("q l K kappa", integer=True, positive=True)
 j, t, s, n = sp.symbols("j t s n", integer=True, nonnegative=True)

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, Specialise
-from theorems.proofs.written import product, total
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.written import product, total
 
 p, d = sp.symbols("p d", integer=True, positive=True)
 eps = sp.Symbol("epsilon", positive=True)

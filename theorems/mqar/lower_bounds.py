@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.mqar.task import KEYS_DISTINCT
-from theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
+from mamba_theorems.theorems.proofs.written import Named
 
 kappa, N, D = sp.symbols("kappa N D", integer=True, positive=True)
 k, r, m = sp.symbols("k r m", integer=True, nonnegative=True)

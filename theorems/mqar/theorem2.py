@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, relu
-from theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, relu
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
+from mamba_theorems.theorems.proofs.written import Named
 
 a0, a1, c = sp.symbols("a_0 a_1 c", positive=True)
 key, value, tap0, tap1, bias = sp.symbols("k v c_0 c_1 b", positive=True)

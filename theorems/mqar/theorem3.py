@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.mqar.task import (
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.mqar.task import (
     KEYS_DISTINCT,
     NO_REWRITE,
     Stream,
@@ -21,8 +21,8 @@ from theorems.mqar.task import (
     relu,
     signs,
 )
-from theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
+from mamba_theorems.theorems.proofs.written import Named
 
 kappa, q, V, v, w = sp.symbols("kappa q V v w", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, relu, signs
-from theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, relu, signs
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
+from mamba_theorems.theorems.proofs.written import Named
 
 key, value, tap0, tap1 = sp.symbols("k v c_0 c_1", positive=True)
 kappa, q = sp.symbols("kappa q", integer=True, positive=True)

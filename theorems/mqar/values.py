@@ -11,8 +11,8 @@ from dataclasses import replace
 import sympy as sp
 from sympy.core.relational import Relational
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.mqar.task import (
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.mqar.task import (
     KEYS_DISTINCT,
     NO_REWRITE,
     Stream,
@@ -22,8 +22,8 @@ from theorems.mqar.task import (
     relu,
     signs,
 )
-from theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
-from theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.written import Named
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
 g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from theorems.proofs.decide import Truth, Verdict, identity, inequality, proved
-from theorems.proofs.steps import Given, Mutant, Step
+from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, proved
+from mamba_theorems.theorems.proofs.steps import Given, Mutant, Step
 
 
 def _degenerate(e: sp.Expr) -> sp.Expr:

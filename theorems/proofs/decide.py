@@ -17,8 +17,8 @@ import z3
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from theorems.proofs.enclose import NotEnclosed, holds, sign
-from theorems.proofs.written import carried_out
+from mamba_theorems.theorems.proofs.enclose import NotEnclosed, holds, sign
+from mamba_theorems.theorems.proofs.written import carried_out
 
 POINTS = 12
 DRAWS = 4000

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from theorems.proofs.decide import Truth, Verdict, identity, inequality, proved, unknown
-from theorems.proofs.steps import Given, Mutant, Step
+from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, proved, unknown
+from mamba_theorems.theorems.proofs.steps import Given, Mutant, Step
 
 STATE = sp.Function("h")
 

@@ -10,9 +10,20 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from theorems.proofs.decide import Truth, Verdict
-from theorems.proofs.induction import Induction, InductionOn, Termwise
-from theorems.proofs.steps import Bound, Cases, Cited, Enclosed, Farkas, Given, Identity, Limit, Specialise, Step
+from mamba_theorems.theorems.proofs.decide import Truth, Verdict
+from mamba_theorems.theorems.proofs.induction import Induction, InductionOn, Termwise
+from mamba_theorems.theorems.proofs.steps import (
+    Bound,
+    Cases,
+    Cited,
+    Enclosed,
+    Farkas,
+    Given,
+    Identity,
+    Limit,
+    Specialise,
+    Step,
+)
 
 __all__ = [
     "Bound",

@@ -13,9 +13,9 @@ from typing import Any
 import sympy as sp
 from sympy.core.relational import Relational
 
-from theorems.proofs.decide import Truth, Verdict, identity, inequality, limit, proved, refuted, unknown
-from theorems.proofs.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
-from theorems.proofs.written import vacuous
+from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, limit, proved, refuted, unknown
+from mamba_theorems.theorems.proofs.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
+from mamba_theorems.theorems.proofs.written import vacuous
 
 Given = tuple[sp.Basic, ...]
 Mutant = tuple[str, "Step"]

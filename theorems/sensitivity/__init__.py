@@ -5,8 +5,8 @@ Statements are about one component of a diagonal state h and one coordinate of t
 
 from __future__ import annotations
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.sensitivity import attention, latch, lemma2, recurrence
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.sensitivity import attention, latch, lemma2, recurrence
 
 DIAGONAL = r"\bar\Lambda_r=e^{-\lambda\Delta_r},\ \lambda\ge0,\ \Delta_r>0"
 ANY_INPUT = "Euler or ZOH: the write may be any differentiable function of the mixer's input at its own step"

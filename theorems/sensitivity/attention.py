@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Cited, Enclosed, Identity, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, InductionOn, Limit, Proof, Step
 
 z = sp.Symbol("z", real=True)
 W, M, q = sp.symbols("W M q", nonnegative=True)

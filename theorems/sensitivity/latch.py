@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Identity, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, InductionOn, Proof, Specialise
 
 value, noise, h = sp.symbols("v u h", real=True)
 D, eps, decay, step_decay = sp.symbols("D epsilon e_D e_epsilon", positive=True)

@@ -8,8 +8,18 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, Limit, Proof, Specialise, Step
-from theorems.sensitivity.recurrence import exponential, gain, lam, propagation, slow_steps, total, x
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cited,
+    Enclosed,
+    Identity,
+    Induction,
+    Limit,
+    Proof,
+    Specialise,
+    Step,
+)
+from mamba_theorems.theorems.sensitivity.recurrence import exponential, gain, lam, propagation, slow_steps, total, x
 
 y, rest = sp.symbols("y S_rest", nonnegative=True)
 n = sp.Symbol("n", integer=True, nonnegative=True)

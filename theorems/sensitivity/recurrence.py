@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof
 
 x = sp.Symbol("x", real=True)
 j, m, r = sp.symbols("j m r", integer=True, nonnegative=True)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from theorems.token_dynamics import convergence, divergence, many_dimensions, refinements, slow
+from mamba_theorems.theorems.token_dynamics import convergence, divergence, many_dimensions, refinements, slow
 
 CLAIMS = (*convergence.CLAIMS, *slow.CLAIMS, *divergence.CLAIMS, *many_dimensions.CLAIMS, *refinements.CLAIMS)

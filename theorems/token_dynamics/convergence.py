@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.proofs.proof import Bound, Cited, Identity, InductionOn, Limit, Proof
-from theorems.proofs.written import Named
-from theorems.token_dynamics.system import (
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.token_dynamics.system import (
     LHOPITAL,
     LN2,
     NONZERO,

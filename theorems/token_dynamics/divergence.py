@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Erratum, Form, Outcome
-from theorems.proofs.proof import Bound, Enclosed, Identity, Proof
-from theorems.token_dynamics.slow import CONTINUE, never_explodes
-from theorems.token_dynamics.system import (
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Proof
+from mamba_theorems.theorems.token_dynamics.slow import CONTINUE, never_explodes
+from mamba_theorems.theorems.token_dynamics.system import (
     LN2,
     NONZERO,
     PAPER,

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof
-from theorems.proofs.written import Named, product, total
-from theorems.token_dynamics.system import (
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof
+from mamba_theorems.theorems.proofs.written import Named, product, total
+from mamba_theorems.theorems.token_dynamics.system import (
     NONZERO,
     PAPER,
     a,

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from theorems.claim import Claim, Form
-from theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
-from theorems.token_dynamics.system import (
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
+from mamba_theorems.theorems.token_dynamics.system import (
     CONTINUATION,
     LHOPITAL,
     PAPER,

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from theorems.proofs.proof import Bound, Cited, Identity, Induction
-from theorems.proofs.written import TIME, Along
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction
+from mamba_theorems.theorems.proofs.written import TIME, Along
 
 PAPER = "Vo, Pham, Tong & Nguyen (ICLR 2025), restated from the abstract; the statement is ours"
 NONZERO = r"x_l(0)\ne0\ \text{for every }l"

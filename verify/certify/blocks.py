@@ -5,7 +5,7 @@ A mixer is given by the entries of its in_proj, convolution, x_proj and out_proj
 
 from dataclasses import dataclass
 
-from verify.certify.argument import (
+from mamba_theorems.verify.certify.argument import (
     Entries,
     Expression,
     Step,

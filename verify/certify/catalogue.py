@@ -5,20 +5,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from verify.certify.argument import canonical
-from verify.certify.certificate import Subject, check, make
-from verify.certify.enclose import Undecided
-from verify.certify.haar import keep
-from verify.certify.haar import mamba1 as haar
-from verify.certify.haar import mamba2 as haar_mamba2
-from verify.certify.induction_heads import lemma3 as induction
-from verify.certify.induction_heads import plain as plain_s6
-from verify.certify.mqar import codes as recall_codes
-from verify.certify.mqar import products as recall_products
-from verify.certify.mqar import robust as recall_timed
-from verify.certify.mqar import robust_model as recall_counted
-from verify.certify.mqar import selective as recall_selective
-from verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.argument import canonical
+from mamba_theorems.verify.certify.certificate import Subject, check, make
+from mamba_theorems.verify.certify.enclose import Undecided
+from mamba_theorems.verify.certify.haar import keep
+from mamba_theorems.verify.certify.haar import mamba1 as haar
+from mamba_theorems.verify.certify.haar import mamba2 as haar_mamba2
+from mamba_theorems.verify.certify.induction_heads import lemma3 as induction
+from mamba_theorems.verify.certify.induction_heads import plain as plain_s6
+from mamba_theorems.verify.certify.mqar import codes as recall_codes
+from mamba_theorems.verify.certify.mqar import products as recall_products
+from mamba_theorems.verify.certify.mqar import robust as recall_timed
+from mamba_theorems.verify.certify.mqar import robust_model as recall_counted
+from mamba_theorems.verify.certify.mqar import selective as recall_selective
+from mamba_theorems.verify.certify.mqar import theorem2 as recall
 
 FOLDER = Path("certificates")
 RECALL = (recall, recall_codes, recall_products, recall_timed, recall_selective, recall_counted)

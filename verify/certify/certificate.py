@@ -12,10 +12,21 @@ from typing import Any
 
 import numpy as np
 
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from verify.certify.argument import POSITIVE, Argument, Expression, canonical, digest_of
-from verify.certify.enclose import Interval, Undecided, decide
-from verify.certify.tensors import Names, Shipped, Sparse, digest, exact, indices, laid_out, places, repeated, same
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.verify.certify.argument import POSITIVE, Argument, Expression, canonical, digest_of
+from mamba_theorems.verify.certify.enclose import Interval, Undecided, decide
+from mamba_theorems.verify.certify.tensors import (
+    Names,
+    Shipped,
+    Sparse,
+    digest,
+    exact,
+    indices,
+    laid_out,
+    places,
+    repeated,
+    same,
+)
 
 Tensors = Mapping[str, Shipped]
 FIELDS = {"dtype", "sizes", "weights", "sha256", "enclosures", "hash"}

@@ -12,7 +12,7 @@ import flint
 import numpy as np
 from flint import arb
 
-from verify.certify.argument import POSITIVE, Argument, Expression
+from mamba_theorems.verify.certify.argument import POSITIVE, Argument, Expression
 
 Numbers = Mapping[str, int | float | list[int] | list[float]]
 PRECISIONS = (128, 256, 512, 1024, 2048)

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from constructions.compiler.exact import ExactTensor, Index, rounded
-from kernels.fields import FLOAT32, FLOAT64
-from verify.certify.argument import Entries, Expression, TensorLayout
+from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, rounded
+from mamba_theorems.kernels.fields import FLOAT32, FLOAT64
+from mamba_theorems.verify.certify.argument import Entries, Expression, TensorLayout
 
 DTYPES = {"float32": FLOAT32, "float64": FLOAT64}
 DENSE = 2**25

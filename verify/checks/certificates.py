@@ -10,24 +10,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from theorems.claim import Kind
-from verify.certify import catalogue
-from verify.certify.certificate import NotLaidOut, Subject, make
-from verify.certify.enclose import Disproved, Undecided
-from verify.certify.haar import keep
-from verify.certify.haar import mamba1 as haar
-from verify.certify.haar import mamba2 as haar_mamba2
-from verify.certify.induction_heads import lemma3 as induction
-from verify.certify.induction_heads import plain as plain_s6
-from verify.certify.mqar import codes as recall_codes
-from verify.certify.mqar import products as recall_products
-from verify.certify.mqar import robust as recall_timed
-from verify.certify.mqar import robust_model as recall_counted
-from verify.certify.mqar import selective as recall_selective
-from verify.certify.mqar import theorem2 as recall
-from verify.certify.tensors import Shipped, Sparse
-from verify.checks.check import Check, Examination, Finding
-from verify.settings import Run, Tier
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.certificate import NotLaidOut, Subject, make
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.haar import keep
+from mamba_theorems.verify.certify.haar import mamba1 as haar
+from mamba_theorems.verify.certify.haar import mamba2 as haar_mamba2
+from mamba_theorems.verify.certify.induction_heads import lemma3 as induction
+from mamba_theorems.verify.certify.induction_heads import plain as plain_s6
+from mamba_theorems.verify.certify.mqar import codes as recall_codes
+from mamba_theorems.verify.certify.mqar import products as recall_products
+from mamba_theorems.verify.certify.mqar import robust as recall_timed
+from mamba_theorems.verify.certify.mqar import robust_model as recall_counted
+from mamba_theorems.verify.certify.mqar import selective as recall_selective
+from mamba_theorems.verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.tensors import Shipped, Sparse
+from mamba_theorems.verify.checks.check import Check, Examination, Finding
+from mamba_theorems.verify.settings import Run, Tier
 
 Tamper = Callable[[np.ndarray], np.ndarray]
 

@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings, target
 from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
-from theorems.claim import Kind
-from verify.settings import NotAvailable, Run, Tier
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 S = TypeVar("S")
 C = TypeVar("C")

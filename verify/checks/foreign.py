@@ -9,7 +9,7 @@ from functools import wraps
 from importlib import import_module
 from typing import Any
 
-from verify.settings import FOREIGN_MEMORY, NotAvailable
+from mamba_theorems.verify.settings import FOREIGN_MEMORY, NotAvailable
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def foreign(kernel: str) -> Iterator[None]:
     if not kernel:
         yield
         return
-    from kernels.backends import OPERATIONS, using_backend  # noqa: PLC0415 - most runs need no other kernel
+    from mamba_theorems.kernels.backends import OPERATIONS, using_backend  # noqa: PLC0415 - most runs need no other kernel
 
     operation, _, path = kernel.rpartition("=")
     operation = operation or "selective_scan"

@@ -6,9 +6,9 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 
-from theorems.claim import FAMILIES
-from theorems.registry import claims
-from verify.checks.check import Check
+from mamba_theorems.theorems.claim import FAMILIES
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.checks.check import Check
 
 
 @cache
@@ -16,9 +16,9 @@ def all_checks() -> dict[str, tuple[Check, ...]]:
     """Checks by claim id. Raises ValueError for a check of no claim, or two of one name."""
     found: dict[str, list[Check]] = {claim: [] for claim in claims()}
     for family in (*FAMILIES, "certificates"):
-        if find_spec(f"verify.checks.{family}") is None:
+        if find_spec(f"mamba_theorems.verify.checks.{family}") is None:
             continue
-        for check in import_module(f"verify.checks.{family}").CHECKS:
+        for check in import_module(f"mamba_theorems.verify.checks.{family}").CHECKS:
             if check.claim not in found:
                 raise ValueError(f"check {check.name} is of claim {check.claim}, which does not exist")
             if check.name in {c.name for c in found[check.claim]}:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from verify.certify import catalogue
-from verify.certify.catalogue import Entry
-from verify.certify.certificate import Refused
-from verify.certify.enclose import Disproved, Undecided
-from verify.files import write
+from mamba_theorems.verify.certify import catalogue
+from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.certificate import Refused
+from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.files import write
 
 
 def entries(claim: str, target: str | None, dtype: str | None, sizes: Sequence[str]) -> list[Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from verify.settings import Sizes
+from mamba_theorems.verify.settings import Sizes
 
 
 class WrongExport(ValueError):
@@ -15,7 +15,7 @@ def run(
     words: list[str], target: str | None, architecture: str | None, sizes: Sizes | None, folder: Path | None
 ) -> str:
     """Write the model and return the line that says what was written. Raises WrongExport."""
-    from constructions import export  # noqa: PLC0415 - the other commands need no torch here
+    from mamba_theorems.constructions import export  # noqa: PLC0415 - the other commands need no torch here
 
     if len(words) != 1 or sizes is None or folder is None:
         raise WrongExport(

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from verify.files import write
-from verify.fuzz import findings, local, report
-from verify.fuzz.campaign import Campaign, Notes, Pool, Settings, run_campaign
-from verify.fuzz.cells import PER_ROUND
-from verify.settings import Run
+from mamba_theorems.verify.files import write
+from mamba_theorems.verify.fuzz import findings, local, report
+from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Pool, Settings, run_campaign
+from mamba_theorems.verify.fuzz.cells import PER_ROUND
+from mamba_theorems.verify.settings import Run
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -100,7 +100,7 @@ def _settings(selected: Sequence[str], run: Run, options: Options) -> tuple[Sett
 
 def _pool(options: Options) -> AbstractContextManager[Pool]:
     if options.scheduler is not None:
-        from verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
+        from mamba_theorems.verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
 
         return pool_at(options.scheduler)
     if options.workers == "auto":
@@ -204,6 +204,6 @@ def replay(file: str, console: Console) -> bool:
 
 def controls(selected: Sequence[str], run: Run, options: Options, console: Console) -> bool:
     """Plant each bug in turn and hunt until something fails; whether all were found."""
-    from verify.fuzz.controls import hunt_all  # noqa: PLC0415 - kept apart from campaigns
+    from mamba_theorems.verify.fuzz.controls import hunt_all  # noqa: PLC0415 - kept apart from campaigns
 
     return hunt_all(selected, run, options, console)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from theorems.claim import Claim, Kind
-from theorems.proofs.decide import Truth, proved, unknown
-from theorems.proofs.proof import Proof, ProofResult, StepResult
-from theorems.proofs.steps import Given
-from theorems.proofs.written import latex
-from theorems.registry import claims
-from verify.evidence import COMMA, Evidence, Line, MutantResult, Steps
+from mamba_theorems.theorems.claim import Claim, Kind
+from mamba_theorems.theorems.proofs.decide import Truth, proved, unknown
+from mamba_theorems.theorems.proofs.proof import Proof, ProofResult, StepResult
+from mamba_theorems.theorems.proofs.steps import Given
+from mamba_theorems.theorems.proofs.written import latex
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.evidence import COMMA, Evidence, Line, MutantResult, Steps
 
 
 @dataclass(frozen=True)

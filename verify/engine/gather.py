@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from theorems.claim import Kind
-from verify.checks.check import Check, Finding, rejects, replay_line
-from verify.checks.foreign import foreign
-from verify.checks.registry import all_checks
-from verify.engine.derivations import derive, reject_step_mutants
-from verify.evidence import Evidence, MutantResult, Steps
-from verify.settings import NotAvailable, Run, Tier
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Finding, rejects, replay_line
+from mamba_theorems.verify.checks.foreign import foreign
+from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.engine.derivations import derive, reject_step_mutants
+from mamba_theorems.verify.evidence import Evidence, MutantResult, Steps
+from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 
 @dataclass(frozen=True)

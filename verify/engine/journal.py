@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from verify import record as data
-from verify.evidence import ClaimReport, MutantResult
-from verify.files import FOLDER
-from verify.settings import Run
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import ClaimReport, MutantResult
+from mamba_theorems.verify.files import FOLDER
+from mamba_theorems.verify.settings import Run
 
 
 class Journal:

@@ -9,11 +9,11 @@ from typing import Protocol
 
 import networkx as nx
 
-from theorems.registry import claims, dependencies_first, dependency_graph, family_of
-from verify.engine.gather import Gathered, gather, reject_mutants
-from verify.evidence import ClaimReport, MutantResult, Report, outcome_of
-from verify.settings import Run
-from verify.workers import workers
+from mamba_theorems.theorems.registry import claims, dependencies_first, dependency_graph, family_of
+from mamba_theorems.verify.engine.gather import Gathered, gather, reject_mutants
+from mamba_theorems.verify.evidence import ClaimReport, MutantResult, Report, outcome_of
+from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.workers import workers
 
 Progress = Callable[[str], None]
 

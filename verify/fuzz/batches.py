@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from constructions.tasks import Batch, h1_keys_distinct, h2_no_query_after_noise, paper_mqar
-from verify.checks.check import Property, Score
-from verify.checks.mqar.recall import Recall, RecallCase, batch_margins, recall_cases, recall_score
-from verify.checks.mqar.targets import plain_cases
-from verify.fuzz import coverage
-from verify.fuzz.executions import PLAIN
-from verify.settings import Run
+from mamba_theorems.constructions.tasks import Batch, h1_keys_distinct, h2_no_query_after_noise, paper_mqar
+from mamba_theorems.verify.checks.check import Property, Score
+from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, batch_margins, recall_cases, recall_score
+from mamba_theorems.verify.checks.mqar.targets import plain_cases
+from mamba_theorems.verify.fuzz import coverage
+from mamba_theorems.verify.fuzz.executions import PLAIN
+from mamba_theorems.verify.settings import Run
 
 TOGETHER = 64
 """Sequences of one tensor: more only leave the cache."""

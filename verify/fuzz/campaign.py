@@ -16,13 +16,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from verify.checks.check import Score
-from verify.files import FOLDER
-from verify.fuzz import findings
-from verify.fuzz.cells import PER_ROUND, Cell, Stream, cells, streams
-from verify.fuzz.search import CellResult, Failure
-from verify.record import fingerprint
-from verify.settings import Run
+from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.files import FOLDER
+from mamba_theorems.verify.fuzz import findings
+from mamba_theorems.verify.fuzz.cells import PER_ROUND, Cell, Stream, cells, streams
+from mamba_theorems.verify.fuzz.search import CellResult, Failure
+from mamba_theorems.verify.record import fingerprint
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from verify.checks.check import Property
-from verify.checks.registry import all_checks
-from verify.fuzz.generators import generators_of
+from mamba_theorems.verify.checks.check import Property
+from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.fuzz.generators import generators_of
 
 PER_ROUND = 25
 """Examples of one cell."""

@@ -13,11 +13,11 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from verify.extras import MissingExtra
-from verify.fuzz.cells import Cell
-from verify.fuzz.search import CellResult, run_cell
-from verify.record import fingerprint
-from verify.settings import Run
+from mamba_theorems.verify.extras import MissingExtra
+from mamba_theorems.verify.fuzz.cells import Cell
+from mamba_theorems.verify.fuzz.search import CellResult, run_cell
+from mamba_theorems.verify.record import fingerprint
+from mamba_theorems.verify.settings import Run
 
 RETRIES = 5
 """How often a cell may lose its worker."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from kernels.cpu import backend as cpu_ops
-from verify.fuzz import coverage, local
-from verify.fuzz.campaign import Pool, Settings, run_campaign
-from verify.fuzz.cells import properties
-from verify.fuzz.findings import Found
-from verify.fuzz.planted import BUGS
-from verify.settings import Run
+from mamba_theorems.kernels.cpu import backend as cpu_ops
+from mamba_theorems.verify.fuzz import coverage, local
+from mamba_theorems.verify.fuzz.campaign import Pool, Settings, run_campaign
+from mamba_theorems.verify.fuzz.cells import properties
+from mamba_theorems.verify.fuzz.findings import Found
+from mamba_theorems.verify.fuzz.planted import BUGS
+from mamba_theorems.verify.settings import Run
 
 SECONDS = 60.0
 PER_ROUND = 10

@@ -21,14 +21,14 @@ from typing import Any
 
 import torch
 
-from theorems.registry import claims
-from verify.files import write
-from verify.fuzz import local
-from verify.fuzz.batches import Batches, run_batches
-from verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
-from verify.fuzz.cells import properties
-from verify.fuzz.search import CellResult, Watch
-from verify.settings import Run
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.files import write
+from mamba_theorems.verify.fuzz import local
+from mamba_theorems.verify.fuzz.batches import Batches, run_batches
+from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
+from mamba_theorems.verify.fuzz.cells import properties
+from mamba_theorems.verify.fuzz.search import CellResult, Watch
+from mamba_theorems.verify.settings import Run
 
 WORKERS = (2, 16, 128, 1000, 4096)
 PER_CELL = (25, 100, 400)

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from kernels import ops, ssd
-from kernels.backends import using_backend
-from verify.checks.check import Property
-from verify.settings import Run
+from mamba_theorems.kernels import ops, ssd
+from mamba_theorems.kernels.backends import using_backend
+from mamba_theorems.verify.checks.check import Property
+from mamba_theorems.verify.settings import Run
 
 PLAIN = "auto"
 DEFINITION = "reference"

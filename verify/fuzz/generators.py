@@ -13,13 +13,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from verify.checks import induction_heads
-from verify.checks.check import Property
-from verify.checks.foundations import copying, duality, forms, scan
-from verify.checks.mqar import targets
-from verify.checks.mqar.recall import Recall, RecallCase, recall_cases
-from verify.fuzz.batches import Batches, batches_of
-from verify.settings import Run
+from mamba_theorems.verify.checks import induction_heads
+from mamba_theorems.verify.checks.check import Property
+from mamba_theorems.verify.checks.foundations import copying, duality, forms, scan
+from mamba_theorems.verify.checks.mqar import targets
+from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases
+from mamba_theorems.verify.fuzz.batches import Batches, batches_of
+from mamba_theorems.verify.settings import Run
 
 Generator = Callable[[Any, Run], st.SearchStrategy]
 OWN = "as checked"

@@ -11,11 +11,11 @@ from multiprocessing import active_children, get_all_start_methods, get_context
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
-from verify.fuzz.campaign import waited
-from verify.fuzz.cells import Cell
-from verify.fuzz.search import CellResult, run_cell
-from verify.settings import Run
-from verify.workers import outlive_no_parent
+from mamba_theorems.verify.fuzz.campaign import waited
+from mamba_theorems.verify.fuzz.cells import Cell
+from mamba_theorems.verify.fuzz.search import CellResult, run_cell
+from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.workers import outlive_no_parent
 
 RETRIES = 3
 
@@ -107,7 +107,7 @@ def _context() -> BaseContext:
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     context = get_context("forkserver")
-    context.set_forkserver_preload(["verify.fuzz.worker"])
+    context.set_forkserver_preload(["mamba_theorems.verify.fuzz.worker"])
     return context
 
 

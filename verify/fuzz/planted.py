@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from constructions.compiler import modules as construction_modules
-from constructions.compiler.description import MixerDescription
-from constructions.mqar import codes, theorem2
-from kernels.cpu import backend as cpu_ops
-from kernels.ssd import time_steps
+from mamba_theorems.constructions.compiler import modules as construction_modules
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.mqar import codes, theorem2
+from mamba_theorems.kernels.cpu import backend as cpu_ops
+from mamba_theorems.kernels.ssd import time_steps
 
 Wrong = Callable[..., Any]
-BUILT = ("constructions.", "verify.checks.")
+BUILT = ("mamba_theorems.constructions.", "mamba_theorems.verify.checks.")
 """Modules that remember networks they have built."""
 
 

@@ -17,13 +17,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from theorems.registry import claims
-from verify import record as data
-from verify.evidence import ClaimReport, Evidence, Report, outcome_of
-from verify.fuzz import coverage, findings
-from verify.fuzz.campaign import Campaign
-from verify.fuzz.cells import PER_ROUND, Stream, properties
-from verify.fuzz.search import CellResult
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report, outcome_of
+from mamba_theorems.verify.fuzz import coverage, findings
+from mamba_theorems.verify.fuzz.campaign import Campaign
+from mamba_theorems.verify.fuzz.cells import PER_ROUND, Stream, properties
+from mamba_theorems.verify.fuzz.search import CellResult
 
 FILE = "fuzz.json"
 By = dict[Stream, list[CellResult]]
@@ -156,7 +156,7 @@ def merge(report: Report, pieces: dict[str, tuple[Evidence, ...]]) -> Report:
 
 
 def _dependencies_first(of: dict[str, ClaimReport]) -> list[str]:
-    from theorems.registry import dependencies_first  # noqa: PLC0415 - only a merge needs the graph
+    from mamba_theorems.theorems.registry import dependencies_first  # noqa: PLC0415 - only a merge needs the graph
 
     return [name for name in dependencies_first() if name in of]
 

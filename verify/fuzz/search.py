@@ -21,15 +21,15 @@ import torch
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture import providers
 
-from verify.checks.check import Property, Score, Seen, hunt
-from verify.checks.foreign import foreign
-from verify.fuzz import coverage
-from verify.fuzz.batches import Batches, run_batches
-from verify.fuzz.cells import Cell, properties
-from verify.fuzz.executions import PLAIN, admitted, running
-from verify.fuzz.generators import generators_of
-from verify.fuzz.planted import planted
-from verify.settings import Run
+from mamba_theorems.verify.checks.check import Property, Score, Seen, hunt
+from mamba_theorems.verify.checks.foreign import foreign
+from mamba_theorems.verify.fuzz import coverage
+from mamba_theorems.verify.fuzz.batches import Batches, run_batches
+from mamba_theorems.verify.fuzz.cells import Cell, properties
+from mamba_theorems.verify.fuzz.executions import PLAIN, admitted, running
+from mamba_theorems.verify.fuzz.generators import generators_of
+from mamba_theorems.verify.fuzz.planted import planted
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

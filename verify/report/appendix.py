@@ -12,14 +12,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from theorems.claim import Erratum
-from verify.evidence import Line
-from verify.extras import needs
-from verify.report import citation
-from verify.report.book import TITLE, TRUSTED, WORDS, Book, Entry
-from verify.report.figures import Drawn
-from verify.report.formula import typst as typst_math
-from verify.report.markup import is_formula, pieces
+from mamba_theorems.theorems.claim import Erratum
+from mamba_theorems.verify.evidence import Line
+from mamba_theorems.verify.extras import needs
+from mamba_theorems.verify.report import citation
+from mamba_theorems.verify.report.book import TITLE, TRUSTED, WORDS, Book, Entry
+from mamba_theorems.verify.report.figures import Drawn
+from mamba_theorems.verify.report.formula import typst as typst_math
+from mamba_theorems.verify.report.markup import is_formula, pieces
 
 MARK = {"true": "✓", "false": "✗", "unknown": "?"}
 SUBTITLE = (
@@ -49,7 +49,9 @@ def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[
         content = contents(chapters, figures, sizes)
         (folder / "data.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
         template = folder / "appendix.typ"
-        template.write_text((files("verify.report") / "templates/appendix.typ").read_text(encoding="utf-8"), "utf-8")
+        template.write_text(
+            (files("mamba_theorems.verify.report") / "templates/appendix.typ").read_text(encoding="utf-8"), "utf-8"
+        )
         return typst.compile(template, root=folder, ignore_system_fonts=True, pdf_standards="a-2b")
 
 

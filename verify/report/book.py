@@ -13,13 +13,13 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 
-from theorems.claim import FAMILIES, Claim, Erratum, Form, Kind, Outcome
-from theorems.registry import claims, dependency_graph, family_of
-from verify import record as data
-from verify.evidence import ClaimReport, Evidence, Line, Report
-from verify.report.formula import clauses
-from verify.report.places import places
-from verify.report.text import examples_of, worst
+from mamba_theorems.theorems.claim import FAMILIES, Claim, Erratum, Form, Kind, Outcome
+from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line, Report
+from mamba_theorems.verify.report.formula import clauses
+from mamba_theorems.verify.report.places import places
+from mamba_theorems.verify.report.text import examples_of, worst
 
 TITLE = "Understanding Input Selectivity in Mamba: the verified companion"
 FAMILY_TITLES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.version import __version__
+from mamba_theorems.verify.version import __version__
 
 AUTHORS = ["The mamba-theorems authors"]
 PAPER = (

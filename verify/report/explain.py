@@ -5,9 +5,9 @@ from __future__ import annotations
 from rich.console import Console
 from rich.text import Text
 
-from theorems.claim import Claim
-from verify.evidence import ClaimReport, Evidence, Line
-from verify.report.book import weights_by_channel
+from mamba_theorems.theorems.claim import Claim
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line
+from mamba_theorems.verify.report.book import weights_by_channel
 
 MARK = {"true": "✓", "false": "✗", "unknown": "?"}
 

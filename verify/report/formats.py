@@ -10,9 +10,9 @@ from types import ModuleType
 
 from rich.console import Console
 
-from verify import record as data
-from verify.evidence import Report
-from verify.report import junit, text
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.report import junit, text
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def plain_text(report: Report) -> str:
 
 
 def _module(name: str) -> ModuleType:
-    return import_module(f"verify.report.{name}")
+    return import_module(f"mamba_theorems.verify.report.{name}")
 
 
 FORMATS = {

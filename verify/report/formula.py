@@ -10,7 +10,7 @@ import unicodedata
 import xml.etree.ElementTree as ET
 from functools import cache
 
-from verify.extras import needs
+from mamba_theorems.verify.extras import needs
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
 VARIANTS = {

@@ -10,9 +10,9 @@ from html import escape
 
 import networkx as nx
 
-from theorems.claim import FAMILIES, Outcome
-from theorems.registry import claims, dependency_graph, family_of
-from verify.report.book import FAMILY_TITLES, MARKS
+from mamba_theorems.theorems.claim import FAMILIES, Outcome
+from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
+from mamba_theorems.verify.report.book import FAMILY_TITLES, MARKS
 
 FILLS = {
     Outcome.PROVED: "#cfe8d5",

@@ -7,14 +7,14 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from theorems.claim import FAMILIES, Outcome
-from verify.evidence import ClaimReport, Report
-from verify.extras import needs
-from verify.report import graph
-from verify.report.book import MARKS, TITLE, TRUSTED, WORDS, book
-from verify.report.formula import mathml
-from verify.report.markup import is_formula, pieces
-from verify.settings import Run
+from mamba_theorems.theorems.claim import FAMILIES, Outcome
+from mamba_theorems.verify.evidence import ClaimReport, Report
+from mamba_theorems.verify.extras import needs
+from mamba_theorems.verify.report import graph
+from mamba_theorems.verify.report.book import MARKS, TITLE, TRUSTED, WORDS, book
+from mamba_theorems.verify.report.formula import mathml
+from mamba_theorems.verify.report.markup import is_formula, pieces
+from mamba_theorems.verify.settings import Run
 
 with needs("report", "the HTML page"):
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -69,7 +69,7 @@ def claim_fragment(report: ClaimReport) -> str:
 
 @cache
 def _environment() -> Environment:
-    folder = files("verify.report") / "templates"
+    folder = files("mamba_theorems.verify.report") / "templates"
     environment = Environment(
         autoescape=True,
         loader=FunctionLoader(lambda name: (folder / name).read_text(encoding="utf-8")),

@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 
-from theorems.claim import FAMILIES, Kind
-from verify.evidence import ClaimReport, Evidence, Report
+from mamba_theorems.theorems.claim import FAMILIES, Kind
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

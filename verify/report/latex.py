@@ -10,11 +10,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from theorems.claim import Erratum
-from verify.evidence import Line, Report
-from verify.extras import needs
-from verify.report.book import TRUSTED, WORDS, Book, Entry, book
-from verify.report.markup import is_formula, pieces
+from mamba_theorems.theorems.claim import Erratum
+from mamba_theorems.verify.evidence import Line, Report
+from mamba_theorems.verify.extras import needs
+from mamba_theorems.verify.report.book import TRUSTED, WORDS, Book, Entry, book
+from mamba_theorems.verify.report.markup import is_formula, pieces
 
 if TYPE_CHECKING:
     from pylatexenc.latexencode import UnicodeToLatexEncoder

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from theorems.registry import claims
+from mamba_theorems.theorems.registry import claims
 
 
 @dataclass(frozen=True)

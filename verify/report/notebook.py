@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from verify.evidence import ClaimReport, Report
+from mamba_theorems.verify.evidence import ClaimReport, Report
 
 
 class ShownClaim(ClaimReport):
     """A claim's report that a notebook shows in full."""
 
     def _repr_html_(self) -> str:
-        from verify.report.html import claim_fragment  # noqa: PLC0415 - html is an extra
+        from mamba_theorems.verify.report.html import claim_fragment  # noqa: PLC0415 - html is an extra
 
         return claim_fragment(self)
 
@@ -24,7 +24,7 @@ class ShownReport(Report):
         return ShownClaim(**_parts(super().__getitem__(claim_id)))
 
     def _repr_html_(self) -> str:
-        from verify.report.html import fragment  # noqa: PLC0415 - html is an extra
+        from mamba_theorems.verify.report.html import fragment  # noqa: PLC0415 - html is an extra
 
         return fragment(self)
 

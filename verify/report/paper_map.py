@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from theorems.claim import FAMILIES, Claim
-from theorems.registry import claims, family_of
-from verify.report.places import places
+from mamba_theorems.theorems.claim import FAMILIES, Claim
+from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.verify.report.places import places
 
 RECORD, MAP = Path("recorded.json"), Path("paper_map.md")
 HEAD = """# From the paper to the code

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from theorems.claim import Claim
-from theorems.registry import family_of
+from mamba_theorems.theorems.claim import Claim
+from mamba_theorems.theorems.registry import family_of
 
 ROOMS = {"derivation": "theorems", "construction": "constructions", "checks": "verify.checks"}
 
@@ -18,7 +18,7 @@ def places(claim: Claim) -> Iterable[tuple[str, str]]:
     for word, room in ROOMS.items():
         proof = claim.proof or claim.disproof
         own = proof.__module__ if word == "derivation" and proof is not None else ""
-        if path := _path(own if own.startswith("theorems.") else f"{room}.{family}"):
+        if path := _path(own if own.startswith("mamba_theorems.theorems.") else f"mamba_theorems.{room}.{family}"):
             yield word, path
     tests = Path("tests", f"test_{family}.py")
     if tests.exists():
@@ -30,5 +30,5 @@ def _path(module: str) -> str:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return ""
-    path = module.replace(".", "/")
+    path = module.removeprefix("mamba_theorems.").replace(".", "/")
     return f"{path}/" if Path(spec.origin).name == "__init__.py" else f"{path}.py"

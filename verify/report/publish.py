@@ -6,12 +6,12 @@ import csv
 import io
 from collections.abc import Iterable
 
-from theorems.registry import claims
-from verify import record as data
-from verify.evidence import Report
-from verify.report import appendix, figures, graph, html, latex
-from verify.report.book import book
-from verify.report.figures import Drawn
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.report import appendix, figures, graph, html, latex
+from mamba_theorems.verify.report.book import book
+from mamba_theorems.verify.report.figures import Drawn
 
 Files = dict[str, str | bytes]
 TABLE = "sizes"
@@ -73,7 +73,7 @@ def _vectors(figure: Drawn, folder: str) -> Files:
 
 def sizes(selected: Iterable[str]) -> list[tuple[str, ...]]:
     """The head and one row for each construction of the selected claims and number of pairs; [] without any."""
-    from constructions.mqar.sizes import table  # noqa: PLC0415 - torch
+    from mamba_theorems.constructions.mqar.sizes import table  # noqa: PLC0415 - torch
 
     wanted = set(selected)
     rows = [

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from theorems.claim import FAMILIES, Kind, Outcome
-from verify.evidence import ClaimReport, Evidence, Report
+from mamba_theorems.theorems.claim import FAMILIES, Kind, Outcome
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report
 
 STYLES = {
     Outcome.PROVED: "bold green",

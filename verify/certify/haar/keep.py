@@ -7,8 +7,8 @@ the steps bound them by tiny numbers that also cover floats that round or flush 
 from collections.abc import Mapping
 from functools import cache
 
-from constructions.haar import keep_nth
-from verify.certify.argument import (
+from mamba_theorems.constructions.haar import keep_nth
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -29,8 +29,8 @@ from verify.certify.argument import (
     tensor,
     total,
 )
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.tensors import shipped
 
 CLAIM = "haar.keep-nth-one-state"
 TARGETS = {CLAIM: ("official",)}

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from constructions.haar import full_basis, mamba1_haar, wavelet_layer
-from verify.certify.argument import (
+from mamba_theorems.constructions.haar import full_basis, mamba1_haar, wavelet_layer
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -36,9 +36,9 @@ from verify.certify.argument import (
     tensor,
     zero,
 )
-from verify.certify.blocks import dynamics
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.blocks import dynamics
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.tensors import shipped
 
 BLOCK, WAVELET = "haar.official-block", "haar.thm1-amended"
 TARGETS = {BLOCK: ("official",), WAVELET: ("mixer",)}

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from constructions.haar import full_basis, mamba2_haar
-from verify.certify.argument import (
+from mamba_theorems.constructions.haar import full_basis, mamba2_haar
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -39,10 +39,10 @@ from verify.certify.argument import (
     total,
     zero,
 )
-from verify.certify.blocks import D_CONV, EPS, dynamics
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.haar.mamba1 import BLOCK, block_sizes, wavelets_lie_in
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.blocks import D_CONV, EPS, dynamics
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.haar.mamba1 import BLOCK, block_sizes, wavelets_lie_in
+from mamba_theorems.verify.certify.tensors import shipped
 
 TARGET = "official_mamba2"
 TARGETS = {BLOCK: (TARGET,)}

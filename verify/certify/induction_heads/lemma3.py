@@ -7,8 +7,8 @@ latest write outweighs all older ones together, at any gap up to the length.
 from collections.abc import Mapping
 from functools import cache
 
-from constructions.induction_heads import lemma3
-from verify.certify.argument import (
+from mamba_theorems.constructions.induction_heads import lemma3
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -26,8 +26,8 @@ from verify.certify.argument import (
     total,
     zero,
 )
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.tensors import shipped
 
 CLAIM = "induction.lem3-amended"
 TARGETS = {CLAIM: ("paper",)}

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from constructions.induction_heads import plain_s6
-from verify.certify.argument import (
+from mamba_theorems.constructions.induction_heads import plain_s6
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -36,9 +36,9 @@ from verify.certify.argument import (
     sub,
     tensor,
 )
-from verify.certify.blocks import EPS, LAYER, Mixer, common_factor, gated, mamba1, mamba2, normed_input
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.blocks import EPS, LAYER, Mixer, common_factor, gated, mamba1, mamba2, normed_input
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.tensors import shipped
 
 CLAIM = "induction.plain-s6"
 TARGETS = {CLAIM: ("paper", "official", "language_model", "official_mamba2", "language_model_mamba2")}

@@ -10,10 +10,10 @@ from functools import cache
 from itertools import product as product_of
 from typing import Any
 
-from constructions import mqar
-from constructions.construction import Construction
-from constructions.mqar.codes import balanced_columns
-from verify.certify.argument import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar.codes import balanced_columns
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -35,12 +35,12 @@ from verify.certify.argument import (
     sub,
     zero,
 )
-from verify.certify.blocks import common_factor, dynamics, gated, normed_input, one_hot_input
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.mqar import entries as codes
-from verify.certify.mqar import moments
-from verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.blocks import common_factor, dynamics, gated, normed_input, one_hot_input
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.mqar import entries as codes
+from mamba_theorems.verify.certify.mqar import moments
+from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
+from mamba_theorems.verify.certify.tensors import shipped
 
 HYPOTHESES = (
     "For every sequence k_1 v_1 ... k_p v_p | tail with p = num_kv_pairs pairs, of at most input_seq_len tokens of the "

@@ -6,7 +6,7 @@ times a number close to 1, and what looks at positions does so half a position o
 
 from dataclasses import dataclass
 
-from verify.certify.argument import (
+from mamba_theorems.verify.certify.argument import (
     Entries,
     Expression,
     Step,
@@ -31,8 +31,8 @@ from verify.certify.argument import (
     tensor,
     total,
 )
-from verify.certify.blocks import D_CONV, EPS
-from verify.certify.mqar.entries import ANSWERS, V
+from mamba_theorems.verify.certify.blocks import D_CONV, EPS
+from mamba_theorems.verify.certify.mqar.entries import ANSWERS, V
 
 D, LENGTH = "d_model", "input_seq_len"
 D_INNER = mul("expand", D)

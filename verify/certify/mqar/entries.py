@@ -7,7 +7,7 @@ official ones their SiLU preimages. B has the codes of the previous key, C those
 from dataclasses import dataclass
 from typing import Literal
 
-from verify.certify.argument import (
+from mamba_theorems.verify.certify.argument import (
     Entries,
     Expression,
     TensorLayout,
@@ -20,7 +20,7 @@ from verify.certify.argument import (
     sub,
     tensor,
 )
-from verify.certify.blocks import LAYER, Mixer, alone, language_model, mamba1, mamba2
+from mamba_theorems.verify.certify.blocks import LAYER, Mixer, alone, language_model, mamba1, mamba2
 
 Activation = Literal["relu", "silu"]
 V, FIRST = "vocab_size", "first_key"

@@ -4,7 +4,7 @@ Codes, gate and step are so large that SiLU and softplus give them back, and wha
 are the roundings of B's two entries and of a logit's own products.
 """
 
-from verify.certify.argument import (
+from mamba_theorems.verify.certify.argument import (
     POSITIVE,
     Expression,
     Step,
@@ -19,8 +19,8 @@ from verify.certify.argument import (
     sqrt,
     sub,
 )
-from verify.certify.blocks import common_factor, dynamics, normed_input, one_hot_input
-from verify.certify.mqar.entries import V
+from mamba_theorems.verify.certify.blocks import common_factor, dynamics, normed_input, one_hot_input
+from mamba_theorems.verify.certify.mqar.entries import V
 
 K2 = mul("num_keys", "num_keys")
 LARGEST = mul(4, K2)

@@ -10,10 +10,10 @@ from functools import cache, reduce
 from itertools import product as product_of
 from typing import Any
 
-from constructions import mqar
-from constructions.construction import Construction
-from constructions.mqar.codes import balanced_columns
-from verify.certify.argument import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar.codes import balanced_columns
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     NOT_POSITIVE,
     POSITIVE,
@@ -42,7 +42,7 @@ from verify.certify.argument import (
     tensor,
     zero,
 )
-from verify.certify.blocks import (
+from mamba_theorems.verify.certify.blocks import (
     LAYER,
     Mixer,
     alone,
@@ -53,11 +53,11 @@ from verify.certify.blocks import (
     normed_input,
     one_hot_input,
 )
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.mqar.codes import CONCLUSION, HYPOTHESES, LENGTH, NAMES, SIGNS
-from verify.certify.mqar.entries import ANSWERS, FIRST, V
-from verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, HYPOTHESES, LENGTH, NAMES, SIGNS
+from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST, V
+from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
+from mamba_theorems.verify.certify.tensors import shipped
 
 ONE_HOT, SIGN_CODES = "mqar.thm4", "mqar.thm4-jl-amended"
 TARGETS = dict.fromkeys((ONE_HOT, SIGN_CODES), ("paper", "official", "language_model"))

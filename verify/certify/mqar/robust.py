@@ -9,11 +9,11 @@ from functools import cache
 from itertools import product as product_of
 from typing import Any
 
-from constructions import mqar
-from constructions.construction import Construction
-from constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
-from constructions.tasks import Vocabulary
-from verify.certify.argument import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -34,12 +34,12 @@ from verify.certify.argument import (
     tensor,
     zero,
 )
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.mqar import entries as codes
-from verify.certify.mqar.codes import CONCLUSION, K2, LENGTH, NAMES
-from verify.certify.mqar.entries import ANSWERS, FIRST, Code, V
-from verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.mqar import entries as codes
+from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, K2, LENGTH, NAMES
+from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST, Code, V
+from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
+from mamba_theorems.verify.certify.tensors import shipped
 
 ROBUST = "mqar.robust"
 ONE_HOT, TWO_STATES = "paper", "two_state_paper"

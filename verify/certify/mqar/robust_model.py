@@ -10,11 +10,11 @@ from functools import cache
 from itertools import product as product_of
 from typing import Any
 
-from constructions import mqar
-from constructions.construction import Construction
-from constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
-from constructions.tasks import Vocabulary
-from verify.certify.argument import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -37,15 +37,24 @@ from verify.certify.argument import (
     sub,
     total,
 )
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.mqar import entries as codes
-from verify.certify.mqar import moments
-from verify.certify.mqar.codes import CONCLUSION, LENGTH, NAMES
-from verify.certify.mqar.counting import COUNT, D_INNER, WORDS, D, Second, count_steps, counting_model, kept
-from verify.certify.mqar.entries import ANSWERS, FIRST
-from verify.certify.mqar.robust import DISTINCT, ROBUST, ROBUST_STATEMENT
-from verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.mqar import entries as codes
+from mamba_theorems.verify.certify.mqar import moments
+from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, LENGTH, NAMES
+from mamba_theorems.verify.certify.mqar.counting import (
+    COUNT,
+    D_INNER,
+    WORDS,
+    D,
+    Second,
+    count_steps,
+    counting_model,
+    kept,
+)
+from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST
+from mamba_theorems.verify.certify.mqar.robust import DISTINCT, ROBUST, ROBUST_STATEMENT
+from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
+from mamba_theorems.verify.certify.tensors import shipped
 
 ONE_HOT, TWO_STATES = "language_model", "two_state_language_model"
 TARGETS = {ROBUST: (ONE_HOT, TWO_STATES)}

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from constructions import mqar
-from constructions.construction import Construction
-from constructions.tasks import Vocabulary
-from verify.certify.argument import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     POSITIVE,
     Argument,
@@ -31,11 +31,11 @@ from verify.certify.argument import (
     tensor,
     zero,
 )
-from verify.certify.blocks import D_CONV, LAYER, alone, language_model
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.mqar.codes import CONCLUSION, NAMES
-from verify.certify.mqar.entries import ANSWERS, FIRST, V
-from verify.certify.mqar.shrinking import (
+from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, alone, language_model
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, NAMES
+from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST, V
+from mamba_theorems.verify.certify.mqar.shrinking import (
     ANY_ORDER,
     IN_ORDER,
     MODEL,
@@ -54,8 +54,8 @@ from verify.certify.mqar.shrinking import (
     block_of,
     steps,
 )
-from verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
+from mamba_theorems.verify.certify.tensors import shipped
 
 SELECTIVE = "mqar.n1-delta-gate"
 BLOCKS = ("paper", "official", MODEL)

@@ -3,7 +3,7 @@
 Floats keep the blocks' ratio for as long as the smallest of them is a normal number; and nothing else may become one.
 """
 
-from verify.certify.argument import (
+from mamba_theorems.verify.certify.argument import (
     Expression,
     Step,
     add,
@@ -23,9 +23,9 @@ from verify.certify.argument import (
     sub,
     total,
 )
-from verify.certify.blocks import EPS, gated, normed_input, one_hot_input
-from verify.certify.mqar.codes import LENGTH
-from verify.certify.mqar.entries import V
+from mamba_theorems.verify.certify.blocks import EPS, gated, normed_input, one_hot_input
+from mamba_theorems.verify.certify.mqar.codes import LENGTH
+from mamba_theorems.verify.certify.mqar.entries import V
 
 SEQUENTIAL, MODEL = "sequential_", "language_model"
 K, W, P, QUERIES = "num_keys", "num_values", "num_kv_pairs", "num_queries"

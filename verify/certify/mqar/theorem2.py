@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from math import ceil
 
-from constructions import mqar
-from constructions.tasks import Vocabulary
-from verify.certify.argument import (
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify.argument import (
     FLOATS,
     NOT_POSITIVE,
     POSITIVE,
@@ -33,7 +33,7 @@ from verify.certify.argument import (
     tensor,
     total,
 )
-from verify.certify.blocks import (
+from mamba_theorems.verify.certify.blocks import (
     LAYER,
     Mixer,
     alone,
@@ -45,8 +45,8 @@ from verify.certify.blocks import (
     normed_input,
     one_hot_input,
 )
-from verify.certify.certificate import Subject, Tensors
-from verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.tensors import shipped
 
 CLAIM = mqar.CLAIM
 TARGETS = {CLAIM: ("paper", "official", "language_model")}

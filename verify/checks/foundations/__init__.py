@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Check
-from verify.checks.foundations import copying, discretisation, duality, forms, operations, scan, silu
+from mamba_theorems.verify.checks.check import Check
+from mamba_theorems.verify.checks.foundations import copying, discretisation, duality, forms, operations, scan, silu
 
 CHECKS: tuple[Check, ...] = (
     *discretisation.CHECKS,

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions.foundations import Copier, Copying
-from constructions.tasks import IGNORED
-from kernels import semantics
-from kernels.blocks import MambaLM
-from kernels.fields import BALL
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.settings import Run, Tier
+from mamba_theorems.constructions.foundations import Copier, Copying
+from mamba_theorems.constructions.tasks import IGNORED
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.blocks import MambaLM
+from mamba_theorems.kernels.fields import BALL
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.settings import Run, Tier
 
 PROVED_MARGIN = 0.25
 

@@ -9,10 +9,10 @@ import numpy as np
 from flint import arb, arb_mat
 from hypothesis import strategies as st
 
-from kernels import semantics
-from kernels.fields import BALL, Field
-from verify.checks.check import Check, Property, Score
-from verify.settings import Run
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.fields import BALL, Field
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.settings import Run
 
 Discretization = semantics.Discretization
 

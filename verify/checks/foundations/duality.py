@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions import foundations as forms
-from kernels import ops, semantics
-from kernels.fields import BALL, FLOAT64, Field
-from verify.checks.check import Check, Property, Score
-from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
-from verify.settings import Run
+from mamba_theorems.constructions import foundations as forms
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+from mamba_theorems.verify.settings import Run
 
 Discretization = semantics.Discretization
 BACKENDS = ("auto", "torch")  # the compiled recurrence, or whatever --kernel names; chunks in matrix products

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions import foundations as forms
-from kernels import ops, semantics
-from kernels.bounds.running_error import selective_scan_bound
-from kernels.fields import BALL, FLOAT64, RATIONAL
-from verify.checks.check import Check, Property, Score
-from verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
-from verify.settings import Run
+from mamba_theorems.constructions import foundations as forms
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
+from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+from mamba_theorems.verify.settings import Run
 
 # --- trees and chunks ------------------------------------------------------------------------------------------------
 

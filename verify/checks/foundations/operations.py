@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from kernels import ops, reference, ssd
-from kernels.bounds.running_error import ELEMENTARY_ULPS, Approximate, selective_scan_bound
-from kernels.bounds.ssd import ssd_bound
-from verify.checks.check import Check, Property, Score
-from verify.settings import Run
+from mamba_theorems.kernels import ops, reference, ssd
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS, Approximate, selective_scan_bound
+from mamba_theorems.kernels.bounds.ssd import ssd_bound
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.settings import Run
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 Operation = Callable[..., Any]

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from kernels import ops, semantics
-from kernels.bounds.running_error import selective_scan_bound
-from kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY, Field
-from verify.checks.check import Check, Property, Score
-from verify.settings import Run
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
+from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY, Field
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.settings import Run
 
 UNROLLED = "foundations.unrolled"
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
@@ -207,7 +207,7 @@ def paper_fields_score(subject: Fields, case: FieldCase, run: Run) -> Score:
 
 def official_fields_score(subject: Fields, case: FieldCase, run: Run) -> Score:
     """The official block: sympy's closed form lies in the ball, and float64 within its running-error ball."""
-    from kernels.bounds.running_error import contains, rounding  # noqa: PLC0415
+    from mamba_theorems.kernels.bounds.running_error import contains, rounding  # noqa: PLC0415
 
     inputs = _official_inputs(case)
     balls = _run(subject.ball, semantics.mamba, inputs)

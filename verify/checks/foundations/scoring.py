@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 
 UNIT = float(torch.finfo(torch.float64).eps) / 2
 ELEMENTARY = 2 * ELEMENTARY_ULPS

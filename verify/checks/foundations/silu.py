@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from kernels import ops
-from verify.checks.check import Check, Property, Score
-from verify.checks.foundations.scoring import ELEMENTARY
-from verify.settings import Run
+from mamba_theorems.kernels import ops
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.foundations.scoring import ELEMENTARY
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

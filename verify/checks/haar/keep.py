@@ -13,14 +13,14 @@ import z3
 from flint import arb
 from hypothesis import strategies as st
 
-from constructions.compiler.blocks import UNIT
-from constructions.haar import discrete_wavelet, keep_nth, keep_two_channels
-from constructions.haar.keep import SLOPE
-from kernels import ops, semantics
-from kernels.fields import BALL, Field
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.settings import Run, Tier
+from mamba_theorems.constructions.compiler.blocks import UNIT
+from mamba_theorems.constructions.haar import discrete_wavelet, keep_nth, keep_two_channels
+from mamba_theorems.constructions.haar.keep import SLOPE
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.fields import BALL, Field
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.settings import Run, Tier
 
 LENGTH = 512
 VOCAB_SIZE = 16

@@ -14,15 +14,15 @@ import torch
 from flint import arb
 from hypothesis import strategies as st
 
-from constructions.haar import discrete_step, mamba1_haar, wavelet
-from constructions.haar.transform import clock_block
-from kernels import ops, semantics
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from kernels.fields import BALL, RATIONAL, Field
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.checks.haar.transform import changed
-from verify.settings import Run
+from mamba_theorems.constructions.haar import discrete_step, mamba1_haar, wavelet
+from mamba_theorems.constructions.haar.transform import clock_block
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.kernels.fields import BALL, RATIONAL, Field
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.haar.transform import changed
+from mamba_theorems.verify.settings import Run
 
 # --- Proposition 1 on the kernel --------------------------------------------------------------------------------------
 

@@ -13,12 +13,12 @@ import sympy as sp
 from flint import acb, arb
 from hypothesis import strategies as st
 
-from constructions.haar import Steps, wavelet_steps
-from constructions.haar.heavisides import ball
-from theorems.claim import Kind
-from theorems.haar.heaviside import sufficient_w
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.settings import Run, Tier
+from mamba_theorems.constructions.haar import Steps, wavelet_steps
+from mamba_theorems.constructions.haar.heavisides import ball
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.haar.heaviside import sufficient_w
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.settings import Run, Tier
 
 LEVELS = 6
 ERRORS = (Fraction(1, 2), Fraction(1, 4), Fraction(1, 8))

@@ -16,10 +16,10 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from constructions.haar import Steps
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.settings import Run, Tier
+from mamba_theorems.constructions.haar import Steps
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.settings import Run, Tier
 
 NODES = 40
 """Gauss–Legendre nodes for each smooth piece: exact for polynomials of degree 79."""

@@ -16,14 +16,14 @@ import torch
 from flint import arb
 from hypothesis import strategies as st
 
-from constructions.compiler.exact import ExactTensor
-from constructions.haar import Block, HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
-from kernels import semantics
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from kernels.fields import BALL, Field
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.settings import NotAvailable, Run, Tier
+from mamba_theorems.constructions.compiler.exact import ExactTensor
+from mamba_theorems.constructions.haar import Block, HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.kernels.fields import BALL, Field
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 FEW = 8 + 2 * ELEMENTARY_ULPS

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from verify.checks.induction_heads import lemma3, plain
-from verify.checks.induction_heads.sequences import Sequence
+from mamba_theorems.verify.checks.induction_heads import lemma3, plain
+from mamba_theorems.verify.checks.induction_heads.sequences import Sequence
 
 __all__ = ["CHECKS", "Sequence"]
 

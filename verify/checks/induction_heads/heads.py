@@ -9,12 +9,12 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from constructions.compiler.exact import ExactTensor
-from constructions.induction_heads import (
+from mamba_theorems.constructions.compiler.exact import ExactTensor
+from mamba_theorems.constructions.induction_heads import (
     InductionHead,
     answers,
 )
-from verify.settings import Run
+from mamba_theorems.verify.settings import Run
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 NUMPY: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}

@@ -9,8 +9,8 @@ import numpy as np
 import sympy
 import torch
 
-from constructions.compiler.exact import ExactTensor
-from constructions.induction_heads import (
+from mamba_theorems.constructions.compiler.exact import ExactTensor
+from mamba_theorems.constructions.induction_heads import (
     InductionHead,
     answers,
     hard_case,
@@ -18,12 +18,27 @@ from constructions.induction_heads import (
     lemma3_printed,
     lone_write,
 )
-from kernels.fields import BALL, SYMPY
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property
-from verify.checks.induction_heads.heads import Head, answered, margins, negated, none, still, swap, taps_moved
-from verify.checks.induction_heads.sequences import Sequence, certain_margin, score, score_repeated_tokens, sequences
-from verify.settings import Run
+from mamba_theorems.kernels.fields import BALL, SYMPY
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property
+from mamba_theorems.verify.checks.induction_heads.heads import (
+    Head,
+    answered,
+    margins,
+    negated,
+    none,
+    still,
+    swap,
+    taps_moved,
+)
+from mamba_theorems.verify.checks.induction_heads.sequences import (
+    Sequence,
+    certain_margin,
+    score,
+    score_repeated_tokens,
+    sequences,
+)
+from mamba_theorems.verify.settings import Run
 
 WIDE = 24
 """w of Lemma 3 in the checks: ln(2L) ≤ 24 for every L ≤ 10^10."""

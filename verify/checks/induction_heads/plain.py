@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import sympy
 
-from constructions.induction_heads import (
+from mamba_theorems.constructions.induction_heads import (
     DECAY_RATE,
     TARGETS,
     answers,
@@ -22,11 +22,20 @@ from constructions.induction_heads import (
     reach,
     repeated,
 )
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding, Property
-from verify.checks.induction_heads.heads import NUMPY, Head, answered, margins, still, still_logarithm, swap, taps_moved
-from verify.checks.induction_heads.sequences import Sequence, score, sequences
-from verify.settings import Run, Tier
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property
+from mamba_theorems.verify.checks.induction_heads.heads import (
+    NUMPY,
+    Head,
+    answered,
+    margins,
+    still,
+    still_logarithm,
+    swap,
+    taps_moved,
+)
+from mamba_theorems.verify.checks.induction_heads.sequences import Sequence, score, sequences
+from mamba_theorems.verify.settings import Run, Tier
 
 
 def with_decay(rate: sympy.Expr | Fraction, target: str = "paper") -> Head:

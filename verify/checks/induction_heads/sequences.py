@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions.induction_heads import (
+from mamba_theorems.constructions.induction_heads import (
     answers,
 )
-from kernels.fields import BALL
-from verify.checks.check import Score
-from verify.checks.induction_heads.heads import Head, margins
-from verify.settings import Run
+from mamba_theorems.kernels.fields import BALL
+from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.checks.induction_heads.heads import Head, margins
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from itertools import product
 
 import numpy as np
 
-from theorems.claim import Kind
-from verify.certify.mqar import codes as recall_codes
-from verify.checks.certificates import Certified, Tamper, look
-from verify.checks.check import Check, Examination, Finding
-from verify.checks.mqar.linear_programs import Keys, _one_state, _too_few_states
-from verify.settings import Run, Tier
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.certify.mqar import codes as recall_codes
+from mamba_theorems.verify.checks.certificates import Certified, Tamper, look
+from mamba_theorems.verify.checks.check import Check, Examination, Finding
+from mamba_theorems.verify.checks.mqar.linear_programs import Keys, _one_state, _too_few_states
+from mamba_theorems.verify.settings import Run, Tier
 
 # --- margins ---------------------------------------------------------------------------------------------------------
 

@@ -10,17 +10,17 @@ from dataclasses import replace
 import numpy as np
 import sympy as sp
 
-from constructions import mqar as build_mqar
-from constructions.compiler.counting import ANCHOR, COUNTER_A_LOG, SHARP
-from constructions.construction import Construction
-from constructions.mqar import codes as recall_codes
-from constructions.tasks import Vocabulary
-from kernels.fields import ball
-from verify.checks.check import Check, Examination, Property, Score
-from verify.checks.mqar.recall import Recall, RecallCase
-from verify.checks.mqar.targets import ByClaim, plain_cases, recall_property, zoology_check
-from verify.checks.mqar.zoology import Zoology
-from verify.settings import Run, Sizes, Tier
+from mamba_theorems.constructions import mqar as build_mqar
+from mamba_theorems.constructions.compiler.counting import ANCHOR, COUNTER_A_LOG, SHARP
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar import codes as recall_codes
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.kernels.fields import ball
+from mamba_theorems.verify.checks.check import Check, Examination, Property, Score
+from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase
+from mamba_theorems.verify.checks.mqar.targets import ByClaim, plain_cases, recall_property, zoology_check
+from mamba_theorems.verify.checks.mqar.zoology import Zoology
+from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 PRECISE = ball(400)
 """B is 2^98 in the context and 0 after it, a step 2^60: their product must vanish against 1."""

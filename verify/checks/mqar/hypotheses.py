@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from constructions.construction import Construction
-from constructions.tasks import (
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import (
     Violation,
     Vocabulary,
     h1_keys_distinct,
@@ -22,11 +22,11 @@ from constructions.tasks import (
     h3_values_distinct,
     h4_no_query_after_value,
 )
-from kernels.fields import FLOAT64, RATIONAL, Field, ball
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding
-from verify.checks.mqar.targets import ByClaim
-from verify.settings import Run
+from mamba_theorems.kernels.fields import FLOAT64, RATIONAL, Field, ball
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding
+from mamba_theorems.verify.checks.mqar.targets import ByClaim
+from mamba_theorems.verify.settings import Run
 
 PREDICATES: dict[str, Callable[[np.ndarray, Vocabulary, int], Violation | None]] = {
     "H1": lambda tokens, vocabulary, pairs: h1_keys_distinct(tokens, pairs),

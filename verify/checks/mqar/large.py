@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from constructions import mqar as build_mqar
-from constructions.construction import Construction
-from constructions.mqar import codes as recall_codes
-from constructions.mqar.active import ActiveBlock
-from constructions.mqar.sizes import MODEL, Size, of_zoology
-from constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding
-from verify.checks.mqar.recall import DTYPES, keep
-from verify.checks.mqar.targets import head_negated, taps_swapped
-from verify.settings import Run, Sizes, Tier
+from mamba_theorems.constructions import mqar as build_mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.mqar import codes as recall_codes
+from mamba_theorems.constructions.mqar.active import ActiveBlock
+from mamba_theorems.constructions.mqar.sizes import MODEL, Size, of_zoology
+from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding
+from mamba_theorems.verify.checks.mqar.recall import DTYPES, keep
+from mamba_theorems.verify.checks.mqar.targets import head_negated, taps_swapped
+from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 SMALLEST, MIDDLE, LARGE, HUGE = Sizes(64, 64, 8), Sizes(512, 256, 64), Sizes(1024, 512, 128), Sizes(8192, 512, 64)
 MANY, FEW, WIDE = 1000, 100, 10**5

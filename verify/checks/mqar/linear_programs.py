@@ -15,10 +15,10 @@ import sympy as sp
 from flint import fmpq, fmpq_mat
 from scipy.optimize import linprog
 
-from theorems.proofs.decide import Truth
-from theorems.proofs.proof import Farkas
-from verify.checks.check import Finding
-from verify.settings import Run
+from mamba_theorems.theorems.proofs.decide import Truth
+from mamba_theorems.theorems.proofs.proof import Farkas
+from mamba_theorems.verify.checks.check import Finding
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

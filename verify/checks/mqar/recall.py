@@ -16,11 +16,11 @@ import torch
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from constructions.construction import Construction
-from constructions.tasks import IGNORED, Batch, Vocabulary, answers
-from kernels.backends import using_backend
-from verify.checks.check import Score
-from verify.settings import Run
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, answers
+from mamba_theorems.kernels.backends import using_backend
+from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.settings import Run
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 LONGEST_GAP = 40

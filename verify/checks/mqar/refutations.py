@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from kernels import semantics
-from kernels.fields import RATIONAL
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Finding
-from verify.settings import Run
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.fields import RATIONAL
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Finding
+from mamba_theorems.verify.settings import Run
 
 HALF = Fraction(1, 2)
 

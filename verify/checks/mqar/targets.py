@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from constructions import mqar as build_mqar
-from constructions.construction import Construction
-from constructions.tasks import Vocabulary
-from theorems.claim import Kind
-from verify.checks.check import Check, Examination, Property
-from verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
-from verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
-from verify.settings import Run, Sizes, Tier
+from mamba_theorems.constructions import mqar as build_mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Check, Examination, Property
+from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
+from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,22 @@ import numpy as np
 import torch
 from flint import arb
 
-from constructions import mqar as build_mqar
-from constructions.construction import Construction
-from constructions.tasks import (
+from mamba_theorems.constructions import mqar as build_mqar
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import (
     IGNORED,
     Vocabulary,
     answers,
     h2_no_query_after_noise,
 )
-from kernels import ops
-from kernels.fields import BALL, RATIONAL
-from theorems.claim import Kind
-from theorems.mqar import REWRITTEN
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
-from verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
-from verify.settings import Run, Sizes, Tier
+from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.fields import BALL, RATIONAL
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.mqar import REWRITTEN
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
+from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 CLAIM, PRINTED = "mqar.thm2-step1", "mqar.thm2-step1-printed"
 

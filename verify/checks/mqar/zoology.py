@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from constructions.tasks import Batch, Vocabulary, answers, requeried_mqar, zoology_mqar
-from verify.checks.check import Finding
-from verify.checks.mqar.recall import Recall, batch_margins, network
-from verify.settings import Run, Sizes
+from mamba_theorems.constructions.tasks import Batch, Vocabulary, answers, requeried_mqar, zoology_mqar
+from mamba_theorems.verify.checks.check import Finding
+from mamba_theorems.verify.checks.mqar.recall import Recall, batch_margins, network
+from mamba_theorems.verify.settings import Run, Sizes
 
 CONTROL_EXAMPLES = 8
 

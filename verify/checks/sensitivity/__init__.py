@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.check import Check
-from verify.checks.sensitivity import attention, latch, lemma2, recurrence
+from mamba_theorems.verify.checks.check import Check
+from mamba_theorems.verify.checks.sensitivity import attention, latch, lemma2, recurrence
 
 CHECKS: tuple[Check, ...] = (*recurrence.CHECKS, *lemma2.CHECKS, *latch.CHECKS, *attention.CHECKS)

@@ -11,11 +11,11 @@ import sympy as sp
 import torch
 from hypothesis import strategies as st
 
-from theorems.claim import Kind
-from theorems.sensitivity.attention import QUERY_CONSTANT
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.checks.sensitivity.recurrence import UNIT
-from verify.settings import Run
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.sensitivity.attention import QUERY_CONSTANT
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.sensitivity.recurrence import UNIT
+from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)

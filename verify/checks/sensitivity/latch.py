@@ -10,16 +10,16 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions import sensitivity as construction
-from constructions.sensitivity import Step
-from kernels import ops, semantics
-from kernels.blocks import Mamba
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from kernels.duals import dual, perturbed, tangents
-from kernels.fields import BALL, Field
-from verify.checks.check import Check, Property, Score
-from verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
-from verify.settings import Run
+from mamba_theorems.constructions import sensitivity as construction
+from mamba_theorems.constructions.sensitivity import Step
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.blocks import Mamba
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.kernels.duals import dual, perturbed, tangents
+from mamba_theorems.kernels.fields import BALL, Field
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
+from mamba_theorems.verify.settings import Run
 
 WRITE, FROZEN = 50, 100
 # A value passes SiLU (2 elementary functions), Δ (one, of |50| + |100| before softplus), B (SiLU and 1/D), C and the

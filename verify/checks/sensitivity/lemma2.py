@@ -12,17 +12,17 @@ from flint import arb
 from hypothesis import strategies as st
 from torch import Tensor
 
-from constructions import sensitivity as construction
-from constructions.sensitivity import Step
-from kernels import ops, semantics
-from kernels.duals import dual, perturbed, tangents
-from kernels.fields import BALL, SYMPY
-from theorems.claim import Kind
-from theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
-from verify.checks.check import Check, Examination, Finding, Property, Score
-from verify.checks.sensitivity.latch import ROUNDINGS
-from verify.checks.sensitivity.recurrence import ELEMENTARY, UNIT, Scan, sensitivities
-from verify.settings import Run, Tier
+from mamba_theorems.constructions import sensitivity as construction
+from mamba_theorems.constructions.sensitivity import Step
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.duals import dual, perturbed, tangents
+from mamba_theorems.kernels.fields import BALL, SYMPY
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.sensitivity.latch import ROUNDINGS
+from mamba_theorems.verify.checks.sensitivity.recurrence import ELEMENTARY, UNIT, Scan, sensitivities
+from mamba_theorems.verify.settings import Run, Tier
 
 LONGEST = 100_000
 

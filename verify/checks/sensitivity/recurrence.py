@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from constructions.sensitivity import Mixer
-from kernels import ops, semantics
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from kernels.duals import dual, perturbed, tangents
-from kernels.fields import BALL, FLOAT64, Field
-from verify.checks.check import Check, Property, Score
-from verify.settings import Run
+from mamba_theorems.constructions.sensitivity import Mixer
+from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.kernels.duals import dual, perturbed, tangents
+from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
+from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.settings import Run
 
 UNIT = float(torch.finfo(torch.float64).eps) / 2
 ELEMENTARY = 2 * ELEMENTARY_ULPS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from verify.checks.token_dynamics import certified, convergence, divergence, many_dimensions, refinements
+from mamba_theorems.verify.checks.token_dynamics import certified, convergence, divergence, many_dimensions, refinements
 
 CHECKS = (
     *convergence.CHECKS,

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
-from constructions.token_dynamics.enclosures import Enclosure, ScalarTokens, enclose
-from constructions.token_dynamics.system import TokenSystem
-from kernels.fields import RATIONAL
-from theorems.claim import Kind
-from theorems.token_dynamics.divergence import MIXED
-from theorems.token_dynamics.many_dimensions import SADDLE, SADDLE_START
-from verify.checks.check import Examination, Finding
-from verify.settings import Run
+from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
+from mamba_theorems.constructions.token_dynamics.enclosures import Enclosure, ScalarTokens, enclose
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem
+from mamba_theorems.kernels.fields import RATIONAL
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.token_dynamics.divergence import MIXED
+from mamba_theorems.theorems.token_dynamics.many_dimensions import SADDLE, SADDLE_START
+from mamba_theorems.verify.checks.check import Examination, Finding
+from mamba_theorems.verify.settings import Run
 
 STEP = Fraction(1, 16)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from constructions.token_dynamics.bounded import Path
-from constructions.token_dynamics.quadrature import time_between
-from theorems.claim import Kind
-from verify.checks.check import Examination, Finding
-from verify.checks.token_dynamics.law import (
+from mamba_theorems.constructions.token_dynamics.bounded import Path
+from mamba_theorems.constructions.token_dynamics.quadrature import time_between
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Examination, Finding
+from mamba_theorems.verify.checks.token_dynamics.law import (
     ANTICAUSAL,
     FLIPPED,
     FORMULA,
@@ -29,7 +29,7 @@ from verify.checks.token_dynamics.law import (
     unreached,
     worst_reached,
 )
-from verify.settings import Run
+from mamba_theorems.verify.settings import Run
 
 LN2 = np.log(2)
 Bounds = tuple[np.ndarray, np.ndarray]

@@ -11,11 +11,11 @@ from dataclasses import replace
 import numpy as np
 from flint import arb
 
-from constructions.token_dynamics.bounded import Clock, Path
-from constructions.token_dynamics.quadrature import life, time_between
-from theorems.claim import Kind
-from verify.checks.check import Examination, Finding
-from verify.checks.token_dynamics.law import (
+from mamba_theorems.constructions.token_dynamics.bounded import Clock, Path
+from mamba_theorems.constructions.token_dynamics.quadrature import life, time_between
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Examination, Finding
+from mamba_theorems.verify.checks.token_dynamics.law import (
     ANTICAUSAL,
     FLIPPED,
     FORMULA,
@@ -33,7 +33,7 @@ from verify.checks.token_dynamics.law import (
     worst,
     worst_reached,
 )
-from verify.settings import Run
+from mamba_theorems.verify.settings import Run
 
 LN2 = np.log(2)
 UNENDED = "solutions of which no end is known"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
-from constructions.token_dynamics.integrate import ends_about, time_left
-from constructions.token_dynamics.system import TokenSystem
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from verify.checks.check import Finding
-from verify.settings import Run, Tier
+from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
+from mamba_theorems.constructions.token_dynamics.integrate import ends_about, time_left
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.verify.checks.check import Finding
+from mamba_theorems.verify.settings import Run, Tier
 
 TOKENS, LAST_TIME = 4, 1e8
 FORMULA = TIME_ROUNDING + (16 + 4 * 2 * ELEMENTARY_ULPS) * UNIT

@@ -12,13 +12,13 @@ from fractions import Fraction
 import numpy as np
 from flint import arb, fmpq
 
-from constructions.token_dynamics.bounded import UNIT, Path
-from constructions.token_dynamics.quadrature import time_between
-from constructions.token_dynamics.system import TokenSystem, quadratic_forms
-from kernels.fields import RATIONAL
-from theorems.claim import Kind
-from verify.checks.check import Examination, Finding
-from verify.checks.token_dynamics.law import (
+from mamba_theorems.constructions.token_dynamics.bounded import UNIT, Path
+from mamba_theorems.constructions.token_dynamics.quadrature import time_between
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem, quadratic_forms
+from mamba_theorems.kernels.fields import RATIONAL
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Examination, Finding
+from mamba_theorems.verify.checks.token_dynamics.law import (
     FLIPPED,
     FORMULA,
     ONE_FLIPPED,
@@ -32,7 +32,7 @@ from verify.checks.token_dynamics.law import (
     unreached,
     worst_reached,
 )
-from verify.settings import Run
+from mamba_theorems.verify.settings import Run
 
 WIDTH, TOKENS = 3, 3
 TURN = np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 0]], dtype=object)

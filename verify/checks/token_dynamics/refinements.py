@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from constructions.token_dynamics.bounded import UNIT
-from constructions.token_dynamics.refinements import PositiveForm, positive_form, softsort
-from constructions.token_dynamics.system import TokenSystem, quadratic_forms
-from kernels.bounds.running_error import ELEMENTARY_ULPS
-from theorems.claim import Kind
-from verify.checks.check import Examination, Finding, Property, Score
-from verify.checks.token_dynamics.law import (
+from mamba_theorems.constructions.token_dynamics.bounded import UNIT
+from mamba_theorems.constructions.token_dynamics.refinements import PositiveForm, positive_form, softsort
+from mamba_theorems.constructions.token_dynamics.system import TokenSystem, quadratic_forms
+from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.token_dynamics.law import (
     FLIPPED,
     FORMULA,
     ONE_FLIPPED,
@@ -30,8 +30,8 @@ from verify.checks.token_dynamics.law import (
     unreached,
     worst_reached,
 )
-from verify.checks.token_dynamics.many_dimensions import STAND_IN, exact, forms_between
-from verify.settings import Run
+from mamba_theorems.verify.checks.token_dynamics.many_dimensions import STAND_IN, exact, forms_between
+from mamba_theorems.verify.settings import Run
 
 WIDTH, TOKENS = 3, 3
 FRACTIONS = st.fractions(-4, 4, max_denominator=9)

@@ -13,8 +13,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from theorems.claim import FAMILIES
-from verify.extras import needs
+from mamba_theorems.theorems.claim import FAMILIES
+from mamba_theorems.verify.extras import needs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -69,9 +69,9 @@ def figures() -> dict[str, Figure]:
     """Every figure by name. Raises ValueError for two of one name."""
     found: dict[str, Figure] = {}
     for family in FAMILIES:
-        if find_spec(f"verify.report.figures.{family}") is None:
+        if find_spec(f"mamba_theorems.verify.report.figures.{family}") is None:
             continue
-        for figure in import_module(f"verify.report.figures.{family}").FIGURES:
+        for figure in import_module(f"mamba_theorems.verify.report.figures.{family}").FIGURES:
             if figure.name in found:
                 raise ValueError(f"two figures are called {figure.name}")
             found[figure.name] = figure

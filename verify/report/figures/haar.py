@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from flint import acb
 
-from constructions.haar.heavisides import wavelet_steps
-from verify.checks.haar.separation import best_error, fourier_error, s6_error, simple_bound, step_down, tail_sum
-from verify.report.figures import Figure, new_canvas
+from mamba_theorems.constructions.haar.heavisides import wavelet_steps
+from mamba_theorems.verify.checks.haar.separation import (
+    best_error,
+    fourier_error,
+    s6_error,
+    simple_bound,
+    step_down,
+    tail_sum,
+)
+from mamba_theorems.verify.report.figures import Figure, new_canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constructions import BUILDERS, build
-from constructions.construction import Construction
-from constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
-from verify.checks.mqar.recall import Recall, batch_margins
-from verify.report.figures import Figure, new_canvas
-from verify.settings import Run
+from mamba_theorems.constructions import BUILDERS, build
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
+from mamba_theorems.verify.checks.mqar.recall import Recall, batch_margins
+from mamba_theorems.verify.report.figures import Figure, new_canvas
+from mamba_theorems.verify.settings import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kernels.ops import selective_scan
-from verify.checks.sensitivity.recurrence import sensitivities
-from verify.report.figures import Figure, new_canvas
+from mamba_theorems.kernels.ops import selective_scan
+from mamba_theorems.verify.checks.sensitivity.recurrence import sensitivities
+from mamba_theorems.verify.report.figures import Figure, new_canvas
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

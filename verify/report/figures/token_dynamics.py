@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from constructions.token_dynamics.pictures import SCENARIOS, Scenario, token_picture
-from verify.report.figures import Figure
+from mamba_theorems.constructions.token_dynamics.pictures import SCENARIOS, Scenario, token_picture
+from mamba_theorems.verify.report.figures import Figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

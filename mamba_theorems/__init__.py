@@ -1,0 +1,5 @@
+"""Everything under one import name: `mamba_theorems.theorems`, `.constructions`, `.kernels` and `.verify`.
+
+In a checkout the four rooms lie beside this folder, which holds links to them and to what ships with them;
+`mamba_theorems.checkout` makes `import verify` there the same modules. An installed wheel holds the files themselves.
+"""

@@ -1,0 +1,64 @@
+"""In a checkout: `verify` and `mamba_theorems.verify` are one module, and so are all modules below the two.
+
+The four folders of a checkout can be imported by their own names where Python starts there. Two copies of a class
+would be two classes, so a room that is imported by its own name hands itself over to `mamba_theorems`.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def hand_over(room: str) -> None:
+    """Make `room` the module below `mamba_theorems`, and let other people's packages of its name come first.
+
+    The checkout goes from the front of `sys.path` to its end: a script that is named beside it is still found, and
+    `import kernels` elsewhere finds Hugging Face's package where that is installed.
+    """
+    sys.path.sort(key=lambda folder: Path(folder).resolve() == ROOT)
+    if not any(isinstance(finder, _OneModule) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _OneModule())
+    _OneModule.rooms.add(room)
+    sys.modules[room] = import_module(f"{__package__}.{room}")
+
+
+class _OneModule(MetaPathFinder, Loader):
+    """Finds what lies below a room under the room's own name, and loads the module below `mamba_theorems`."""
+
+    rooms: set[str] = set()  # noqa: RUF012 - the rooms that were handed over in this process
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """The spec of a module below a room; None for every other."""
+        if fullname.partition(".")[0] not in self.rooms:
+            return None
+        own = find_spec(f"{__package__}.{fullname}")
+        if own is None:
+            return None
+        spec = ModuleSpec(fullname, self, origin=own.origin)
+        spec.submodule_search_locations = own.submodule_search_locations
+        return spec
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module below `mamba_theorems`; its own spec is kept, for importlib puts this one in its place."""
+        module = import_module(f"{__package__}.{spec.name}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to run: give the module its own spec back."""
+        if module.__spec__ is not None:
+            module.__spec__ = module.__spec__.loader_state
+
+    def get_code(self, fullname: str) -> CodeType:
+        """The code that `python -m` runs."""
+        own = find_spec(f"{__package__}.{fullname}")
+        return own.loader.get_code(own.name)  # type: ignore[union-attr]
