@@ -39,8 +39,6 @@ def _count() -> Induction:
         name="layer 1 counts: n_t = content tokens and markers up to t",
         because="decay 1, Δ = 1; after all M contents the i-th marker has n = M + i, so its address is n − M = i",
         index=t,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda n, k: n + token(k + 1),
         closed=sp.Sum(token(s), (s, 1, t)),
     )

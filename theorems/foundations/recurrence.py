@@ -29,8 +29,6 @@ def unrolled() -> Proof:
                 name="the recurrence unrolls",
                 because="peel the newest write off the sum and the newest decay off each product",
                 index=n,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda h, t: a(t + 1) * h + b(t + 1),
                 closed=unrolled_sum(n),
             ),
@@ -62,7 +60,6 @@ def folded_block() -> Induction:
     return Induction(
         name="a block of m steps acts as (Π a, its own state): any bracketing, any chunks",
         index=m,
-        start=0,
         initial=start,
         next=lambda h, t: a(i + t + 1) * h + b(i + t + 1),
         closed=sp.Product(a(r), (r, i + 1, i + m)) * start + own,
@@ -76,8 +73,6 @@ def _powers() -> Induction:
     return Induction(
         name="a constant decay unrolls to powers",
         index=n,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda h, t: c * h + b(t + 1),
         closed=sp.Sum(c ** (n - j) * b(j), (j, 1, n)),
     )
@@ -90,8 +85,6 @@ def _kernel() -> Induction:
     return Induction(
         name="N states add up to one kernel k(i) = Σ_n C_n a_n^i B_n",
         index=m,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda y, k: y + sp.Sum(C(k + 1) * B(k + 1) * decay(k + 1, t - j) * x(j), (j, 1, t)),
         because="a(n, i) stands for a_n^i",
         closed=sp.Sum(sp.Sum(C(state) * B(state) * decay(state, t - j), (state, 1, m)) * x(j), (j, 1, t)),
@@ -140,8 +133,6 @@ def lti_convolution() -> Proof:
                 because="so Σ_k ω^{k(i+j−t)} over a P-th root of unity ω is P where P divides i+j−t and 0 elsewhere:"
                 " the inverse DFT of a product of DFTs is the circular convolution; the identity holds in every ring",
                 index=period,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda s, k: s + (z - 1) * z**k,
                 closed=z**period - 1,
             ),
@@ -195,8 +186,6 @@ def s6_not_lti() -> Proof:
                 name="it does commute with a delay: zeros before the input leave the state at 0",
                 because="time-invariant but not linear; with Δ frozen, linear but not time-invariant",
                 index=m,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda h, k: a(k) * h,
                 closed=sp.S.Zero * m,
             ),
@@ -218,15 +207,12 @@ def ssd_duality() -> Proof:
                 name="the sum over N states is the score C_t·B_j",
                 because="M(j) = Π_{r=j+1}^t a_r is one number a head, the same for all states; X(j) = Δ_j x_j",
                 index=m,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda y, k: y + sp.Sum(C(k + 1) * mask(j) * B(k + 1, j) * x(j), (j, 1, t)),
                 closed=sp.Sum(mask(j) * sp.Sum(C(state) * B(state, j), (state, 1, m)) * x(j), (j, 1, t)),
             ),
             Induction(
                 name="the mask is e^{A(cumsum_t − cumsum_j)}",
                 index=m,
-                start=0,
                 initial=sp.S.One,
                 next=lambda p, k: sp.exp(rate * Delta(j + k + 1)) * p,
                 closed=sp.exp(rate * (sp.Sum(Delta(r), (r, 1, j + m)) - sp.Sum(Delta(r), (r, 1, j)))),

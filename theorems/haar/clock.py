@@ -51,8 +51,6 @@ def _time() -> Proof:
             Induction(
                 name="so is the discrete one, for Euler and ZOH alike",
                 index=n,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda h, _: h + step,
                 closed=step * n,
             ),
@@ -85,8 +83,6 @@ def _with_decay() -> Proof:
             Induction(
                 name="the discrete state under Euler",
                 index=n,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda h, _: sp.exp(-lam * step) * h + step,
                 closed=step * (1 - sp.exp(-lam * step * n)) / (1 - sp.exp(-lam * step)),
             ),

@@ -71,8 +71,6 @@ GATE_CLOSES = Bound(name="softplus(−y) ≤ e^{−y}", claim=sp.Le(sp.log(1 + a
 GEOMETRIC = Induction(
     name="geometric sum",
     index=m,
-    start=0,
-    initial=sp.S.Zero,
     next=lambda total, k: total + z ** (2 * k),
     closed=(1 - z ** (2 * m)) / (1 - z**2),
 )
@@ -80,8 +78,6 @@ SQUARE = Induction(
     name="half-integers add up to a square",
     because="Σ_{i<m} w(i + ½) = w m²/2, the exponent of a token m places before the threshold",
     index=m,
-    start=0,
-    initial=sp.S.Zero,
     next=lambda total, k: total + w * (k + HALF),
     closed=w * m**2 / 2,
 )
@@ -180,7 +176,6 @@ def _weights(after: sp.Expr) -> tuple[Step, ...]:
             name="the weights of h_0, x_1, …, x_t add up to 1",
             because="h_t = g h_{t−1} + (1 − g) x_t, at t = 0 all weight is on h_0",
             index=sp.Symbol("t", integer=True, nonnegative=True),
-            start=0,
             initial=sp.S.One,
             next=lambda weight, _: keep * weight + (1 - keep),
             closed=sp.S.One,
@@ -223,8 +218,6 @@ def _euler() -> tuple[Step, ...]:
         Induction(
             name="Σ_{1≤i≤m} (2i + 1)z^i in closed form",
             index=m,
-            start=0,
-            initial=sp.S.Zero,
             next=lambda so_far, k: so_far + (2 * k + 3) * z ** (k + 1),
             closed=(z * (3 - z) - z ** (m + 1) * (2 * m + 3 - (2 * m + 1) * z)) / (1 - z) ** 2,
         ),

@@ -59,7 +59,6 @@ def _exact_jumps() -> Proof:
         name="the n-th level is the first plus all jumps",
         because="between t_n and t_{n+1} f is c_0 H(s) + Σ_{i≤n} (c_i − c_{i−1}) H(s − t_i)",
         index=n,
-        start=0,
         initial=level(0),
         next=next_level,
         closed=level(0) + sp.Sum(level(i) - level(i - 1), (i, 1, n)),
@@ -67,9 +66,7 @@ def _exact_jumps() -> Proof:
     return Proof(
         steps=(
             sums,
-            Induction(
-                name="which telescopes to c_n", index=n, start=0, initial=level(0), next=next_level, closed=level(n)
-            ),
+            Induction(name="which telescopes to c_n", index=n, initial=level(0), next=next_level, closed=level(n)),
             VANISHES,
             Enclosed(name="½√π < 0.887", claim=sp.Lt(sp.sqrt(sp.pi) / 2, sp.Rational(887, 1000), evaluate=False)),
             Enclosed(name="(π²/12)² < 0.677", claim=sp.Lt(KAPPA**2, sp.Rational(677, 1000), evaluate=False)),

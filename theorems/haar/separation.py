@@ -367,8 +367,6 @@ def _discrete() -> tuple[Step, ...]:
             name="cosines add up to a sine",
             because="row a of H v is Σ_{b<n−a} cos((b + ½)θ) = sin((n − a)θ)/(2 sin(θ/2))",
             index=m,
-            start=0,
-            initial=sp.S.Zero,
             next=lambda total, i: total + sp.cos((i + HALF) * theta),
             closed=sp.sin(m * theta) / (2 * sp.sin(theta / 2)),
         ),

@@ -76,7 +76,6 @@ def halvings() -> Induction:
         name="0 1 … 1 0: column 0 holds 2^{−n} after n steps",
         because="written once, at t = 2, and never erased: 1 is the previous token from then on",
         index=n,
-        start=0,
         initial=sp.S.One,
         next=lambda h, _: h * HALF,
         closed=2 ** (-n),

@@ -21,8 +21,6 @@ def _leaky_count() -> Induction:
         name="one token repeated: its older writes weigh ρ + … + ρ^n",
         because="q^{n+1} v q: each step decays the column by ρ and adds ρ at the next",
         index=n,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda h, _: rho * (1 + h),
         closed=rho * (1 - rho**n) / (1 - rho),
         given=(sp.Lt(rho, 1),),

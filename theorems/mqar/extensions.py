@@ -114,7 +114,6 @@ def _frozen_state() -> Induction:
         name="after the context the state does not change, whatever follows a query",
         because="keys of the tail stand at 2κ + 1 or later",
         index=n,
-        start=0,
         initial=held,
         next=lambda h, step: h + time_gate(sp.S.One, 2 * kappa + 1 + step, kappa) * tail(step),
         closed=held,
@@ -242,8 +241,6 @@ def _exponents() -> Induction:
         name="block b carries ρ to the power (queries so far) − [b is asked now]",
         because="at a query every block but its own shrinks; at the next step the block asked before shrinks",
         index=t,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda e, step: e + (query(step + 1) - own(step + 1)) + own(step),
         closed=sp.Sum(query(s), (s, 1, t)) - own(t) + own(0),
     )

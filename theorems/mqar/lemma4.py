@@ -55,7 +55,6 @@ def _moment() -> tuple[Cases, Induction]:
         name="mean of e^{s·(sum of p signs)} over all patterns",
         because="one more sign: half of the patterns go up, half go down",
         index=n,
-        start=0,
         initial=sp.S.One,
         next=lambda h, _: (sp.exp(s) * h + sp.exp(-s) * h) / 2,
         closed=sp.cosh(s) ** n,

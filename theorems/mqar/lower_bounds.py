@@ -110,8 +110,6 @@ def _affine() -> Induction:
         name="ωᵀ h C = g·C: only g = hᵀω ∈ R^N matters",
         because="one more channel; ω = W_v − W_w, and what does not come from the state goes into τ",
         index=m,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda total, n: total + omega(n + 1) * sp.Sum(h(n + 1, r) * C(r), (r, 1, N)),
         closed=sp.Sum(C(r) * sp.Sum(omega(k) * h(k, r), (k, 1, m)), (r, 1, N)),
     )
@@ -123,8 +121,6 @@ def _combination() -> Induction:
     return Induction(
         name="Σ λ_q (C(q)·g + τ_q) = g·(Σ λ_q C(q)) + Σ λ_q τ_q",
         index=m,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda total, n: total + weight(n + 1) * (sp.Sum(C(n + 1, r) * g(r), (r, 1, N)) + tau(n + 1)),
         closed=sp.Sum(g(r) * sp.Sum(weight(k) * C(k, r), (k, 1, m)), (r, 1, N)) + sp.Sum(weight(k) * tau(k), (k, 1, m)),
     )

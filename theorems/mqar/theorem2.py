@@ -122,8 +122,6 @@ def _recall_everywhere() -> Proof:
             Induction(
                 name="the state counts the writes",
                 index=t,
-                start=0,
-                initial=sp.S.Zero,
                 next=lambda h, n: h + a0 * c * stored(n + 1),
                 closed=a0 * c * sp.Sum(stored(s), (s, 1, t)),
             ),

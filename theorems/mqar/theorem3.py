@@ -66,8 +66,6 @@ def _one_hot() -> Proof:
             Induction(
                 name="the state counts the writes",
                 index=t,
-                start=0,
-                initial=ZERO,
                 next=lambda h, n: h + writes(n + 1),
                 closed=sp.Sum(writes(s), (s, 1, t)),
             ),

@@ -54,8 +54,6 @@ def _sum(width: str = "w") -> Induction:
     return Induction(
         name="S4D with decay 1, B = C = 1 adds up: N = 1",
         index=t,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda h, n: h + stored(n + 1),
         closed=sp.Sum(stored(s), (s, 1, t)),
     )

@@ -17,13 +17,13 @@ STATE = sp.Function("h")
 class Induction(Step):
     """A sequence with h(start) = initial and h(n+1) = next(h(n), n) equals `closed` for every n ≥ start.
 
-    `closed` is an expression in the integer symbol `index`; `next` maps (h, n) to h(n+1). Base and step are
-    identities in a symbolic n.
+    A sequence starts with h(0) = 0 unless it says otherwise. `closed` is an expression in the integer symbol `index`;
+    `next` maps (h, n) to h(n+1). Base and step are identities in a symbolic n.
     """
 
     index: sp.Symbol
-    start: int
-    initial: sp.Expr
+    start: int = 0
+    initial: sp.Expr = sp.S.Zero
     next: Callable[[sp.Expr, sp.Symbol], sp.Expr]
     closed: sp.Expr
     given: Given = ()

@@ -117,8 +117,6 @@ def _tail() -> tuple[Step, ...]:
         Induction(
             name="the later steps add up to 1 − 2^{−n}",
             index=n,
-            start=0,
-            initial=sp.S.Zero,
             next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
             closed=1 - sp.Rational(1, 2) ** n,
         ),

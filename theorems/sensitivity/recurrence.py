@@ -40,7 +40,6 @@ def propagation() -> Induction:
     step = Induction(
         name="eq. (11): every later step multiplies by its decay",
         index=m,
-        start=0,
         initial=gain,
         next=lambda s, n: a(j + n + 1) * s,
         closed=sensitivity_later(),
@@ -82,7 +81,6 @@ def exponential() -> Induction:
     return Induction(
         name="the decays multiply to e^{−λΣΔ}",
         index=m,
-        start=0,
         initial=sp.S.One,
         next=lambda p, n: sp.exp(-lam * Delta(j + n + 1)) * p,
         closed=sp.exp(-lam * clock(m)),
@@ -94,7 +92,6 @@ def _constant_step() -> Induction:
         name="S4D: the decays multiply to e^{−λ(t−j)}",
         because="Δ = 1",
         index=m,
-        start=0,
         initial=sp.S.One,
         next=lambda p, _: sp.exp(-lam) * p,
         closed=sp.exp(-lam * m),
@@ -124,8 +121,6 @@ def slow_steps() -> tuple[Induction, Limit]:
     telescoped = Induction(
         name="steps ln(1 + 1/r) add up to ln(m+1)",
         index=m,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda s, n: s + sp.log((n + 2) / (n + 1)),
         closed=sp.log(m + 1),
     )
@@ -285,7 +280,6 @@ def mamba2() -> Proof:
         because="G(p) is the sensitivity of component p = (row, column) at the last step i = j+k−1 whose convolution "
         "sees x_j; a(r) is the head's one decay",
         index=m,
-        start=0,
         initial=start,
         next=lambda s, n: a(i + n + 1) * s,
         closed=start * sp.Product(a(r), (r, i + 1, i + m)),
@@ -304,7 +298,6 @@ def mamba2() -> Proof:
                 name="window: the contributions of steps j … j+m add up",
                 because="d(r) = ∂w_r/∂x + h_{r−1} ∂Λ̄_r/∂x is what step r adds",
                 index=m,
-                start=0,
                 initial=added(j),
                 next=lambda s, n: a(j + n + 1) * s + added(j + n + 1),
                 closed=sp.Sum(added(i) * sp.Product(a(r), (r, i + 1, j + m)), (i, j, j + m)),

@@ -53,8 +53,6 @@ def _quadratic_form(transposed: sp.Expr, closed: sp.Expr, name: str) -> Inductio
         name=name,
         because="product rule: q_l′ = (x_l′)ᵀSx_l + x_lᵀSx_l′ with x_l′ = Σ_j w_j p_j x_j",
         index=l,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda h, m: h + product(w(m + 1), p(m + 1), total(transposed.subs(n, m + 1), p(m + 1))),
         closed=closed,
     )

@@ -36,8 +36,6 @@ def _sum_of_squares() -> Induction:
         name="x_lᵀSx_l = Σ_i s_i (Px_l)_i²",
         because="S = S_CᵀS_B = Pᵀdiag(s)P is symmetric; y = Px_l, one state after the other",
         index=count,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda h, m: h + image(m + 1) * (s(m + 1) * image(m + 1)),
         closed=sp.Sum(s(i) * image(i) ** 2, (i, 1, count)),
     )
@@ -50,8 +48,6 @@ def _symmetric() -> Induction:
         name="S = S_CᵀS_B is symmetric",
         because="x_lᵀSx_j − x_jᵀSx_l with y = Px_l, z = Px_j, one state after the other: for any number of states",
         index=count,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda h, m: total(
             h, product(one(m + 1), s(m + 1), other(m + 1)), product(-1, other(m + 1), s(m + 1), one(m + 1))
         ),
@@ -166,8 +162,6 @@ def _soft_permutation() -> tuple[Bound, Induction, Bound]:
         Induction(
             name="R adds up the others",
             index=count,
-            start=0,
-            initial=sp.S.Zero,
             next=lambda h, m: h + weight(m + 1),
             closed=sp.Sum(weight(i), (i, 1, count)),
         ),

@@ -51,8 +51,6 @@ def growth_rate() -> Induction:
         name="g_l is a leaky sum over the tokens before it",
         because="dx_l/dt = μ x_l g_l; the decay of token l + 1 multiplies every older term",
         index=l,
-        start=0,
-        initial=sp.S.Zero,
         next=lambda g, n: following(g, x(n + 1), delta(n + 1)),
         closed=sp.Sum(sp.Product(sp.exp(-a * delta(k)), (k, j + 1, l)) * write(j), (j, 1, l)),
     )
