@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
 
 t, s = sp.symbols("t s", integer=True, nonnegative=True)
@@ -156,3 +157,23 @@ def proof() -> Proof:
             ),
         ),
     )
+
+
+CLAIMS = (
+    Claim(
+        id="foundations.selective-copying",
+        paper="Gu & Dao (2023), §4.1.1",
+        form=Form.EXTENSION,
+        title="two official layers with N = M copy M tokens; no additive state smaller than M does",
+        statement=r"\text{layer 1 counts, layer 2 writes content}\ l\ \text{at address}\ l\ \text{and reads}\ i\ "
+        r"\text{at marker}\ i:\ \text{margin}>\tfrac14\ \text{for}\ w\ge32M;\ "
+        r"S_{il}=C_i\cdot B_l\ \text{strictly diagonally dominant}\Rightarrow N\ge M",
+        hypotheses=(
+            "exactly M content tokens, in any places among noise, then M markers; contents may coincide",
+            "lower bound: contents are added into one state and read linearly",
+        ),
+        depends_on=("foundations.unrolled", "foundations.silu-pair"),
+        formula=MARGIN,
+        proof=proof,
+    ),
+)

@@ -1,16 +1,17 @@
-"""From the continuous state to a step: zero-order hold, Euler, the bilinear rule, and the gated RNN inside ZOH.
+"""From the continuous state to a step: zero-order hold, Euler, the bilinear rule.
 
-Section 2 of the paper; Gu & Dao (2023), eq. 4 and Theorem 1. One state with eigenvalue −λ ≤ 0, step Δ, x = λΔ.
+Section 2 of the paper; Gu & Dao (2023), eq. 4. One state with eigenvalue −λ ≤ 0, step Δ, x = λΔ.
 """
 
 from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Limit, Proof, Specialise
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof, Specialise
 
 x = sp.Symbol("x", nonnegative=True)
-s, z, h0, u = sp.symbols("s z h_0 u", real=True)
+s, h0, u = sp.symbols("s h_0 u", real=True)
 lam, step = sp.symbols("lambda Delta", positive=True)
 
 
@@ -173,43 +174,37 @@ def bilinear() -> Proof:
     )
 
 
-# --- the gated RNN ------------------------------------------------------------------------------------------------
-
-
-def sigmoid(e: sp.Expr) -> sp.Expr:
-    """1/(1 + e^{−e})."""
-    return 1 / (1 + sp.exp(-e))
-
-
-def softplus(e: sp.Expr) -> sp.Expr:
-    """ln(1 + e^e)."""
-    return sp.log(1 + sp.exp(e))
-
-
-GATED = sp.Eq(
-    sp.exp(-softplus(z)) * h0 + (1 - sp.exp(-softplus(z))) * u, (1 - sigmoid(z)) * h0 + sigmoid(z) * u, evaluate=False
+CLAIMS = (
+    Claim(
+        id="foundations.zoh",
+        paper="Eq. (3), §2",
+        form=Form.PRINTED,
+        title="zero-order hold solves the state equation exactly",
+        statement=r"h'=-\lambda h+Bx,\ x\ \text{held}\ \Rightarrow\ "
+        r"h(\Delta)=e^{-\lambda\Delta}h(0)+\frac{1-e^{-\lambda\Delta}}{\lambda}Bx;\ "
+        r"\text{the gain tends to}\ \Delta\ \text{as}\ \lambda\to0",
+        hypotheses=(r"\lambda>0,\ \Delta>0",),
+        proof=zoh,
+    ),
+    Claim(
+        id="foundations.euler-gap",
+        paper="Eq. (3), §2",
+        form=Form.EXTENSION,
+        title="how far Euler's B is from ZOH's",
+        statement=r"1-\tfrac x2\le\frac{1-e^{-x}}{x}\le1-\tfrac x2+\tfrac{x^2}{6},\quad x=\lambda\Delta>0",
+        hypotheses=(r"\lambda\Delta>0",),
+        formula=GAP,
+        proof=euler_gap,
+    ),
+    Claim(
+        id="foundations.bilinear",
+        paper="§2 (S4's discretisation)",
+        form=Form.EXTENSION,
+        title="the bilinear rule: stable, third-order close, and alternating beyond λΔ = 2",
+        statement=r"0\le e^{-x}-\frac{1-x/2}{1+x/2}\le\frac{x^3}{12},\quad "
+        r"\frac{1-x/2}{1+x/2}\in(-1,1],\ <0\iff x>2",
+        hypotheses=(r"x=\lambda\Delta\ge0",),
+        formula=BILINEAR,
+        proof=bilinear,
+    ),
 )
-
-
-def gated_rnn() -> Proof:
-    """N = 1, A = −1, B = 1, Δ = softplus(z): ZOH is the gated RNN with g = σ(z); Euler writes Δ > g instead."""
-    written = sp.Subs(softplus(z) - sigmoid(z), z, 0)
-    return Proof(
-        steps=(
-            Identity(name="e^{−softplus(z)} = 1 − σ(z)", lhs=sp.exp(-softplus(z)), rhs=1 - sigmoid(z)),
-            Identity(
-                name="Euler writes softplus(z) u: at z = 0 with h = 0, u = 1 it gives ln 2, the gated RNN 1/2",
-                lhs=written,
-                rhs=sp.log(2) - sp.Rational(1, 2),
-            ),
-            Enclosed(
-                name="ln 2 > 1/2: the official Euler block is not that RNN",
-                claim=sp.Gt(sp.log(2), sp.Rational(1, 2), evaluate=False),
-            ),
-            Bound(
-                name="Euler always writes more: Δ > 1 − e^{−Δ}",
-                claim=sp.Ge(x, 1 - sp.exp(-x)),
-            ),
-            Identity(name="ZOH, N = 1, A = −1 is h ← (1 − g)h + g u", lhs=GATED.lhs, rhs=GATED.rhs),
-        )
-    )

@@ -1,12 +1,13 @@
-"""One recurrence, many forms: the unrolled sum, the scan, the convolution and its FFT, masked attention, chunks.
+"""One recurrence, many forms: the unrolled sum, the scan, the convolution and its FFT.
 
-Section 2 of the paper and Appendix A; Gu & Dao (2023), Dao & Gu (2024).
+Section 2 of the paper and Appendix A; Gu & Dao (2023).
 """
 
 from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import product
 
@@ -193,30 +194,43 @@ def s6_not_lti() -> Proof:
     )
 
 
-# --- masked attention ---------------------------------------------------------------------------------------------
-
-
-def ssd_duality() -> Proof:
-    """Mamba-2: y_t = Σ_{j≤t} (Π_{r=j+1}^t a_r)(C_t·B_j) Δ_j x_j, one row of (L ∘ CBᵀ)X; chunks give the same."""
-    C, B, mask, x = sp.Function("C", real=True), *(sp.Function(f, real=True) for f in ("B", "M", "X"))
-    t, state = sp.Symbol("t", integer=True, positive=True), sp.Symbol("s", integer=True, positive=True)
-    Delta, rate = sp.Function("Delta", positive=True), sp.Symbol("A", negative=True)
-    return Proof(
-        steps=(
-            Induction(
-                name="the sum over N states is the score C_t·B_j",
-                because="M(j) = Π_{r=j+1}^t a_r is one number a head, the same for all states; X(j) = Δ_j x_j",
-                index=m,
-                next=lambda y, k: y + sp.Sum(C(k + 1) * mask(j) * B(k + 1, j) * x(j), (j, 1, t)),
-                closed=sp.Sum(mask(j) * sp.Sum(C(state) * B(state, j), (state, 1, m)) * x(j), (j, 1, t)),
-            ),
-            Induction(
-                name="the mask is e^{A(cumsum_t − cumsum_j)}",
-                index=m,
-                initial=sp.S.One,
-                next=lambda p, k: sp.exp(rate * Delta(j + k + 1)) * p,
-                closed=sp.exp(rate * (sp.Sum(Delta(r), (r, 1, j + m)) - sp.Sum(Delta(r), (r, 1, j)))),
-            ),
-            folded_block(),
-        )
-    )
+CLAIMS = (
+    Claim(
+        id="foundations.unrolled",
+        paper="Eq. (2)–(3)",
+        form=Form.PRINTED,
+        title="the recurrence is its unrolled sum",
+        statement=r"h_t=\bar\Lambda_t h_{t-1}+b_t,\ h_0=0\ \Rightarrow\ "
+        r"h_t=\sum_{j=1}^{t}\Bigl(\prod_{r=j+1}^{t}\bar\Lambda_r\Bigr)b_j",
+        proof=unrolled,
+    ),
+    Claim(
+        id="foundations.scan-associative",
+        paper="Gu & Dao (2023), §3.3",
+        form=Form.PRINTED,
+        title="the scan operator is associative",
+        statement=r"(a_1,b_1)\circ(a_2,b_2)=(a_1a_2,\,a_2b_1+b_2)\ \text{is associative};\ "
+        r"h_{i+m}=\Bigl(\prod_{r=i+1}^{i+m}a_r\Bigr)h_i+\sum_{j=i+1}^{i+m}\Bigl(\prod_{r=j+1}^{i+m}a_r\Bigr)b_j",
+        proof=scan_associative,
+    ),
+    Claim(
+        id="foundations.lti-convolution",
+        paper="Gu et al. (2022), S4; §2",
+        form=Form.PRINTED,
+        title="S4D: recurrence = convolution = FFT zero-padded to at least 2L − 1",
+        statement=r"y_t=\sum_{j\le t}k_{t-j}x_j,\ k_i=\sum_nC_n\bar\Lambda_n^i\bar B_n;\quad "
+        r"y=\mathcal F_P^{-1}(\mathcal F_Pk\cdot\mathcal F_Px)\ \text{on}\ 0\le t<L"
+        r"\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
+        depends_on=("foundations.unrolled",),
+        proof=lti_convolution,
+    ),
+    Claim(
+        id="foundations.s6-not-lti",
+        paper="§2",
+        form=Form.PRINTED,
+        title="S6 is not linear time-invariant: it is not linear",
+        statement=r"S(2x)\ne2S(x):\ x=\ln3,\ N=1:\ 2\ln3\ln10\ne2\ln3\ln4;\ "
+        r"\text{also with Δ in the decay only;\ it does commute with a delay}",
+        proof=s6_not_lti,
+    ),
+)

@@ -286,17 +286,6 @@ PIECEWISE = "f is piecewise constant on [0, 1] with m jumps"
 
 CLAIMS = (
     Claim(
-        id="haar.exact-jumps",
-        paper="Corollary 1 (Section 3.1)",
-        form=Form.EXTENSION,
-        title="m jumps need only m + 1 S6 functions, for any error",
-        statement=r"f=c_0H+\sum_{i\le m}J_iH(\cdot-t_i)\ \Rightarrow\ "
-        r"\inf_{W}\Bigl\|f-c_0g_0-\sum_{i\le m}J_ig_i\Bigr\|_{L^2}=0",
-        hypotheses=(PIECEWISE, "time is an input coordinate (PE)"),
-        depends_on=("haar.thm1-amended",),
-        proof=_exact_jumps,
-    ),
-    Claim(
         id="haar.cor1-s6",
         paper="Corollary 1 (Section 3.1), S6",
         form=Form.PRINTED,
@@ -343,5 +332,16 @@ CLAIMS = (
         hypotheses=("P_J: the constant and levels 0 … J − 1",),
         depends_on=("haar.s4d-lower-bound",),
         proof=_amended,
+    ),
+    Claim(
+        id="haar.exact-jumps",
+        paper="Corollary 1 (Section 3.1)",
+        form=Form.EXTENSION,
+        title="m jumps need only m + 1 S6 functions, for any error",
+        statement=r"f=c_0H+\sum_{i\le m}J_iH(\cdot-t_i)\ \Rightarrow\ "
+        r"\inf_{W}\Bigl\|f-c_0g_0-\sum_{i\le m}J_ig_i\Bigr\|_{L^2}=0",
+        hypotheses=(PIECEWISE, "time is an input coordinate (PE)"),
+        depends_on=("haar.thm1-amended",),
+        proof=_exact_jumps,
     ),
 )

@@ -1,7 +1,6 @@
 """Induction heads: Lemma 3 and extension F."""
 
-from __future__ import annotations
+from mamba_theorems.theorems.claim import Claim
+from mamba_theorems.theorems.joined import joined
 
-from mamba_theorems.theorems.induction_heads import lemma3, plain
-
-CLAIMS = (*lemma3.CLAIMS, *plain.CLAIMS)
+CLAIMS: tuple[Claim, ...] = joined(__name__, "CLAIMS", ("lemma3", "plain"))

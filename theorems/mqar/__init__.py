@@ -1,15 +1,8 @@
-"""Associative recall (Section 4.3, Appendix D.3-D.5 of the paper): every claim, one module a theorem."""
+"""Associative recall (Section 4.3, Appendix D.3-D.5 of the paper): every claim, one file a theorem."""
 
-from mamba_theorems.theorems.mqar import extensions, lemma4, lower_bounds, theorem2, theorem3, theorem4, values
-from mamba_theorems.theorems.mqar.theorem2 import REWRITTEN, WEIGHTS
+from mamba_theorems.theorems.claim import Claim
+from mamba_theorems.theorems.joined import joined
 
-__all__ = ["CLAIMS", "REWRITTEN", "WEIGHTS"]
-CLAIMS = (
-    *lemma4.CLAIMS,
-    *theorem2.CLAIMS,
-    *values.CLAIMS,
-    *theorem3.CLAIMS,
-    *theorem4.CLAIMS,
-    *lower_bounds.CLAIMS,
-    *extensions.CLAIMS,
+CLAIMS: tuple[Claim, ...] = joined(
+    __name__, "CLAIMS", ("lemma4", "theorem2", "values", "theorem3", "theorem4", "lower_bounds", "extensions")
 )

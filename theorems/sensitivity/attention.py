@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, InductionOn, Limit, Proof, Step
 
 z = sp.Symbol("z", real=True)
@@ -212,3 +213,36 @@ def query_disproof() -> Proof:
         ),
     )
     return Proof(steps=steps)
+
+
+CLAIMS = (
+    Claim(
+        id="sensitivity.attention",
+        paper="Eq. (45), j < t",
+        form=Form.AMENDED,
+        title="causal attention forgets like 1/t, with its constant",
+        statement=r"|\partial y_t/\partial x_j|\le\frac Ct\bigl(\min_r e^{x_t^\top W_Q^\top W_Kx_r}\bigr)^{-1},\ j<t,"
+        r"\quad C=e^{M^2q}\|W_V\|(1+2M^2q)",
+        hypotheses=(r"M=\sup\|x\|,\ q=\|W_Q^\top W_K\|", r"j<t"),
+        formula=FADES,
+        proof=bound,
+    ),
+    Claim(
+        id="sensitivity.attention-query",
+        paper="Eq. (45), j = t",
+        form=Form.PRINTED,
+        title="the same at the query's own token",
+        statement=r"|\partial y_t/\partial x_t|\le\frac Ct\bigl(\min_r e^{x_t^\top W_Q^\top W_Kx_r}\bigr)^{-1}",
+        hypotheses=(r"C\ \text{does not depend on}\ t",),
+        expected=Outcome.REFUTED,
+        disproof=query_disproof,
+        erratum=Erratum(
+            printed="|∂y_t/∂x_j| ≤ (C/t)(min_r e^{…})^{−1} for every j ≤ t.",
+            instance="one dimension, W_V = 1, q = 1, x_r = +1, −1, …, +1, −1, x_t = 0: all scores are 0 and ∂y_t/∂x_t ="
+            " (q(t−1) + 1)/t = 1, while the right side is C/t; with the C of j < t it fails from t = 9 on (1 > 3e/9).",
+            reading="x_j for j = t, the token that is also the query: every score moves with it",
+            instead="sensitivity.attention for j < t; at j = t one term more, W_V Cov(x) W_Kᵀ W_Q, at most 2M²q‖W_V‖",
+            survives="the O(1/t) decay for every earlier token",
+        ),
+    ),
+)

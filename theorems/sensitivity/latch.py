@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, InductionOn, Proof, Specialise
 
 value, noise, h = sp.symbols("v u h", real=True)
@@ -127,3 +128,22 @@ def _superposition() -> tuple[Identity, Bound]:
 def proof() -> Proof:
     """Both halves: S6 holds, LTI cannot."""
     return Proof(steps=(*_superposition(), *_expansion(), _bounded(), _held()))
+
+
+CLAIMS = (
+    Claim(
+        id="sensitivity.latch",
+        paper="Section 3.2, beyond it",
+        form=Form.EXTENSION,
+        title="one S6 state holds the last flagged value; no LTI mixer of any size does",
+        statement=r"|h_t-v|\le2e^{-D}+m\varepsilon(1+1/D)\ \text{for S6 with N=1, m steps after the last flag};\ "
+        r"\text{every LTI mixer errs by}\ \ge\tfrac12\ \text{on one of four inputs}",
+        hypotheses=(
+            r"v,u\in[-1,1],\ D\ge1,\ e^{-D}\le\tfrac12,\ \varepsilon\le1",
+            "the two flags and the readout are further apart than the convolution's window",
+        ),
+        depends_on=("foundations.unrolled",),
+        formula=HELD,
+        proof=proof,
+    ),
+)

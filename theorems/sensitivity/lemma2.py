@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
@@ -19,7 +20,16 @@ from mamba_theorems.theorems.proofs.proof import (
     Specialise,
     Step,
 )
-from mamba_theorems.theorems.sensitivity.recurrence import exponential, gain, lam, propagation, slow_steps, total, x
+from mamba_theorems.theorems.sensitivity.recurrence import (
+    DIAGONAL,
+    exponential,
+    gain,
+    lam,
+    propagation,
+    slow_steps,
+    total,
+    x,
+)
 
 y, rest = sp.symbols("y S_rest", nonnegative=True)
 n = sp.Symbol("n", integer=True, nonnegative=True)
@@ -259,3 +269,54 @@ def criterion() -> Proof:
             ),
         )
     )
+
+
+CLAIMS = (
+    Claim(
+        id="sensitivity.lem2",
+        paper="Lemma 2",
+        form=Form.PRINTED,
+        title="a summable Δ keeps at least e^{−c} of the input's own write",
+        statement=r"\lambda\sum\Delta(x_r)\to\ \le c\ \Rightarrow\ "
+        r"\lim_t|\partial h_t/\partial x_j|\ge e^{-c}\,|\partial(B\Delta x)/\partial x_j|",
+        hypotheses=(DIAGONAL,),
+        expected=Outcome.REFUTED,
+        disproof=disproof,
+        erratum=Erratum(
+            printed="If λΣΔ(x_r) converges to at most c, then lim |∂h_t/∂x_j| ≥ e^{−c} |∂(BΔx)/∂x_j|;"
+            " to remember, Mamba must necessarily push λΔ to 0.",
+            instance="λ = 1, Δ = softplus, B(x) = 1 + βx with β = (2 − ln 3)/(ln 3)², x_1 = ln 3, x_2 = 0,"
+            " x_{2+r} = ln(e^{2^{−r}} − 1): h_1 = 4 ln 2, K_2 = ln 2 − h_1/4 = 0, so the left side is 0 at every t ≥ 2;"
+            " c = 3 ln 2 + 1 (1 if the sum starts after j) and the right side is ln 2/(8e) = 0.0319 (ln 2/e)."
+            " With B = 1 the same happens at x_1 = 1.57357716…, the root of a·softplus(a) = 4 ln 2.",
+            reading="x_j moves Δ_j, hence Λ̄_j, hence what is kept of h_{j−1}, as eq. (11) itself says",
+            instead="sensitivity.lem2-amended: the limit is |K_j| e^{−λΣ_{r>j}Δ_r}, with equality; the printed bound"
+            " holds when (BΔx)′Δ′h_{j−1} ≤ 0, in particular for the first token",
+            survives="a summable λΔ keeps every input with K_j ≠ 0; that Δ must tend to 0 is the converse, and true"
+            " (sensitivity.criterion)",
+        ),
+    ),
+    Claim(
+        id="sensitivity.lem2-amended",
+        paper="Lemma 2",
+        form=Form.AMENDED,
+        title="a summable Δ keeps exactly |K_j| e^{−λΣΔ}",
+        statement=r"0\le|\partial h_t/\partial x_j|-|K_j|e^{-\lambda S}"
+        r"\le|K_j|\lambda\Bigl(S-\sum_{r=j+1}^t\Delta_r\Bigr),\ S=\sum_{r>j}\Delta_r<\infty",
+        hypotheses=(DIAGONAL, r"S<\infty"),
+        depends_on=("sensitivity.eq11",),
+        formula=CLOSE,
+        proof=amended,
+    ),
+    Claim(
+        id="sensitivity.criterion",
+        paper="Lemma 2, both directions",
+        form=Form.EXTENSION,
+        title="which inputs a state never forgets",
+        statement=r"\lim_t|\partial h_t/\partial x_j|>0\iff K_j\ne0\ \text{and}\ "
+        r"(\lambda=0\ \text{or}\ \sum_{r>j}\Delta(x_r)<\infty)",
+        hypotheses=(DIAGONAL, "a statement about the state h, not about the output y"),
+        depends_on=("sensitivity.eq11", "sensitivity.lem2-amended"),
+        proof=criterion,
+    ),
+)

@@ -1,4 +1,4 @@
-"""How the state depends on one input: eq. (11), Lemma 1, bounded inputs, and Mamba-2's heads.
+"""How the state depends on one input: eq. (11) and Lemma 1.
 
 One component h of a diagonal state, one coordinate x of the mixer's input x̂_j. Step j reads x; step r > j multiplies
 by Λ̄_r = a(r) = e^{−λΔ(r)} and adds what does not depend on x. m = t − j.
@@ -10,7 +10,11 @@ from dataclasses import replace
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof
+
+DIAGONAL = r"\bar\Lambda_r=e^{-\lambda\Delta_r},\ \lambda\ge0,\ \Delta_r>0"
+ANY_INPUT = "Euler or ZOH: the write may be any differentiable function of the mixer's input at its own step"
 
 x = sp.Symbol("x", real=True)
 j, m, r = sp.symbols("j m r", integer=True, nonnegative=True)
@@ -150,7 +154,7 @@ def lemma1_amended() -> Proof:
     )
 
 
-# --- bounded inputs -----------------------------------------------------------------------------------------------
+# --- a floor under every step -----------------------------------------------------------------------------------------
 
 total, floor = sp.symbols("s delta", nonnegative=True)
 """s = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""
@@ -191,118 +195,43 @@ def at_most_exponential() -> Bound:
     )
 
 
-def _floor_of_softplus() -> Bound:
-    """Δ = softplus(wx + b) ≥ δ = softplus(b − |w|M) for |x| ≤ M; both positive."""
-    step, least = sp.symbols("Delta_r delta_0", positive=True)
-    weight, bias, value, radius = sp.symbols("w b x M", real=True)
-    lowest = bias - sp.Abs(weight) * radius
-    linear = weight * value + bias
-    softplus = (
-        sp.Eq(sp.exp(step), 1 + sp.exp(linear), evaluate=False),
-        sp.Eq(sp.exp(least), 1 + sp.exp(lowest), evaluate=False),
-    )
-    inside = (sp.Le(value, radius), sp.Ge(value, -radius))
-    claim = sp.Ge(step, least)
-    return Bound(
-        name="on |x| ≤ M, softplus(wx + b) has the floor softplus(b − |w|M) > 0",
-        because="Δ = softplus(z) is e^Δ = 1 + e^z; for a vector x read ‖w‖ for |w| and ‖x‖ for |x|",
-        claim=claim,
-        given=(*softplus, *inside),
-        also_wrong=(Bound(name="x unbounded below", claim=claim, given=(*softplus, inside[0])),),
-    )
-
-
-def _state_is_bounded() -> InductionOn:
-    """|w_r| ≤ W and Λ̄ ≤ q < 1: |h| ≤ W/(1−q) always, so K_j is bounded over all inputs of the compact set."""
-    state, write, decay = sp.symbols("h w a", real=True)
-    top, rate = sp.symbols("W q", nonnegative=True)
-    bound = sp.Le(sp.Abs(state) * (1 - rate), top)
-    start = (sp.Eq(state, 0, evaluate=False),)
-    after = sp.Le(sp.Abs(decay * state + write) * (1 - rate), top)
-    conditions = (bound, sp.Le(sp.Abs(write), top), sp.Ge(decay, 0), sp.Le(decay, rate), sp.Lt(rate, 1))
-    return InductionOn(
-        name="the state stays bounded, so |K_j| does",
-        because="q = e^{−λδ}; then |K_j| ≤ sup|w′| + sup|Λ̄′| W/(1−q)",
-        base=Bound(name="from 0", claim=bound, given=start),
-        step=Bound(name="one step", claim=after, given=conditions),
-        conclusion=bound,
-    )
-
-
-def bounded_inputs_forget() -> Proof:
-    """A compact input set keeps Δ above a floor δ > 0, so every state with λ > 0 forgets exponentially."""
-    rate, steps, ceiling = sp.symbols("eta y c", positive=True)
-    return Proof(
-        steps=(
-            propagation(),
-            exponential(),
-            _floor_of_softplus(),
-            steps_add_up(),
-            Limit(
-                name="so it tends to 0 when λδ > 0",
-                expression=sp.exp(-rate * steps),
-                variable=steps,
-                point=sp.oo,
-                value=sp.S.Zero,
-            ),
-            Bound(
-                name="and λΣΔ exceeds every c: (12) never holds",
-                claim=sp.Gt(lam * total, ceiling),
-                given=(ENOUGH, sp.Gt(lam * floor * m, ceiling)),
-            ),
-            Bound(
-                name="at finite length, constant steps keep e^{−c} while λδ(t−j) ≤ c",
-                claim=sp.Ge(sp.exp(-lam * floor * m), sp.exp(-ceiling)),
-                given=(sp.Le(lam * floor * m, ceiling),),
-                also_wrong=(
-                    Bound(
-                        name="twice as long",
-                        claim=sp.Ge(sp.exp(-lam * floor * m), sp.exp(-ceiling)),
-                        given=(sp.Le(lam * floor * m, 2 * ceiling),),
-                    ),
-                ),
-            ),
-            _state_is_bounded(),
-            at_most_exponential(),
-        )
-    )
-
-
-# --- Mamba-2 ------------------------------------------------------------------------------------------------------
-
-
-def mamba2() -> Proof:
-    """One decay a head: all P×N components of a head fade together, also past the convolution's window."""
-    component, i = sp.Symbol("p", integer=True), sp.Symbol("i", integer=True, nonnegative=True)
-    start, added = sp.Function("G", real=True)(component), sp.Function("d", real=True)
-    head = Induction(
-        name="past the window, every component of a head has the same factor",
-        because="G(p) is the sensitivity of component p = (row, column) at the last step i = j+k−1 whose convolution "
-        "sees x_j; a(r) is the head's one decay",
-        index=m,
-        initial=start,
-        next=lambda s, n: a(i + n + 1) * s,
-        closed=start * sp.Product(a(r), (r, i + 1, i + m)),
-    )
-    return Proof(
-        steps=(
-            Identity(
-                name="a step inside the window",
-                because="a token x_j enters x, B, C of steps j … j+k−1 through the convolution, and Δ at step j",
-                lhs=sp.Derivative(Decay(x) * State(x) + Write(x), x),
-                rhs=Decay(x) * sp.Derivative(State(x), x)
-                + sp.Derivative(Decay(x), x) * State(x)
-                + sp.Derivative(Write(x), x),
-            ),
-            Induction(
-                name="window: the contributions of steps j … j+m add up",
-                because="d(r) = ∂w_r/∂x + h_{r−1} ∂Λ̄_r/∂x is what step r adds",
-                index=m,
-                initial=added(j),
-                next=lambda s, n: a(j + n + 1) * s + added(j + n + 1),
-                closed=sp.Sum(added(i) * sp.Product(a(r), (r, i + 1, j + m)), (i, j, j + m)),
-            ),
-            head,
-            exponential(),
-        )
-    )
+CLAIMS = (
+    Claim(
+        id="sensitivity.eq11",
+        paper="Eq. (11)",
+        form=Form.PRINTED,
+        title="the sensitivity of the state to an input",
+        statement=r"\partial h_t/\partial\hat x_j=\Bigl(\prod_{r=j+1}^t\bar\Lambda_r\Bigr)K_j,\quad "
+        r"K_j=\frac{\partial(\bar B_j\hat x_j)}{\partial\hat x_j}"
+        r"+\frac{\partial\bar\Lambda_j}{\partial\hat x_j}h_{j-1}",
+        hypotheses=(ANY_INPUT,),
+        depends_on=("foundations.unrolled",),
+        formula=propagation().relation,
+        proof=eq11,
+    ),
+    Claim(
+        id="sensitivity.lem1",
+        paper="Lemma 1",
+        form=Form.PRINTED,
+        title="S4D forgets by e^{−λ(t−j−1)}, S6 by e^{−λΣΔ}, up to a constant",
+        statement=r"|\partial h_t/\partial\hat x_j|=\tilde c\,e^{-\lambda(t-(j+1))}\ \text{(S4D)},\quad "
+        r"\tilde c\,e^{-\lambda\sum_{r=j+1}^t\Delta_r}\ \text{(S6), for some}\ \tilde c\ge0",
+        hypotheses=(DIAGONAL, r"\Delta=1\ \text{in S4D}"),
+        depends_on=("sensitivity.eq11",),
+        proof=lemma1,
+    ),
+    Claim(
+        id="sensitivity.lem1-amended",
+        paper="Lemma 1",
+        form=Form.AMENDED,
+        title="the constant is |K_j|; exponential decay needs λ > 0 and Δ bounded below",
+        statement=r"|\partial h_t/\partial\hat x_j|=|K_j|e^{-\lambda(t-j)}\ \text{(S4D)},\ "
+        r"|K_j|e^{-\lambda\sum_{r>j}\Delta_r}\ \text{(S6)};\ "
+        r"\Delta\ge\delta\Rightarrow\ \le|K_j|e^{-\lambda\delta(t-j)};"
+        r"\ \text{with}\ \Delta_r=\ln(1+1/r)\ \text{it is only}\ t^{-\lambda}",
+        hypotheses=(DIAGONAL,),
+        depends_on=("sensitivity.eq11",),
+        formula=FORGETS,
+        proof=lemma1_amended,
+    ),
+)

@@ -1,7 +1,8 @@
-"""Token dynamics (Vo et al., ICLR 2025, restated from the abstract): the theorems, one module a group."""
+"""Token dynamics (Vo et al., ICLR 2025, restated from the abstract): the theorems, one file a group."""
 
-from __future__ import annotations
+from mamba_theorems.theorems.claim import Claim
+from mamba_theorems.theorems.joined import joined
 
-from mamba_theorems.theorems.token_dynamics import convergence, divergence, many_dimensions, refinements, slow
-
-CLAIMS = (*convergence.CLAIMS, *slow.CLAIMS, *divergence.CLAIMS, *many_dimensions.CLAIMS, *refinements.CLAIMS)
+CLAIMS: tuple[Claim, ...] = joined(
+    __name__, "CLAIMS", ("convergence", "slow", "divergence", "many_dimensions", "refinements")
+)

@@ -26,7 +26,7 @@ from mamba_theorems.constructions.tasks import (
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.fields import BALL, RATIONAL
 from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.theorems.mqar import REWRITTEN
+from mamba_theorems.theorems.mqar.theorem2 import REWRITTEN
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
 from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof
 
 x, d = sp.symbols("x d", real=True)
@@ -65,3 +66,28 @@ def silu_step_proof() -> Proof:
             ),
         )
     )
+
+
+CLAIMS = (
+    Claim(
+        id="foundations.silu-pair",
+        paper="official blocks",
+        form=Form.EXTENSION,
+        title="two SiLU channels make a linear one",
+        statement=r"\text{SiLU}(x)-\text{SiLU}(-x)=x",
+        formula=PAIR,
+        proof=silu_pair,
+    ),
+    Claim(
+        id="foundations.silu-step",
+        paper="official blocks",
+        form=Form.EXTENSION,
+        title="the SiLU step is its own complement",
+        statement=r"\text{step}(d)=\frac{\text{SiLU}(w(d+1))-\text{SiLU}(wd)}{w}\ \Rightarrow\ "
+        r"\text{step}(d)+\text{step}(-1-d)=1,\ \text{step}(-1)=\frac1{1+e^w}",
+        hypotheses=("w > 0",),
+        depends_on=("foundations.silu-pair",),
+        formula=STEP,
+        proof=silu_step_proof,
+    ),
+)
