@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
 
@@ -21,11 +22,6 @@ OWN = (1 - err) * ((1 - err) ** 2 - (share - err) * err)
 CROSS = (1 + err) * (share - err) * (2 * (1 + err) + share)
 MARGIN = sp.Gt(OWN - CROSS, sp.Rational(1, 4))
 CODES = (sp.Le(share, LARGEST_SHARE), sp.Le(err, share))
-
-
-def relu(e: sp.Expr) -> sp.Expr:
-    """max(0, e)."""
-    return sp.Max(0, e)
 
 
 def trapezoid(d: sp.Expr) -> sp.Expr:

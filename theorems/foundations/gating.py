@@ -4,21 +4,12 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import sigmoid, softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.foundations.discretisation import h0, u, x
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Proof
 
 z = sp.Symbol("z", real=True)
-
-
-def sigmoid(e: sp.Expr) -> sp.Expr:
-    """1/(1 + e^{−e})."""
-    return 1 / (1 + sp.exp(-e))
-
-
-def softplus(e: sp.Expr) -> sp.Expr:
-    """ln(1 + e^e)."""
-    return sp.log(1 + sp.exp(e))
 
 
 GATED = sp.Eq(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import product
@@ -146,9 +147,6 @@ def lti_convolution() -> Proof:
 def s6_not_lti() -> Proof:
     """Doubling the input does not double the output, even where Δ does not multiply the input."""
     x, positive = sp.Symbol("x", real=True), sp.Symbol("x", positive=True)
-
-    def softplus(e: sp.Expr) -> sp.Expr:
-        return sp.log(1 + sp.exp(e))
 
     def two_steps(first: sp.Expr, second: sp.Expr) -> sp.Expr:
         return sp.exp(-softplus(second)) * first + second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import sigmoid, silu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof
 
@@ -11,18 +12,8 @@ x, d = sp.symbols("x d", real=True)
 w, y = sp.Symbol("w", positive=True), sp.Symbol("y", nonnegative=True)
 
 
-def silu(e: sp.Expr) -> sp.Expr:
-    """x·σ(x)."""
-    return e / (1 + sp.exp(-e))
-
-
-def silu_step(e: sp.Expr) -> sp.Expr:
-    """(SiLU(w(d+1)) − SiLU(wd))/w: about 1[d ≥ 0] on integers."""
-    return (silu(w * (e + 1)) - silu(w * e)) / w
-
-
 PAIR = sp.Eq(silu(x) - silu(-x), x, evaluate=False)
-STEP = sp.Eq(silu_step(d) + silu_step(-1 - d), 1, evaluate=False)
+STEP = sp.Eq(silu_step(d, w) + silu_step(-1 - d, w), 1, evaluate=False)
 
 
 def silu_pair() -> Proof:
@@ -32,7 +23,7 @@ def silu_pair() -> Proof:
         steps=(
             Identity(
                 name="σ(x) + σ(−x) = 1",
-                lhs=1 / (1 + sp.exp(-x)) + 1 / (1 + sp.exp(x)),
+                lhs=sigmoid(x) + sigmoid(-x),
                 rhs=sp.S.One,
             ),
             Identity(name="SiLU(x) − SiLU(−x) = x", lhs=PAIR.lhs, rhs=PAIR.rhs, also_wrong=(wrong,)),
@@ -51,9 +42,9 @@ def silu_step_proof() -> Proof:
     )
     return Proof(
         steps=(
-            Identity(name="at the jump: step(0) = σ(w)", lhs=sp.Subs(silu_step(d), d, 0), rhs=1 / (1 + sp.exp(-w))),
+            Identity(name="at the jump: step(0) = σ(w)", lhs=sp.Subs(silu_step(d, w), d, 0), rhs=sigmoid(w)),
             Identity(
-                name="before it: step(−1) = 1/(1 + e^w)", lhs=sp.Subs(silu_step(d), d, -1), rhs=1 / (1 + sp.exp(w))
+                name="before it: step(−1) = 1/(1 + e^w)", lhs=sp.Subs(silu_step(d, w), d, -1), rhs=1 / (1 + sp.exp(w))
             ),
             Identity(name="SiLU(y) = ReLU(y) − y/(1 + e^y)", lhs=sp.Subs(silu(x), x, y), rhs=y - y / (1 + sp.exp(y))),
             Identity(name="SiLU(−y) = −y/(1 + e^y)", lhs=sp.Subs(silu(x), x, -y), rhs=-y / (1 + sp.exp(y))),
@@ -62,7 +53,9 @@ def silu_step_proof() -> Proof:
                 name="step(d) + step(−1−d) = 1",
                 lhs=STEP.lhs,
                 rhs=STEP.rhs,
-                also_wrong=(Identity(name="step(d) + step(−d) = 1", lhs=silu_step(d) + silu_step(-d), rhs=sp.S.One),),
+                also_wrong=(
+                    Identity(name="step(d) + step(−d) = 1", lhs=silu_step(d, w) + silu_step(-d, w), rhs=sp.S.One),
+                ),
             ),
         )
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import silu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.haar.heaviside import KAPPA, W
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
@@ -16,13 +17,8 @@ from mamba_theorems.theorems.proofs.written import Named
 
 w, lam, delta, u, x, z = sp.symbols("w lambda Delta u x z", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
-m, n, L = sp.symbols("m n L", integer=True, nonnegative=True)
+m, n = sp.symbols("m n", integer=True, nonnegative=True)
 i, j = sp.symbols("i j", integer=True, nonnegative=True)
-
-
-def silu(e: sp.Expr) -> sp.Expr:
-    """e/(1 + e^{−e})."""
-    return e / (1 + sp.exp(-e))
 
 
 # --- the mismatch between eq. (8) and the recurrence ------------------------------------------------------------------
@@ -168,11 +164,6 @@ def loss(at: sp.Expr) -> sp.Expr:
     return at / (1 + sp.exp(w * at))
 
 
-def hinge_step(at: sp.Expr) -> sp.Expr:
-    """(SiLU(w(at + 1)) − SiLU(w·at))/w, at = t − a."""
-    return (silu(w * (at + 1)) - silu(w * at)) / w
-
-
 def _step_error() -> tuple[Step, ...]:
     """1[t ≥ a] on integers, up to |φ(m + 1) − φ(m)| ≤ φ(1) = 1/(1 + e^w) for w ≥ 2."""
     at_x = sp.Symbol("x", positive=True)
@@ -180,9 +171,9 @@ def _step_error() -> tuple[Step, ...]:
     first = sp.Symbol("f_1", positive=True)
     phi, psi = sp.symbols("f g", nonnegative=True)
     return (
-        Identity(name="at and after a: 1 less φ(m + 1) − φ(m)", lhs=hinge_step(m), rhs=1 - (loss(m + 1) - loss(m))),
-        Identity(name="before a: φ(m + 1) − φ(m)", lhs=hinge_step(-1 - m), rhs=loss(m + 1) - loss(m)),
-        Identity(name="at a itself the error is 1/(1 + e^w)", lhs=1 - hinge_step(sp.S.Zero), rhs=1 / (1 + sp.exp(w))),
+        Identity(name="at and after a: 1 less φ(m + 1) − φ(m)", lhs=silu_step(m, w), rhs=1 - (loss(m + 1) - loss(m))),
+        Identity(name="before a: φ(m + 1) − φ(m)", lhs=silu_step(-1 - m, w), rhs=loss(m + 1) - loss(m)),
+        Identity(name="at a itself the error is 1/(1 + e^w)", lhs=1 - silu_step(sp.S.Zero, w), rhs=1 / (1 + sp.exp(w))),
         Bound(
             name="e^w(w − 1) ≥ 1 for w ≥ 2",
             claim=sp.Ge(sp.exp(w) * (w - 1), 1),

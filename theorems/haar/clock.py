@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.haar.heaviside import (
     CLOSED,
@@ -19,7 +20,6 @@ from mamba_theorems.theorems.haar.heaviside import (
     REFLECTION,
     W,
     right_tail,
-    softplus,
 )
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
@@ -16,11 +17,6 @@ W, u, x, R = sp.symbols("W u x R", positive=True)
 v, y, s = sp.symbols("v y s", real=True)
 EXPONENT = sp.Symbol("E", nonnegative=True)
 KAPPA = sp.pi**2 / 12
-
-
-def softplus(e: sp.Expr) -> sp.Expr:
-    """log(1 + e^e)."""
-    return sp.log(1 + sp.exp(e))
 
 
 def dilog(z: sp.Expr) -> sp.Expr:

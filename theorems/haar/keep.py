@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import RAMP, REFLECTION, softplus
+from mamba_theorems.theorems.haar.heaviside import RAMP, REFLECTION
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named
 

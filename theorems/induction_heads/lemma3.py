@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
@@ -31,14 +32,14 @@ HALF = sp.S.Half
 
 def decay_of(argument: sp.Expr) -> sp.Expr:
     """e^{−softplus(argument)}."""
-    return sp.exp(-sp.log(1 + sp.exp(argument)))
+    return sp.exp(-softplus(argument))
 
 
 def _decay_is_sigmoid() -> Identity:
     return Identity(
         name="a column is kept by e^{−softplus(v)} = 1/(1 + e^v)",
         because="Λ = −1: the factor is σ(−v)",
-        lhs=sp.exp(-sp.log(1 + sp.exp(v)), evaluate=False),
+        lhs=sp.exp(-softplus(v), evaluate=False),
         rhs=1 / (1 + sp.exp(v)),
     )
 

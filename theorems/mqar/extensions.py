@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import relu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, relu
+from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
 from mamba_theorems.theorems.proofs.written import Named
 
@@ -149,16 +150,13 @@ def _silu_step() -> Identity:
     """What the SiLU form misses is f(x−1) − f(x), f(y) = y/(1 + e^{wy})."""
     y, w = sp.Symbol("y", real=True), sp.Symbol("w", positive=True)
 
-    def silu(e: sp.Expr) -> sp.Expr:
-        return e / (1 + sp.exp(-e))
-
     def f(e: sp.Expr) -> sp.Expr:
         return e / (1 + sp.exp(w * e))
 
     return Identity(
         name="SiLU step − 1 = f(x − 1) − f(x)",
         because="and for x ≤ 0 the leak is that of 1 − x ≥ 1, by SiLU(a) − SiLU(−a) = a",
-        lhs=(silu(w * y) - silu(w * (y - 1))) / w - 1,
+        lhs=silu_step(y - 1, w) - 1,
         rhs=f(y - 1) - f(y),
     )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import relu
+
 KEYS_DISTINCT = "H1: the context's keys are distinct"
 NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
 VALUES_DISTINCT = "H3: the values of all stored writes are distinct, those of the tail included"
@@ -17,16 +19,6 @@ FILLER_NO_VALUE = "H4: what stands before a query is no value (a filler token ou
 
 delta = sp.KroneckerDelta
 Vector = tuple[sp.Expr, ...]
-
-
-def relu(e: sp.Expr) -> sp.Expr:
-    """max(0, e)."""
-    return sp.Max(0, e)
-
-
-def identity(e: sp.Expr) -> sp.Expr:
-    """e."""
-    return e
 
 
 def signs(pattern: str) -> Vector:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import identity, relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
     KEYS_DISTINCT,
@@ -16,9 +17,7 @@ from mamba_theorems.theorems.mqar.task import (
     Stream,
     delta,
     dot,
-    identity,
     last_readout,
-    relu,
     signs,
 )
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof

@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, relu, signs
+from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, signs
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import sympy as sp
 from sympy.core.relational import Relational
 
+from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
     KEYS_DISTINCT,
@@ -19,7 +20,6 @@ from mamba_theorems.theorems.mqar.task import (
     delta,
     dot,
     last_readout,
-    relu,
     signs,
 )
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise

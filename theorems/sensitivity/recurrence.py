@@ -154,7 +154,7 @@ def lemma1_amended() -> Proof:
     )
 
 
-# --- a floor under every step -----------------------------------------------------------------------------------------
+# --- a floor under every step -------------------------------------------------------------------------------------
 
 total, floor = sp.symbols("s delta", nonnegative=True)
 """s = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""

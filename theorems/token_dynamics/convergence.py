@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, InductionOn, Limit, Proof
-from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.written import Along, Named
 from mamba_theorems.theorems.token_dynamics.system import (
     LHOPITAL,
     LN2,
     NONZERO,
     PAPER,
     a,
-    along,
     cited_comparison,
     gain,
     growth_rate,
@@ -25,7 +25,6 @@ from mamba_theorems.theorems.token_dynamics.system import (
     scalar_flow,
     size,
     slope,
-    softplus,
     softplus_increases,
     start,
     step,
@@ -53,7 +52,7 @@ def _monotone() -> Proof:
             Identity(
                 name="x_l e^{−μ∫g_l} does not change",
                 because="dx_l/dt = μ x_l g_l; G = ∫ g_l",
-                lhs=along(x * sp.exp(-mu * total), {x: mu * x * g, total: g}),
+                lhs=Along(x * sp.exp(-mu * total), {x: mu * x * g, total: g}),
                 rhs=sp.S.Zero,
             ),
             Bound(
@@ -155,9 +154,9 @@ def _variation_of_constants() -> tuple[Identity, Identity]:
     y0 = sp.Symbol("y_0", positive=True)
     flow = {phi: p * phi, integral: q / phi}
     y = phi * (y0 + integral)
-    quotient = along(y0 + integral, flow) / along(time / phi, flow)
+    quotient = Along(y0 + integral, flow) / Along(time / phi, flow)
     return (
-        Identity(name="variation of constants", lhs=along(y, flow), rhs=q + p * y),
+        Identity(name="variation of constants", lhs=Along(y, flow), rhs=q + p * y),
         Identity(name="the quotient that L'Hôpital needs for y/t", lhs=quotient, rhs=q / (1 - time * p)),
     )
 
@@ -264,7 +263,7 @@ def _second_at_a_finite_time() -> tuple[Identity, Bound, Bound, Identity]:
     return (
         Identity(
             name="v = y_2/t moves by q − (1 − tp)v in ln t",
-            lhs=time * along(y / time, {y: q + p * y}),
+            lhs=time * Along(y / time, {y: q + p * y}),
             rhs=q - (1 - time * p) * (y / time),
         ),
         Bound(
@@ -305,12 +304,12 @@ def _iterated_logarithms() -> tuple[Identity, Identity, Identity]:
     log_k, product = (sp.Function(n, positive=True)(time) for n in ("L", "Q"))
     return (
         Identity(
-            name="a = 0: how the quotient of neighbours grows", lhs=along(y / older, flow), rhs=2 * m * step / older
+            name="a = 0: how the quotient of neighbours grows", lhs=Along(y / older, flow), rhs=2 * m * step / older
         ),
         Identity(
             name="a = 0: the next iterated logarithm has the derivative it needs",
             because="Λ_k′ = 1/(tΛ_1⋯Λ_{k−1}) = 1/Q gives Λ_{k+1}′ = 1/(QΛ_k); L'Hôpital then gives R_{l+1} ~ Λ_l",
-            lhs=along(sp.log(log_k), {log_k: 1 / product}),
+            lhs=Along(sp.log(log_k), {log_k: 1 / product}),
             rhs=1 / (product * log_k),
         ),
         Identity(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Proof
 from mamba_theorems.theorems.token_dynamics.slow import CONTINUE, never_explodes
@@ -17,7 +18,6 @@ from mamba_theorems.theorems.token_dynamics.system import (
     own_share,
     size,
     slope,
-    softplus,
     softplus_increases,
     start,
     step,

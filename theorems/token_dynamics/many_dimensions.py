@@ -9,12 +9,11 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof
-from mamba_theorems.theorems.proofs.written import Named, product, total
+from mamba_theorems.theorems.proofs.written import Along, Named, product, total
 from mamba_theorems.theorems.token_dynamics.system import (
     CONTINUATION,
     NONZERO,
     PAPER,
-    along,
     cited_comparison,
     j,
     l,
@@ -84,7 +83,7 @@ def own_term() -> Bound:
 
 def _inverse_flow() -> Identity:
     q, g = sp.Function("q", real=True, nonzero=True)(time), sp.Function("g", positive=True)(time)
-    return Identity(name="how 1/q_l moves", lhs=along(1 / q, {q: g}), rhs=-g / q**2)
+    return Identity(name="how 1/q_l moves", lhs=Along(1 / q, {q: g}), rhs=-g / q**2)
 
 
 def _negative_definite() -> tuple[Bound, Bound, Bound]:
@@ -132,13 +131,13 @@ def _along_a_line() -> tuple[Identity, Identity]:
         Identity(
             name="the first token's form on its line",
             because="x_1′ = q_1Δ_1x_1 with q_1 = c²q_1(0), whatever S is",
-            lhs=along(c * speed, {c: q * step * c**3}),
+            lhs=Along(c * speed, {c: q * step * c**3}),
             rhs=(c**2 * q) * step * (c * speed),
         ),
         Identity(
             name="c^{−2} grows linearly where q_1(0) < 0",
             because="c ≤ 1 keeps Δ_1 ≥ δ, so c^{−2} ≥ 1 + 2|q_1(0)|δt and x_1 → 0",
-            lhs=along(c**-2, {c: -q0 * step * c**3}),
+            lhs=Along(c**-2, {c: -q0 * step * c**3}),
             rhs=2 * q0 * step,
         ),
     )
@@ -266,7 +265,7 @@ def _integrated() -> tuple[Identity, Identity, Bound, Bound]:
         Identity(
             name="integrating factor (1 + t)^{2c}",
             because="at z′ = 2ρ − 2cz/(1 + t), ρ = λδ",
-            lhs=along((1 + time) ** (2 * power) * z, {z: 2 * rate - 2 * power * z / (1 + time)}),
+            lhs=Along((1 + time) ** (2 * power) * z, {z: 2 * rate - 2 * power * z / (1 + time)}),
             rhs=2 * rate * (1 + time) ** (2 * power),
         ),
         Identity(
@@ -307,13 +306,13 @@ def _second_token() -> tuple[Identity, Identity, Bound]:
         Identity(
             name="the second token splits into a damping and a linear flow",
             because="x_2′ = q_2Δ_2x_2 + w_1(x_2ᵀSx_1)x_1, x_1 = cv: α = −q_2Δ_2, β = w_1c², h = k·w, one coordinate",
-            lhs=along(n * w, flow),
+            lhs=Along(n * w, flow),
             rhs=-alpha * (n * w) + beta * (n * kw) * v,
         ),
         Identity(
             name="along the flow w − (h/q)v does not change",
             because="h = k·w has h′ = β(k·v)h and k·v = vᵀSv = q < 0",
-            lhs=along(w - kw / _nonzero * v, {**flow, kw: beta * _nonzero * kw}),
+            lhs=Along(w - kw / _nonzero * v, {**flow, kw: beta * _nonzero * kw}),
             rhs=sp.S.Zero,
         ),
         Bound(

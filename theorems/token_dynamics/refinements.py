@@ -9,12 +9,11 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof
-from mamba_theorems.theorems.proofs.written import Named, product, total
+from mamba_theorems.theorems.proofs.written import Along, Named, product, total
 from mamba_theorems.theorems.token_dynamics.system import (
     NONZERO,
     PAPER,
     a,
-    along,
     following,
     gain,
     loss,
@@ -188,7 +187,7 @@ def _neighbours() -> tuple[Identity, Bound]:
         Identity(
             name="how the quotient of neighbours moves",
             because="m = l − 1; g_l = e^{−aΔ_l}g_m + x_l²Δ_l",
-            lhs=along(sp.log(later / older), flow),
+            lhs=Along(sp.log(later / older), flow),
             rhs=mu * (later**2 * step - (1 - e) * gain),
         ),
         Bound(

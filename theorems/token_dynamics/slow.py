@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
+from mamba_theorems.theorems.proofs.written import Along
 from mamba_theorems.theorems.token_dynamics.system import (
     CONTINUATION,
     LHOPITAL,
     PAPER,
     a,
-    along,
     gain,
     kappa,
     loss,
     size,
-    softplus,
     softplus_below_exponential,
     softplus_increases,
     start,
@@ -42,7 +42,7 @@ def _rescaled() -> Identity:
     flow = {x: mu * x * other**2 * step}
     return Identity(
         name="in u = |S_Δ||x| only κ = μ/S_Δ² is left",
-        lhs=along(s * x, flow),
+        lhs=Along(s * x, flow),
         rhs=(mu / s**2) * (s * x) * (s * other) ** 2 * step,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import sympy as sp
 
+from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction
 from mamba_theorems.theorems.proofs.written import TIME, Along
 
@@ -25,11 +26,6 @@ m, kappa, size, start = sp.symbols("m kappa X X_0", positive=True)
 slope, a = sp.symbols("s a", nonnegative=True)
 step, decay, gain = sp.symbols("Delta E g", nonnegative=True)
 l, j, k = sp.symbols("l j k", integer=True, nonnegative=True)
-
-
-def softplus(v: sp.Expr) -> sp.Expr:
-    """ln(1 + e^v)."""
-    return sp.log(1 + sp.exp(v))
 
 
 LN2 = sp.log(2)
@@ -106,11 +102,6 @@ def loss() -> Bound:
     )
 
 
-def along(expression: sp.Expr, flow: dict[sp.Expr, sp.Expr]) -> sp.Expr:
-    """d/dt of an expression in functions of `time`, each of whose derivatives `flow` gives; not carried out yet."""
-    return Along(expression, flow)
-
-
 def scalar_flow(power: int) -> Identity:
     """d(x^power)/dt along dx/dt = μ x g."""
     mu = sp.Symbol("mu", real=True)
@@ -118,7 +109,7 @@ def scalar_flow(power: int) -> Identity:
     return Identity(
         name=f"how x^{power} moves",
         because="dx_l/dt = μ x_l g_l",
-        lhs=along(x**power, {x: mu * x * g}),
+        lhs=Along(x**power, {x: mu * x * g}),
         rhs=power * mu * g * x**power,
     )
 
