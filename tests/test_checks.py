@@ -40,7 +40,7 @@ def test_every_check_has_a_mutant_that_differs_from_its_subject(check):
 
 
 def test_a_planted_bug_is_shrunk_and_its_replay_line_fails_again_until_it_is_mended(capsys):
-    check = broken("mqar.thm2-step1", "paper-block", "conv tap moved")
+    check = broken("mqar.thm2-step1", "recall-paper", "conv tap moved")
     evidence = run_check(check, Run(dtypes=("float64",)))
     assert evidence.holds is False
     words = shlex.split(evidence.replay)
@@ -100,7 +100,7 @@ def checked_on(peer: str) -> Evidence:
         pytest.skip(f"{peer} is not installed")
     run = Run(kernel=f"kernels.peers:{peer}_scan")
     with foreign(run.kernel):
-        assert run_check(named("mqar.thm2-step1", "paper-block"), run).holds
+        assert run_check(named("mqar.thm2-step1", "recall-paper"), run).holds
         assert run_check(named("foundations.scan-associative", "state-carried-over"), run).kind is Kind.SKIPPED
         return run_check(named("foundations.unrolled", "scan-against-definition"), run)
 
@@ -127,7 +127,7 @@ def test_a_kernel_that_cannot_be_found_gets_one_sentence(capsys, path):
 
 
 def test_sizes_from_the_command_line_are_the_ones_that_run():
-    check = named("mqar.thm2-step1", "zoology")
+    check = named("mqar.thm2-step1", "recall-zoology")
     run = cli._run(
         cli._parser().parse_args(["all", "--vocab-size", "32", "--input-seq-len", "20", "--num-kv-pairs", "3"])
     )

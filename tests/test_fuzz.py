@@ -131,16 +131,16 @@ def test_adversarial_sequences_keep_the_claims_hypotheses(claim):
 @pytest.fixture
 def broken(monkeypatch):
     """Theorem 2's construction with a convolution that looks one token further back."""
-    check = properties("mqar.thm2-step1")["paper-block"]
+    check = properties("mqar.thm2-step1")["recall-paper"]
     wrong = replace(check, subject=check.mutants["conv tap moved"])
     for module in ("search", "cells"):
-        monkeypatch.setattr(f"mamba_theorems.verify.fuzz.{module}.properties", lambda claim: {"paper-block": wrong})
+        monkeypatch.setattr(f"mamba_theorems.verify.fuzz.{module}.properties", lambda claim: {"recall-paper": wrong})
     return wrong
 
 
 @pytest.mark.parametrize("generator", ["as checked", "adversarial, large", "batches, κ = 8, L = 128"])
 def test_a_failure_is_shrunk_stored_and_replayed(broken, generator, tmp_path, monkeypatch):
-    result = run_cell(Cell(Stream("mqar.thm2-step1", "paper-block", generator), 0, 20), Run())
+    result = run_cell(Cell(Stream("mqar.thm2-step1", "recall-paper", generator), 0, 20), Run())
     assert result.failure is not None
     assert len(result.failure.case["tokens"]) == 3, "one pair and one query are the smallest failing case"
     finding = findings.found(result, Run(), "")

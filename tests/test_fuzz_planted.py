@@ -65,5 +65,5 @@ def test_a_bug_is_gone_when_it_is_dug_up_again():
 
 
 def test_a_bug_that_nobody_planted_is_not_found():
-    check = properties("mqar.value-code")["paper"]
+    check = properties("mqar.value-code")["recall-paper"]
     assert check.examine(check.subject, Run()).holds

@@ -153,7 +153,7 @@ def scaling(workers: Sequence[int] = (1, 2)) -> dict[int, Scaled]:
 
 def sequences_per_second(spec: Batches = SPEED, count: int = 2048) -> dict[str, float]:
     """Recall sequences a second of processor time on one core, drawn, run and judged, through the official block."""
-    check = properties("mqar.thm2-step1")["official-block"]
+    check = properties("mqar.thm2-step1")["recall-official"]
     torch.set_num_threads(1)
     found = {}
     for dtype in ("float32", "float64"):

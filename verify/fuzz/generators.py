@@ -246,6 +246,6 @@ def long_sequences(draw: st.DrawFn, _: Any, run: Run, length: int) -> induction_
 
 
 BY_CLAIM: dict[tuple[str, str], dict[str, Generator | Batches]] = {
-    ("induction.lem3-amended", "random sequences"): {"long": partial(long_sequences, length=300)},
+    ("induction.lem3-amended", "random-sequences-answered"): {"long": partial(long_sequences, length=300)},
     ("foundations.ssd-duality", "kernel-against-masked-attention"): {"large": wide_chunks},
 }

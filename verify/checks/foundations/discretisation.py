@@ -72,7 +72,7 @@ def _backward_euler(f: Field, delta: np.ndarray, A: np.ndarray) -> tuple[np.ndar
 CHECKS: tuple[Check, ...] = (
     Property(
         claim="foundations.zoh",
-        name="matrix-exponential",
+        name="zoh-against-matrix-exponential",
         subject=semantics.zoh,
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
         cases=step_cases,
@@ -82,7 +82,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="foundations.euler-gap",
-        name="gain-ratio",
+        name="gain-ratio-within-its-bounds",
         subject=semantics.zoh,
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
         cases=step_cases,
@@ -92,7 +92,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="foundations.bilinear",
-        name="sign-and-order",
+        name="sign-and-order-of-the-factor",
         subject=semantics.bilinear,
         mutants={"ZOH": semantics.zoh, "backward Euler": _backward_euler},
         cases=step_cases,

@@ -140,7 +140,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="foundations.ssd-duality",
-        name="masked-attention",
+        name="recurrence-is-masked-attention",
         subject=by_rows,
         mutants={"B and C swapped": _score_transposed, "diagonal left out": _without_own_step, "mask late": _mask_late},
         cases=sequence_cases,
@@ -151,7 +151,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="foundations.ssd-duality",
-        name="chunks",
+        name="chunks-give-the-recurrence",
         subject=forms.chunked,
         mutants={"no decay across chunks": _chunks_do_not_decay, "state dropped between chunks": _chunks_forget},
         cases=sequence_cases,

@@ -77,7 +77,7 @@ def silu_step_score(subject: Activation, case: StepValueCase, run: Run) -> Score
 CHECKS: tuple[Check, ...] = (
     Property(
         claim="foundations.silu-pair",
-        name="kernel-silu",
+        name="silu-pair-on-the-kernel",
         subject=kernel_silu,
         mutants={"ELU": torch.nn.functional.elu, "ReLU scaled": lambda x: torch.relu(x) * (1 + 1e-6)},
         cases=silu_cases,
@@ -88,7 +88,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="foundations.silu-step",
-        name="kernel-step",
+        name="silu-step-on-the-kernel",
         subject=kernel_silu,
         mutants={"SiLU of 1.001 x": lambda x: kernel_silu(1.001 * x), "tanh": torch.tanh},
         cases=step_value_cases,

@@ -132,7 +132,7 @@ def _bounds(claim: str, name: str, subject: Keeper, mutants: dict[str, Keeper]) 
 BOUNDS = (
     _bounds(
         "haar.cor2-amended",
-        "error-bound",
+        "error-within-its-bound",
         TWO_CHANNELS,
         {
             "the printed order of the two steps": replace(TWO_CHANNELS, keep=_reversed),
@@ -142,7 +142,7 @@ BOUNDS = (
     ),
     _bounds(
         "haar.keep-nth-one-state",
-        "zoh-bound",
+        "zoh-within-its-bound",
         ZOH,
         {
             "Euler for ZOH": replace(ZOH, keep=_one_state(semantics.euler)),
@@ -154,7 +154,7 @@ BOUNDS = (
     ),
     _bounds(
         "haar.keep-nth-one-state",
-        "euler-bound",
+        "euler-within-its-bound",
         EULER,
         {
             "bilinear for Euler": replace(EULER, keep=_one_state(semantics.bilinear)),
@@ -211,7 +211,7 @@ def _wrong_middle(f: Field, x: np.ndarray, places: list[int], slope: int) -> np.
 
 WAVELET: Property = Property(
     claim="haar.cor2-amended",
-    name="discrete-wavelet",
+    name="discrete-wavelet-within-its-bound",
     subject=DiscreteWavelet(),
     mutants={
         "middle one token late": DiscreteWavelet(_wrong_middle),
@@ -258,7 +258,7 @@ def _every_n_look(subject: Gate, run: Run) -> Finding:
 
 EVERY_N = Examination(
     claim="haar.keep-nth-one-state",
-    name="float32-exact",
+    name="every-n-exact-in-float32",
     kind=Kind.TESTED,
     subject=Gate(),
     mutants={
@@ -298,7 +298,7 @@ def _block_look(subject: BlockKeep, run: Run) -> Finding:
 
 BLOCK = Examination(
     claim="haar.keep-nth-one-state",
-    name="official-block",
+    name="official-block-keeps-token-n",
     kind=Kind.TESTED,
     subject=BlockKeep(),
     mutants={"the token before n": BlockKeep(shift=1), "the token after n": BlockKeep(shift=-1)},

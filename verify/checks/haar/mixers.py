@@ -61,7 +61,7 @@ def _clock_score(subject: ClockError, case: ClockCase, run: Run) -> Score:
 CLOCK_ERROR = ClockError(lambda z, n: z * n * (n - 1) / 2)
 CLOCK: Property = Property(
     claim="haar.prop1-amended",
-    name="euler-clock",
+    name="euler-clock-within-its-bound",
     subject=CLOCK_ERROR,
     mutants={"n(n − 3/2)/2 for n(n − 1)/2": ClockError(lambda z, n: z * n * (n - arb("1.5")) / 2)},
     cases=_clock_cases,
@@ -90,7 +90,7 @@ def _plain_score(subject: PlainClock, case: ClockCase, run: Run) -> Score:
 
 PLAIN: Property = Property(
     claim="haar.prop1",
-    name="exact-time",
+    name="time-is-exact",
     subject=PlainClock(),
     mutants={"Δ₀² for Δ₀": PlainClock(step_power=2)},
     cases=lambda subject, run: st.builds(ClockCase, st.just(1), st.integers(1, 64), st.integers(2, 40)),
@@ -126,7 +126,7 @@ def _time_look(subject: TimeBlock, run: Run) -> Finding:
 
 TIME = Examination(
     claim="haar.prop1-amended",
-    name="official-clock",
+    name="time-in-the-official-block",
     kind=Kind.TESTED,
     subject=TimeBlock(),
     mutants={"A = −e^{−12}": TimeBlock(-12), "A = −1": TimeBlock(0)},
@@ -179,7 +179,7 @@ def _weight_score(subject: Solver, case: WeightCase, run: Run) -> Score:
 
 WEIGHTS: Property = Property(
     claim="haar.any-weights",
-    name="kernel",
+    name="weights-on-the-kernel",
     subject=Solver(backwards),
     mutants={
         "Δ = w": Solver(lambda w: w.copy()),

@@ -97,7 +97,7 @@ def _shifted(level: int, k: int, w: Fraction) -> Steps:
 THEOREM1 = Theorem1(proved_w)
 QUADRATURE = Examination(
     claim="haar.thm1-amended",
-    name="l2-error",
+    name="l2-error-at-the-proved-w",
     kind=Kind.CERTIFIED,
     subject=THEOREM1,
     mutants={
@@ -143,7 +143,7 @@ def _error_at(s: Fraction, w: Fraction) -> arb:
 
 PRINTED = Examination(
     claim="haar.thm1",
-    name="sup-error",
+    name="sup-error-above-one",
     kind=Kind.REFUTED,
     subject=SupError(),
     mutants={
@@ -195,7 +195,7 @@ def _jump_score(subject: Jumps, case: JumpCase, run: Run) -> Score:
 
 EXACT_JUMPS: Property = Property(
     claim="haar.exact-jumps",
-    name="l2-error",
+    name="l2-error-as-small-as-wanted",
     kind=Kind.TESTED,
     subject=Jumps(),
     mutants={"W a thousand times too small": Jumps(Fraction(1, 1000)), "one function too few": Jumps(forgotten=1)},
@@ -258,7 +258,7 @@ CLOCK_BOUNDS = Clock(
 )
 CLOCK: Property = Property(
     claim="haar.clock",
-    name="tails",
+    name="tails-within-their-bounds",
     subject=CLOCK_BOUNDS,
     mutants={
         "e^{−λt̂} dropped": replace(CLOCK_BOUNDS, left=lambda rate, w, threshold, u: w * u * u / 2),

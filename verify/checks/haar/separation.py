@@ -168,7 +168,7 @@ def s6_error(count: int) -> float:
 
 TABLE = Examination(
     claim="haar.s4d-lower-bound",
-    name="optimised-exponentials",
+    name="optimised-exponentials-above-the-bound",
     kind=Kind.TESTED,
     subject=LowerBound(tail_sum),
     mutants={
@@ -214,7 +214,7 @@ def _position_score(subject: PositionBound, case: PositionCase, run: Run) -> Sco
 
 POSITIONS: Property = Property(
     claim="haar.s4d-lower-bound-jumps",
-    name="optimised-exponentials",
+    name="optimised-exponentials-above-the-bound",
     subject=PositionBound(),
     mutants={"factor 6": PositionBound(6.0), "factor 4": PositionBound(4.5)},
     cases=_position_cases,
@@ -271,7 +271,7 @@ def _windows_score(subject: Windows, case: WindowsCase, run: Run) -> Score:
 
 WINDOWS: Property = Property(
     claim="haar.s4d-lower-bound-jumps",
-    name="several-jumps",
+    name="several-jumps-above-the-bound",
     subject=Windows(),
     mutants={
         "N − 1 for N + 1": Windows(constants=-1),
@@ -317,7 +317,7 @@ def _delay_look(subject: Delay, run: Run) -> Finding:
 
 DISCRETE = Examination(
     claim="haar.s4d-lower-bound-jumps",
-    name="delay-kernel",
+    name="singular-values-of-a-delay",
     kind=Kind.TESTED,
     subject=Delay(lambda n: 2 * n + 1),
     mutants={"2n for 2n + 1": Delay(lambda n: 2 * n), "2n + 2": Delay(lambda n: 2 * n + 2)},

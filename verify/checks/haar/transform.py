@@ -32,11 +32,9 @@ FEW = 8 + 2 * ELEMENTARY_ULPS
 BITS = {"float32": 24, "float64": 53}
 Build = Callable[[int, tuple[Wavelet, ...], str], HaarNetwork]
 BUILDERS: dict[str, Build] = {
-    "official Mamba-1, time given": lambda length, basis, dtype: mamba1_haar(length, basis),
-    "official Mamba-1, time from a first layer": lambda length, basis, dtype: mamba1_haar(
-        length, basis, knows_time=False
-    ),
-    "official Mamba-2, two layers": lambda length, basis, dtype: mamba2_haar(length, basis, bits=BITS[dtype]),
+    "official-mamba1-given-time": lambda length, basis, dtype: mamba1_haar(length, basis),
+    "official-mamba1-recovering-time": lambda length, basis, dtype: mamba1_haar(length, basis, knows_time=False),
+    "official-mamba2": lambda length, basis, dtype: mamba2_haar(length, basis, bits=BITS[dtype]),
 }
 
 
@@ -150,10 +148,10 @@ HINGES_LATE = {"hinges one token late": changed("conv1d.bias", lambda b: _scaled
 
 def _single(name: str, build: Build, examples: int) -> Property:
     subject = Transform(build)
-    tampered = MUTANTS | (HINGES_LATE if "Mamba-1" in name else {})
+    tampered = MUTANTS | (HINGES_LATE if "mamba1" in name else {})
     return Property(
         claim="haar.official-block",
-        name=f"coefficients: {name}",
+        name=f"coefficients-{name}",
         subject=subject,
         mutants={mutant: replace(subject, tamper=tamper) for mutant, tamper in tampered.items()},
         cases=_coefficient_cases,
@@ -207,7 +205,7 @@ def _full_look(subject: Bulk, run: Run) -> Finding:
 
 FULL_TRANSFORM = Examination(
     claim="haar.official-block",
-    name="full-transform",
+    name="full-transform-against-pywavelets",
     kind=Kind.TESTED,
     subject=Bulk(),
     mutants={name: Bulk(tamper) for name, tamper in MUTANTS.items()},
@@ -236,7 +234,7 @@ def _long_look(subject: Bulk, run: Run) -> Finding:
 
 LONG = Examination(
     claim="haar.official-block",
-    name="long-signals",
+    name="long-signals-against-pywavelets",
     kind=Kind.TESTED,
     subject=Bulk(),
     mutants={name: Bulk(tamper) for name, tamper in MUTANTS.items()},
@@ -280,7 +278,7 @@ def _step_score(subject: SiluStep, case: StepCase, run: Run) -> Score:
 SILU_STEP = SiluStep(semantics.silu, lambda w: 1 / (1 + w.exp()))
 STEP: Property = Property(
     claim="haar.official-block",
-    name="silu-step",
+    name="silu-step-within-its-bound",
     subject=SILU_STEP,
     mutants={
         "softplus for SiLU": replace(SILU_STEP, activation=lambda f, x: f.softplus(x)),

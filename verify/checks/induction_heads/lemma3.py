@@ -118,7 +118,7 @@ def _kept_better(num_tokens: int) -> InductionHead:
 CHECKS: tuple[Check, ...] = (
     Examination(
         claim="induction.lem3",
-        name="the first position, over sympy",
+        name="blank-not-answered-at-the-first-position",
         kind=Kind.REFUTED,
         subject=PRINTED,
         mutants={"the amended weights": AMENDED},
@@ -126,7 +126,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Examination(
         claim="induction.lem3",
-        name="0 1 … 1 0 in floats",
+        name="lone-write-lost-in-floats",
         kind=Kind.REFUTED,
         subject=PRINTED,
         mutants={"the amended weights": AMENDED, "kept a little better": Head(lambda n, _: _kept_better(n))},
@@ -134,7 +134,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="induction.lem3-argmax",
-        name="random sequences, in balls",
+        name="random-sequences-answered-in-balls",
         subject=Head(lambda n, _: lemma3_printed(n, 1)),
         mutants={
             "w = −1": Head(lambda n, _: lemma3_printed(n, -1)),
@@ -148,7 +148,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="induction.lem3-amended",
-        name="random sequences",
+        name="random-sequences-answered",
         subject=AMENDED,
         mutants=LEMMA_MUTANTS,
         cases=sequences,
@@ -158,7 +158,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Examination(
         claim="induction.lem3-amended",
-        name="|V| = 64, L = 2,000, and the hard case",
+        name="hard-case-answered-at-length-2000",
         kind=Kind.TESTED,
         subject=AMENDED,
         mutants={name: LEMMA_MUTANTS[name] for name in ("columns never erased", "as printed")},
@@ -166,7 +166,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Examination(
         claim="induction.lem3-amended",
-        name="every sequence of 2 tokens and 6 steps, in balls",
+        name="every-sequence-of-2-tokens-and-6-steps",
         kind=Kind.CERTIFIED,
         subject=Head(lambda n, _: lemma3(n, 3)),
         mutants={"w = 1/2 < ln 12": Head(lambda n, _: lemma3(n, Fraction(1, 2)))},

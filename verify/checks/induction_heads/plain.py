@@ -155,7 +155,7 @@ def _plain_checks(target: str) -> list[Check]:
     return [
         Property(
             claim="induction.plain-s6",
-            name=f"random sequences, {target}",
+            name=f"random-sequences-answered-{target.replace('_', '-')}",
             subject=head,
             mutants=mutants,
             cases=sequences,
@@ -166,7 +166,7 @@ def _plain_checks(target: str) -> list[Check]:
         ),
         Examination(
             claim="induction.plain-s6-limits",
-            name=f"gaps, {target}",
+            name=f"gaps-as-predicted-{target.replace('_', '-')}",
             kind=Kind.TESTED,
             subject=Limits(target),
             mutants={
@@ -183,7 +183,7 @@ CHECKS: tuple[Check, ...] = (
     *itertools.chain.from_iterable(_plain_checks(target) for target in TARGETS),
     Examination(
         claim="induction.plain-s6",
-        name="the paper's hard case at every position",
+        name="hard-case-at-every-position",
         kind=Kind.TESTED,
         subject=PLAIN["official"],
         mutants={"λΔ = 1/2": with_decay(Fraction(1, 2), "official"), "λΔ = 1": with_decay(Fraction(1), "official")},
@@ -191,7 +191,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Examination(
         claim="induction.plain-s6",
-        name="below ln 2 it fails where predicted",
+        name="failure-below-ln-2-as-predicted",
         kind=Kind.TESTED,
         subject=Repeats(),
         mutants={"decay rates 1/20 higher": Repeats(faster=Fraction(1, 20))},
@@ -199,7 +199,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Examination(
         claim="induction.plain-s6-limits",
-        name="at ln 2",
+        name="first-failure-at-ln-2",
         kind=Kind.TESTED,
         subject=with_decay(sympy.log(2)),
         mutants={

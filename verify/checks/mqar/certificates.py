@@ -82,7 +82,7 @@ CHECKS: tuple[Check, ...] = (
     replace(_certificate(ALL_KEYS, Tier.FULL), name="margin-for-all-keys-of-zoology"),
     Examination(
         claim="mqar.n-lower-bound",
-        name="linear-programs",
+        name="infeasible-linear-programs",
         kind=Kind.CERTIFIED,
         subject=Keys(),
         mutants={"N = κ": Keys(spare=1)},
@@ -90,7 +90,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Examination(
         claim="mqar.n1-impossible",
-        name="linear-programs",
+        name="infeasible-linear-programs",
         kind=Kind.CERTIFIED,
         subject=Keys(fewest=3),
         mutants={"κ = 2": Keys(fewest=2)},

@@ -18,7 +18,7 @@ from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import ball
 from mamba_theorems.verify.checks.check import Check, Examination, Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase
-from mamba_theorems.verify.checks.mqar.targets import ByClaim, plain_cases, recall_property, zoology_check
+from mamba_theorems.verify.checks.mqar.targets import ByClaim, on, plain_cases, recall_property, zoology_check
 from mamba_theorems.verify.checks.mqar.zoology import Zoology
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
@@ -95,7 +95,7 @@ def _enclosure(claim: str) -> Property:
     subject = Recall(ByClaim(claim), LM, rewrites_keys=True)
     return Property(
         claim=claim,
-        name="language-model-enclosed",
+        name="closed-form-enclosed",
         subject=subject,
         mutants={name: replace(subject, tamper=tamper) for name, tamper in COUNTING.items()},
         cases=plain_cases,
@@ -112,7 +112,7 @@ def _enclosure(claim: str) -> Property:
 def _on_kernels(claim: str) -> Property:
     """H1 alone: keys are queried again after noise, and noise may be any value."""
     subject = Recall(ByClaim(claim), LM, rewrites_keys=True)
-    check = recall_property(claim, "language-model", subject, drops="H1")
+    check = recall_property(claim, on(LM), subject, drops="H1")
     broken = {name: replace(subject, tamper=tamper) for name, tamper in COUNTING.items()}
     return replace(check, mutants={**check.mutants, **broken})
 
@@ -140,17 +140,17 @@ def _three_queries() -> Examination:
     """Every key three times, noise from V."""
     subject = Zoology(Recall(ByClaim(ROBUST, 8), LM), ((SMALL, 1000),), queries_per_key=3)
     alone = replace(subject, recall=Recall(ByClaim("mqar.thm3-step1"), "mamba2_language_model"))
-    return zoology_check(ROBUST, "three-queries", subject, mutants={"without E": alone})
+    return zoology_check(ROBUST, "recall-three-queries", subject, mutants={"without E": alone})
 
 
 CHECKS: tuple[Check, ...] = (
     *map(_on_kernels, (ROBUST, DELTA)),
     *map(_enclosure, (ROBUST, DELTA)),
     _three_queries(),
-    _random_filler(ROBUST, "random-filler", ByClaim(ROBUST, 8), SMALL, 1000, Tier.QUICK),
-    _random_filler(ROBUST, "random-filler-two-states", TwoStates("", 8), SMALL, 1000, Tier.QUICK),
-    _random_filler(DELTA, "random-filler", ByClaim(DELTA, 8), SMALL, 100, Tier.QUICK),
-    _random_filler(DELTA, "random-filler-thousand", ByClaim(DELTA, 8), SMALL, 1000, Tier.FULL),
-    _random_filler(ROBUST, "random-filler-512", ByClaim(ROBUST, 64), MIDDLE, 100, Tier.FULL),
-    _random_filler(ROBUST, "random-filler-two-states-512", TwoStates("", 64), MIDDLE, 1000, Tier.FULL),
+    _random_filler(ROBUST, "recall-random-filler", ByClaim(ROBUST, 8), SMALL, 1000, Tier.QUICK),
+    _random_filler(ROBUST, "recall-random-filler-two-states", TwoStates("", 8), SMALL, 1000, Tier.QUICK),
+    _random_filler(DELTA, "recall-random-filler", ByClaim(DELTA, 8), SMALL, 100, Tier.QUICK),
+    _random_filler(DELTA, "recall-random-filler-thousand", ByClaim(DELTA, 8), SMALL, 1000, Tier.FULL),
+    _random_filler(ROBUST, "recall-random-filler-512", ByClaim(ROBUST, 64), MIDDLE, 100, Tier.FULL),
+    _random_filler(ROBUST, "recall-random-filler-two-states-512", TwoStates("", 64), MIDDLE, 1000, Tier.FULL),
 )

@@ -155,7 +155,7 @@ def _again(subject: Dropped, case: Any, run: Run) -> Finding:
 def _check(subject: Dropped) -> Examination:
     return Examination(
         claim=subject.claim,
-        name=f"without-{subject.drops.lower()}",
+        name=f"fails-without-{subject.drops.lower()}",
         kind=Kind.CERTIFIED,
         subject=subject,
         mutants={

@@ -130,7 +130,7 @@ def _check(subject: Large) -> Examination:
     form = subject.row(SMALLEST).form.strip(" ()").replace(" ", "-")
     return Examination(
         claim=subject.row(SMALLEST).claim,
-        name="-".join(part for part in ("zoology", form, str(subject.sizes.vocab_size)) if part),
+        name="-".join(part for part in ("recall-zoology", form.lower(), str(subject.sizes.vocab_size)) if part),
         kind=Kind.TESTED,
         subject=subject,
         mutants={

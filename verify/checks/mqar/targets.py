@@ -154,6 +154,11 @@ def filler_cases(draw: st.DrawFn, subject: Recall, run: Run) -> FillerCase:
 # --- properties ------------------------------------------------------------------------------------------------------
 
 
+def on(target: str) -> str:
+    """The name of a check of recall on a target."""
+    return f"recall-{target.replace('_', '-')}"
+
+
 def recall_property(
     claim: str, name: str, subject: Recall, *, cases: object = plain_cases, drops: str = "H2"
 ) -> Property:
@@ -194,7 +199,7 @@ TARGETS_OF = {
 
 def _plain() -> tuple[Property, ...]:
     return tuple(
-        recall_property(claim, target.replace("_", "-"), Recall(ByClaim(claim), target))
+        recall_property(claim, on(target), Recall(ByClaim(claim), target))
         for claim in PLAIN
         for target in TARGETS_OF[claim]
     )
@@ -202,7 +207,7 @@ def _plain() -> tuple[Property, ...]:
 
 def _special() -> tuple[Property, ...]:
     two_states = (
-        recall_property("mqar.n2-distinct", target.replace("_", "-"), Recall(ByClaim("mqar.n2-distinct"), target),
+        recall_property("mqar.n2-distinct", on(target), Recall(ByClaim("mqar.n2-distinct"), target),
                   cases=distinct_cases, drops="H3")
         for target in TARGETS_OF["mqar.n2-distinct"]
     )  # fmt: skip
@@ -210,11 +215,11 @@ def _special() -> tuple[Property, ...]:
     return (
         *two_states,
         *(
-            recall_property("mqar.n1-delta-gate", target, Recall(ByClaim("mqar.n1-delta-gate"), target),
+            recall_property("mqar.n1-delta-gate", on(target), Recall(ByClaim("mqar.n1-delta-gate"), target),
                             cases=filler_cases, drops="H4")
             for target in ("paper", "official")
         ),
-        recall_property("mqar.robust", "paper", robust_keys, drops="H1"),
+        recall_property("mqar.robust", on("paper"), robust_keys, drops="H1"),
     )  # fmt: skip
 
 
@@ -266,10 +271,10 @@ def _zoology_checks() -> tuple[Examination, ...]:
     for claim, target in language_models.items():
         subject = Zoology(Recall(ByClaim(claim), target), (SMALL,))
         random = {"filler is random": replace(subject, random_non_queries=True)}
-        found.append(zoology_check(claim, "zoology", subject, mutants=random))
+        found.append(zoology_check(claim, "recall-zoology", subject, mutants=random))
         if claim in WIDE:
             sizes = (MIDDLE, LARGE)
-            found.append(zoology_check(claim, "zoology-large", replace(subject, sizes=sizes), Tier.FULL, random))
+            found.append(zoology_check(claim, "recall-zoology-large", replace(subject, sizes=sizes), Tier.FULL, random))
     return tuple(found)
 
 

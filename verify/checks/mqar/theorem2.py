@@ -250,11 +250,11 @@ def _margin_again(subject: Search, case: Any, run: Run) -> Finding:
 
 
 CHECKS: tuple[Check, ...] = (
-    _recall("paper-block", "paper", 60),
-    _recall("official-block", "official", 60),
-    _recall("language-model", "language_model", 60),
-    _zoology("zoology", QUICK, Tier.QUICK),
-    _zoology("zoology-large", LARGE, Tier.FULL),
+    _recall("recall-paper", "paper", 60),
+    _recall("recall-official", "official", 60),
+    _recall("recall-language-model", "language_model", 60),
+    _zoology("recall-zoology", QUICK, Tier.QUICK),
+    _zoology("recall-zoology-large", LARGE, Tier.FULL),
     Property(
         claim=CLAIM,
         name="closed-form-exactly",

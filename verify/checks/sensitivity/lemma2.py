@@ -271,7 +271,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="sensitivity.criterion",
-        name="summable-or-not",
+        name="kept-if-and-only-if-summable",
         subject=ops.selective_scan,
         mutants=SEQUENCE_MUTANTS,
         cases=sequence_cases,

@@ -322,7 +322,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Property(
         claim="sensitivity.bounded-inputs-forget",
-        name="compact-inputs",
+        name="compact-inputs-forget",
         subject=Floor(),
         mutants={"floor from the wrong end": Floor(sign=1.0), "inputs beyond M": Floor(reach=2.0)},
         cases=bounded_cases,

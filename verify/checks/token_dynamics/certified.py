@@ -161,7 +161,7 @@ def _distance(integrator: Integrator, instance: Instance) -> float:
 CHECKS = (
     Examination(
         claim="dynamics.1d-mixed-all-diverge",
-        name="mixed signs, enclosed",
+        name="mixed-signs-enclosed",
         kind=Kind.REFUTED,
         subject=MIXED_SIGNS,
         mutants={
@@ -173,7 +173,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-positive-eigenvalue",
-        name="the saddle, in rationals",
+        name="saddle-in-rationals",
         kind=Kind.REFUTED,
         subject=THE_SADDLE,
         mutants={
@@ -187,7 +187,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-monotone",
-        name="the collocation against certified solutions",
+        name="collocation-against-certified-solutions",
         kind=Kind.TESTED,
         subject=Integrator(),
         mutants={"mu's sign flipped": Integrator(flipped=True), "decay a millionth off": Integrator(decay=1 + 1e-6)},

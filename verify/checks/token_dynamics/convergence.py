@@ -178,7 +178,7 @@ SIGN = {"mu's sign flipped": FLIPPED, "mu's sign flipped in one system": ONE_FLI
 CHECKS = (
     Examination(
         claim="dynamics.1d-monotone",
-        name="signs and monotonicity on random systems",
+        name="signs-and-monotonicity-on-random-systems",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants=SIGN,
@@ -186,7 +186,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-converge",
-        name="the bound, to t = 10^8",
+        name="bound-to-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER},
@@ -194,7 +194,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-converge-rates",
-        name="leading constants at t = 10^8",
+        name="leading-constants-to-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER, "decay left out": UNSHARED, "driven by later tokens": ANTICAUSAL},

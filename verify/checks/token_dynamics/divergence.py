@@ -257,7 +257,7 @@ SIGN = {"mu's sign flipped": FLIPPED, "mu's sign flipped in one system": ONE_FLI
 CHECKS = (
     Examination(
         claim="dynamics.1d-diverge-slow",
-        name="logarithmic growth beyond t = 10^8",
+        name="logarithmic-growth-beyond-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER, "driven by later tokens": ANTICAUSAL},
@@ -265,7 +265,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-blowup",
-        name="the end comes before its bound",
+        name="end-comes-before-its-bound",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER},
@@ -273,7 +273,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-blowup",
-        name="one token, against its integral",
+        name="one-token-against-its-integral",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER},
@@ -281,7 +281,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-blowup",
-        name="the leading constant as x → 0",
+        name="leading-constant-at-small-starts",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER},
@@ -289,7 +289,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.1d-mixed",
-        name="who is finite at the end",
+        name="who-is-finite-at-the-end",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "driven by later tokens": ANTICAUSAL},

@@ -268,7 +268,7 @@ SIGN = {"the form's sign flipped": FLIPPED, "flipped in one system": ONE_FLIPPED
 CHECKS = (
     Examination(
         claim="dynamics.nd-symmetric",
-        name="S ≺ 0, to t = 10^8",
+        name="negative-definite-form-to-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={**SIGN, "half the step": SLOWER},
@@ -276,7 +276,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-symmetric",
-        name="indefinite S",
+        name="indefinite-form-never-falls",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants=SIGN,
@@ -284,7 +284,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-symmetric",
-        name="a first token of negative form, to t = 10^8",
+        name="first-token-of-negative-form-to-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={"the form's sign flipped": FLIPPED, "half the step": SLOWER},
@@ -292,7 +292,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-symmetric",
-        name="q_l' ≥ 2Δ_l q_l², in fractions",
+        name="form-grows-in-fractions",
         kind=Kind.TESTED,
         subject=Algebra(),
         mutants={
@@ -303,7 +303,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-symmetric",
-        name="antisymmetric S, in fractions",
+        name="antisymmetric-form-keeps-token-1",
         kind=Kind.TESTED,
         subject=Algebra(),
         mutants={"a symmetric part": Algebra(lambda S: S + Fraction(1, 100) * np.eye(WIDTH, dtype=int))},
@@ -311,7 +311,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-nonsymmetric",
-        name="constant steps, to t = 10^8",
+        name="constant-steps-to-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants=SIGN,
@@ -319,7 +319,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.nd-conjecture",
-        name="random systems, to t = 10^8",
+        name="random-systems-to-time-1e8",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={"the form's sign flipped": FLIPPED},

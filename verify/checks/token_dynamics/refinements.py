@@ -225,7 +225,7 @@ def _keeps_its_order(subject: Arrangement, run: Run) -> Finding:
 CHECKS = (
     Property(
         claim="dynamics.exclude-convergent",
-        name="the form is positive, in rationals",
+        name="form-is-positive-in-rationals",
         subject=positive_form,
         mutants={"P without its diagonal": _without_unit, "one s negative": _one_negative, "not triangular": _full},
         cases=form_cases,
@@ -234,7 +234,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.exclude-convergent",
-        name="no token converges",
+        name="no-token-converges",
         kind=Kind.TESTED,
         subject=TRUE,
         mutants={"the form's sign flipped": FLIPPED, "flipped in one system": ONE_FLIPPED},
@@ -242,7 +242,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.exclude-convergent",
-        name="on a block's x_proj",
+        name="form-is-positive-on-x-proj",
         kind=Kind.TESTED,
         subject=0,
         mutants={"twice C taken off B": 2},
@@ -250,7 +250,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.exclude-convergent",
-        name="fewer states than channels, in fractions",
+        name="fewer-states-than-channels",
         kind=Kind.TESTED,
         subject=Thin(),
         mutants={"a token off the kernel": Thin(kernel=(-2, 2)), "another form": Thin(row=(1, 3))},
@@ -258,7 +258,7 @@ CHECKS = (
     ),
     Property(
         claim="dynamics.reorder",
-        name="SoftSort is near the permutation",
+        name="softsort-is-near-the-permutation",
         subject=softsort,
         mutants={
             "descending": lambda scores, tau: softsort(scores, tau).flip(-2),
@@ -270,7 +270,7 @@ CHECKS = (
     ),
     Examination(
         claim="dynamics.reorder",
-        name="the last token leads for ever",
+        name="last-token-leads-for-ever",
         kind=Kind.TESTED,
         subject=Arrangement(_by_importance),
         mutants={
