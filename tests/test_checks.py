@@ -13,8 +13,8 @@ from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify import cli
 from mamba_theorems.verify.checks.foreign import foreign
-from mamba_theorems.verify.checks.mqar import exact_margin
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
+from mamba_theorems.verify.checks.mqar.theorem2 import exact_margin
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.engine.gather import replay, run_check
 from mamba_theorems.verify.evidence import Evidence

@@ -20,7 +20,7 @@ from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
 from mamba_theorems.verify.commands.fuzz import seconds_of
 from mamba_theorems.verify.fuzz import batches, cost, coverage, findings, local, report
-from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
+from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import Cell, Stream, cells, properties, streams
 from mamba_theorems.verify.fuzz.generators import generators_of
 from mamba_theorems.verify.fuzz.search import run_cell
@@ -87,11 +87,11 @@ def test_an_interrupted_campaign_goes_on_from_its_notes_to_the_same_result(alone
         if len(campaign.results) == 5:
             raise KeyboardInterrupt
 
-    half = run_campaign(SETTINGS, local.InProcess(), notes=Notes(SETTINGS, tmp_path), progress=interrupt)
+    half = run_campaign(SETTINGS, local.InProcess(), notes=CampaignNotes(SETTINGS, tmp_path), progress=interrupt)
     assert half.interrupted
     assert len(half.results) == 5
     assert report.document(half)["canonical"]["rounds"] == 0
-    notes = Notes(SETTINGS, tmp_path)
+    notes = CampaignNotes(SETTINGS, tmp_path)
     assert len(notes.results) == 5
     whole = run_campaign(SETTINGS, local.InProcess(), notes=notes)
     assert comparable(whole) == comparable(alone)

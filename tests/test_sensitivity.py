@@ -16,7 +16,7 @@ from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY
 from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST
 from mamba_theorems.verify.checks.sensitivity import CHECKS
-from mamba_theorems.verify.checks.sensitivity.lemma2 import Instance, exact_sensitivity, root_ball
+from mamba_theorems.verify.checks.sensitivity.lemma2 import Counterexample, exact_sensitivity, root_ball
 from mamba_theorems.verify.report.book import weights_by_channel
 
 rationals = st.fractions(min_value=-3, max_value=3, max_denominator=9)
@@ -70,7 +70,7 @@ def test_a_relu_block_differentiates_over_rationals():
 
 
 def test_lemma_2_fails_exactly_and_at_an_enclosed_root():
-    assert exact_sensitivity(Instance(FIRST, BETA), 3) == [0, 0, 0, 0]
+    assert exact_sensitivity(Counterexample(FIRST, BETA), 3) == [0, 0, 0, 0]
     root = root_ball(*BRACKET)
     with BALL.arithmetic():
         residue = root * BALL.softplus(root) - 4 * BALL.log(BALL.number(2))

@@ -33,7 +33,7 @@ def dot(x: Sequence[sp.Expr], y: Sequence[sp.Expr]) -> sp.Expr:
 
 
 @dataclass(frozen=True)
-class Stream:
+class Branch:
     """One branch of a block: a token's vector, two taps (previous, current), a bias and the non-linearity."""
 
     vectors: Mapping[str, Vector]
@@ -49,7 +49,7 @@ class Stream:
         return tuple(self.activation(old * p + new * c - self.bias) for p, c in zip(before, now, strict=True))
 
 
-def last_readout(x: Stream, B: Stream, C: Stream, tokens: Sequence[str]) -> Vector:
+def last_readout(x: Branch, B: Branch, C: Branch, tokens: Sequence[str]) -> Vector:
     """y = h C at the last token, with h_t = h_{t-1} + x_t B_t^T: the ungated block with decay 1 and step 1."""
     last = C.at(tokens, len(tokens) - 1)
     width = len(x.at(tokens, 0))

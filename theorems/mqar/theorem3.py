@@ -14,7 +14,7 @@ from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
     KEYS_DISTINCT,
     NO_REWRITE,
-    Stream,
+    Branch,
     delta,
     dot,
     last_readout,
@@ -98,9 +98,9 @@ def sign_key_margin(keys: dict[str, str], context: tuple[tuple[str, str], ...], 
     codes = {key: signs(pattern) for key, pattern in keys.items()}
     silent = (ZERO,) * len(next(iter(codes.values())))
     addresses = codes | {"u": silent, "v": silent}
-    x = Stream(dict.fromkeys(keys, (ZERO, ZERO)) | {"u": (ONE, ZERO), "v": (ZERO, ONE)})
+    x = Branch(dict.fromkeys(keys, (ZERO, ZERO)) | {"u": (ONE, ZERO), "v": (ZERO, ONE)})
     tokens = (*(token for pair in context for token in pair), query)
-    y = last_readout(x, Stream(addresses, (ONE, ZERO), ZERO, through), Stream(addresses, activation=through), tokens)
+    y = last_readout(x, Branch(addresses, (ONE, ZERO), ZERO, through), Branch(addresses, activation=through), tokens)
     return y[0] - y[1]
 
 

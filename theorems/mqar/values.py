@@ -16,7 +16,7 @@ from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
     KEYS_DISTINCT,
     NO_REWRITE,
-    Stream,
+    Branch,
     delta,
     dot,
     last_readout,
@@ -44,13 +44,13 @@ NUMBERS = {
 # --- the printed construction ---------------------------------------------------------------------------------------
 
 
-def shifted_codes(columns: dict[str, str]) -> tuple[Stream, Stream]:
+def shifted_codes(columns: dict[str, str]) -> tuple[Branch, Branch]:
     """x and the shared B = C of the printed block for one key "k" and values with the given sign columns."""
     shift, silent = NUMBERS["shift"], (sp.S.Zero,)
     width = len(next(iter(columns.values())))
     codes = {name: tuple(m + shift for m in signs(pattern)) for name, pattern in columns.items()}
-    x = Stream(codes | {"k": (sp.S.Zero,) * width}, NUMBERS["taps"], NUMBERS["bias"])
-    address = Stream(dict.fromkeys(columns, silent) | {"k": (NUMBERS["key"],)}, NUMBERS["taps"], NUMBERS["bias"])
+    x = Branch(codes | {"k": (sp.S.Zero,) * width}, NUMBERS["taps"], NUMBERS["bias"])
+    address = Branch(dict.fromkeys(columns, silent) | {"k": (NUMBERS["key"],)}, NUMBERS["taps"], NUMBERS["bias"])
     return x, address
 
 

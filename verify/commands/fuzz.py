@@ -15,7 +15,7 @@ from rich.console import Console
 
 from mamba_theorems.verify.files import write
 from mamba_theorems.verify.fuzz import findings, local, report
-from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Pool, Settings, run_campaign
+from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Pool, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import PER_ROUND
 from mamba_theorems.verify.settings import Run
 
@@ -70,7 +70,7 @@ def fuzz(selected: Sequence[str], run: Run, options: Options, console: Console) 
     resumes = PROFILES[options.profile].resumes and not run.kernel
     with _pool(options) as pool:
         known = _run_known(selected)
-        notes = Notes(settings) if resumes else None
+        notes = CampaignNotes(settings) if resumes else None
         if notes and notes.results:
             _say(f"{len(notes.results)} cells are from an interrupted campaign ({notes.path})")
         with _progress() as show:

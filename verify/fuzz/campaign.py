@@ -125,7 +125,7 @@ class Campaign:
         return findings.distinct([f for f in made if f is not None])
 
 
-class Notes:
+class CampaignNotes:
     """A campaign's journal: each cell's result, a line each, so that the same command goes on after an interruption."""
 
     def __init__(self, settings: Settings, folder: Path = FOLDER) -> None:
@@ -169,7 +169,7 @@ def run_campaign(
     *,
     seconds: float = math.inf,
     stop_early: bool = False,
-    notes: Notes | None = None,
+    notes: CampaignNotes | None = None,
     progress: Progress = lambda _: None,
     on_finding: Callable[[findings.Found], None] = lambda _: None,
 ) -> Campaign:

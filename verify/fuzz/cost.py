@@ -25,7 +25,7 @@ from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.files import write
 from mamba_theorems.verify.fuzz import local
 from mamba_theorems.verify.fuzz.batches import Batches, run_batches
-from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
+from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.search import CellResult, Watch
 from mamba_theorems.verify.settings import Run
@@ -111,7 +111,7 @@ def dask_task() -> float:
 def result_seconds(settings: Settings, results: Sequence[CellResult]) -> float:
     """Processor seconds for the driver to take a result in and to write it down."""
     with tempfile.TemporaryDirectory() as folder:
-        notes, campaign = Notes(settings, Path(folder)), Campaign(settings)
+        notes, campaign = CampaignNotes(settings, Path(folder)), Campaign(settings)
         start = time.process_time()
         for result in results:
             campaign.add(result)

@@ -13,9 +13,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from mamba_theorems.verify.checks import induction_heads
 from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.checks.foundations import copying, duality, forms, scan
+from mamba_theorems.verify.checks.induction_heads import sequences
 from mamba_theorems.verify.checks.mqar import targets
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases
 from mamba_theorems.verify.fuzz.batches import Batches, batches_of
@@ -38,7 +38,7 @@ def generators_of(check: Property) -> dict[str, Generator | Batches]:
 
 
 @dataclass(frozen=True)
-class Reach:
+class Extent:
     """The numbers of keys and of values to draw from, and the longest stretch of noise."""
 
     keys: tuple[int, ...]
@@ -46,16 +46,16 @@ class Reach:
     gap: int
 
 
-SMALL = Reach((1, 2, 3, 4, 8), (2, 3, 4, 8), 16)
-MIDDLE = Reach((1, 2, 5, 9, 16), (2, 5, 16), 100)
-LARGE = Reach((1, 17, 32), (2, 32), 400)
+SMALL = Extent((1, 2, 3, 4, 8), (2, 3, 4, 8), 16)
+MIDDLE = Extent((1, 2, 5, 9, 16), (2, 5, 16), 100)
+LARGE = Extent((1, 17, 32), (2, 32), 400)
 TAILS = ("any", "adjacent", "last position", "longest gap")
 VALUES = ("equal", "one against all", "any")
 Step = int | tuple[int, int]
 
 
 @st.composite
-def hard_recall(draw: st.DrawFn, subject: Recall, run: Run, reach: Reach) -> RecallCase:
+def hard_recall(draw: st.DrawFn, subject: Recall, run: Run, reach: Extent) -> RecallCase:
     """H1, and H2 unless the subject needs it not: every order, coincidence, adjacency and gap that they admit."""
     num_keys, num_values = draw(st.sampled_from(reach.keys)), draw(st.sampled_from(reach.values))
     values = range(num_keys, num_keys + num_values)
@@ -112,7 +112,7 @@ def _written(steps: list[Step], rewrites: bool) -> list[int]:
     return tokens
 
 
-def _hard(reach: Reach) -> Generator:
+def _hard(reach: Extent) -> Generator:
     return lambda subject, run: hard_recall(subject, run, reach)
 
 
@@ -188,10 +188,10 @@ def wide_cuts(draw: st.DrawFn, subject: Any, run: Run) -> forms.CutCase:
     return forms.CutCase(length, cut, draw(st.integers(1, 33)), draw(st.integers(0, 999)), backend)
 
 
-def wide_chunks(subject: Any, run: Run) -> st.SearchStrategy[duality.SequenceCase]:
+def wide_chunks(subject: Any, run: Run) -> st.SearchStrategy[duality.ChunkCase]:
     """Up to 8·32 steps in chunks that divide them and chunks that do not."""
     return st.builds(
-        duality.SequenceCase,
+        duality.ChunkCase,
         length=st.integers(1, 32),
         d_state=st.integers(1, 17),
         headdim=st.integers(1, 9),
@@ -235,14 +235,14 @@ WIDER: dict[Any, dict[str, Generator | Batches]] = {
 
 
 @st.composite
-def long_sequences(draw: st.DrawFn, _: Any, run: Run, length: int) -> induction_heads.Sequence:
+def long_sequences(draw: st.DrawFn, _: Any, run: Run, length: int) -> sequences.SequenceCase:
     """Runs of one token up to the whole length; the amended lemma has no longest gap below 10^10."""
     num_tokens = draw(st.integers(1, 16))
     token = st.integers(0, num_tokens - 1)
     times = st.one_of(st.integers(1, 9), st.integers(1, length))
     runs = draw(st.lists(st.tuples(token, times), min_size=1, max_size=20))
     tokens = [token for token, count in runs for _ in range(count)][:length]
-    return induction_heads.Sequence(num_tokens, tokens, draw(st.sampled_from(run.dtypes)))
+    return sequences.SequenceCase(num_tokens, tokens, draw(st.sampled_from(run.dtypes)))
 
 
 BY_CLAIM: dict[tuple[str, str], dict[str, Generator | Batches]] = {

@@ -22,7 +22,7 @@ BACKENDS = ("auto", "torch")  # the compiled recurrence, or whatever --kernel na
 
 
 @dataclass(frozen=True)
-class SequenceCase:
+class ChunkCase:
     """Random numbers from a seed: L steps, N states, P rows, chunks of a size, on a backend ("auto": compiled)."""
 
     length: int
@@ -33,10 +33,10 @@ class SequenceCase:
     backend: str = "auto"
 
 
-def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[SequenceCase]:
+def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[ChunkCase]:
     """Chunks that divide L and chunks that do not."""
     return st.builds(
-        SequenceCase,
+        ChunkCase,
         length=st.integers(1, 9),
         d_state=st.integers(1, 3),
         headdim=st.integers(1, 3),
@@ -46,7 +46,7 @@ def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[SequenceCase]:
     )
 
 
-def gated_score(subject: Discretization, case: SequenceCase, run: Run) -> Score:
+def gated_score(subject: Discretization, case: ChunkCase, run: Run) -> Score:
     """S6 with N = 1, A = −1 against the gated RNN, in balls."""
     z, u = (BALL.array(m) for m in np.random.default_rng(case.seed).standard_normal((2, case.length)))
     return Score(disjoint(forms.gated_rnn_in_s6(BALL, z, u, subject), forms.gated_rnn(BALL, z, u)), "mismatches")
@@ -55,7 +55,7 @@ def gated_score(subject: Discretization, case: SequenceCase, run: Run) -> Score:
 Attention = Callable[..., np.ndarray]
 
 
-def duality_score(subject: Attention, case: SequenceCase, run: Run) -> Score:
+def duality_score(subject: Attention, case: ChunkCase, run: Run) -> Score:
     """The recurrence of `semantics.ssd` against a form of it, in balls."""
     rng = np.random.default_rng(case.seed)
     x, B, C = (BALL.array(rng.standard_normal((case.length, k))) for k in (case.headdim, case.d_state, case.d_state))
@@ -100,7 +100,7 @@ def _chunks_forget(
     return np.concatenate([forms.masked_attention(f, x[p], dt[p], A, B[p], C[p]) for p in parts])
 
 
-def ssd_kernel_score(subject: Callable[..., torch.Tensor], case: SequenceCase, run: Run) -> Score:
+def ssd_kernel_score(subject: Callable[..., torch.Tensor], case: ChunkCase, run: Run) -> Score:
     """The kernel in float64 against masked attention, over γ_n Σ|terms|.
 
     Each term e^{A(σ_t−σ_j)}(C_t·B_j)Δ_j x_j sees at most: a cumulative sum (relative |A|σ_L·L), one exponential and
@@ -135,7 +135,7 @@ CHECKS: tuple[Check, ...] = (
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
         cases=sequence_cases,
         score=gated_score,
-        case_type=SequenceCase,
+        case_type=ChunkCase,
         facts={"field": "Arb"},
     ),
     Property(
@@ -145,7 +145,7 @@ CHECKS: tuple[Check, ...] = (
         mutants={"B and C swapped": _score_transposed, "diagonal left out": _without_own_step, "mask late": _mask_late},
         cases=sequence_cases,
         score=duality_score,
-        case_type=SequenceCase,
+        case_type=ChunkCase,
         examples=25,
         facts={"field": "Arb"},
     ),
@@ -156,7 +156,7 @@ CHECKS: tuple[Check, ...] = (
         mutants={"no decay across chunks": _chunks_do_not_decay, "state dropped between chunks": _chunks_forget},
         cases=sequence_cases,
         score=duality_score,
-        case_type=SequenceCase,
+        case_type=ChunkCase,
         examples=25,
         facts={"field": "Arb"},
     ),
@@ -170,7 +170,7 @@ CHECKS: tuple[Check, ...] = (
         },
         cases=sequence_cases,
         score=ssd_kernel_score,
-        case_type=SequenceCase,
+        case_type=ChunkCase,
         examples=30,
         facts={"kernel": "ssd_chunk_scan", "backends": "compiled, torch in chunks", "dtypes": "float64"},
     ),

@@ -26,7 +26,7 @@ LAYOUTS = ("contiguous", "time-major", "strided")
 BACKENDS = ("auto", "reference")
 
 
-class Numbers:
+class RandomTensors:
     """Random tensors of one dtype from a seed, scaled."""
 
     def __init__(self, seed: int, dtype: str) -> None:
@@ -76,7 +76,7 @@ class ScanOptions:
 
     def arguments(self) -> dict[str, Any]:
         """The call."""
-        n, d, length = Numbers(self.seed, self.dtype), self.d_inner, self.length
+        n, d, length = RandomTensors(self.seed, self.dtype), self.d_inner, self.length
         shape = (self.batch, self.groups, self.d_state, length)
         optional = {
             "D": n.normal(d),
@@ -168,7 +168,7 @@ class SsdOptions:
 
     def arguments(self) -> dict[str, Any]:
         """The call."""
-        n, heads, length = Numbers(self.seed, self.dtype), self.nheads, self.length
+        n, heads, length = RandomTensors(self.seed, self.dtype), self.nheads, self.length
         shape, matrix = (self.batch, length, heads, self.headdim), (self.batch, length, self.groups, self.d_state)
         optional = {
             "D": n.normal(heads, self.headdim) if self.wide_skip else n.normal(heads),
@@ -250,7 +250,7 @@ class ConvOptions:
 
     def arguments(self) -> dict[str, Any]:
         """The call."""
-        n = Numbers(self.seed, self.dtype)
+        n = RandomTensors(self.seed, self.dtype)
         optional = {
             "bias": n.normal(self.dim),
             "initial_states": n.normal(self.batch, self.dim, self.width - 1),
@@ -331,7 +331,7 @@ class StepOptions:
 
     def arguments(self) -> dict[str, Any]:
         """The call."""
-        n = Numbers(self.seed, self.dtype)
+        n = RandomTensors(self.seed, self.dtype)
         heads = (self.nheads,) if self.nheads else ()
         groups = (self.groups,) if self.nheads else ()
         channels = (*heads, self.headdim)

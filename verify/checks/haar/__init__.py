@@ -1,6 +1,6 @@
 """Checks of family haar: certified L² errors, the lower bound against an optimiser, KEEP n-TH, Haar transforms."""
 
+from mamba_theorems.theorems.joined import joined
 from mamba_theorems.verify.checks.check import Check
-from mamba_theorems.verify.checks.haar import keep, mixers, quadrature, separation, transform
 
-CHECKS: tuple[Check, ...] = (*quadrature.CHECKS, *separation.CHECKS, *keep.CHECKS, *mixers.CHECKS, *transform.CHECKS)
+CHECKS: tuple[Check, ...] = joined(__name__, "CHECKS", ("quadrature", "separation", "keep", "mixers", "transform"))

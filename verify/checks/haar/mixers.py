@@ -201,17 +201,17 @@ class HeadCase:
 
 
 @dataclass(frozen=True)
-class Head:
+class HeadShift:
     """Which of the head's decays the S6 channel is given."""
 
     shift: int = 0
 
 
-def _head_cases(subject: Head, run: Run) -> st.SearchStrategy[HeadCase]:
+def _head_cases(subject: HeadShift, run: Run) -> st.SearchStrategy[HeadCase]:
     return st.builds(HeadCase, st.integers(2, 24), st.integers(0, 99))
 
 
-def _head_score(subject: Head, case: HeadCase, run: Run) -> Score:
+def _head_score(subject: HeadShift, case: HeadCase, run: Run) -> Score:
     """One head of Mamba-2 and one S6 channel with all eigenvalues equal, on balls: overlap, of radius below 2^{−80}."""
     rng = np.random.default_rng(case.seed)
     x, B, C = (BALL.array(rng.integers(-9, 10, (case.length, n)).astype(object)) for n in (1, 3, 3))
@@ -227,8 +227,8 @@ def _head_score(subject: Head, case: HeadCase, run: Run) -> Score:
 HEADS: Property = Property(
     claim="haar.remark1",
     name="head-is-channel",
-    subject=Head(),
-    mutants={"Δ one token late": Head(1), "Δ one token early": Head(-1)},
+    subject=HeadShift(),
+    mutants={"Δ one token late": HeadShift(1), "Δ one token early": HeadShift(-1)},
     cases=_head_cases,
     score=_head_score,
     case_type=HeadCase,

@@ -211,7 +211,7 @@ EXACT_JUMPS: Property = Property(
 
 
 @dataclass(frozen=True)
-class ClockCase:
+class DecayingClockCase:
     """λ, W, t̂ and a distance, all rationals given by their numerators over 16."""
 
     rate: int
@@ -221,18 +221,20 @@ class ClockCase:
 
 
 @dataclass(frozen=True)
-class Clock:
+class ClockBounds:
     """The two bounds of haar.clock on the exponent, as functions of (λ, W, t̂, distance)."""
 
     left: Callable[[arb, arb, arb, arb], arb]
     right: Callable[[arb, arb], arb]
 
 
-def _clock_cases(subject: Clock, run: Run) -> st.SearchStrategy[ClockCase]:
-    return st.builds(ClockCase, st.integers(1, 64), st.integers(1, 1600), st.integers(1, 15), st.integers(1, 15))
+def _clock_cases(subject: ClockBounds, run: Run) -> st.SearchStrategy[DecayingClockCase]:
+    return st.builds(
+        DecayingClockCase, st.integers(1, 64), st.integers(1, 1600), st.integers(1, 15), st.integers(1, 15)
+    )
 
 
-def _clock_score(subject: Clock, case: ClockCase, run: Run) -> Score:
+def _clock_score(subject: ClockBounds, case: DecayingClockCase, run: Run) -> Score:
     """The worse of bound/exponent to the left of t̂ and exponent/bound to the right."""
     rate, w, threshold = (ball(Fraction(n, 16)) for n in (case.rate, case.w, case.threshold))
     one, last = arb(1), ball(Fraction(min(case.distance, case.threshold), 16))
@@ -252,7 +254,7 @@ def _clock_exponent(rate: arb, w: arb, threshold: arb, low: arb, high: arb) -> a
     return acb.integral(gate, acb(low), acb(high), abs_tol=arb(2) ** -40, rel_tol=arb(2) ** -30).real
 
 
-CLOCK_BOUNDS = Clock(
+CLOCK_BOUNDS = ClockBounds(
     left=lambda rate, w, threshold, u: w * (-rate * threshold).exp() * u * u / 2,
     right=lambda rate, w: arb.pi() ** 2 * rate.exp() / (12 * w),
 )
@@ -266,7 +268,7 @@ CLOCK: Property = Property(
     },
     cases=_clock_cases,
     score=_clock_score,
-    case_type=ClockCase,
+    case_type=DecayingClockCase,
     examples=60,
     facts={"kernel": "eq. (8), certified quadrature"},
 )

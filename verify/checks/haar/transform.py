@@ -246,7 +246,7 @@ LONG = Examination(
 
 
 @dataclass(frozen=True)
-class StepCase:
+class SiluStepCase:
     """Slope in sixteenths, and t − a."""
 
     slope: int
@@ -261,11 +261,11 @@ class SiluStep:
     bound: Callable[[arb], arb]
 
 
-def _step_cases(subject: SiluStep, run: Run) -> st.SearchStrategy[StepCase]:
-    return st.builds(StepCase, st.integers(32, 640), st.integers(-40, 40))
+def _step_cases(subject: SiluStep, run: Run) -> st.SearchStrategy[SiluStepCase]:
+    return st.builds(SiluStepCase, st.integers(32, 640), st.integers(-40, 40))
 
 
-def _step_score(subject: SiluStep, case: StepCase, run: Run) -> Score:
+def _step_score(subject: SiluStep, case: SiluStepCase, run: Run) -> Score:
     """|(SiLU(w(d + 1)) − SiLU(w·d))/w − 1[d ≥ 0]| over its bound."""
     slope = Fraction(case.slope, 16)
     high, low = subject.activation(BALL, BALL.array([slope * (case.offset + 1), slope * case.offset]))
@@ -286,7 +286,7 @@ STEP: Property = Property(
     },
     cases=_step_cases,
     score=_step_score,
-    case_type=StepCase,
+    case_type=SiluStepCase,
     examples=80,
     facts={"field": "Arb balls"},
 )

@@ -22,7 +22,7 @@ Builder = Callable[[int, torch.dtype], InductionHead]
 
 
 @dataclass(frozen=True)
-class Head:
+class TestedHead:
     """A network by its number of tokens and dtype, and what is done to its weights."""
 
     build: Builder
@@ -39,7 +39,7 @@ class Head:
 
 
 @lru_cache(maxsize=64)
-def _module(head: Head, num_tokens: int, dtype: str, device: str) -> torch.nn.Module:
+def _module(head: TestedHead, num_tokens: int, dtype: str, device: str) -> torch.nn.Module:
     return head.network(num_tokens, DTYPES[dtype]).module(DTYPES[dtype], device=device)
 
 
@@ -51,7 +51,7 @@ def margins(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return right - others.max(-1)
 
 
-def answered(head: Head, rows: list[np.ndarray], dtype: str, run: Run, num_tokens: int = 2) -> list[bool]:
+def answered(head: TestedHead, rows: list[np.ndarray], dtype: str, run: Run, num_tokens: int = 2) -> list[bool]:
     """Whether each sequence's last token is answered; shorter ones are padded behind, which changes nothing."""
     longest = max(map(len, rows))
     tokens = np.stack([np.pad(row, (0, longest - len(row))) for row in rows])

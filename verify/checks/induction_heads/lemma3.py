@@ -22,7 +22,7 @@ from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property
 from mamba_theorems.verify.checks.induction_heads.heads import (
-    Head,
+    TestedHead,
     answered,
     margins,
     negated,
@@ -32,7 +32,7 @@ from mamba_theorems.verify.checks.induction_heads.heads import (
     taps_moved,
 )
 from mamba_theorems.verify.checks.induction_heads.sequences import (
-    Sequence,
+    SequenceCase,
     certain_margin,
     score,
     score_repeated_tokens,
@@ -43,22 +43,24 @@ from mamba_theorems.verify.settings import Run
 WIDE = 24
 """w of Lemma 3 in the checks: ln(2L) ≤ 24 for every L ≤ 10^10."""
 
-AMENDED = Head(lambda n, _: lemma3(n, WIDE))
-PRINTED = Head(lambda n, _: lemma3_printed(n, WIDE))
+AMENDED = TestedHead(lambda n, _: lemma3(n, WIDE))
+PRINTED = TestedHead(lambda n, _: lemma3_printed(n, WIDE))
 
 
-NO_ERASE = Head(AMENDED.build, swap("delta.weight", none))
-KEEP_AND_ERASE_EXCHANGED = Head(AMENDED.build, lambda h: swap("delta.weight", negated)(swap("delta.bias", negated)(h)))
+NO_ERASE = TestedHead(AMENDED.build, swap("delta.weight", none))
+KEEP_AND_ERASE_EXCHANGED = TestedHead(
+    AMENDED.build, lambda h: swap("delta.weight", negated)(swap("delta.bias", negated)(h))
+)
 LEMMA_MUTANTS = {
     "columns never erased": NO_ERASE,
     "keep and erase exchanged": KEEP_AND_ERASE_EXCHANGED,
-    "no blank logit": Head(AMENDED.build, swap("head.bias", none)),
-    "taps moved": Head(AMENDED.build, swap("conv.weight", taps_moved)),
+    "no blank logit": TestedHead(AMENDED.build, swap("head.bias", none)),
+    "taps moved": TestedHead(AMENDED.build, swap("conv.weight", taps_moved)),
     "as printed": PRINTED,
 }
 
 
-def _large(head: Head, run: Run) -> Finding:
+def _large(head: TestedHead, run: Run) -> Finding:
     """|V| = 64 and L = 2,000: random sequences, and the hard case over the whole length."""
     num_tokens, length = 64, 2000
     rng = np.random.default_rng(run.seed)
@@ -74,7 +76,7 @@ def _large(head: Head, run: Run) -> Finding:
     return Finding(holds, "exact, blank included" if holds else "a wrong answer", facts, dict(worst))
 
 
-def _every_sequence(head: Head, _: Run) -> Finding:
+def _every_sequence(head: TestedHead, _: Run) -> Finding:
     """All sequences of |V| = 2, L ≤ 6, in balls: the weights as they are shipped, every input of these sizes."""
     length = 6
     network, worst = head.network(2, torch.float64), np.inf
@@ -86,7 +88,7 @@ def _every_sequence(head: Head, _: Run) -> Finding:
     return Finding(bool(worst > 0), "" if worst > 0 else "a wrong answer", facts, {"least margin": float(worst)})
 
 
-def _no_blank(head: Head, _: Run) -> Finding:
+def _no_blank(head: TestedHead, _: Run) -> Finding:
     """L = 1 over sympy: if blank's logit is not the largest, the printed network does not answer."""
     logits = head.network(2, torch.float64).run(SYMPY, np.array([0]))[0]
     beaten = not all(sympy.simplify(logits[2] - x) > 0 for x in logits[:2])
@@ -97,7 +99,7 @@ def _no_blank(head: Head, _: Run) -> Finding:
 FIRST_FAILING = {"float32": 152, "float64": 1077}
 
 
-def _first_failing(head: Head, run: Run) -> Finding:
+def _first_failing(head: TestedHead, run: Run) -> Finding:
     """The least L at which 0 1 … 1 0 is answered wrongly at its last token: 2 + 150 and 2 + 1075 by the proof."""
     found = {}
     for dtype in run.dtypes:
@@ -129,21 +131,21 @@ CHECKS: tuple[Check, ...] = (
         name="lone-write-lost-in-floats",
         kind=Kind.REFUTED,
         subject=PRINTED,
-        mutants={"the amended weights": AMENDED, "kept a little better": Head(lambda n, _: _kept_better(n))},
+        mutants={"the amended weights": AMENDED, "kept a little better": TestedHead(lambda n, _: _kept_better(n))},
         look=_first_failing,
     ),
     Property(
         claim="induction.lem3-argmax",
         name="random-sequences-answered-in-balls",
-        subject=Head(lambda n, _: lemma3_printed(n, 1)),
+        subject=TestedHead(lambda n, _: lemma3_printed(n, 1)),
         mutants={
-            "w = −1": Head(lambda n, _: lemma3_printed(n, -1)),
-            "no decay": Head(PRINTED.build, swap("mixer.A", still)),
-            "taps moved": Head(PRINTED.build, swap("conv.weight", taps_moved)),
+            "w = −1": TestedHead(lambda n, _: lemma3_printed(n, -1)),
+            "no decay": TestedHead(PRINTED.build, swap("mixer.A", still)),
+            "taps moved": TestedHead(PRINTED.build, swap("conv.weight", taps_moved)),
         },
         cases=sequences,
         score=score_repeated_tokens,
-        case_type=Sequence,
+        case_type=SequenceCase,
         examples=12,
     ),
     Property(
@@ -153,7 +155,7 @@ CHECKS: tuple[Check, ...] = (
         mutants=LEMMA_MUTANTS,
         cases=sequences,
         score=score,
-        case_type=Sequence,
+        case_type=SequenceCase,
         examples=60,
     ),
     Examination(
@@ -168,8 +170,8 @@ CHECKS: tuple[Check, ...] = (
         claim="induction.lem3-amended",
         name="every-sequence-of-2-tokens-and-6-steps",
         kind=Kind.CERTIFIED,
-        subject=Head(lambda n, _: lemma3(n, 3)),
-        mutants={"w = 1/2 < ln 12": Head(lambda n, _: lemma3(n, Fraction(1, 2)))},
+        subject=TestedHead(lambda n, _: lemma3(n, 3)),
+        mutants={"w = 1/2 < ln 12": TestedHead(lambda n, _: lemma3(n, Fraction(1, 2)))},
         look=_every_sequence,
     ),
 )

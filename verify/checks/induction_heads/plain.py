@@ -26,7 +26,7 @@ from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property
 from mamba_theorems.verify.checks.induction_heads.heads import (
     NUMPY,
-    Head,
+    TestedHead,
     answered,
     margins,
     still,
@@ -34,19 +34,19 @@ from mamba_theorems.verify.checks.induction_heads.heads import (
     swap,
     taps_moved,
 )
-from mamba_theorems.verify.checks.induction_heads.sequences import Sequence, score, sequences
+from mamba_theorems.verify.checks.induction_heads.sequences import SequenceCase, score, sequences
 from mamba_theorems.verify.settings import Run, Tier
 
 
-def with_decay(rate: sympy.Expr | Fraction, target: str = "paper") -> Head:
+def with_decay(rate: sympy.Expr | Fraction, target: str = "paper") -> TestedHead:
     """Plain S6 with a decay rate λΔ."""
-    return Head(lambda n, dtype: plain_s6(n, target, decay_rate=rate, dtype=dtype))
+    return TestedHead(lambda n, dtype: plain_s6(n, target, decay_rate=rate, dtype=dtype))
 
 
 PLAIN = {target: with_decay(DECAY_RATE, target) for target in TARGETS}
 
 
-def _hard_cases(head: Head, run: Run) -> Finding:
+def _hard_cases(head: TestedHead, run: Run) -> Finding:
     """The paper's hard case for every position r, as far apart as plain S6 reaches with this decay."""
     num_tokens, length = 8, 140
     tokens = np.stack([hard_case(num_tokens, length, r, run.seed) for r in range(1, length // 2)])
@@ -67,7 +67,7 @@ class Limits:
     actual: Fraction = DECAY_RATE
 
     @property
-    def head(self) -> Head:
+    def head(self) -> TestedHead:
         """The network."""
         return with_decay(self.actual, self.target)
 
@@ -97,7 +97,9 @@ def _worst(repeats: int, gap: int) -> np.ndarray:
     return repeated(repeats + 1, gap)
 
 
-def _last_answered(head: Head, sequence: Callable[[int], np.ndarray], predicted: int, dtype: str, run: Run) -> int:
+def _last_answered(
+    head: TestedHead, sequence: Callable[[int], np.ndarray], predicted: int, dtype: str, run: Run
+) -> int:
     """The gap up to which all near the prediction are answered; −1 where answers go on two steps past the first miss.
 
     A chunked scan decays over many steps at once and rounds once, so that one gap past a miss may be right again.
@@ -132,7 +134,7 @@ def _too_heavy(repeats: Repeats, run: Run) -> Finding:
 HALVING = {"float32": 26, "float64": 55}
 
 
-def _at_ln_2(head: Head, run: Run) -> Finding:
+def _at_ln_2(head: TestedHead, run: Run) -> Finding:
     """λΔ = ln 2 exactly: 0^k 1 0 first fails at k = p + 2."""
     found: dict[str, str | int] = {}
     for dtype in run.dtypes:
@@ -148,9 +150,9 @@ def _plain_checks(target: str) -> list[Check]:
     official = "conv1d.weight" if target != "paper" else "conv.weight"
     kept = swap("mixer.A", still) if target == "paper" else swap("A_log", still_logarithm)
     mutants = {
-        "no decay": Head(head.build, kept),
+        "no decay": TestedHead(head.build, kept),
         "decay of 1/2 a step and more kept": with_decay(Fraction(1, 2), target),
-        "taps moved": Head(head.build, swap(official, taps_moved)),
+        "taps moved": TestedHead(head.build, swap(official, taps_moved)),
     }
     return [
         Property(
@@ -160,7 +162,7 @@ def _plain_checks(target: str) -> list[Check]:
             mutants=mutants,
             cases=sequences,
             score=score,
-            case_type=Sequence,
+            case_type=SequenceCase,
             examples=60,
             facts={"target": target},
         ),

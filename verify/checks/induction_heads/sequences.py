@@ -14,12 +14,12 @@ from mamba_theorems.constructions.induction_heads import (
 )
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.verify.checks.check import Score
-from mamba_theorems.verify.checks.induction_heads.heads import Head, margins
+from mamba_theorems.verify.checks.induction_heads.heads import TestedHead, margins
 from mamba_theorems.verify.settings import Run
 
 
 @dataclass(frozen=True)
-class Sequence:
+class SequenceCase:
     """Tokens 0 … num_tokens−1, and the dtype."""
 
     num_tokens: int
@@ -28,22 +28,22 @@ class Sequence:
 
 
 @st.composite
-def sequences(draw: st.DrawFn, _: Head, run: Run) -> Sequence:
+def sequences(draw: st.DrawFn, _: TestedHead, run: Run) -> SequenceCase:
     """Up to 6 tokens and 40 steps; runs of one token are likely."""
     num_tokens = draw(st.integers(1, 6))
     runs = draw(st.lists(st.tuples(st.integers(0, num_tokens - 1), st.integers(1, 8)), min_size=1, max_size=12))
     tokens = [token for token, times in runs for _ in range(times)][:40]
-    return Sequence(num_tokens, tokens, draw(st.sampled_from(run.dtypes)))
+    return SequenceCase(num_tokens, tokens, draw(st.sampled_from(run.dtypes)))
 
 
-def score(head: Head, case: Sequence, run: Run) -> Score:
+def score(head: TestedHead, case: SequenceCase, run: Run) -> Score:
     """The least margin of the right answer, blank included."""
     tokens = np.array([case.tokens + [0] * (40 - len(case.tokens))])
     found = margins(head.logits(tokens, case.num_tokens, case.dtype, run), answers(tokens, case.num_tokens))
     return Score(float(found[0, : len(case.tokens)].min()))
 
 
-def score_repeated_tokens(head: Head, case: Sequence, run: Run) -> Score:
+def score_repeated_tokens(head: TestedHead, case: SequenceCase, run: Run) -> Score:
     """The least margin where there is an answer; 1 where there is none."""
     tokens = np.array([case.tokens])
     targets = answers(tokens, case.num_tokens)

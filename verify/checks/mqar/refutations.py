@@ -21,7 +21,7 @@ HALF = Fraction(1, 2)
 
 
 @dataclass(frozen=True)
-class Instance:
+class PrintedInstance:
     """A sequence for one printed construction: sign columns of keys or values (p = 4, so 1/√p = ½), and its tokens.
 
     `repaired` applies the amendment (bias, balanced use, or linear branches); then the instance must be answered.
@@ -49,7 +49,7 @@ def _run(weights: dict[str, Any], tokens: list[str], rows: dict[str, list], bloc
     return np.asarray(block(RATIONAL, exact, x, **options)[-1])
 
 
-def shifted_values(case: Instance) -> dict[str, Fraction]:
+def shifted_values(case: PrintedInstance) -> dict[str, Fraction]:
     """Theorem 2, step 2: κ = 1, k = 10, β = 2, c_0 = 1, c_1 = 10, b = 3; logits with the printed head bias."""
     codes = {name: column(pattern) for name, pattern in case.columns.items()}
     rows = {name: [0, *(m + 2 for m in code)] for name, code in codes.items()} | {"k": [10, 0, 0, 0, 0]}
@@ -68,7 +68,7 @@ def shifted_values(case: Instance) -> dict[str, Fraction]:
     return {name: sum(m * e for m, e in zip(code, y, strict=True)) - factor * sum(code) for name, code in codes.items()}
 
 
-def sign_keys(case: Instance) -> dict[str, Fraction]:
+def sign_keys(case: PrintedInstance) -> dict[str, Fraction]:
     """Theorem 3, step 2: keys are sign columns, values one-hot; `relu` is the block of Table 2."""
     keys = list(case.columns)
     order = [*keys, "u", "v"]
@@ -92,7 +92,7 @@ def sign_keys(case: Instance) -> dict[str, Fraction]:
     return dict(zip(("u", "v"), y, strict=True))
 
 
-def gated_values(case: Instance) -> dict[str, Fraction]:
+def gated_values(case: PrintedInstance) -> dict[str, Fraction]:
     """Theorem 4, step 2: κ = 1, k = 10, c_0 = 10, c_1 = 1, b = 100, codes m + β with β = 1 > 1/√p."""
     codes = {name: column(pattern) for name, pattern in case.columns.items()}
     rows = {name: [m + 1 for m in code] for name, code in codes.items()} | {"k": [10] * 4}
@@ -117,23 +117,23 @@ RUNS = {
 }
 
 
-def _margin(case: Instance) -> Fraction:
+def _margin(case: PrintedInstance) -> Fraction:
     logits = RUNS[case.construction](case)
     return Fraction(logits[case.correct] - logits[case.rival])
 
 
-def _look(case: Instance, run: Run) -> Finding:
+def _look(case: PrintedInstance, run: Run) -> Finding:
     """The rival's logit is larger, exactly."""
     margin = _margin(case)
     summary = f"{' '.join(case.tokens)}: the margin of {case.correct} over {case.rival} is exactly {margin}"
     return Finding(margin < 0, summary, {"exact margin": str(margin)}, {}, asdict(case))
 
 
-def _again(_: Instance, case: Any, run: Run) -> Finding:
-    return _look(Instance(**case), run)
+def _again(_: PrintedInstance, case: Any, run: Run) -> Finding:
+    return _look(PrintedInstance(**case), run)
 
 
-def _refutation(claim: str, case: Instance, mutants: dict[str, Instance]) -> Examination:
+def _refutation(claim: str, case: PrintedInstance, mutants: dict[str, PrintedInstance]) -> Examination:
     return Examination(
         claim=claim,
         name="exact-instance",
@@ -145,24 +145,24 @@ def _refutation(claim: str, case: Instance, mutants: dict[str, Instance]) -> Exa
     )
 
 
-VALUES = Instance("shifted values", {"u": "++--", "v": "++++"}, ["k", "u", "k"], "u", "v")
+VALUES = PrintedInstance("shifted values", {"u": "++--", "v": "++++"}, ["k", "u", "k"], "u", "v")
 ASKED_FOR_V = replace(VALUES, tokens=["k", "v", "k"], correct="v", rival="u")
 ORTHOGONAL = {"q": "++++", "a": "++--", "b": "+-+-", "c": "+--+", "d": "-++-"}
-CROSSED = Instance(
+CROSSED = PrintedInstance(
     "sign keys",
     {"q": "++++", "a": "-+++", "b": "+-++", "c": "++-+", "d": "+++-"},
     ["q", "u", "a", "v", "b", "v", "c", "v", "d", "v", "q"],
     "u",
     "v",
 )
-CLIPPED = Instance(
+CLIPPED = PrintedInstance(
     "sign keys, ReLU",
     {"a": "++++", "q": "++--", "c": "+-+-"},
     ["a", "u", "q", "v", "c", "u", "q"],
     "v",
     "u",
 )
-GATED = Instance("gated values", {"u": "++--", "w": "+++-"}, ["k", "u", "k"], "u", "w")
+GATED = PrintedInstance("gated values", {"u": "++--", "w": "+++-"}, ["k", "u", "k"], "u", "w")
 
 CHECKS: tuple[Check, ...] = (
     _refutation("mqar.thm2-step2", VALUES, {"query for v": ASKED_FOR_V}),

@@ -144,7 +144,7 @@ def rival_score(subject: Builder, case: RivalCase, run: Run) -> Score:
 
 
 @dataclass(frozen=True)
-class HeadCase:
+class SsdHeadCase:
     """An SSD head: N states, P rows; the derivative of all states along x_j, past the step j."""
 
     headdim: int
@@ -155,10 +155,10 @@ class HeadCase:
 
 
 @st.composite
-def head_cases(draw: st.DrawFn, subject: object, run: Run) -> HeadCase:
+def head_cases(draw: st.DrawFn, subject: object, run: Run) -> SsdHeadCase:
     """Small heads; j before the last step."""
     length = draw(st.integers(2, 7))
-    return HeadCase(
+    return SsdHeadCase(
         draw(st.integers(1, 2)),
         draw(st.integers(1, 3)),
         length,
@@ -170,7 +170,7 @@ def head_cases(draw: st.DrawFn, subject: object, run: Run) -> HeadCase:
 Ssd = Callable[..., np.ndarray]
 
 
-def head_score(subject: Ssd, case: HeadCase, run: Run) -> Score:
+def head_score(subject: Ssd, case: SsdHeadCase, run: Run) -> Score:
     """Components whose sensitivity at the end is not e^{AΣ_{r>j}Δ_r} times the one at step j, in Arb."""
     rng = np.random.default_rng(case.seed)
     x = rng.standard_normal((case.length, case.headdim))
@@ -262,7 +262,7 @@ CHECKS: tuple[Check, ...] = (
         mutants={"a rate for every state": _rate_per_state, "rate off by 2^−40": _leaky},
         cases=head_cases,
         score=head_score,
-        case_type=HeadCase,
+        case_type=SsdHeadCase,
         examples=20,
         facts={"field": "Arb, dual numbers"},
     ),

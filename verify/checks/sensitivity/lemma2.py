@@ -30,14 +30,14 @@ LONGEST = 100_000
 
 
 @dataclass(frozen=True)
-class Instance:
+class Counterexample:
     """N = 1, λ = 1, Δ = softplus, B(x) = 1 + slope·x: x_1 = first, x_2 = 0, x_{2+r} = ln(e^{2^{−r}} − 1)."""
 
     first: sp.Expr
     slope: sp.Expr
 
 
-def exact_sensitivity(instance: Instance, steps: int) -> list[sp.Expr]:
+def exact_sensitivity(instance: Counterexample, steps: int) -> list[sp.Expr]:
     """∂h_t/∂x_2, t = 2 … steps + 2, by differentiating the definition's own h_t in sympy."""
     x = sp.Symbol("x_2", real=True)
     inputs = [instance.first, x, *(tail_input(r) for r in range(1, steps + 1))]
@@ -47,7 +47,7 @@ def exact_sensitivity(instance: Instance, steps: int) -> list[sp.Expr]:
     return [sp.simplify(sp.diff(h, x).subs(x, 0)) for h in history[1:, 0, 0]]
 
 
-def look_exactly(subject: Instance, run: Run) -> Finding:
+def look_exactly(subject: Counterexample, run: Run) -> Finding:
     """Left side 0 at every t tried, right side ln 2/(8e) > 0."""
     left = exact_sensitivity(subject, 3)
     zero = all(value == 0 for value in left)
@@ -56,7 +56,7 @@ def look_exactly(subject: Instance, run: Run) -> Finding:
     return Finding(zero, summary, facts, case={"steps": 3})
 
 
-def look_again(subject: Instance, case: Any, run: Run) -> Finding:
+def look_again(subject: Counterexample, case: Any, run: Run) -> Finding:
     """The same for another number of later steps."""
     left = exact_sensitivity(subject, int(case["steps"]))
     return Finding(
@@ -108,7 +108,7 @@ def look_enclosed(subject: Bracketed, run: Run) -> Finding:
 
 
 @dataclass(frozen=True)
-class SequenceCase:
+class StepsCase:
     """Δ_r of a kind, r = 1 … length: geometric a·q^r, power a/r^p; λ = `rate`. The input stands at r = 0 with Δ = 1."""
 
     kind: str
@@ -137,19 +137,19 @@ class SequenceCase:
 
 
 @st.composite
-def sequence_cases(draw: st.DrawFn, subject: Any, run: Run) -> SequenceCase:
+def sequence_cases(draw: st.DrawFn, subject: Any, run: Run) -> StepsCase:
     """Both sides of the criterion: 1/r is not summable, 1/r^{1.1} is."""
     kind = draw(st.sampled_from(["geometric", "power"]))
     exponent = draw(
         st.floats(0.1, 0.95) if kind == "geometric" else st.one_of(st.floats(0.3, 1.0), st.floats(1.1, 3.0))
     )
     longest = 10_000 if run.tier is Tier.QUICK else LONGEST
-    return SequenceCase(
+    return StepsCase(
         kind, draw(st.floats(0.05, 2)), exponent, draw(st.floats(0.05, 2)), draw(st.sampled_from([1, 30, 700, longest]))
     )
 
 
-def criterion_score(subject: Scan, case: SequenceCase, run: Run) -> Score:
+def criterion_score(subject: Scan, case: StepsCase, run: Run) -> Score:
     """Summable: at most |K|λ·rest above |K|e^{−λS}; else at most |K|/(1 + λs). Up to the roundings of L steps."""
     steps = case.steps()
     found = sensitivities(subject, np.concatenate([[1.0], steps]), case.rate, run.device)[0]
@@ -253,10 +253,10 @@ CHECKS: tuple[Check, ...] = (
         claim="sensitivity.lem2",
         name="exact-counterexample",
         kind=Kind.REFUTED,
-        subject=Instance(FIRST, BETA),
+        subject=Counterexample(FIRST, BETA),
         mutants={
-            "β with ln 2": Instance(FIRST, (2 - sp.log(2)) / sp.log(3) ** 2),
-            "x_1 = ln 4": Instance(sp.log(4), BETA),
+            "β with ln 2": Counterexample(FIRST, (2 - sp.log(2)) / sp.log(3) ** 2),
+            "x_1 = ln 4": Counterexample(sp.log(4), BETA),
         },
         look=look_exactly,
         again=look_again,
@@ -276,7 +276,7 @@ CHECKS: tuple[Check, ...] = (
         mutants=SEQUENCE_MUTANTS,
         cases=sequence_cases,
         score=criterion_score,
-        case_type=SequenceCase,
+        case_type=StepsCase,
         examples=40,
         facts={"kernel": "selective_scan", "dtypes": "float64"},
     ),

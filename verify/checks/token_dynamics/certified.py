@@ -23,7 +23,7 @@ STEP = Fraction(1, 16)
 
 
 @dataclass(frozen=True)
-class Instance:
+class ScalarInstance:
     """A scalar system with its start, followed to `clock` in balls."""
 
     system: ScalarTokens
@@ -40,20 +40,20 @@ class Instance:
         return {**numbers, "start": [str(x) for x in self.start], "clock": str(self.clock)}
 
     @classmethod
-    def of_case(cls, case: dict[str, Any]) -> Instance:
+    def of_case(cls, case: dict[str, Any]) -> ScalarInstance:
         """From plain data."""
         system = ScalarTokens(*(Fraction(case[name]) for name in ("mu", "S_delta", "decay")))
         return cls(system, tuple(map(Fraction, case["start"])), Fraction(case["clock"]))
 
 
-MIXED_SIGNS = Instance(
+MIXED_SIGNS = ScalarInstance(
     ScalarTokens(Fraction(1), Fraction(-1), Fraction(1)),
     tuple(Fraction(int(x.p), int(x.q)) for x in MIXED),
     Fraction(4),
 )
 
 
-def _finite_at_the_end(instance: Instance, _: Run) -> Finding:
+def _finite_at_the_end(instance: ScalarInstance, _: Run) -> Finding:
     """T* in [t, t + left]; tokens 1 and 2 grow by less than e^{4·left} on the way (rates below 2 a token)."""
     end = instance.enclosed()
     left = end.time_left(instance.system, 2)
@@ -115,12 +115,12 @@ def _again(_: Saddle, case: dict[str, Any], run: Run) -> Finding:
 # ------------------------------------------------------------------------------ the collocation against balls
 
 COMPARED = {
-    "converging": Instance(
+    "converging": ScalarInstance(
         ScalarTokens(Fraction(-1), Fraction(1, 2), Fraction(1)),
         (Fraction(1), Fraction(-1, 2), Fraction(2)),
         Fraction(3),
     ),
-    "slow": Instance(
+    "slow": ScalarInstance(
         ScalarTokens(Fraction(1), Fraction(-1), Fraction(1, 2)), (Fraction(1), Fraction(3, 2)), Fraction(3)
     ),
     "mixed": replace(MIXED_SIGNS, clock=Fraction(2)),
@@ -142,7 +142,7 @@ def _inside(integrator: Integrator, _: Run) -> Finding:
     return Finding(holds, "the collocation is as near to certified solutions as its bound says", {}, ratios)
 
 
-def _distance(integrator: Integrator, instance: Instance) -> float:
+def _distance(integrator: Integrator, instance: ScalarInstance) -> float:
     """|found − truth| less the ball's radius, over the bound and what the moment, a float, may move the token."""
     end, system = instance.enclosed(), instance.system
     numbers = (float(system.mu), float(system.S_delta), float(system.decay) * integrator.decay)
@@ -169,7 +169,7 @@ CHECKS = (
             "all tokens slow": replace(MIXED_SIGNS, start=(Fraction(1), Fraction(1, 2), Fraction(3, 5))),
         },
         look=_finite_at_the_end,
-        again=lambda _, case, run: _finite_at_the_end(Instance.of_case(case), run),
+        again=lambda _, case, run: _finite_at_the_end(ScalarInstance.of_case(case), run),
     ),
     Examination(
         claim="dynamics.nd-positive-eigenvalue",
