@@ -8,6 +8,10 @@ from enum import StrEnum
 FOREIGN_MEMORY = 4 << 30  # bytes that a run on someone else's kernel may take, a worker
 
 
+DTYPES = ("float32", "float64")
+"""The dtypes in which kernels and networks are checked."""
+
+
 class Tier(StrEnum):
     """How much is run: quick is for every day, full for a release, gpu needs a CUDA device."""
 
@@ -40,7 +44,7 @@ class Run:
     tier: Tier = Tier.QUICK
     seed: int = 0
     device: str = "cpu"
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = DTYPES
     kernel: str = ""
     sizes: Sizes | None = None
     shrink: bool = True

@@ -28,7 +28,7 @@ from mamba_theorems.verify.fuzz.batches import Batches, run_batches
 from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.search import CellResult, Watch
-from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.settings import DTYPES, Run
 
 WORKERS = (2, 16, 128, 1000, 4096)
 PER_CELL = (25, 100, 400)
@@ -156,7 +156,7 @@ def sequences_per_second(spec: Batches = SPEED, count: int = 2048) -> dict[str, 
     check = properties("mqar.thm2-step1")["recall-official"]
     torch.set_num_threads(1)
     found = {}
-    for dtype in ("float32", "float64"):
+    for dtype in DTYPES:
         run, examples = Run(dtypes=(dtype,)), count // spec.per_example
         run_batches(spec, check, 20, 0, run, Watch())
         start = time.process_time()

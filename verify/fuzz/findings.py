@@ -19,7 +19,7 @@ from mamba_theorems.verify.files import FOLDER, write
 from mamba_theorems.verify.fuzz import search
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.search import CellResult, Failure
-from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.settings import DTYPES, Run
 
 FINDINGS = FOLDER / "findings"
 FORMAT = 1
@@ -36,7 +36,7 @@ class Found:
     seed: int
     round: int
     device: str = "cpu"
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = DTYPES
     kernel: str = ""
     bug: str = ""
 

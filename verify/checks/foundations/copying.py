@@ -19,6 +19,7 @@ from mamba_theorems.kernels.blocks import MambaLM
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.scoring import DTYPES, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Tier
 
 PROVED_MARGIN = 0.25
@@ -52,7 +53,7 @@ class Blunt(Copier):
 @lru_cache(maxsize=64)
 def module(network: Network, num_values: int, num_tokens: int, dtype: str) -> MambaLM:
     """The language model of a size."""
-    return network.copier(num_values, num_tokens).module(getattr(torch, dtype))
+    return network.copier(num_values, num_tokens).module(DTYPES[dtype])
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ CHECKS: tuple[Check, ...] = (
         score=copy_score,
         case_type=CopyCase,
         examples=30,
-        facts={"model": "official Mamba-1 language model, two layers", "dtypes": "float32, float64"},
+        facts={"model": "official Mamba-1 language model, two layers", "dtypes": EVERY_DTYPE},
     ),
     Examination(
         claim="foundations.selective-copying",

@@ -14,7 +14,7 @@ from mamba_theorems.constructions import foundations as forms
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
 Discretization = semantics.Discretization

@@ -17,7 +17,7 @@ from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL
 from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.foundations.scoring import ELEMENTARY, UNIT, disjoint
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
 # --- trees and chunks ------------------------------------------------------------------------------------------------

@@ -15,12 +15,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from mamba_theorems.kernels import ops, reference, ssd
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS, Approximate, selective_scan_bound
+from mamba_theorems.kernels.bounds.running_error import Approximate, selective_scan_bound
 from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 Operation = Callable[..., Any]
 LAYOUTS = ("contiguous", "time-major", "strided")
 BACKENDS = ("auto", "reference")
@@ -298,7 +298,7 @@ def conv_score(subject: Operation, case: ConvOptions, run: Run) -> Score:
     unit = (info.eps + torch.finfo(torch.float64).eps) / 2
     error = (case.width + 1) * (unit * size + info.tiny)
     if case.activation:
-        error = STEEPEST_SILU * error + (2 * ELEMENTARY_ULPS + 4) * (unit * STEEPEST_SILU * size + info.tiny)
+        error = STEEPEST_SILU * error + (ELEMENTARY + 4) * (unit * STEEPEST_SILU * size + info.tiny)
     limit = Approximate(reference.causal_conv1d(**wide), error)
     y = subject(**_moved(arguments, run.device), backend=case.backend)
     return Score(limit.ratio(y), "error/bound")
@@ -401,7 +401,7 @@ def _relu_step(dt: Tensor, dt_softplus: bool, dt_bias: Tensor | None = None, **a
     return ops.selective_state_update(dt=step, **arguments)
 
 
-FACTS: dict[str, str | int] = {"backends": "compiled, reference", "dtypes": "float32, float64"}
+FACTS: dict[str, str | int] = {"backends": "compiled, reference", "dtypes": EVERY_DTYPE}
 CHECKS: tuple[Check, ...] = (
     Property(
         claim="foundations.unrolled",

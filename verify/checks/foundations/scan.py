@@ -18,10 +18,10 @@ from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.scoring import DTYPES, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
 UNROLLED = "foundations.unrolled"
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 
 # --- the scan on a backend against the unrolled sum ------------------------------------------------------------------
 
@@ -232,7 +232,7 @@ CHECKS: tuple[Check, ...] = (
         score=scan_score,
         case_type=ScanCase,
         examples=80,
-        facts={"kernel": "selective_scan", "dtypes": "float32, float64"},
+        facts={"kernel": "selective_scan", "dtypes": EVERY_DTYPE},
     ),
     Property(
         claim=UNROLLED,

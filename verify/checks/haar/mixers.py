@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from mamba_theorems.constructions.haar import discrete_step, mamba1_haar, wavelet
 from mamba_theorems.constructions.haar.transform import clock_block
 from mamba_theorems.kernels import ops, semantics
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 from mamba_theorems.kernels.fields import BALL, RATIONAL, Field
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.haar.transform import changed
+from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.settings import Run
 
 # --- Proposition 1 on the kernel --------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def _weight_score(subject: Solver, case: WeightCase, run: Run) -> Score:
     ones = torch.ones(1, 1, len(x), dtype=torch.float64)
     u, steps = (torch.from_numpy(v)[None, None] for v in (x, delta))
     y = ops.selective_scan(u, steps, -torch.ones(1, 1, dtype=torch.float64), ones, ones)[0, 0, -1].item()
-    count = (4 * len(x) + 4) * (2 + 2 * ELEMENTARY_ULPS)
+    count = (4 * len(x) + 4) * (2 + ELEMENTARY)
     bound = count * 2.0**-53 * float(np.sum(weights * np.abs(x)))
     return Score(max(abs(y - float(weights @ x)) / bound, float((delta / (2 * weights)).max())), "error/bound")
 

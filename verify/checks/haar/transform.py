@@ -19,14 +19,13 @@ from hypothesis import strategies as st
 from mamba_theorems.constructions.compiler.exact import ExactTensor
 from mamba_theorems.constructions.haar import Block, HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
 from mamba_theorems.kernels import semantics
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
-FEW = 8 + 2 * ELEMENTARY_ULPS
+FEW = 8 + ELEMENTARY
 """Roundings beside the sum: SiLU (one elementary function, two operations), final difference, norm, scales."""
 
 BITS = {"float32": 24, "float64": 53}
@@ -158,7 +157,7 @@ def _single(name: str, build: Build, examples: int) -> Property:
         score=_coefficient_score,
         case_type=CoefficientCase,
         examples=examples,
-        facts={"oracle": "PyWavelets haar", "dtypes": "float32, float64"},
+        facts={"oracle": "PyWavelets haar", "dtypes": EVERY_DTYPE},
     )
 
 

@@ -14,9 +14,9 @@ from mamba_theorems.constructions.induction_heads import (
     InductionHead,
     answers,
 )
+from mamba_theorems.verify.checks.scoring import DTYPES
 from mamba_theorems.verify.settings import Run
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 NUMPY: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
 Builder = Callable[[int, torch.dtype], InductionHead]
 

@@ -18,8 +18,9 @@ from mamba_theorems.constructions.mqar.sizes import MODEL, Size, of_zoology
 from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
-from mamba_theorems.verify.checks.mqar.recall import DTYPES, keep
+from mamba_theorems.verify.checks.mqar.recall import keep
 from mamba_theorems.verify.checks.mqar.targets import head_negated, taps_swapped
+from mamba_theorems.verify.checks.scoring import DTYPES
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 SMALLEST, MIDDLE, LARGE, HUGE = Sizes(64, 64, 8), Sizes(512, 256, 64), Sizes(1024, 512, 128), Sizes(8192, 512, 64)

@@ -20,9 +20,9 @@ from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, answers
 from mamba_theorems.kernels.backends import using_backend
 from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.checks.scoring import DTYPES
 from mamba_theorems.verify.settings import Run
 
-DTYPES = {"float32": torch.float32, "float64": torch.float64}
 LONGEST_GAP = 40
 Scan = Callable[..., Any]
 

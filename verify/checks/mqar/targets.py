@@ -17,6 +17,7 @@ from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Property
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
 from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 
@@ -182,7 +183,7 @@ def recall_property(
         score=recall_score,
         case_type=FillerCase if cases is filler_cases else RecallCase,
         examples=12,
-        facts={"target": subject.target, "dtypes": "float32, float64"},
+        facts={"target": subject.target, "dtypes": EVERY_DTYPE},
     )
 
 

@@ -30,6 +30,7 @@ from mamba_theorems.theorems.mqar.theorem2 import REWRITTEN
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
 from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 CLAIM, PRINTED = "mqar.thm2-step1", "mqar.thm2-step1-printed"
@@ -119,7 +120,7 @@ def _recall(name: str, target: str, examples: int) -> Property:
         score=recall_score,
         case_type=RecallCase,
         examples=examples,
-        facts={"target": target, "kernel": "selective_scan", "dtypes": "float32, float64"},
+        facts={"target": target, "kernel": "selective_scan", "dtypes": EVERY_DTYPE},
     )
 
 

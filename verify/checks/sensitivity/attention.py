@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.sensitivity.attention import QUERY_CONSTANT
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
-from mamba_theorems.verify.checks.sensitivity.recurrence import UNIT
+from mamba_theorems.verify.checks.scoring import UNIT
 from mamba_theorems.verify.settings import Run
 
 

@@ -14,17 +14,17 @@ from mamba_theorems.constructions import sensitivity as construction
 from mamba_theorems.constructions.sensitivity import Step
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.blocks import Mamba
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE, disjoint
 from mamba_theorems.verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
 from mamba_theorems.verify.settings import Run
 
 WRITE, FROZEN = 50, 100
 # A value passes SiLU (2 elementary functions), Δ (one, of |50| + |100| before softplus), B (SiLU and 1/D), C and the
 # gate (SiLU each): 7 elementary functions; in_proj, four taps, three products, the pair's difference, out_proj: 30.
-ROUNDINGS = 2 * ELEMENTARY_ULPS * 7 + 6 * (WRITE + FROZEN) // WRITE + 30
+ROUNDINGS = ELEMENTARY * 7 + 6 * (WRITE + FROZEN) // WRITE + 30
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LatchCase:
         u = np.ones((1, self.length, 3))
         u[0, :, 0] = rng.uniform(-1, 1, self.length)
         u[0, :, 1] = np.isin(np.arange(self.length), self.flags)
-        return torch.from_numpy(u).to(getattr(torch, self.dtype))
+        return torch.from_numpy(u).to(DTYPES[self.dtype])
 
 
 @st.composite
@@ -183,8 +183,7 @@ def head_score(subject: Ssd, case: SsdHeadCase, run: Run) -> Score:
         change = tangents(history)
         steps = BALL.softplus(semantics.linear(BALL.array(x[case.j + 1 :]), BALL.array(weights["dt"])))
         factor = BALL.exp(BALL.number(rate) * steps.sum())
-        pairs = zip(change[-1].flat, (change[case.j] * factor).flat, strict=True)
-    return Score(sum(not a.overlaps(b) for a, b in pairs), "mismatches")
+        return Score(disjoint(change[-1], change[case.j] * factor), "mismatches")
 
 
 def ssd_history(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.ndarray) -> np.ndarray:
@@ -237,7 +236,7 @@ def _holds(name: str, mamba2: bool) -> Check:
         score=latch_score,
         case_type=LatchCase,
         examples=40,
-        facts={"block": f"official Mamba-{1 + mamba2}", "d_inner": 6, "d_state": 1, "dtypes": "float32, float64"},
+        facts={"block": f"official Mamba-{1 + mamba2}", "d_inner": 6, "d_state": 1, "dtypes": EVERY_DTYPE},
     )
 
 

@@ -20,8 +20,9 @@ from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, UNIT
 from mamba_theorems.verify.checks.sensitivity.latch import ROUNDINGS
-from mamba_theorems.verify.checks.sensitivity.recurrence import ELEMENTARY, UNIT, Scan, sensitivities
+from mamba_theorems.verify.checks.sensitivity.recurrence import Scan, sensitivities
 from mamba_theorems.verify.settings import Run, Tier
 
 LONGEST = 100_000
@@ -229,7 +230,7 @@ def look_flat(subject: Frozen, run: Run) -> Finding:
     drifts: list[str] = []
     holds = True
     for name in run.dtypes:
-        dtype = getattr(torch, name)
+        dtype = DTYPES[name]
         found = frozen_gradients(subject, length, dtype, run.device)
         drift = float(np.abs(found - found[0]).max())
         holds = holds and bool(abs(found[0]) > 0.5 and drift <= subject.drift(dtype))

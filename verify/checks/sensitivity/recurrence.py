@@ -15,14 +15,12 @@ from torch.nn import functional
 
 from mamba_theorems.constructions.sensitivity import Mixer
 from mamba_theorems.kernels import ops, semantics
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
-UNIT = float(torch.finfo(torch.float64).eps) / 2
-ELEMENTARY = 2 * ELEMENTARY_ULPS
 Formula = Callable[[Mixer, Field, np.ndarray, int, int], np.ndarray]
 Scan = Callable[..., Any]
 
@@ -65,7 +63,7 @@ def enclosed_score(subject: Formula, case: MixerCase, run: Run) -> Score:
     mixer, x = case.draw()
     exact = tangents(mixer.states(dual(BALL), perturbed(BALL, x, (case.j, case.e))))[case.j :]
     claimed = subject(mixer, BALL, BALL.array(x), case.j, case.e)
-    return Score(sum(not a.overlaps(b) for a, b in zip(exact.flat, claimed.flat, strict=True)), "mismatches")
+    return Score(disjoint(exact, claimed), "mismatches")
 
 
 def _without_decay_term(mixer: Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:

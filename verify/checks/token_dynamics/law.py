@@ -14,12 +14,12 @@ import numpy as np
 from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
 from mamba_theorems.constructions.token_dynamics.integrate import ends_about, time_left
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 from mamba_theorems.verify.checks.check import Finding
+from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.settings import Run, Tier
 
 TOKENS, LAST_TIME = 4, 1e8
-FORMULA = TIME_ROUNDING + (16 + 4 * 2 * ELEMENTARY_ULPS) * UNIT
+FORMULA = TIME_ROUNDING + (16 + 4 * ELEMENTARY) * UNIT
 """Relative rounding of a bound at a mark: its time, 16 operations without cancellation, 4 elementary functions."""
 INSTANCES = {Tier.QUICK: 50}
 EARLY = (1 / 256, 1 / 4)

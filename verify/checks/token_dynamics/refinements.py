@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from mamba_theorems.constructions.token_dynamics.bounded import UNIT
 from mamba_theorems.constructions.token_dynamics.refinements import PositiveForm, positive_form, softsort
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem, quadratic_forms
-from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.checks.token_dynamics.law import (
     FLIPPED,
     FORMULA,
@@ -180,7 +180,7 @@ def _near_permutation(sort: Sort, case: SortCase, _: Run) -> Score:
     soft = sort(scores, case.tau)
     hard = torch.eye(len(scores), dtype=torch.float64)[scores.argsort()]
     gap = float(scores.sort().values.diff().min())
-    rounding = 2 * (len(scores) + 2 * ELEMENTARY_ULPS + 3) * UNIT
+    rounding = 2 * (len(scores) + ELEMENTARY + 3) * UNIT
     bound = (len(scores) - 1) * np.exp(-gap / case.tau) + rounding
     return Score(float((soft - hard).abs().max() / bound), "error/bound")
 

@@ -1,4 +1,4 @@
-"""What the checks of the foundations share: balls that must overlap, and the roundings of float64."""
+"""What checks share: the dtypes they run in, the roundings of float64, and balls that must overlap."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import numpy as np
 import torch
 
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.verify import settings
 
+DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in settings.DTYPES}
+EVERY_DTYPE = ", ".join(DTYPES)
 UNIT = float(torch.finfo(torch.float64).eps) / 2
 ELEMENTARY = 2 * ELEMENTARY_ULPS
 
