@@ -249,6 +249,23 @@ def _warm(step: Step, bits: int) -> Step:
 
 FLAG, CLOCK = construction.by_flag(), construction.by_clock(7)
 
+
+def _flat(claim: str, *, mamba2: bool) -> tuple[Examination, Examination]:
+    """Time frozen by a flag, and by a clock, in one of the official blocks."""
+
+    def frozen(step: Step, *, clock: bool) -> Frozen:
+        return Frozen(step, clock, mamba2=mamba2)
+
+    tail, ticking = frozen(FLAG, clock=False), frozen(CLOCK, clock=True)
+    looser = {"Δ = 2^−20 when frozen": frozen(_warm(FLAG, 20), clock=False), "no flag": frozen(FLAG, clock=True)}
+    blunt = {"blunt clock": frozen(construction.by_clock(7, sp.Rational(1, 100)), clock=True)}
+    common: dict[str, Any] = {"claim": claim, "kind": Kind.TESTED, "look": look_flat}
+    return (
+        Examination(name="frozen-tail-is-flat", subject=tail, mutants=looser, **common),
+        Examination(name="frozen-clock-is-flat", subject=ticking, mutants=blunt, **common),
+    )
+
+
 CHECKS: tuple[Check, ...] = (
     Examination(
         claim="sensitivity.lem2",
@@ -281,39 +298,6 @@ CHECKS: tuple[Check, ...] = (
         examples=40,
         facts={"kernel": "selective_scan", "dtypes": "float64"},
     ),
-    Examination(
-        claim="sensitivity.lem2-amended",
-        name="frozen-tail-is-flat",
-        kind=Kind.TESTED,
-        subject=Frozen(FLAG, clock=False),
-        mutants={"Δ = 2^−20 when frozen": Frozen(_warm(FLAG, 20), clock=False), "no flag": Frozen(FLAG, clock=True)},
-        look=look_flat,
-    ),
-    Examination(
-        claim="sensitivity.lem2-amended",
-        name="frozen-clock-is-flat",
-        kind=Kind.TESTED,
-        subject=Frozen(CLOCK, clock=True),
-        mutants={"blunt clock": Frozen(construction.by_clock(7, sp.Rational(1, 100)), clock=True)},
-        look=look_flat,
-    ),
-    Examination(
-        claim="sensitivity.mamba2",
-        name="frozen-tail-is-flat",
-        kind=Kind.TESTED,
-        subject=Frozen(FLAG, clock=False, mamba2=True),
-        mutants={
-            "Δ = 2^−20 when frozen": Frozen(_warm(FLAG, 20), clock=False, mamba2=True),
-            "no flag": Frozen(FLAG, clock=True, mamba2=True),
-        },
-        look=look_flat,
-    ),
-    Examination(
-        claim="sensitivity.mamba2",
-        name="frozen-clock-is-flat",
-        kind=Kind.TESTED,
-        subject=Frozen(CLOCK, clock=True, mamba2=True),
-        mutants={"blunt clock": Frozen(construction.by_clock(7, sp.Rational(1, 100)), clock=True, mamba2=True)},
-        look=look_flat,
-    ),
+    *_flat("sensitivity.lem2-amended", mamba2=False),
+    *_flat("sensitivity.mamba2", mamba2=True),
 )

@@ -9,16 +9,13 @@ import numpy as np
 
 from mamba_theorems.constructions.token_dynamics.bounded import Path
 from mamba_theorems.constructions.token_dynamics.quadrature import time_between
-from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.checks.check import Examination, Finding
+from mamba_theorems.verify.checks.check import Finding
 from mamba_theorems.verify.checks.token_dynamics.law import (
-    ANTICAUSAL,
-    FLIPPED,
     FORMULA,
-    ONE_FLIPPED,
-    SLOWER,
+    HALVED,
+    REVERSED,
+    SIGN,
     TOKENS,
-    TRUE,
     UNSHARED,
     Facts,
     Instances,
@@ -26,6 +23,7 @@ from mamba_theorems.verify.checks.token_dynamics.law import (
     draw,
     finding,
     slow,
+    tested,
     unreached,
     worst_reached,
 )
@@ -174,30 +172,13 @@ def _drive_errors(found: Instances, time: np.ndarray) -> Bounds:
     return 2 * mu * weight * second, e_p
 
 
-SIGN = {"mu's sign flipped": FLIPPED, "mu's sign flipped in one system": ONE_FLIPPED}
 CHECKS = (
-    Examination(
-        claim="dynamics.1d-monotone",
-        name="signs-and-monotonicity-on-random-systems",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants=SIGN,
-        look=_monotone,
-    ),
-    Examination(
-        claim="dynamics.1d-converge",
-        name="bound-to-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER},
-        look=_bounded,
-    ),
-    Examination(
-        claim="dynamics.1d-converge-rates",
-        name="leading-constants-to-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER, "decay left out": UNSHARED, "driven by later tokens": ANTICAUSAL},
-        look=_rates,
+    tested("dynamics.1d-monotone", "signs-and-monotonicity-on-random-systems", _monotone, SIGN),
+    tested("dynamics.1d-converge", "bound-to-time-1e8", _bounded, SIGN | HALVED),
+    tested(
+        "dynamics.1d-converge-rates",
+        "leading-constants-to-time-1e8",
+        _rates,
+        SIGN | HALVED | {"decay left out": UNSHARED} | REVERSED,
     ),
 )

@@ -13,22 +13,20 @@ from flint import arb
 
 from mamba_theorems.constructions.token_dynamics.bounded import Clock, Path
 from mamba_theorems.constructions.token_dynamics.quadrature import life, time_between
-from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.checks.check import Examination, Finding
+from mamba_theorems.verify.checks.check import Finding
 from mamba_theorems.verify.checks.token_dynamics.law import (
-    ANTICAUSAL,
-    FLIPPED,
     FORMULA,
-    ONE_FLIPPED,
-    SLOWER,
+    HALVED,
+    REVERSED,
+    SIGN,
     TOKENS,
-    TRUE,
     Instances,
     Law,
     draw,
     finding,
     instances,
     slow,
+    tested,
     unreached,
     worst,
     worst_reached,
@@ -253,46 +251,10 @@ def _movement(path: Path) -> tuple[np.ndarray, np.ndarray]:
         return np.log(low[path.last, each] / high[middle]), np.log(high[path.last, each] / low[middle])
 
 
-SIGN = {"mu's sign flipped": FLIPPED, "mu's sign flipped in one system": ONE_FLIPPED}
 CHECKS = (
-    Examination(
-        claim="dynamics.1d-diverge-slow",
-        name="logarithmic-growth-beyond-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER, "driven by later tokens": ANTICAUSAL},
-        look=_logarithmic,
-    ),
-    Examination(
-        claim="dynamics.1d-blowup",
-        name="end-comes-before-its-bound",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER},
-        look=_ends,
-    ),
-    Examination(
-        claim="dynamics.1d-blowup",
-        name="one-token-against-its-integral",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER},
-        look=_alone,
-    ),
-    Examination(
-        claim="dynamics.1d-blowup",
-        name="leading-constant-at-small-starts",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER},
-        look=_small_start,
-    ),
-    Examination(
-        claim="dynamics.1d-mixed",
-        name="who-is-finite-at-the-end",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "driven by later tokens": ANTICAUSAL},
-        look=_mixed,
-    ),
+    tested("dynamics.1d-diverge-slow", "logarithmic-growth-beyond-time-1e8", _logarithmic, SIGN | HALVED | REVERSED),
+    tested("dynamics.1d-blowup", "end-comes-before-its-bound", _ends, SIGN | HALVED),
+    tested("dynamics.1d-blowup", "one-token-against-its-integral", _alone, SIGN | HALVED),
+    tested("dynamics.1d-blowup", "leading-constant-at-small-starts", _small_start, SIGN | HALVED),
+    tested("dynamics.1d-mixed", "who-is-finite-at-the-end", _mixed, SIGN | REVERSED),
 )

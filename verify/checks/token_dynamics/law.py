@@ -14,7 +14,8 @@ import numpy as np
 from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
 from mamba_theorems.constructions.token_dynamics.integrate import ends_about, time_left
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem
-from mamba_theorems.verify.checks.check import Finding
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Examination, Finding
 from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -67,6 +68,15 @@ FLIPPED, ONE_FLIPPED = Law(TokenSystem.with_form_negated), Law(_one_flipped)
 SLOWER = Law(lambda system: replace(system, S_B=system.S_B / 2))
 UNSHARED = Law(lambda system: replace(system, decay=0 * system.decay))
 ANTICAUSAL = Law(lambda system: system, backwards=True)
+SIGN = {"mu's sign flipped": FLIPPED, "mu's sign flipped in one system": ONE_FLIPPED}
+FORM_SIGN = {"the form's sign flipped": FLIPPED, "flipped in one system": ONE_FLIPPED}
+HALVED = {"half the step": SLOWER}
+REVERSED = {"driven by later tokens": ANTICAUSAL}
+
+
+def tested(claim: str, name: str, look: Callable[[Law, Run], Finding], mutants: dict[str, Law]) -> Examination:
+    """A check of solutions: `look` follows them under the true law, and must reject them under each mutant."""
+    return Examination(claim=claim, name=name, kind=Kind.TESTED, subject=TRUE, mutants=mutants, look=look)
 
 
 def to_last_time(system: TokenSystem, start: np.ndarray, marks: int = 24) -> tuple[Clock, np.ndarray]:

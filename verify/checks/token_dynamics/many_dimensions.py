@@ -20,14 +20,14 @@ from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Examination, Finding
 from mamba_theorems.verify.checks.token_dynamics.law import (
     FLIPPED,
+    FORM_SIGN,
     FORMULA,
-    ONE_FLIPPED,
-    SLOWER,
-    TRUE,
+    HALVED,
     Law,
     decided_only,
     finding,
     instances,
+    tested,
     to_last_time,
     unreached,
     worst_reached,
@@ -264,32 +264,11 @@ def _conjecture(law: Law, run: Run) -> Finding:
     return replace(seen, measured={**seen.measured, **figures})
 
 
-SIGN = {"the form's sign flipped": FLIPPED, "flipped in one system": ONE_FLIPPED}
+NEGATED = {"the form's sign flipped": FLIPPED}
 CHECKS = (
-    Examination(
-        claim="dynamics.nd-symmetric",
-        name="negative-definite-form-to-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={**SIGN, "half the step": SLOWER},
-        look=_negative_definite,
-    ),
-    Examination(
-        claim="dynamics.nd-symmetric",
-        name="indefinite-form-never-falls",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants=SIGN,
-        look=_indefinite,
-    ),
-    Examination(
-        claim="dynamics.nd-symmetric",
-        name="first-token-of-negative-form-to-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={"the form's sign flipped": FLIPPED, "half the step": SLOWER},
-        look=_sinking,
-    ),
+    tested("dynamics.nd-symmetric", "negative-definite-form-to-time-1e8", _negative_definite, FORM_SIGN | HALVED),
+    tested("dynamics.nd-symmetric", "indefinite-form-never-falls", _indefinite, FORM_SIGN),
+    tested("dynamics.nd-symmetric", "first-token-of-negative-form-to-time-1e8", _sinking, NEGATED | HALVED),
     Examination(
         claim="dynamics.nd-symmetric",
         name="form-grows-in-fractions",
@@ -309,20 +288,6 @@ CHECKS = (
         mutants={"a symmetric part": Algebra(lambda S: S + Fraction(1, 100) * np.eye(WIDTH, dtype=int))},
         look=_antisymmetric,
     ),
-    Examination(
-        claim="dynamics.nd-nonsymmetric",
-        name="constant-steps-to-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants=SIGN,
-        look=_nonsymmetric,
-    ),
-    Examination(
-        claim="dynamics.nd-conjecture",
-        name="random-systems-to-time-1e8",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={"the form's sign flipped": FLIPPED},
-        look=_conjecture,
-    ),
+    tested("dynamics.nd-nonsymmetric", "constant-steps-to-time-1e8", _nonsymmetric, FORM_SIGN),
+    tested("dynamics.nd-conjecture", "random-systems-to-time-1e8", _conjecture, NEGATED),
 )

@@ -18,14 +18,15 @@ from mamba_theorems.verify.checks.check import Examination, Finding, Property, S
 from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.checks.token_dynamics.law import (
     FLIPPED,
+    FORM_SIGN,
     FORMULA,
-    ONE_FLIPPED,
     TRUE,
     Law,
     decided_only,
     finding,
     instances,
     slow,
+    tested,
     to_the_end,
     unreached,
     worst_reached,
@@ -232,14 +233,7 @@ CHECKS = (
         score=_positive,
         case_type=FormCase,
     ),
-    Examination(
-        claim="dynamics.exclude-convergent",
-        name="no-token-converges",
-        kind=Kind.TESTED,
-        subject=TRUE,
-        mutants={"the form's sign flipped": FLIPPED, "flipped in one system": ONE_FLIPPED},
-        look=_diverges,
-    ),
+    tested("dynamics.exclude-convergent", "no-token-converges", _diverges, FORM_SIGN),
     Examination(
         claim="dynamics.exclude-convergent",
         name="form-is-positive-on-x-proj",
