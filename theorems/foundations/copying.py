@@ -143,11 +143,7 @@ def proof() -> Proof:
                 claim=MARGIN,
                 given=CODES,
                 also_wrong=(
-                    Bound(
-                        name="codes twice as blunt",
-                        claim=MARGIN,
-                        given=(sp.Le(share, 3 * LARGEST_SHARE), CODES[1]),
-                    ),
+                    Bound(name="codes twice as blunt", claim=MARGIN, given=(sp.Le(share, 3 * LARGEST_SHARE), CODES[1])),
                     Bound(name="above 0.9", claim=sp.Gt(OWN - CROSS, sp.Rational(9, 10)), given=CODES),
                 ),
             ),

@@ -93,11 +93,7 @@ def euler_gap() -> Proof:
             above,
             Limit(name="the ratio tends to 1", expression=RATIO, variable=y, point=sp.S.Zero, value=sp.S.One),
             *at_y,
-            Bound(
-                name="divide by y > 0",
-                claim=GAP,
-                given=tuple(part.claim.subs(x, y) for part in (below, above)),
-            ),
+            Bound(name="divide by y > 0", claim=GAP, given=tuple(part.claim.subs(x, y) for part in (below, above))),
         )
     )
 

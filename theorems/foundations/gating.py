@@ -32,10 +32,7 @@ def gated_rnn() -> Proof:
                 name="ln 2 > 1/2: the official Euler block is not that RNN",
                 claim=sp.Gt(sp.log(2), sp.Rational(1, 2), evaluate=False),
             ),
-            Bound(
-                name="Euler always writes more: Δ > 1 − e^{−Δ}",
-                claim=sp.Ge(x, 1 - sp.exp(-x)),
-            ),
+            Bound(name="Euler always writes more: Δ > 1 − e^{−Δ}", claim=sp.Ge(x, 1 - sp.exp(-x))),
             Identity(name="ZOH, N = 1, A = −1 is h ← (1 − g)h + g u", lhs=GATED.lhs, rhs=GATED.rhs),
         )
     )

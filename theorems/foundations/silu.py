@@ -21,11 +21,7 @@ def silu_pair() -> Proof:
     wrong = Identity(name="SiLU(x) + SiLU(−x)", lhs=silu(x) + silu(-x), rhs=x)
     return Proof(
         steps=(
-            Identity(
-                name="σ(x) + σ(−x) = 1",
-                lhs=sigmoid(x) + sigmoid(-x),
-                rhs=sp.S.One,
-            ),
+            Identity(name="σ(x) + σ(−x) = 1", lhs=sigmoid(x) + sigmoid(-x), rhs=sp.S.One),
             Identity(name="SiLU(x) − SiLU(−x) = x", lhs=PAIR.lhs, rhs=PAIR.rhs, also_wrong=(wrong,)),
         )
     )

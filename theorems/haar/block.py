@@ -120,10 +120,7 @@ def _any_weights() -> Proof:
                     ),
                 ),
             ),
-            Bound(
-                name="e^{−a} ≥ 1 − a",
-                claim=sp.Ge(sp.exp(-u), 1 - u),
-            ),
+            Bound(name="e^{−a} ≥ 1 − a", claim=sp.Ge(sp.exp(-u), 1 - u)),
             InductionOn(
                 name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
                 base=Identity(

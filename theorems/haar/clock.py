@@ -214,12 +214,7 @@ def _clock_right() -> tuple[Step, ...]:
     """∫_{t̂+x}^1 Δ ≤ π²e^λ/(12W)."""
     near = sp.Symbol("d", real=True)
     gap = sp.Symbol("g", nonnegative=True)
-    compare = Grows(
-        name="softplus increases",
-        larger=softplus(near + gap),
-        smaller=softplus(near),
-        variable=gap,
-    )
+    compare = Grows(name="softplus increases", larger=softplus(near + gap), smaller=softplus(near), variable=gap)
     return (
         compare,
         CLOSED,

@@ -99,14 +99,7 @@ LI_LEAST = Grows(
     larger=dilog(-sp.exp(-W * x)),
     smaller=-KAPPA,
     variable=x,
-    also_wrong=(
-        Grows(
-            name="−π²/13 for −π²/12",
-            larger=dilog(-sp.exp(-W * x)),
-            smaller=-(sp.pi**2) / 13,
-            variable=x,
-        ),
-    ),
+    also_wrong=(Grows(name="−π²/13 for −π²/12", larger=dilog(-sp.exp(-W * x)), smaller=-(sp.pi**2) / 13, variable=x),),
 )
 
 
@@ -288,11 +281,7 @@ def _no_uniform_limit() -> Proof:
                 claim=sp.Ge(worst, a),
                 also_wrong=(Bound(name="by more than a", claim=sp.Gt(worst, a)),),
             ),
-            Cases(
-                name="the zero function attains it",
-                claim=sp.Le(sp.Abs(side), a),
-                over={side: (a, -a, 0)},
-            ),
+            Cases(name="the zero function attains it", claim=sp.Le(sp.Abs(side), a), over={side: (a, -a, 0)}),
             Bound(
                 name="exact instance: j = k = 0 and ε = ½ fail for every choice of three functions",
                 claim=sp.Gt(worst.subs(a, 1), sp.Rational(1, 2)),

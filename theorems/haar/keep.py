@@ -193,13 +193,7 @@ def _weights(after: sp.Expr) -> tuple[Step, ...]:
             because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
             claim=sp.Le(after, z / (1 - z**2)),
             given=(sp.Lt(z, 1),),
-            also_wrong=(
-                Bound(
-                    name="z/(1 + z²)",
-                    claim=sp.Le(after, z / (1 + z**2)),
-                    given=(sp.Lt(z, 1),),
-                ),
-            ),
+            also_wrong=(Bound(name="z/(1 + z²)", claim=sp.Le(after, z / (1 + z**2)), given=(sp.Lt(z, 1),)),),
         ),
     )
 
@@ -265,13 +259,7 @@ def _s4d_cannot() -> Proof:
                 because="at time t the token at lag t + δ − n is x_{n−δ}; at t + δ the one at lag t − n is x_{n+δ}",
                 claim=sp.And(sp.Ge(n - lag, 1), sp.Le(n + lag, t + lag)),
                 given=(sp.Le(lag, n - 1), sp.Ge(t, n)),
-                also_wrong=(
-                    Bound(
-                        name="δ = n",
-                        claim=sp.Ge(n - lag, 1),
-                        given=(sp.Le(lag, n), sp.Ge(t, n)),
-                    ),
-                ),
+                also_wrong=(Bound(name="δ = n", claim=sp.Ge(n - lag, 1), given=(sp.Le(lag, n), sp.Ge(t, n))),),
             ),
             both,
             Identity(

@@ -171,11 +171,7 @@ def _coefficient() -> tuple[Step, ...]:
             lhs=sp.Integral(1, (t, 0, HALF)) - sp.Integral(1, (t, HALF, y)),
             rhs=1 - y,
         ),
-        Identity(
-            name="scaling: 2^{j/2} ds = 2^{−j/2} dy",
-            lhs=product(sp.sqrt(a), 1 / a),
-            rhs=1 / sp.sqrt(a),
-        ),
+        Identity(name="scaling: 2^{j/2} ds = 2^{−j/2} dy", lhs=product(sp.sqrt(a), 1 / a), rhs=1 / sp.sqrt(a)),
     )
 
 

@@ -131,13 +131,7 @@ def _area() -> tuple[Step, ...]:
             because="Fubini: ∫∫ |f(t + τ)|² = ∫_0^1 |f(s)|² min(s, 1 − s) ds",
             claim=sp.Eq(length, sp.Min(s, 1 - s), evaluate=False),
             given=inside,
-            also_wrong=(
-                Bound(
-                    name="s for min(s, 1 − s)",
-                    claim=sp.Eq(length, s, evaluate=False),
-                    given=inside,
-                ),
-            ),
+            also_wrong=(Bound(name="s for min(s, 1 − s)", claim=sp.Eq(length, s, evaluate=False), given=inside),),
         ),
         Bound(
             name="it is at most ½",
@@ -180,13 +174,7 @@ def _tail_sum() -> tuple[Step, ...]:
             ),
             step=step,
         ),
-        Limit(
-            name="all modes",
-            expression=telescoped(K),
-            variable=K,
-            point=sp.oo,
-            value=1 / (2 * (2 * N + 1)),
-        ),
+        Limit(name="all modes", expression=telescoped(K), variable=K, point=sp.oo, value=1 / (2 * (2 * N + 1))),
     )
 
 
@@ -349,11 +337,7 @@ def _windows() -> tuple[Step, ...]:
             rhs=1 / (sp.pi**2 * (2 * N + 3)),
         ),
         Bound(name="a jump J on a plateau: E ≥ 2J²qb", claim=plateau, given=(jump, centred)),
-        Bound(
-            name="disjoint windows add up",
-            claim=sp.Ge(window + rest, 2 * J**2 * q * b + rest),
-            given=(plateau,),
-        ),
+        Bound(name="disjoint windows add up", claim=sp.Ge(window + rest, 2 * J**2 * q * b + rest), given=(plateau,)),
     )
 
 
@@ -375,11 +359,7 @@ def _discrete() -> tuple[Step, ...]:
             lhs=(n - row) * angle,
             rhs=(2 * k - 1) * sp.pi / 2 - (row + HALF) * angle,
         ),
-        Identity(
-            name="so the sine is ±v_a",
-            lhs=sp.sin((2 * k - 1) * sp.pi / 2 - v),
-            rhs=(-1) ** (k + 1) * sp.cos(v),
-        ),
+        Identity(name="so the sine is ±v_a", lhs=sp.sin((2 * k - 1) * sp.pi / 2 - v), rhs=(-1) ** (k + 1) * sp.cos(v)),
         Cited(
             name="n different eigenvalues of a symmetric matrix",
             because="(2k − 1)π/(2(2n + 1)), k = 1…n, lie in (0, π/2), where the sine is injective",

@@ -85,10 +85,7 @@ def _labels_differ() -> Bound:
         name="the same logits cannot answer v1 in one and v2 in the other",
         claim=sp.Not(sp.And(sp.Gt(first, second), sp.Gt(second, first))),
         also_wrong=(
-            Bound(
-                name="one of the two only",
-                claim=sp.Not(sp.And(sp.Gt(first, second), sp.Ge(first, second))),
-            ),
+            Bound(name="one of the two only", claim=sp.Not(sp.And(sp.Gt(first, second), sp.Ge(first, second)))),
         ),
     )
 

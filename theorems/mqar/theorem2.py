@@ -160,11 +160,7 @@ def _recall_everywhere() -> Proof:
                 claim=RECALL,
                 given=RIVALRY,
                 also_wrong=(
-                    Bound(
-                        name="a sign in the margin",
-                        claim=RECALL.subs(a1, -a1),
-                        given=RIVALRY,
-                    ),
+                    Bound(name="a sign in the margin", claim=RECALL.subs(a1, -a1), given=RIVALRY),
                     Bound(name="taps that do not favour the current token", claim=RECALL, given=RIVALRY[:1]),
                 ),
             ),

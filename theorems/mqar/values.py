@@ -313,19 +313,11 @@ def _value_codes_recall() -> Proof:
                 claim=sp.And(sp.Le(2 * w * v - w**2, V**2), sp.Ge(2 * w * v - w**2, -(V**2))),
                 given=(sp.Le(v, V), sp.Le(w, V)),
                 also_wrong=(
-                    Bound(
-                        name="|V|²/2",
-                        claim=sp.Le(2 * w * v - w**2, V**2 / 2),
-                        given=(sp.Le(v, V), sp.Le(w, V)),
-                    ),
+                    Bound(name="|V|²/2", claim=sp.Le(2 * w * v - w**2, V**2 / 2), given=(sp.Le(v, V), sp.Le(w, V))),
                 ),
             ),
             Specialise(name="for the integer v − w", of=square, at={x: v - w}),
-            Bound(
-                name="two value channels recall any |V|",
-                claim=CODE,
-                given=(sp.Ge((v - w) ** 2, 1),),
-            ),
+            Bound(name="two value channels recall any |V|", claim=CODE, given=(sp.Ge((v - w) ** 2, 1),)),
         ),
     )
 

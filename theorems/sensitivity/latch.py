@@ -51,13 +51,7 @@ def _bounded() -> InductionOn:
         name="any step keeps |h| ≤ 2",
         claim=sp.And(flagged.claim, BOUNDED.subs(h, after_noise(h))),
         given=(BOUNDED, *SMALL, *UNIT, BELOW, ABOVE),
-        also_wrong=(
-            Bound(
-                name="without e^{−D} ≤ 1/2",
-                claim=flagged.claim,
-                given=(BOUNDED, *SMALL[:2], *UNIT),
-            ),
-        ),
+        also_wrong=(Bound(name="without e^{−D} ≤ 1/2", claim=flagged.claim, given=(BOUNDED, *SMALL[:2], *UNIT)),),
     )
     return InductionOn(
         name="the state stays in [−2, 2]",
@@ -115,11 +109,7 @@ def _superposition() -> tuple[Identity, Bound]:
         claim=sp.Or(*(sp.Ge(sp.Abs(e), half) for e in errors)),
         given=(total,),
         also_wrong=(
-            Bound(
-                name="by more than 1/2",
-                claim=sp.Or(*(sp.Gt(sp.Abs(e), half) for e in errors)),
-                given=(total,),
-            ),
+            Bound(name="by more than 1/2", claim=sp.Or(*(sp.Gt(sp.Abs(e), half) for e in errors)), given=(total,)),
         ),
     )
     return defect, misses

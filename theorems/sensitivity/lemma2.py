@@ -129,13 +129,7 @@ def _tail() -> tuple[Step, ...]:
             next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
             closed=1 - sp.Rational(1, 2) ** n,
         ),
-        Limit(
-            name="in all to 1",
-            expression=1 - sp.Rational(1, 2) ** y,
-            variable=y,
-            point=sp.oo,
-            value=sp.S.One,
-        ),
+        Limit(name="in all to 1", expression=1 - sp.Rational(1, 2) ** y, variable=y, point=sp.oo, value=sp.S.One),
     )
 
 

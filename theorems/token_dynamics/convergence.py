@@ -312,11 +312,7 @@ def _iterated_logarithms() -> tuple[Identity, Identity, Identity]:
             lhs=Along(sp.log(log_k), {log_k: 1 / product}),
             rhs=1 / (product * log_k),
         ),
-        Identity(
-            name="a = 0: l = 2, Λ_1 = ln t",
-            lhs=sp.Derivative(sp.log(_late), _late),
-            rhs=1 / _late,
-        ),
+        Identity(name="a = 0: l = 2, Λ_1 = ln t", lhs=sp.Derivative(sp.log(_late), _late), rhs=1 / _late),
     )
 
 

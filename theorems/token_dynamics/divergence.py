@@ -98,10 +98,7 @@ def _leading_constant() -> tuple[Bound, Bound, Identity]:
             claim=sp.Ge(LN2 + h, softplus(h)),
             also_wrong=(Bound(name="≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))),),
         ),
-        Bound(
-            name="1/softplus(h) ≥ (1 − h/ln 2)/ln 2",
-            claim=sp.Ge(LN2**2, (LN2 - h) * (LN2 + h)),
-        ),
+        Bound(name="1/softplus(h) ≥ (1 − h/ln 2)/ln 2", claim=sp.Ge(LN2**2, (LN2 - h) * (LN2 + h))),
         Identity(
             name="the integral of that lower bound",
             because="an antiderivative that is 0 at infinity: from X_0 it is (1 − 2sX_0/ln 2)/(2μ ln 2 X_0²)",

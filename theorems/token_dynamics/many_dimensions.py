@@ -103,11 +103,7 @@ def _negative_definite() -> tuple[Bound, Bound, Bound]:
                 Bound(name="x unbounded", claim=sp.Ge(weight * x, -weight * sp.sqrt(q0 / lam)), given=small[1:]),
             ),
         ),
-        Bound(
-            name="|q_l| ≤ 1/(1/|q_l(0)| + 2δt)",
-            claim=sp.Le(q, 1 / (1 / q0 + 2 * delta * t)),
-            given=(grown,),
-        ),
+        Bound(name="|q_l| ≤ 1/(1/|q_l(0)| + 2δt)", claim=sp.Le(q, 1 / (1 / q0 + 2 * delta * t)), given=(grown,)),
         Bound(
             name="S ≺ 0: |x_l|² ≤ 1/(λ(1/|q_l(0)| + 2δt))",
             claim=sp.Le(norm**2, 1 / (lam * (1 / q0 + 2 * delta * t))),
