@@ -34,6 +34,16 @@ class Outcome(StrEnum):
     REFUTED = "REFUTED"
 
 
+class Kind(StrEnum):
+    """What a piece of evidence shows if it holds."""
+
+    PROVED = "PROVED"
+    CERTIFIED = "CERTIFIED"
+    TESTED = "TESTED"
+    REFUTED = "REFUTED"
+    SKIPPED = "SKIPPED"
+
+
 @dataclass(frozen=True)
 class Erratum:
     """A printed statement that fails, stated soberly."""
@@ -71,13 +81,3 @@ class Claim:
         """Refuse a printed claim that is expected to fail but tells no erratum."""
         if self.expected is Outcome.REFUTED and self.erratum is None:
             raise ValueError(f"claim {self.id} is expected REFUTED: give its erratum")
-
-
-class Kind(StrEnum):
-    """What a piece of evidence shows if it holds."""
-
-    PROVED = "PROVED"
-    CERTIFIED = "CERTIFIED"
-    TESTED = "TESTED"
-    REFUTED = "REFUTED"
-    SKIPPED = "SKIPPED"

@@ -11,7 +11,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta
+from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, integer_square
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
 from mamba_theorems.theorems.proofs.written import Named
 
@@ -48,13 +48,8 @@ def _distinct_values() -> Identity:
     )
 
 
-def _integer_square() -> Bound:
-    step = Bound(name="a nonzero integer has square at least 1", claim=sp.Ge(x**2, 1), given=(sp.Ne(x, 0),))
-    return replace(step, also_wrong=(replace(step, name="at least 2", claim=sp.Ge(x**2, 2)),))
-
-
 def _two_states() -> Proof:
-    square = _integer_square()
+    square = integer_square(x)
     shifted = score(NONNEGATIVE)
     return Proof(
         hypotheses=(sp.Ne(q - l, 0),),

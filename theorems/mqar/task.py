@@ -6,11 +6,12 @@ Task (eq. 46): κ key-value pairs, then noise and queries; at a query's own posi
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
+from mamba_theorems.theorems.proofs.proof import Bound
 
 KEYS_DISTINCT = "H1: the context's keys are distinct"
 NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
@@ -58,3 +59,9 @@ def last_readout(x: Branch, B: Branch, C: Branch, tokens: Sequence[str]) -> Vect
         score = dot(B.at(tokens, t), last)
         y = [a + score * b for a, b in zip(y, x.at(tokens, t), strict=True)]
     return tuple(sp.expand(e) for e in y)
+
+
+def integer_square(x: sp.Symbol) -> Bound:
+    """x² ≥ 1 for an integer x ≠ 0."""
+    step = Bound(name="a nonzero integer has square at least 1", claim=sp.Ge(x**2, 1), given=(sp.Ne(x, 0),))
+    return replace(step, also_wrong=(replace(step, name="at least 2", claim=sp.Ge(x**2, 2)),))

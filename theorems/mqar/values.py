@@ -19,6 +19,7 @@ from mamba_theorems.theorems.mqar.task import (
     Branch,
     delta,
     dot,
+    integer_square,
     last_readout,
     signs,
 )
@@ -293,8 +294,7 @@ def _separate_channels() -> Cases:
 
 def _value_codes_recall() -> Proof:
     x = sp.Symbol("x", integer=True)
-    square = Bound(name="a nonzero integer has square at least 1", claim=sp.Ge(x**2, 1), given=(sp.Ne(x, 0),))
-    square = replace(square, also_wrong=(replace(square, name="2", claim=sp.Ge(x**2, 2)),))
+    square = integer_square(x)
     return Proof(
         hypotheses=(sp.Ne(v - w, 0),),
         steps=(

@@ -25,6 +25,7 @@ from mamba_theorems.theorems.token_dynamics.system import (
     scalar_flow,
     size,
     slope,
+    softplus_grows_slowly,
     softplus_increases,
     start,
     step,
@@ -217,11 +218,7 @@ def _first_at_a_finite_time() -> tuple[Bound, Bound, Identity, Cited, Identity]:
     path = 2 * sp.sqrt(_late) / sp.sqrt(2 * m * least)
     drift = (1 / start**2 + 2 * m * slope * path) / (2 * m * LN2 * _late)
     return (
-        Bound(
-            name="softplus(h) ≤ ln 2 + h",
-            claim=sp.Ge(LN2 + h, softplus(h)),
-            also_wrong=(Bound(name="≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))),),
-        ),
+        softplus_grows_slowly(),
         Bound(
             name="softplus(−h) ≥ ln 2 − h",
             because="so |Δ_1 − ln 2| ≤ s|x_1|",

@@ -18,6 +18,7 @@ from mamba_theorems.theorems.token_dynamics.system import (
     own_share,
     size,
     slope,
+    softplus_grows_slowly,
     softplus_increases,
     start,
     step,
@@ -93,11 +94,7 @@ def _leading_constant() -> tuple[Bound, Bound, Identity]:
     h = sp.Symbol("h", nonnegative=True)
     v = sp.Symbol("v", positive=True)
     return (
-        Bound(
-            name="softplus(h) ≤ ln 2 + h",
-            claim=sp.Ge(LN2 + h, softplus(h)),
-            also_wrong=(Bound(name="≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))),),
-        ),
+        softplus_grows_slowly(),
         Bound(name="1/softplus(h) ≥ (1 − h/ln 2)/ln 2", claim=sp.Ge(LN2**2, (LN2 - h) * (LN2 + h))),
         Identity(
             name="the integral of that lower bound",

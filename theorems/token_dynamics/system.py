@@ -81,6 +81,16 @@ def softplus_increases() -> Bound:
     )
 
 
+def softplus_grows_slowly() -> Bound:
+    """softplus(h) ≤ ln 2 + h, h ≥ 0."""
+    h = sp.Symbol("h", nonnegative=True)
+    return Bound(
+        name="softplus(h) ≤ ln 2 + h",
+        claim=sp.Ge(LN2 + h, softplus(h)),
+        also_wrong=(Bound(name="≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))),),
+    )
+
+
 def softplus_below_exponential() -> Bound:
     """ln(1 + y) ≤ y."""
     y = sp.Symbol("y", nonnegative=True)
