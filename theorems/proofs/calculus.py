@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, proved
-from mamba_theorems.theorems.proofs.steps import Given, Mutant, Step
+from mamba_theorems.theorems.proofs.steps import Conditional, Given, Mutant, Step
 
 
 def _degenerate(e: sp.Expr) -> sp.Expr:
@@ -62,7 +62,7 @@ class Integrated(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Grows(Step):
+class Grows(Conditional):
     """larger ≥ smaller for variable ≥ start (and ≤ until): at start, and the difference has a derivative ≥ 0.
 
     `given` are facts that hold all the way from `start`, not only at one point.
@@ -73,7 +73,6 @@ class Grows(Step):
     variable: sp.Symbol
     start: sp.Expr = sp.S.Zero
     until: sp.Expr | None = None
-    given: Given = ()
     kind = "monotone difference"
 
     @property

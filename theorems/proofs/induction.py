@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import sympy as sp
 
 from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, proved, unknown
-from mamba_theorems.theorems.proofs.steps import Given, Mutant, Step
+from mamba_theorems.theorems.proofs.steps import Conditional, Given, Mutant, Step
 
 STATE = sp.Function("h")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Induction(Step):
+class Induction(Conditional):
     """A sequence with h(start) = initial and h(n+1) = next(h(n), n) equals `closed` for every n ≥ start.
 
     A sequence starts with h(0) = 0 unless it says otherwise. `closed` is an expression in the integer symbol `index`;
@@ -26,7 +26,6 @@ class Induction(Step):
     initial: sp.Expr = sp.S.Zero
     next: Callable[[sp.Expr, sp.Symbol], sp.Expr]
     closed: sp.Expr
-    given: Given = ()
     kind = "induction"
 
     @property
@@ -40,11 +39,6 @@ class Induction(Step):
         start = sp.Eq(STATE(self.start), self.initial, evaluate=False)
         following = self.next(STATE(self.index), self.index)
         return (start, sp.Eq(STATE(self.index + 1), following, evaluate=False))
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions."""
-        return self.given
 
     def decide(self) -> Verdict:
         """Base, then step; the method names both."""
@@ -110,7 +104,7 @@ class InductionOn(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Termwise(Step):
+class Termwise(Conditional):
     """Σ lower ≤ Σ upper over the same finite range, because lower ≤ upper for each index that satisfies `given`.
 
     `given` may speak about the index; it must hold for every index of the range.
@@ -118,18 +112,12 @@ class Termwise(Step):
 
     lower: sp.Sum
     upper: sp.Sum
-    given: Given = ()
     kind = "termwise bound"
 
     @property
     def relation(self) -> sp.Basic:
         """The inequality between the sums."""
         return sp.Le(self.lower, self.upper)
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions, read for every index."""
-        return self.given
 
     def decide(self) -> Verdict:
         """One generic term."""

@@ -72,23 +72,41 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Identity(Step):
+class Conditional(Step):
+    """A step that holds where its conditions do."""
+
+    given: Given = ()
+
+    @property
+    def assumes(self) -> Given:
+        """The conditions."""
+        return self.given
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated(Step):
+    """A step that establishes a relation as it is written."""
+
+    claim: sp.Basic
+
+    @property
+    def relation(self) -> sp.Basic:
+        """The relation."""
+        return self.claim
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identity(Conditional):
     """lhs = rhs for all values of the declared symbols."""
 
     lhs: sp.Expr
     rhs: sp.Expr
-    given: Given = ()
     kind = "identity"
 
     @property
     def relation(self) -> sp.Basic:
         """The equation."""
         return sp.Eq(self.lhs, self.rhs, evaluate=False)
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions on the symbols."""
-        return self.given
 
     def decide(self) -> Verdict:
         """Refuted at an exact point, or reduced to 0; unknown where both sides are one expression from the start."""
@@ -106,22 +124,10 @@ class Identity(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bound(Step):
+class Bound(Stated, Conditional):
     """An inequality (or any boolean combination of relations) for all values of the declared symbols."""
 
-    claim: sp.Basic
-    given: Given = ()
     kind = "bound"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The inequality."""
-        return self.claim
-
-    @property
-    def assumes(self) -> Given:
-        """The conditions."""
-        return self.given
 
     def decide(self) -> Verdict:
         """Arb for constants, else a point that refutes, z3, or a derivative chain, unless nothing is left to say."""
@@ -162,22 +168,15 @@ class Limit(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cases(Step):
+class Cases(Stated, Conditional):
     """lhs (=, ≤, …) rhs at every point of a finite grid, exactly; points outside `given` are left out.
 
     `under` are conditions on the symbols that are not in the grid.
     """
 
-    claim: sp.Basic
     over: Mapping[sp.Symbol, Sequence[Any]]
-    given: Given = ()
     under: Given = ()
     kind = "cases"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The relation that holds at every point."""
-        return self.claim
 
     @property
     def assumes(self) -> Given:
@@ -219,18 +218,13 @@ class Cases(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enclosed(Step):
+class Enclosed(Stated):
     """A relation at every point of a box, by balls and bisection; with an empty box, between constants."""
 
     claim: Relational
     over: Mapping[sp.Symbol, tuple[Any, Any]] = field(default_factory=dict)
     boxes: int = 20_000
     kind = "enclosure"
-
-    @property
-    def relation(self) -> sp.Basic:
-        """The relation."""
-        return self.claim
 
     @property
     def assumes(self) -> Given:
