@@ -54,12 +54,6 @@ def reject_step_mutants(claim_id: str) -> tuple[MutantResult, ...]:
     return tuple(found)
 
 
-def steps_without_mutants(claim_id: str) -> tuple[str, ...]:
-    """Names of steps that nothing shows able to fail."""
-    steps = [s for _, _, proof in _proofs(claims()[claim_id]) for s in proof().steps]
-    return tuple(s.name for s in steps if s.needs_mutant and not list(s.mutants()))
-
-
 def _proofs(claim: Claim) -> list[tuple[Kind, str, Callable[[], Proof]]]:
     found = []
     if claim.proof is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -130,4 +130,4 @@ def replay_lines(finding: Found, path: Path | None = None) -> list[str]:
 def distinct(findings: Sequence[Found]) -> list[Found]:
     """Each finding once, in the order of its first appearance."""
     by_name = {f.name: f for f in reversed(findings)}
-    return [replace(f) for f in reversed(by_name.values())]
+    return list(reversed(by_name.values()))

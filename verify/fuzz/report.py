@@ -17,7 +17,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from mamba_theorems.theorems.registry import claims
+from mamba_theorems.theorems.registry import claims, dependencies_first
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report, outcome_of
 from mamba_theorems.verify.fuzz import coverage, findings
@@ -148,17 +148,11 @@ def merge(report: Report, pieces: dict[str, tuple[Evidence, ...]]) -> Report:
     for c in report.claims:
         found = (*c.evidence, *pieces.get(c.claim.id, ()))
         done[c.claim.id] = replace(c, evidence=found)
-    for name in _dependencies_first(done):
+    for name in (name for name in dependencies_first() if name in done):
         c = done[name]
         outcome = outcome_of(c.evidence, [done[d].outcome for d in c.claim.depends_on])
         done[name] = replace(c, outcome=outcome)
     return replace(report, claims=tuple(done.values()))
-
-
-def _dependencies_first(of: dict[str, ClaimReport]) -> list[str]:
-    from mamba_theorems.theorems.registry import dependencies_first  # noqa: PLC0415 - only a merge needs the graph
-
-    return [name for name in dependencies_first() if name in of]
 
 
 def read_evidence(document: Any) -> dict[str, tuple[Evidence, ...]]:

@@ -53,6 +53,10 @@ def _moved(arguments: dict[str, Any], device: str) -> dict[str, Any]:
     return {name: value.to(device) if isinstance(value, Tensor) else value for name, value in arguments.items()}
 
 
+def _chosen(optional: dict[str, Tensor], options: list[str]) -> dict[str, Tensor]:
+    return {name: value for name, value in optional.items() if name in options}
+
+
 # --- the selective scan ----------------------------------------------------------------------------------------------
 
 
@@ -92,7 +96,7 @@ class ScanOptions:
             "B": n.normal(d, self.d_state) if "B" in self.constants else n.normal(*shape),
             "C": n.normal(d, self.d_state) if "C" in self.constants else n.normal(*shape),
             "delta_softplus": True,
-        } | {name: value for name, value in optional.items() if name in self.options}
+        } | _chosen(optional, self.options)
 
 
 def _options(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
@@ -128,13 +132,9 @@ def scan_score(subject: Operation, case: ScanOptions, run: Run) -> Score:
     return Score(max(bound.ratio(y), bound.last_state.ratio(last)), "error/bound")
 
 
-def _without(*names: str) -> Operation:
-    """The scan, deaf to some arguments."""
-
-    def scan(**arguments: Any) -> Any:
-        return ops.selective_scan(**{name: value for name, value in arguments.items() if name not in names})
-
-    return scan
+def _deaf(operation: Operation, *names: str) -> Operation:
+    """The operation, deaf to some arguments."""
+    return lambda **arguments: operation(**{name: value for name, value in arguments.items() if name not in names})
 
 
 def _wrong_group(B: Tensor, C: Tensor, **arguments: Any) -> Any:
@@ -185,7 +185,7 @@ class SsdOptions:
             "C": n.normal(*matrix),
             "chunk_size": self.chunk_size,
             "dt_softplus": True,
-        } | {name: value for name, value in optional.items() if name in self.options}
+        } | _chosen(optional, self.options)
 
 
 @st.composite
@@ -222,10 +222,6 @@ def ssd_score(subject: Operation, case: SsdOptions, run: Run) -> Score:
     return Score(ssd_bound(**arguments).ratio(y), "error/bound")
 
 
-def _ssd_without(*names: str) -> Operation:
-    return lambda **arguments: any_ssd(**{name: value for name, value in arguments.items() if name not in names})
-
-
 def _ssd_groups_reversed(B: Tensor, C: Tensor, **arguments: Any) -> Any:
     return any_ssd(B=B.flip(2), C=C.flip(2), **arguments)
 
@@ -260,7 +256,7 @@ class ConvOptions:
             "x": n.signal(self.batch, self.dim, self.length, self.layout),
             "weight": n.normal(self.dim, self.width),
             "activation": self.activation or None,
-        } | {name: value for name, value in optional.items() if name in self.options}
+        } | _chosen(optional, self.options)
 
 
 @st.composite
@@ -308,10 +304,6 @@ def _reversed_taps(weight: Tensor, **arguments: Any) -> Any:
     return ops.causal_conv1d(weight=weight.flip(-1), **arguments)
 
 
-def _packing_ignored(x: Tensor, seq_idx: Tensor | None = None, **arguments: Any) -> Any:
-    return ops.causal_conv1d(x=x, **arguments)
-
-
 # --- one step of decoding --------------------------------------------------------------------------------------------
 
 
@@ -344,7 +336,7 @@ class StepOptions:
             "B": n.normal(self.batch, *groups, self.d_state),
             "C": n.normal(self.batch, *groups, self.d_state),
             "dt_softplus": True,
-        } | {name: value for name, value in optional.items() if name in self.options}
+        } | _chosen(optional, self.options)
 
 
 @st.composite
@@ -408,9 +400,9 @@ CHECKS: tuple[Check, ...] = (
         name="every-option-of-the-scan",
         subject=ops.selective_scan,
         mutants={
-            "packing ignored": _without("seq_idx"),
-            "state not handed on": _without("initial_state"),
-            "gate ignored": _without("z"),
+            "packing ignored": _deaf(ops.selective_scan, "seq_idx"),
+            "state not handed on": _deaf(ops.selective_scan, "initial_state"),
+            "gate ignored": _deaf(ops.selective_scan, "z"),
             "channels of the wrong group": _wrong_group,
         },
         cases=scan_options,
@@ -423,7 +415,7 @@ CHECKS: tuple[Check, ...] = (
         claim="foundations.unrolled",
         name="every-option-of-the-convolution",
         subject=ops.causal_conv1d,
-        mutants={"taps reversed": _reversed_taps, "packing ignored": _packing_ignored},
+        mutants={"taps reversed": _reversed_taps, "packing ignored": _deaf(ops.causal_conv1d, "seq_idx")},
         cases=conv_options,
         score=conv_score,
         case_type=ConvOptions,
@@ -446,8 +438,8 @@ CHECKS: tuple[Check, ...] = (
         name="every-option-of-the-kernel",
         subject=any_ssd,
         mutants={
-            "packing ignored": _ssd_without("seq_idx"),
-            "state not handed on": _ssd_without("initial_states"),
+            "packing ignored": _deaf(any_ssd, "seq_idx"),
+            "state not handed on": _deaf(any_ssd, "initial_states"),
             "groups reversed": _ssd_groups_reversed,
         },
         cases=ssd_options,

@@ -132,7 +132,7 @@ def _random_filler(claim: str, name: str, build: ByClaim, sizes: Sizes, count: i
     subject = Zoology(Recall(build, LM), ((sizes, count),), random_non_queries=True)
     other, target = WITHOUT_E[build.claim]
     alone = replace(subject, recall=Recall(ByClaim(other), target))
-    stopped = replace(subject, recall=replace(subject.recall, tamper=count_stopped))
+    stopped = subject.tampered(count_stopped)
     return zoology_check(claim, name, subject, tier, {f"{other} without positions": alone, "the count stops": stopped})
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import RATIONAL
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.mqar import theorem3, theorem4
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
 from mamba_theorems.verify.settings import Run
 
@@ -139,45 +140,37 @@ def _refutation(claim: str, case: PrintedInstance, mutants: dict[str, PrintedIns
         name="exact-instance",
         kind=Kind.REFUTED,
         subject=case,
-        mutants={"repaired as amended": replace(case, repaired=True), **mutants},
+        mutants=mutants,
         look=_look,
         again=_again,
     )
 
 
+def _repaired(case: PrintedInstance) -> dict[str, PrintedInstance]:
+    return {"repaired as amended": replace(case, repaired=True)}
+
+
+def _asked(context: tuple[tuple[str, str], ...], query: str) -> list[str]:
+    return [*(token for pair in context for token in pair), query]
+
+
 VALUES = PrintedInstance("shifted values", {"u": "++--", "v": "++++"}, ["k", "u", "k"], "u", "v")
 ASKED_FOR_V = replace(VALUES, tokens=["k", "v", "k"], correct="v", rival="u")
 ORTHOGONAL = {"q": "++++", "a": "++--", "b": "+-+-", "c": "+--+", "d": "-++-"}
-CROSSED = PrintedInstance(
-    "sign keys",
-    {"q": "++++", "a": "-+++", "b": "+-++", "c": "++-+", "d": "+++-"},
-    ["q", "u", "a", "v", "b", "v", "c", "v", "d", "v", "q"],
-    "u",
-    "v",
-)
-CLIPPED = PrintedInstance(
-    "sign keys, ReLU",
-    {"a": "++++", "q": "++--", "c": "+-+-"},
-    ["a", "u", "q", "v", "c", "u", "q"],
-    "v",
-    "u",
-)
-GATED = PrintedInstance("gated values", {"u": "++--", "w": "+++-"}, ["k", "u", "k"], "u", "w")
+CROSSED = PrintedInstance("sign keys", theorem3.CROSSED, _asked(theorem3.CROSSED_CONTEXT, "q"), "u", "v")
+CLIPPED = PrintedInstance("sign keys, ReLU", theorem3.CLIPPED, _asked(theorem3.CLIPPED_CONTEXT, "q"), "v", "u")
+GATED = PrintedInstance("gated values", theorem4.COMPARABLE, ["k", "u", "k"], "u", "w")
 
 CHECKS: tuple[Check, ...] = (
-    _refutation("mqar.thm2-step2", VALUES, {"query for v": ASKED_FOR_V}),
-    Examination(
-        claim="mqar.thm3",
-        name="exact-instance",
-        kind=Kind.REFUTED,
-        subject=CROSSED,
-        mutants={
+    _refutation("mqar.thm2-step2", VALUES, _repaired(VALUES) | {"query for v": ASKED_FOR_V}),
+    _refutation(
+        "mqar.thm3",
+        CROSSED,
+        {
             "two keys hold v": replace(CROSSED, tokens=[*CROSSED.tokens[:6], "q"]),
             "orthogonal keys": replace(CROSSED, columns=ORTHOGONAL),
         },
-        look=_look,
-        again=_again,
     ),
-    _refutation("mqar.thm3-relu-clip", CLIPPED, {}),
-    _refutation("mqar.thm4-jl", GATED, {}),
+    _refutation("mqar.thm3-relu-clip", CLIPPED, _repaired(CLIPPED)),
+    _refutation("mqar.thm4-jl", GATED, _repaired(GATED)),
 )  # fmt: skip

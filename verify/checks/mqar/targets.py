@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from mamba_theorems.constructions import mqar as build_mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Property
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
-from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from mamba_theorems.verify.checks.mqar.zoology import Zoology, recall_on_zoology
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
@@ -238,21 +237,9 @@ def zoology_check(
     tier: Tier = Tier.QUICK,
     mutants: dict[str, Zoology] | None = None,
 ) -> Examination:
-    """A claim's network on whole batches of sequences."""
-    broken = {
-        "taps swapped": replace(subject, recall=replace(subject.recall, tamper=taps_swapped)),
-        "head negated": replace(subject, recall=replace(subject.recall, tamper=head_negated)),
-    }
-    return Examination(
-        claim=claim,
-        name=name,
-        kind=Kind.TESTED,
-        subject=subject,
-        mutants=broken | (mutants or {}),
-        tier=tier,
-        look=_zoology_look,
-        again=_zoology_again,
-    )
+    """A claim's network on whole batches of sequences; two mutants break its weights, beside those given."""
+    broken = {"taps swapped": subject.tampered(taps_swapped), "head negated": subject.tampered(head_negated)}
+    return recall_on_zoology(claim, name, subject, tier, broken | (mutants or {}))
 
 
 WIDE = ("mqar.thm2-step2-amended", "mqar.value-code", "mqar.thm3-step1")

@@ -29,7 +29,7 @@ from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.mqar.theorem2 import REWRITTEN
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
-from mamba_theorems.verify.checks.mqar.zoology import Zoology, _zoology_again, _zoology_look
+from mamba_theorems.verify.checks.mqar.zoology import Zoology, recall_on_zoology
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
@@ -132,21 +132,12 @@ LARGE = ((Sizes(1024, 512, 64), 50),)
 
 def _zoology(name: str, sizes: tuple[tuple[Sizes, int], ...], tier: Tier) -> Examination:
     subject = Zoology(Recall(_build, "language_model"), sizes)
-    broken = {
-        "conv tap moved": replace(subject, recall=replace(subject.recall, tamper=tap_moved)),
-        "gate negated": replace(subject, recall=replace(subject.recall, tamper=gate_negated)),
+    mutants = {
+        "conv tap moved": subject.tampered(tap_moved),
+        "gate negated": subject.tampered(gate_negated),
         "filler is random (H2 dropped)": replace(subject, random_non_queries=True),
     }
-    return Examination(
-        claim=CLAIM,
-        name=name,
-        kind=Kind.TESTED,
-        subject=subject,
-        mutants=broken,
-        tier=tier,
-        look=_zoology_look,
-        again=_zoology_again,
-    )
+    return recall_on_zoology(CLAIM, name, subject, tier, mutants)
 
 
 # --- exact: the block over the rationals and over balls equals the closed form ----------------------------------------

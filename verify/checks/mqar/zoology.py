@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Batch, Vocabulary, answers, requeried_mqar, zoology_mqar
-from mamba_theorems.verify.checks.check import Finding
+from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.check import Examination, Finding
 from mamba_theorems.verify.checks.mqar.recall import Recall, batch_margins, network
-from mamba_theorems.verify.settings import Run, Sizes
+from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 CONTROL_EXAMPLES = 8
 
@@ -27,6 +30,10 @@ class Zoology:
     sizes: tuple[tuple[Sizes, int], ...]
     random_non_queries: bool = False
     queries_per_key: int = 1
+
+    def tampered(self, tamper: Callable[[Construction], Construction]) -> Zoology:
+        """The same with something done to the network's weights."""
+        return replace(self, recall=replace(self.recall, tamper=tamper))
 
     def batch(self, sizes: Sizes, count: int, run: Run) -> Batch:
         """`count` sequences."""
@@ -91,3 +98,19 @@ def _zoology_again(subject: Zoology, case: Any, run: Run) -> Finding:
     batch = Batch(tokens, answers(tokens, vocabulary, case["num_kv_pairs"]), vocabulary, case["num_kv_pairs"])
     margin = float(batch_margins(subject.recall, batch, case["dtype"], run, 1)[0])
     return Finding(margin > 0, f"least margin {margin:.6g}", {}, {"margin": margin}, case)
+
+
+def recall_on_zoology(
+    claim: str, name: str, subject: Zoology, tier: Tier, mutants: Mapping[str, Zoology]
+) -> Examination:
+    """A claim's network on whole batches of sequences."""
+    return Examination(
+        claim=claim,
+        name=name,
+        kind=Kind.TESTED,
+        subject=subject,
+        mutants=mutants,
+        tier=tier,
+        look=_zoology_look,
+        again=_zoology_again,
+    )
