@@ -15,7 +15,7 @@ from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named
 
-w, lam, delta, u, x, z = sp.symbols("w lambda Delta u x z", positive=True)
+w, lam, delta, u, x = sp.symbols("w lambda Delta u x", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
 m, n = sp.symbols("m n", integer=True, nonnegative=True)
 i, j = sp.symbols("i j", integer=True, nonnegative=True)

@@ -18,7 +18,7 @@ from mamba_theorems.theorems.proofs.written import Named
 w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
 y = sp.Symbol("y", real=True)
 d = sp.Symbol("d", integer=True)
-m, i = sp.symbols("m i", integer=True, nonnegative=True)
+m = sp.Symbol("m", integer=True, nonnegative=True)
 n, t, lag, V = sp.symbols("n t delta V", integer=True, positive=True)
 before, rest, error = sp.symbols("b P e", nonnegative=True)
 HALF = sp.S.Half

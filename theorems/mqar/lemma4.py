@@ -16,7 +16,7 @@ from mamba_theorems.theorems.proofs.written import product, total
 p, d = sp.symbols("p d", integer=True, positive=True)
 eps = sp.Symbol("epsilon", positive=True)
 r, n = sp.symbols("r n", integer=True, nonnegative=True)
-x, s, z = sp.symbols("x s z", nonnegative=True)
+x, s = sp.symbols("x s", nonnegative=True)
 
 EXCESS = p * eps**2 / 2 - 2 * sp.log(d)
 LARGE_ENOUGH = sp.Ge(EXCESS, 0)

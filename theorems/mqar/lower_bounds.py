@@ -14,7 +14,7 @@ from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named
 
-kappa, N, D = sp.symbols("kappa N D", integer=True, positive=True)
+N = sp.Symbol("N", integer=True, positive=True)
 k, r, m = sp.symbols("k r m", integer=True, nonnegative=True)
 
 # --- H2 -----------------------------------------------------------------------------------------------------------

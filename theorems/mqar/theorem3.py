@@ -23,7 +23,7 @@ from mamba_theorems.theorems.mqar.task import (
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
 from mamba_theorems.theorems.proofs.written import Named
 
-kappa, q, V, v, w = sp.symbols("kappa q V v w", integer=True, positive=True)
+kappa, q, w = sp.symbols("kappa q w", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
 ZERO, ONE = sp.S.Zero, sp.S.One
 

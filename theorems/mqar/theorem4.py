@@ -18,7 +18,7 @@ from mamba_theorems.theorems.proofs.written import Named
 key, value, tap0, tap1 = sp.symbols("k v c_0 c_1", positive=True)
 kappa, q = sp.symbols("kappa q", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
-g, sum_u, sum_w, shift, gain = sp.symbols("g sigma_u sigma_w beta gain", real=True)
+g, sum_u, sum_w, shift = sp.symbols("g sigma_u sigma_w beta", real=True)
 repeats = sp.Symbol("r_q", integer=True, nonnegative=True)
 
 MARGIN = sp.Eq(

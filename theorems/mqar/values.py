@@ -29,9 +29,7 @@ from mamba_theorems.theorems.proofs.written import Named
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
 g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)
 norm = sp.Symbol("g_uu", real=True)
-kappa, q, V = sp.symbols("kappa q V", integer=True, positive=True)
-v, w, u = sp.symbols("v w u", integer=True, positive=True)
-j = sp.Symbol("j", integer=True, nonnegative=True)
+V, v, w, u = sp.symbols("V v w u", integer=True, positive=True)
 
 NUMBERS = {
     "key": sp.Integer(10),

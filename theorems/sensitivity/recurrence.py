@@ -18,7 +18,7 @@ ANY_INPUT = "Euler or ZOH: the write may be any differentiable function of the m
 
 x = sp.Symbol("x", real=True)
 j, m, r = sp.symbols("j m r", integer=True, nonnegative=True)
-lam, delta, gain = sp.symbols("lambda delta K", nonnegative=True)
+lam, gain = sp.symbols("lambda K", nonnegative=True)
 before, decay_now, write_now = sp.symbols("h_{j-1} a_r w_r", real=True)
 a, Delta = sp.Function("a", real=True), sp.Function("Delta", positive=True)
 Decay, Write, State = sp.Function("Lambda", real=True), sp.Function("w", real=True), sp.Function("h", real=True)

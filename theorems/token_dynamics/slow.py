@@ -27,7 +27,7 @@ from mamba_theorems.theorems.token_dynamics.system import (
     time,
 )
 
-u, first, eps = sp.symbols("u u_1 epsilon", positive=True)
+u, eps = sp.symbols("u epsilon", positive=True)
 mu = sp.Symbol("mu", positive=True)
 CONTINUE = Cited(name="no blow-up", statement="a solution that stays in a ball goes on for ever", source=CONTINUATION)
 

@@ -117,7 +117,7 @@ def _on_kernels(claim: str) -> Property:
     return replace(check, mutants={**check.mutants, **broken})
 
 
-SMALL, MIDDLE, LARGE = Sizes(64, 64, 8), Sizes(512, 256, 64), Sizes(1024, 512, 128)
+SMALL, MIDDLE = Sizes(64, 64, 8), Sizes(512, 256, 64)
 
 
 WITHOUT_E = {
