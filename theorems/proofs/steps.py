@@ -137,7 +137,7 @@ class Bound(Stated, Conditional):
         return inequality(self.claim, self.given)
 
     def wrong(self) -> Iterator[Mutant]:
-        """The opposite statement, and the same with one unit less room."""
+        """The opposite statement."""
         yield "negated", replace(self, claim=sp.Not(self.claim))
 
 

@@ -83,7 +83,7 @@ class Check(ABC, Generic[S]):
 
     @abstractmethod
     def replay(self, case: Any, run: Run) -> Finding:
-        """Run it on one instance, given as JSON data."""
+        """Run the check on one instance, given as JSON data."""
 
     def wanted(self, run: Run) -> bool:
         """Whether the tier asked for includes this check."""
@@ -107,7 +107,7 @@ class Property(Check[S], Generic[S, C]):
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
     def examine(self, subject: S, run: Run) -> Finding:
-        """Draw, aim, shrink."""
+        """Draw cases, aim at worse ones, and shrink one that fails."""
         count = self.examples * (1 if run.tier is Tier.QUICK else 5)
         seen, examples = Seen(), count if run.shrink else min(count, MUTANT_EXAMPLES)
 
@@ -124,7 +124,7 @@ class Property(Check[S], Generic[S, C]):
         return Finding(False, summary, self.facts, seen.figures(), _plain(case), crashed=bool(error))
 
     def replay(self, case: Any, run: Run) -> Finding:
-        """Score one case again."""
+        """Score one case again, given as JSON data."""
         score = self.score(self.subject, self.case_type(**case), run)
         word = "passes" if score.passes else "fails"
         return Finding(score.passes, f"{word} with {score.unit} {score.value:.6g}", {}, {score.unit: score.value}, case)
@@ -174,7 +174,10 @@ def hunt(
     examples: int,
     shrink: bool = True,
 ) -> bool:
-    """Draw `examples` cases from the seed `number`, aim at worse ones, shrink one that fails; whether none failed."""
+    """Draw `examples` cases from the seed `number`, aim at worse ones, and shrink one that fails.
+
+    Returns whether none failed.
+    """
 
     @seed(number)
     @settings(

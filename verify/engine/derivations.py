@@ -76,7 +76,10 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
 
 
 def lines_of(results: Iterable[StepResult], proof: Proof) -> tuple[Line, ...]:
-    """Every step, then its parts, true where it is; where a letter is new, or changes, the line says what it is."""
+    """Every step and then its parts, which are true where the step is.
+
+    A line declares each letter that is new in it or changes there.
+    """
     letters: dict[str, sp.Basic] = {}
     lines = []
     for outer, outer_beyond in zip(results, proof.assumptions(), strict=True):

@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def streams(self) -> tuple[Stream, ...]:
-        """What is hunted through."""
+        """Every stream that is hunted through."""
         return streams(self.selected, self.run.device)
 
     @property
@@ -54,7 +54,7 @@ class Pool(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many there are."""
+        """How many workers there are."""
 
     def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
         """Have a worker run the cell."""
@@ -229,5 +229,5 @@ def _todo(campaign: Campaign) -> Iterator[Cell]:
 
 
 def waited(pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
-    """`concurrent.futures.wait` for the first."""
+    """The futures that are done, once there is one or the seconds have passed."""
     return wait(pending, timeout=seconds, return_when=FIRST_COMPLETED).done

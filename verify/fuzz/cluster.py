@@ -20,7 +20,7 @@ from mamba_theorems.verify.record import fingerprint
 from mamba_theorems.verify.settings import Run
 
 RETRIES = 5
-"""How often a cell may lose its worker."""
+"""How often a cell is run again after its worker was lost."""
 PATIENCE = 30
 """Seconds to wait for the scheduler, and for a first worker."""
 
@@ -41,7 +41,7 @@ def remote_cell(cell: Cell, run: Run, bug: str, wanted: str) -> CellResult:
 
 
 class Cluster:
-    """The workers behind a client, as many as there are at the time."""
+    """The workers of a Dask client, however many there are at the time."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -66,7 +66,7 @@ class Cluster:
         future.add_done_callback(lambda done: self._done.put((done, task)))
 
     def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
-        """Those that are done, once there is one or the seconds have passed."""
+        """The futures that are done, once there is one or the seconds have passed."""
         done: set[Future[CellResult]] = set()
         try:
             self._take(*self._done.get(timeout=seconds), done)

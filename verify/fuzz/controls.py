@@ -63,7 +63,7 @@ def hunt_all(selected: Sequence[str], run: Run, options: Any, console: Console) 
 
 
 def line(hunted: Hunted) -> str:
-    """As in `conv tap: found in 3.1 s by mqar.thm4: paper (L = 3: fails with margin 0)`."""
+    """A hunt as one line, as in `conv tap: found in 3.1 s by mqar.thm4: paper (L = 3: fails with margin 0)`."""
     if hunted.finding is None:
         return f"{hunted.bug}: NOT found in {hunted.seconds:.0f} s"
     f = hunted.finding

@@ -1,4 +1,4 @@
-"""What failed, on disk: one file a shrunk case, named by its content, whole or absent, replayable anywhere.
+"""What failed, on disk: one file for each shrunk case, named by its content, and replayable anywhere.
 
 The folder is the example database that all workers of all campaigns share: the driver alone writes it, and every
 campaign on the same claims first runs what it holds.

@@ -56,7 +56,7 @@ Step = int | tuple[int, int]
 
 @st.composite
 def hard_recall(draw: st.DrawFn, subject: Recall, run: Run, reach: Extent) -> RecallCase:
-    """H1, and H2 unless the subject needs it not: every order, coincidence, adjacency and gap that they admit."""
+    """H1, and H2 where the subject needs it: every order, coincidence, adjacency and gap that they admit."""
     num_keys, num_values = draw(st.sampled_from(reach.keys)), draw(st.sampled_from(reach.values))
     values = range(num_keys, num_keys + num_values)
     keys = draw(st.permutations(range(num_keys)))

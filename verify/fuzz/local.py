@@ -21,7 +21,7 @@ RETRIES = 3
 
 
 class InProcess:
-    """No other process: each cell is run when it is submitted."""
+    """A pool without other processes: a cell is run when it is submitted."""
 
     workers = 1
 
@@ -32,7 +32,7 @@ class InProcess:
         return future
 
     def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
-        """All of them."""
+        """All pending futures: they are done."""
         return set(pending)
 
 
@@ -63,7 +63,7 @@ class Processes:
         self._under_way[future] = (cell, run, bug, promised)
 
     def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
-        """Those that are done; a lost pool is started again with what it had under way."""
+        """The futures that are done; a lost pool is started again with the cells it had under way."""
         done = waited(self._under_way, seconds)
         if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
             self._recover()
@@ -112,14 +112,14 @@ def _context() -> BaseContext:
 
 
 def begin() -> None:
-    """A worker has one thread, leaves Ctrl-C to its parent, and outlives it not."""
+    """A worker has one thread, ignores Ctrl-C, and exits when its parent does."""
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
     outlive_no_parent(os.getppid())
 
 
 @contextmanager
 def pool_of(workers: int) -> Iterator[InProcess | Processes]:
-    """This process alone for 1 worker, else processes that are gone afterwards."""
+    """A pool in this process for one worker; for more, processes that are stopped afterwards."""
     if workers == 1:
         yield InProcess()
         return

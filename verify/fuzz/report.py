@@ -41,7 +41,7 @@ def by_stream(campaign: Campaign) -> By:
 
 
 def document(campaign: Campaign) -> dict[str, Any]:
-    """All parts, and the digest of the canonical one."""
+    """All three parts, and the digest of the canonical one."""
     part, streams = canonical(campaign), by_stream(campaign)
     return {
         "canonical": part,
@@ -60,7 +60,7 @@ def dumps(campaign: Campaign) -> str:
 
 
 def canonical(campaign: Campaign) -> dict[str, Any]:
-    """Whole rounds only."""
+    """The part that is the same on every machine: whole rounds only."""
     settings, streams = campaign.settings, by_stream(campaign)
     counted = {result.cell for results in streams.values() for result in results}
     return {

@@ -104,12 +104,12 @@ class Watch(Seen):
         self.worst_drawn: Score | None = None
 
     def record(self, case: tuple[Any, str], score: Score) -> None:
-        """As in any hunt, and noted."""
+        """Do as any hunt does, and note the case."""
         self.note(case, score)
         super().record(case, score)
 
     def crash(self, case: tuple[Any, str], reason: Exception) -> None:
-        """As in any hunt, and noted."""
+        """Do as any hunt does, and note the case."""
         self.note(case, Score(math.nan))
         super().crash(case, reason)
 

@@ -46,7 +46,7 @@ class Blunt(Copier):
 
     @property
     def sharpness(self) -> int:
-        """w / times."""
+        """The copier's w, divided by `times`."""
         return max(1, super().sharpness // self.times)
 
 

@@ -84,7 +84,7 @@ class CutCase:
 
 @st.composite
 def cut_cases(draw: st.DrawFn, subject: Any, run: Run) -> CutCase:
-    """Any cut inside."""
+    """A scan cut at any step but its ends."""
     length = draw(st.integers(2, 90))
     cut, d_state = draw(st.integers(1, length - 1)), draw(st.integers(1, 9))
     return CutCase(length, cut, d_state, draw(st.integers(0, 999)), draw(st.sampled_from(BACKENDS)))

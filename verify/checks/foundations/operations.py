@@ -79,7 +79,7 @@ class ScanOptions:
     seed: int
 
     def arguments(self) -> dict[str, Any]:
-        """The call."""
+        """The arguments of the call."""
         n, d, length = RandomTensors(self.seed, self.dtype), self.d_inner, self.length
         shape = (self.batch, self.groups, self.d_state, length)
         optional = {
@@ -105,7 +105,7 @@ def _options(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
 
 @st.composite
 def scan_options(draw: st.DrawFn, _: Operation, run: Run) -> ScanOptions:
-    """Everything ragged."""
+    """Sizes of every kind, ragged ones included."""
     groups = draw(st.integers(1, 3))
     return ScanOptions(
         batch=draw(st.integers(1, 3)),
@@ -167,7 +167,7 @@ class SsdOptions:
     seed: int
 
     def arguments(self) -> dict[str, Any]:
-        """The call."""
+        """The arguments of the call."""
         n, heads, length = RandomTensors(self.seed, self.dtype), self.nheads, self.length
         shape, matrix = (self.batch, length, heads, self.headdim), (self.batch, length, self.groups, self.d_state)
         optional = {
@@ -245,7 +245,7 @@ class ConvOptions:
     seed: int
 
     def arguments(self) -> dict[str, Any]:
-        """The call."""
+        """The arguments of the call."""
         n = RandomTensors(self.seed, self.dtype)
         optional = {
             "bias": n.normal(self.dim),
@@ -261,7 +261,7 @@ class ConvOptions:
 
 @st.composite
 def conv_options(draw: st.DrawFn, _: Operation, run: Run) -> ConvOptions:
-    """Widths 1 to 5; sequences shorter than the convolution."""
+    """Widths 1 to 5, and sequences that may be shorter than the convolution."""
     return ConvOptions(
         batch=draw(st.integers(1, 3)),
         dim=draw(st.integers(1, 9)),
@@ -322,7 +322,7 @@ class StepOptions:
     seed: int
 
     def arguments(self) -> dict[str, Any]:
-        """The call."""
+        """The arguments of the call."""
         n = RandomTensors(self.seed, self.dtype)
         heads = (self.nheads,) if self.nheads else ()
         groups = (self.groups,) if self.nheads else ()
@@ -341,7 +341,7 @@ class StepOptions:
 
 @st.composite
 def step_options(draw: st.DrawFn, _: Operation, run: Run) -> StepOptions:
-    """Both layouts."""
+    """Steps of both layouts, with heads and without."""
     groups = draw(st.integers(1, 3))
     return StepOptions(
         batch=draw(st.integers(1, 3)),

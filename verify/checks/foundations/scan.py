@@ -1,4 +1,4 @@
-"""Checks of what the theorems stand on: one definition, four number fields, and every backend held to it."""
+"""Checks of the scan: one definition, four number fields, and every backend held to it."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ class FieldCase:
 
 
 def field_cases(subject: Any, run: Run) -> st.SearchStrategy[FieldCase]:
-    """Small: exact rationals grow with length."""
+    """Small sizes, since exact rationals grow with the length."""
     return st.builds(
         FieldCase, d=st.integers(1, 3), d_state=st.integers(1, 2), length=st.integers(1, 4), seed=st.integers(0, 2**16)
     )

@@ -29,11 +29,11 @@ class TestedHead:
     tamper: Callable[[InductionHead], InductionHead] = lambda head: head
 
     def network(self, num_tokens: int, dtype: torch.dtype) -> InductionHead:
-        """The exact weights."""
+        """The network with its exact weights."""
         return self.tamper(self.build(num_tokens, dtype))
 
     def logits(self, tokens: np.ndarray, num_tokens: int, dtype: str, run: Run) -> np.ndarray:
-        """On the real kernels: (batch, L, num_tokens + 1) for tokens (batch, L)."""
+        """Logits on the real kernels, (batch, L, num_tokens + 1), for tokens (batch, L)."""
         module = _module(self, num_tokens, dtype, run.device)
         return module(torch.from_numpy(tokens).to(run.device)).cpu().numpy()
 
@@ -94,5 +94,5 @@ def taps_moved(tensor: ExactTensor) -> ExactTensor:
 
 
 def none(tensor: ExactTensor) -> ExactTensor:
-    """Zeros."""
+    """A tensor of zeros."""
     return ExactTensor(tensor.shape, 0)

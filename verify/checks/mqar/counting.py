@@ -32,7 +32,7 @@ class TwoStates(ByClaim):
     """D + E: the moment curve's two states, closed after `num_kv_pairs` pairs."""
 
     def __call__(self, target: str, vocabulary: Vocabulary) -> Construction:
-        """The network."""
+        """The network of two states."""
         pairs = self.num_kv_pairs or len(vocabulary.keys)
         return build_mqar.robust(vocabulary, target, num_kv_pairs=pairs, choose=recall_codes.two_state_codes)
 
@@ -110,7 +110,7 @@ def _enclosure(claim: str) -> Property:
 
 
 def _on_kernels(claim: str) -> Property:
-    """H1 alone: keys are queried again after noise, and noise may be any value."""
+    """Sequences keep H1 alone: keys are queried again after noise, and noise may be any value."""
     subject = Recall(ByClaim(claim), LM, rewrites_keys=True)
     check = recall_property(claim, on(LM), subject, drops="H1")
     broken = {name: replace(subject, tamper=tamper) for name, tamper in COUNTING.items()}
@@ -128,7 +128,7 @@ WITHOUT_E = {
 
 
 def _random_filler(claim: str, name: str, build: ByClaim, sizes: Sizes, count: int, tier: Tier) -> Examination:
-    """Zoology's default: every other position is any token."""
+    """Zoology's default filler: every other position is any token."""
     subject = Zoology(Recall(build, LM), ((sizes, count),), random_non_queries=True)
     other, target = WITHOUT_E[build.claim]
     alone = replace(subject, recall=Recall(ByClaim(other), target))
@@ -137,7 +137,7 @@ def _random_filler(claim: str, name: str, build: ByClaim, sizes: Sizes, count: i
 
 
 def _three_queries() -> Examination:
-    """Every key three times, noise from V."""
+    """Every key is queried three times, with noise from V between."""
     subject = Zoology(Recall(ByClaim(ROBUST, 8), LM), ((SMALL, 1000),), queries_per_key=3)
     alone = replace(subject, recall=Recall(ByClaim("mqar.thm3-step1"), "mamba2_language_model"))
     return zoology_check(ROBUST, "recall-three-queries", subject, mutants={"without E": alone})

@@ -36,7 +36,7 @@ class Large:
     tamper: Callable[[Construction], Construction] = keep
 
     def row(self, sizes: Sizes) -> Size:
-        """What the table says of it."""
+        """The row of the table at some sizes."""
         return next(row for row in of_zoology(sizes.vocab_size, sizes.num_kv_pairs) if row.name == self.name)
 
     def build(self, sizes: Sizes, vocabulary: Vocabulary | None = None) -> Construction:
@@ -62,7 +62,7 @@ class Large:
         return self.name.startswith("mqar.robust")
 
     def count(self) -> int:
-        """How many sequences."""
+        """How many sequences are run."""
         return MANY if self.row(self.sizes).state_size <= WIDE else FEW
 
 

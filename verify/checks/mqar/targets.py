@@ -28,7 +28,7 @@ class ByClaim:
     num_kv_pairs: int | None = None
 
     def __call__(self, target: str, vocabulary: Vocabulary) -> Construction:
-        """The network."""
+        """The claim's network."""
         pairs = self.num_kv_pairs or len(vocabulary.keys)
         return build_mqar.build(
             self.claim, target, num_kv_pairs=pairs, vocab_size=vocabulary.size, vocabulary=vocabulary
@@ -91,7 +91,7 @@ def plain_cases(draw: st.DrawFn, subject: Recall, run: Run) -> RecallCase:
 
 
 WITHOUT_H2 = ("mqar.robust", "mqar.n1-delta-gate")
-"""Claims that do not need H2: their sequences rewrite keys (three times suffice), and dropping H1 is what must show."""
+"""Claims that do not need H2: their sequences rewrite keys, and their checks must reject a dropped H1."""
 
 
 def _claim_of(subject: Recall) -> str:

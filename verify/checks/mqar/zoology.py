@@ -36,7 +36,7 @@ class Zoology:
         return replace(self, recall=replace(self.recall, tamper=tamper))
 
     def batch(self, sizes: Sizes, count: int, run: Run) -> Batch:
-        """`count` sequences."""
+        """A batch of `count` sequences."""
         if self.queries_per_key > 1:
             options = {"num_kv_pairs": sizes.num_kv_pairs, "queries_per_key": self.queries_per_key}
             return requeried_mqar(sizes.vocab_size, count, sizes.input_seq_len, run.seed, **options)
@@ -51,7 +51,7 @@ class Zoology:
 
 
 def _together(subject: Recall, batch: Batch, dtype: str, run: Run) -> int:
-    """Sequences at a time. Someone else's kernel may hold every state of every step."""
+    """How many sequences run at a time. Someone else's kernel may hold every state of every step."""
     _, length = batch.tokens.shape
     floats_a_step = 8 * batch.vocabulary.size
     if run.kernel:

@@ -128,7 +128,7 @@ def _query_finding(length: int) -> Finding:
 
 
 def look_at_query_again(subject: int, case: Any, run: Run) -> Finding:
-    """The same at another odd length."""
+    """The query's derivative at another odd length."""
     return _query_finding(int(case["t"]))
 
 

@@ -58,7 +58,7 @@ def look_exactly(subject: Counterexample, run: Run) -> Finding:
 
 
 def look_again(subject: Counterexample, case: Any, run: Run) -> Finding:
-    """The same for another number of later steps."""
+    """The left sides for another number of later steps."""
     left = exact_sensitivity(subject, int(case["steps"]))
     return Finding(
         all(v == 0 for v in left), f"left sides {', '.join(map(str, left))}; right side ln 2/(8e)", case=case

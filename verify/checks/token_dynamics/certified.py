@@ -35,13 +35,13 @@ class ScalarInstance:
         return enclose(self.system, self.start, self.clock, STEP)
 
     def as_case(self) -> dict[str, Any]:
-        """Plain data."""
+        """The instance as plain data."""
         numbers = {name: str(getattr(self.system, name)) for name in ("mu", "S_delta", "decay")}
         return {**numbers, "start": [str(x) for x in self.start], "clock": str(self.clock)}
 
     @classmethod
     def of_case(cls, case: dict[str, Any]) -> ScalarInstance:
-        """From plain data."""
+        """The instance that `as_case` wrote."""
         system = ScalarTokens(*(Fraction(case[name]) for name in ("mu", "S_delta", "decay")))
         return cls(system, tuple(map(Fraction, case["start"])), Fraction(case["clock"]))
 

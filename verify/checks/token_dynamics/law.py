@@ -29,7 +29,7 @@ Facts = dict[str, str | int]
 
 
 def instances(run: Run) -> int:
-    """A thousand instances; a share of them in the quick tier."""
+    """How many instances a check runs: a thousand, and fewer in the quick tier."""
     return INSTANCES.get(run.tier, 1000)
 
 
@@ -108,23 +108,23 @@ class Instances:
 
     @property
     def system(self) -> TokenSystem:
-        """All of them as one batch."""
+        """All systems as one batch."""
         return TokenSystem.scalar(self.mu, self.S_delta, self.decay)
 
     def follow(self, law: Law) -> Path:
-        """Under a law, to t = 10^8."""
+        """The solutions under a law, to t = 10^8."""
         return law.follow(self.system, self.start[..., None], *to_last_time(self.system, self.start[..., None]))
 
     def follow_to_the_end(self, law: Law) -> Path:
-        """Under a law, to where the solution seems to end."""
+        """The solutions under a law, to where they seem to end."""
         return law.follow(self.system, self.start[..., None], *to_the_end(law, self.system, self.start[..., None]))
 
     def only(self, which: np.ndarray | slice) -> Instances:
-        """Some of them."""
+        """Some of the instances."""
         return Instances(self.mu[which], self.S_delta[which], self.decay[which], self.start[which])
 
     def tokens(self, count: int) -> Instances:
-        """Each with its first tokens alone."""
+        """Every instance with its first tokens alone."""
         return replace(self, start=self.start[:, :count])
 
     @property
@@ -164,7 +164,7 @@ def worst(values: np.ndarray, allowed: np.ndarray | float) -> float:
 
 
 def worst_reached(values: np.ndarray, allowed: np.ndarray | float) -> float:
-    """The same over what was followed; whether all of it was is a ratio of its own (`unreached`)."""
+    """The largest value/allowed over what was followed; `unreached` says whether everything was."""
     with np.errstate(all="ignore"):
         ratios = values / allowed
     return float(np.max(ratios[np.isfinite(ratios)], initial=0.0))

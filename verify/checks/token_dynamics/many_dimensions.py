@@ -51,11 +51,11 @@ class Forms:
 
     @property
     def system(self) -> TokenSystem:
-        """All of them as one batch."""
+        """All systems as one batch."""
         return TokenSystem.of_form(self.S, self.S_delta, self.decay)
 
     def follow(self, law: Law) -> Path:
-        """Run them under a law, to t = 10^8."""
+        """The solutions under a law, to t = 10^8."""
         return law.follow(self.system, self.start, *to_last_time(self.system, self.start))
 
     @property
@@ -65,7 +65,7 @@ class Forms:
         return -np.linalg.eigvalsh(part)[:, -1] - BACKWARD * np.linalg.norm(part, axis=(-2, -1))
 
     def only(self, which: np.ndarray, tokens: int = TOKENS) -> Forms:
-        """Some of them, with their first tokens."""
+        """Some of the systems, with their first tokens."""
         return Forms(self.S[which], self.S_delta[which], self.decay[which], self.start[which, :tokens])
 
 
