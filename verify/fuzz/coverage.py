@@ -65,7 +65,7 @@ def ranges(places: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
 
 
 def sentence(places: Mapping[str, int]) -> str:
-    """The sizes visited as one line, as in `L 1–511 · κ 1–31 · 84 places`: sizes by their powers of two, holes named."""
+    """The sizes visited as one line, as in `L 1–511 · κ 1–31 · 84 places`: by powers of two, holes named."""
     words = [f"{name} {_span(bits)}" for name, bits in ranges(places).items()]
     return " · ".join([*words, f"{len(places)} places of the grid"]) if words else ""
 
