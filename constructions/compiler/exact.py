@@ -3,7 +3,7 @@
 Stands before every explicit network of the paper: what a proof says about the weights is said of these.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -149,3 +149,7 @@ def silu_preimage(value: Exact) -> sympy.Expr:
 def softplus_preimage(value: Exact) -> sympy.Expr:
     """The x with softplus(x) = value > 0: `x = log(e^value - 1)`."""
     return sympy.log(sympy.exp(sympy.sympify(value)) - 1)
+
+
+PREIMAGES: dict[str, Callable[[Exact], Exact]] = {"relu": lambda value: value, "silu": silu_preimage}
+"""By non-linearity of a mixer: the x > 0 that it takes to a value > 0."""

@@ -13,7 +13,7 @@ import sympy
 from flint import acb, arb, ctx, fmpq
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block
-from mamba_theorems.constructions.compiler.mamba1 import Weights
+from mamba_theorems.constructions.compiler.tensors import Weights
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import Exact, Field
 

@@ -10,13 +10,8 @@ from math import comb
 import numpy as np
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
-from mamba_theorems.constructions.compiler.description import Layout, MixerDescription, stream_width
-from mamba_theorems.constructions.compiler.exact import silu_preimage
-from mamba_theorems.constructions.compiler.mamba1 import compile_weights, hyperparameters
-from mamba_theorems.constructions.compiler.mamba2 import MAMBA2_TARGETS
-from mamba_theorems.constructions.compiler.mamba2 import compile_weights as compile_mamba2
-from mamba_theorems.constructions.compiler.mamba2 import hyperparameters as mamba2_hyperparameters
-from mamba_theorems.constructions.construction import ClosedForm, Construction
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.compiler.exact import PREIMAGES
 from mamba_theorems.constructions.mqar.theorem2 import token_space
 from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
 from mamba_theorems.kernels.fields import Exact, Field
@@ -127,39 +122,9 @@ def _entries(
     for i, token in enumerate(tokens):
         for r, number in code(i).items():
             if number not in preimages:
-                preimages[number] = silu_preimage(number) if activation == "silu" else number
+                preimages[number] = PREIMAGES[activation](number)
             entries[channels[r], token] = preimages[number]
     return entries
-
-
-def assemble(
-    claim: str,
-    vocabulary: Vocabulary,
-    target: str,
-    description: MixerDescription,
-    form: ClosedForm,
-    layout: Layout | None = None,
-) -> Construction:
-    """Compile a description for any of the targets. Raises ValueError where the target cannot hold it."""
-    mamba2 = target in MAMBA2_TARGETS
-    layout = layout or _smallest_layout(description, mamba2)
-    compiler, sizes = (compile_mamba2, mamba2_hyperparameters) if mamba2 else (compile_weights, hyperparameters)
-    return Construction(
-        claim=claim,
-        target=target,
-        vocabulary=vocabulary,
-        description=description,
-        weights=compiler(description, target, layout),
-        hyperparameters=sizes(description, target, layout),
-        closed_form=form,
-    )
-
-
-def _smallest_layout(description: MixerDescription, mamba2: bool) -> Layout:
-    """The least `expand` whose d_inner holds the channels; Mamba-2 carries B and C beside them."""
-    read = {source for _, source in description.readout.coefficients}
-    width = len(read) if mamba2 else len(description.inner)
-    return Layout(expand=-(-width // stream_width(description)))
 
 
 # ------------------------------------------------------------------------------------------- the codes

@@ -12,17 +12,17 @@ import sympy
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
 from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
-from mamba_theorems.constructions.compiler.exact import silu_preimage
-from mamba_theorems.constructions.compiler.mamba1 import compile_weights, hyperparameters
-from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.compiler.exact import PREIMAGES
+from mamba_theorems.constructions.construction import Construction, compiled
 from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
-from mamba_theorems.kernels.fields import Exact, Field
+from mamba_theorems.kernels.fields import SYMPY, Exact, Field
+from mamba_theorems.kernels.semantics import ACTIVATIONS
 
 CLAIM = "mqar.thm2-step1"
 
 
 @dataclass(frozen=True)
-class Codes:
+class TapCodes:
     """What the convolution's non-linearity must give: `previous` a0, `current` a1 for keys, `value` c for values.
 
     The weights are its preimages. `relu` with key_weight k = 2 and bias b = 1 gives the paper's c_0 = 1, c_1 = 2,
@@ -48,7 +48,7 @@ class Codes:
 
     def preimage(self, code: Exact) -> sympy.Expr:
         """The convolution's output, bias left out, that the non-linearity takes to `code`."""
-        return silu_preimage(code) if self.activation == "silu" else sympy.sympify(code) + sympy.sympify(self.bias)
+        return sympy.sympify(PREIMAGES[self.activation](code)) + sympy.sympify(self.bias)
 
     @cached_property
     def previous_tap(self) -> sympy.Expr:
@@ -69,18 +69,18 @@ class Codes:
     def repeated(self) -> sympy.Expr:
         """What a key directly after itself gives: SiLU or ReLU of (c_0 + c_1) k - b."""
         x = self.preimage(self.previous) + self.preimage(self.current) - sympy.sympify(self.bias)
-        return x / (1 + sympy.exp(-x)) if self.activation == "silu" else sympy.Max(x, 0)
+        return sympy.sympify(ACTIVATIONS[self.activation](SYMPY, x))
 
 
-PAPER_CODES = Codes("relu", key_weight=2, bias=1)
-OFFICIAL_CODES = Codes("silu")
+PAPER_CODES = TapCodes("relu", key_weight=2, bias=1)
+OFFICIAL_CODES = TapCodes("silu")
 
 
 @dataclass(frozen=True)
 class RecallForm:
     """The closed form of the mixer's readout, exact for every sequence: what the network must compute."""
 
-    codes: Codes
+    codes: TapCodes
     vocabulary: Vocabulary
 
     @property
@@ -131,7 +131,7 @@ def token_space(vocabulary: Vocabulary) -> Space:
     return Space(tuple(channels[token] for token in range(vocabulary.size)))
 
 
-def describe(vocabulary: Vocabulary, codes: Codes) -> MixerDescription:
+def describe(vocabulary: Vocabulary, codes: TapCodes) -> MixerDescription:
     """[P] Theorem 2, step 1 as named channels: d = keys + values, N = keys, B = C = the key channels, no decay."""
     keys, values = family("key", len(vocabulary.keys)), family("value", len(vocabulary.values))
     tokens, inner, state = token_space(vocabulary), Space(keys + values), Space(keys)
@@ -154,22 +154,12 @@ def describe(vocabulary: Vocabulary, codes: Codes) -> MixerDescription:
 
 
 def theorem2_step1(
-    vocabulary: Vocabulary, target: str, *, codes: Codes | None = None, layout: Layout | None = None
+    vocabulary: Vocabulary, target: str, *, codes: TapCodes | None = None, layout: Layout | None = None
 ) -> Construction:
-    """[P] Theorem 2, step 1 for `target`: "paper", "official" or "language_model".
+    """[P] Theorem 2, step 1 for `target`.
 
     `codes` defaults to the paper's constants, or to their SiLU preimages; `layout` sets expand, d_conv and dt_rank of
     the official block. Raises ValueError where the target cannot hold the mixer.
     """
-    codes = codes or (PAPER_CODES if target == "paper" else OFFICIAL_CODES)
-    description = describe(vocabulary, codes)
-    layout = layout or Layout()
-    return Construction(
-        claim=CLAIM,
-        target=target,
-        vocabulary=vocabulary,
-        description=description,
-        weights=compile_weights(description, target, layout),
-        hyperparameters=hyperparameters(description, target, layout),
-        closed_form=RecallForm(codes, vocabulary),
-    )
+    codes = codes or (PAPER_CODES if target.startswith("paper") else OFFICIAL_CODES)
+    return compiled(CLAIM, target, describe(vocabulary, codes), RecallForm(codes, vocabulary), layout)

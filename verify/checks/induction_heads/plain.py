@@ -44,6 +44,8 @@ def with_decay(rate: sympy.Expr | Fraction, target: str = "paper") -> Head:
 
 
 PLAIN = {target: with_decay(DECAY_RATE, target) for target in TARGETS}
+PRINTED = {"mamba2_language_model": "language_model_mamba2"}
+"""Where the record and the certificates of this family print another word for a target."""
 
 
 def _hard_cases(head: Head, run: Run) -> Finding:
@@ -144,7 +146,7 @@ def _at_ln_2(head: Head, run: Run) -> Finding:
 
 
 def _plain_checks(target: str) -> list[Check]:
-    head = PLAIN[target]
+    head, printed = PLAIN[target], PRINTED.get(target, target)
     official = "conv1d.weight" if target != "paper" else "conv.weight"
     kept = swap("mixer.A", still) if target == "paper" else swap("A_log", still_logarithm)
     mutants = {
@@ -155,18 +157,18 @@ def _plain_checks(target: str) -> list[Check]:
     return [
         Property(
             claim="induction.plain-s6",
-            name=f"random sequences, {target}",
+            name=f"random sequences, {printed}",
             subject=head,
             mutants=mutants,
             cases=sequences,
             score=score,
             case_type=Sequence,
             examples=60,
-            facts={"target": target},
+            facts={"target": printed},
         ),
         Examination(
             claim="induction.plain-s6-limits",
-            name=f"gaps, {target}",
+            name=f"gaps, {printed}",
             kind=Kind.TESTED,
             subject=Limits(target),
             mutants={
