@@ -99,7 +99,8 @@ class Construction:
             return semantics.linear(y, weights["head.weight"], weights.get("head.bias"))
 
     def _block(self, f: Field, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-        target, options = TARGETS[self.target], dict[str, Any]()
+        options: dict[str, Any] = {}
+        target = TARGETS[self.target]
         if target.delta_activation is not None:
             options = {"activation": self.activation, "delta_activation": target.delta_activation}
         if "ngroups" in self.hyperparameters:
@@ -130,45 +131,52 @@ class Construction:
     # ------------------------------------------------------------------------------------ what it is claimed to compute
 
     @property
+    def described(self) -> MixerDescription:
+        """The mixer over tokens that was compiled. Raises ValueError where there was none."""
+        if self.description is None:
+            raise ValueError(f"The weights of {self.claim} were not compiled from a mixer over tokens: look at those.")
+        return self.description
+
+    @property
+    def claimed(self) -> ClosedForm:
+        """The closed form. Raises ValueError where none is known."""
+        if self.closed_form is None:
+            raise ValueError(f"No closed form is known of the network of {self.claim}: run the network instead.")
+        return self.closed_form
+
+    @property
     def vocabulary(self) -> Vocabulary:
-        """The tokens of the closed form. Raises ValueError where there is none."""
-        return self._claimed()[1].vocabulary
+        """The tokens of the closed form."""
+        return self.claimed.vocabulary
 
     @property
     def margins(self) -> dict[str, Exact]:
         """The mixer's margins in closed form, before a language model's final norm divides them."""
-        return self._claimed()[1].margins
-
-    def _claimed(self) -> tuple[MixerDescription, ClosedForm]:
-        if self.description is None or self.closed_form is None:
-            raise ValueError(f"No closed form is known of the network of {self.claim}: run the network instead.")
-        return self.description, self.closed_form
+        return self.claimed.margins
 
     def expected_logits(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """The claimed logits (length, vocab_size) of one sequence, from the closed form; no decay.
 
         A language model adds the token itself (residual), divides by the root mean square and reads the answers.
         """
-        description, form = self._claimed()
-        y = form.readout(f, tokens)
+        y = self.claimed.readout(f, tokens)
         if not self.is_language_model:
             return y
-        identity = f.array(np.eye(form.vocabulary.size, dtype=int))
+        identity = f.array(np.eye(self.vocabulary.size, dtype=int))
         with f.arithmetic():
-            if description.position:
+            if self.described.position:
                 return self._beside_the_anchor(f, y + identity[tokens])
             x = semantics.rms_norm(f, y + identity[tokens], identity.sum(0))
             return semantics.linear(x, self.weights["lm_head.weight"].to(f))
 
     def _beside_the_anchor(self, f: Field, x: np.ndarray) -> np.ndarray:
         """The answers of the residual x (length, vocab_size) after a norm over x, the count and the anchor."""
-        description, form = self._claimed()
         count = f.array(np.arange(1, len(x) + 1))[:, None]
-        anchor, d_model = counting.anchor(form.vocabulary.size), self.hyperparameters["d_model"]
+        anchor, d_model = counting.anchor(self.vocabulary.size), self.hyperparameters["d_model"]
         squares = (x * x).sum(-1, keepdims=True) + count * count + f.number(anchor**2)
         rms = f.sqrt(squares / f.number(d_model) + f.number(semantics.RMS_NORM_EPS))
-        answers = set(description.answers)
-        is_answer = f.array(np.array([int(token in answers) for token in description.tokens]))
+        answers = set(self.described.answers)
+        is_answer = f.array(np.array([int(token in answers) for token in self.described.tokens]))
         return x * is_answer * f.number(counting.ANCHOR) / rms
 
     def decay_loss_bound(self, length: int) -> sympy.Expr:
@@ -176,7 +184,7 @@ class Construction:
 
         0 in the paper's block, whose A may be 0; floats round each of these decays to exactly 1.
         """
-        description, _ = self._claimed()
+        description = self.described
         rate = description.decay_rate if self.target.startswith("paper") else sympy.exp(a_log(description))
         return sympy.Integer(length) * sympy.sympify(description.step) * sympy.sympify(rate)
 

@@ -58,11 +58,6 @@ def gate_rows(num_tokens: int, d_inner: int, value: Exact) -> ExactTensor:
     return ExactTensor((d_inner, stream_width(num_tokens)), value, uncounted)
 
 
-def count_column(num_tokens: int, coefficients: Mapping[int, Exact]) -> dict[Index, Exact]:
-    """in_proj's entries that add coefficient · t to inner channels."""
-    return {(row, num_tokens): coefficient for row, coefficient in coefficients.items()}
-
-
 def counter_layer(num_tokens: int, sizes: Mapping[str, int]) -> Weights:
     """The official Mamba-1 mixer whose output is 1 in the count's coordinate, summed over time; all powers of two.
 

@@ -70,14 +70,6 @@ class ExactTensor:
             raise ValueError(f"Exact weights are rounded to float32 or float64, not {dtype}: choose one of them.")
         return torch.from_numpy(self.to(FIELD_OF_DTYPE[dtype]))
 
-    def __getitem__(self, index: tuple[int, ...]) -> Exact:
-        """The exact value at one position."""
-        value = self.fill
-        for block, entry in self.entries.items():
-            if all(i in b if isinstance(b, range) else i == b for i, b in zip(index, block, strict=True)):
-                value = entry
-        return value
-
     def with_entries(self, entries: Mapping[Index, Exact]) -> "ExactTensor":
         """This array with `entries` written over it."""
         kept = {index: value for index, value in self.entries.items() if index not in entries}

@@ -105,10 +105,9 @@ def _runs(description: MixerDescription) -> dict[Channel, list[range]]:
 
 def _inner_rows(description: MixerDescription, d_inner: int) -> ExactTensor:
     """The embedding, and the multiples of the count that stand for positions."""
-    place = description.inner.position
+    place, count = description.inner.position, len(description.tokens)
     rows = description.embedding.tensor().padded((d_inner, description.stream_width))
-    counts = {place(channel): value for channel, value in description.position.items()}
-    return rows.with_entries(counting.count_column(len(description.tokens), counts))
+    return rows.with_entries({(place(channel), count): value for channel, value in description.position.items()})
 
 
 def _gate_rows(description: MixerDescription, d_inner: int) -> Given:

@@ -3,24 +3,24 @@
 Sources: [P] Table 2 and eq. (14); state-spaces/mamba. `kernels.semantics` says what each tensor does.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from mamba_theorems.constructions.compiler.channels import LinearMap
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block, stack_rows
 from mamba_theorems.kernels.fields import Exact
 
 Weights = dict[str, ExactTensor]
-Axis = str | int | Mapping[str, str]
-Table = Mapping[str, tuple[Axis, ...]]
-"""Names to shapes; a first axis that stacks parts gives each part's name and size."""
-Given = Exact | ExactTensor | LinearMap | Mapping[Index, Exact]
+Table = Mapping[str, tuple[str | Mapping[str, str], *tuple[str, ...]]]
+"""Names to shapes in sizes; a first axis that stacks parts gives each part's name and size."""
+Given: TypeAlias = Exact | ExactTensor | LinearMap | Mapping[Index, Exact]
 
 SELECTIVE = {"dt": "dt_rank", "B": "d_state", "C": "d_state"}
 CONVOLVED = {"x": "d_inner", "B": "codes", "C": "codes"}
 
 MAMBA: Table = {
     "in_proj.weight": ({"x": "d_inner", "z": "d_inner"}, "d_model"),
-    "conv1d.weight": ("d_inner", 1, "d_conv"),
+    "conv1d.weight": ("d_inner", "one", "d_conv"),
     "conv1d.bias": ("d_inner",),
     "x_proj.weight": (SELECTIVE, "d_inner"),
     "dt_proj.weight": ("d_inner", "dt_rank"),
@@ -31,7 +31,7 @@ MAMBA: Table = {
 }
 MAMBA2: Table = {
     "in_proj.weight": ({"z": "d_inner", **CONVOLVED, "dt": "nheads"}, "d_model"),
-    "conv1d.weight": (CONVOLVED, 1, "d_conv"),
+    "conv1d.weight": (CONVOLVED, "one", "d_conv"),
     "conv1d.bias": (CONVOLVED,),
     "dt_bias": ("nheads",),
     "A_log": ("nheads",),
@@ -71,7 +71,7 @@ USUAL = {"norm.weight": 1}
 
 def complete(sizes: Mapping[str, int]) -> dict[str, int]:
     """The sizes with those that follow from them: d_inner, nheads, headdim, ngroups, and codes = ngroups · d_state."""
-    full = {"nheads": 1, "ngroups": 1, "d_inner": sizes.get("expand", 1) * sizes["d_model"], **sizes}
+    full = {"one": 1, "nheads": 1, "ngroups": 1, "d_inner": sizes.get("expand", 1) * sizes["d_model"], **sizes}
     return full | {"headdim": full["d_inner"] // full["nheads"], "codes": full["ngroups"] * full["d_state"]}
 
 
@@ -86,17 +86,12 @@ def fill(table: Table, sizes: Mapping[str, int], given: Mapping[str, Given]) -> 
         if name in OPTIONAL and name not in left:
             continue
         parts = {f"{name}.{part}": size for part, size in rows.items()} if isinstance(rows, Mapping) else {name: rows}
-        placed = [
-            _placed(left.pop(part, USUAL.get(part, 0)), _shape((size, *others), full)) for part, size in parts.items()
-        ]
+        shapes = {part: tuple(full[axis] for axis in (size, *others)) for part, size in parts.items()}
+        placed = [_placed(left.pop(part, USUAL.get(part, 0)), shape) for part, shape in shapes.items()]
         weights[name] = stack_rows(placed) if len(placed) > 1 else placed[0]
     if left:
         raise ValueError(f"This block has no {', '.join(left)}: choose among {', '.join(table)} and their parts.")
     return weights
-
-
-def _shape(axes: Iterable[Axis], sizes: Mapping[str, int]) -> tuple[int, ...]:
-    return tuple(sizes[axis] if isinstance(axis, str) else int(axis) for axis in axes)  # type: ignore[call-overload]
 
 
 def _placed(value: Given, shape: tuple[int, ...]) -> ExactTensor:

@@ -1,5 +1,6 @@
 """Explicit networks for multi-query associative recall ([P] Section 4.3 and our extensions)."""
 
+from mamba_theorems.constructions.compiler.targets import MIXER_TARGETS as ALL_TARGETS
 from mamba_theorems.constructions.mqar.builders import BUILDERS, build, robust, theorem4_without_gate
 from mamba_theorems.constructions.mqar.theorem2 import (
     CLAIM,
@@ -13,6 +14,7 @@ from mamba_theorems.constructions.mqar.theorem2 import (
 )
 
 __all__ = [
+    "ALL_TARGETS",
     "BUILDERS",
     "CLAIM",
     "OFFICIAL_CODES",

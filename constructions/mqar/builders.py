@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from mamba_theorems.constructions.compiler.description import Layout
 from mamba_theorems.constructions.compiler.sharpen import amplified, sharpened
 from mamba_theorems.constructions.compiler.targets import MIXER_TARGETS, TARGETS, require_target
 from mamba_theorems.constructions.construction import Construction, compiled
@@ -22,11 +20,7 @@ from mamba_theorems.constructions.mqar.selective import (
     selective,
     timed,
 )
-from mamba_theorems.constructions.mqar.theorem2 import (
-    CLAIM,
-    TapCodes,
-    theorem2_step1,
-)
+from mamba_theorems.constructions.mqar.theorem2 import CLAIM, theorem2_step1
 from mamba_theorems.constructions.tasks import Vocabulary
 
 
@@ -35,22 +29,21 @@ def activation_of(target: str) -> str:
     return "relu" if target.startswith("paper") else "silu"
 
 
-def _by_codes(claim: str, choose: Callable[[Vocabulary], RecallCodes]) -> Callable[..., Construction]:
-    def build_codes(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
-        codes = choose(vocabulary)
-        description = recall_codes.describe(vocabulary, codes, activation_of(target))
-        return compiled(claim, target, description, CodeForm(codes, vocabulary), layout)
+def _by_codes(
+    choose: Callable[[Vocabulary], RecallCodes], claim: str, vocabulary: Vocabulary, target: str
+) -> Construction:
+    codes = choose(vocabulary)
+    description = recall_codes.describe(vocabulary, codes, activation_of(target))
+    return compiled(claim, target, description, CodeForm(codes, vocabulary))
 
-    return build_codes
 
-
-def _two_states(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
+def _two_states(vocabulary: Vocabulary, target: str) -> Construction:
     """Extension D. Scores up to 2 K² that differ by 1: in the official blocks SiLU and softplus must not round."""
     codes = recall_codes.two_state_codes(vocabulary)
     description = recall_codes.describe(vocabulary, codes, "relu")
     if activation_of(target) == "silu":
         description = amplified(description, normed="mamba2" in target)
-    return compiled("mqar.n2-distinct", target, description, CodeForm(codes, vocabulary), layout)
+    return compiled("mqar.n2-distinct", target, description, CodeForm(codes, vocabulary))
 
 
 def _balanced_signs(vocabulary: Vocabulary) -> RecallCodes:
@@ -67,13 +60,12 @@ def _sign_products(vocabulary: Vocabulary) -> ProductCodes:
     return ProductCodes(codes.width, codes.value, codes.head, codes.margin)
 
 
-def _gated(claim: str, choose: Callable[[Vocabulary], ProductCodes]) -> Callable[..., Construction]:
-    def build_gated(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
-        codes, activation = choose(vocabulary), activation_of(target)
-        form = ProductForm(codes, vocabulary, activation)
-        return compiled(claim, target, gated(vocabulary, codes, activation), form, layout)
-
-    return build_gated
+def _gated(
+    choose: Callable[[Vocabulary], ProductCodes], claim: str, vocabulary: Vocabulary, target: str
+) -> Construction:
+    codes, activation = choose(vocabulary), activation_of(target)
+    form = ProductForm(codes, vocabulary, activation)
+    return compiled(claim, target, gated(vocabulary, codes, activation), form)
 
 
 def theorem4_without_gate(
@@ -81,7 +73,6 @@ def theorem4_without_gate(
     target: str,
     *,
     num_kv_pairs: int,
-    layout: Layout | None = None,
     positions: bool | None = None,
     widest: bool = False,
 ) -> Construction:
@@ -99,7 +90,7 @@ def theorem4_without_gate(
         description = timed(vocabulary, codes, rho, clock, num_kv_pairs)
     form = SelectiveForm(codes, vocabulary, rho, clock.stored * clock.C, context)
     description = description if target == "paper" else sharpened(description)
-    return compiled("mqar.n1-delta-gate", target, description, form, layout)
+    return compiled("mqar.n1-delta-gate", target, description, form)
 
 
 def robust(
@@ -107,7 +98,6 @@ def robust(
     target: str,
     *,
     num_kv_pairs: int,
-    layout: Layout | None = None,
     choose: Callable[[Vocabulary], RecallCodes] = recall_codes.one_hot_codes,
 ) -> Construction:
     """Extension E over the codes that `choose` gives: one-hot, or `two_state_codes` for D + E.
@@ -116,17 +106,17 @@ def robust(
     """
     codes, describe_mixer = choose(vocabulary), time_gated if target == "paper" else step_gated
     form = CodeForm(codes, vocabulary, 2 * num_kv_pairs)
-    return compiled("mqar.robust", target, describe_mixer(vocabulary, codes, num_kv_pairs), form, layout)
+    return compiled("mqar.robust", target, describe_mixer(vocabulary, codes, num_kv_pairs), form)
 
 
 BUILDERS: dict[str, Callable[..., Construction]] = {
     CLAIM: theorem2_step1,
-    "mqar.thm2-step2-amended": _by_codes("mqar.thm2-step2-amended", _balanced_signs),
-    "mqar.value-code": _by_codes("mqar.value-code", recall_codes.integer_value_codes),
-    "mqar.thm3-step1": _by_codes("mqar.thm3-step1", recall_codes.one_hot_codes),
+    "mqar.thm2-step2-amended": partial(_by_codes, _balanced_signs, "mqar.thm2-step2-amended"),
+    "mqar.value-code": partial(_by_codes, recall_codes.integer_value_codes, "mqar.value-code"),
+    "mqar.thm3-step1": partial(_by_codes, recall_codes.one_hot_codes, "mqar.thm3-step1"),
     "mqar.n2-distinct": _two_states,
-    "mqar.thm4": _gated("mqar.thm4", _one_hot_products),
-    "mqar.thm4-jl-amended": _gated("mqar.thm4-jl-amended", _sign_products),
+    "mqar.thm4": partial(_gated, _one_hot_products, "mqar.thm4"),
+    "mqar.thm4-jl-amended": partial(_gated, _sign_products, "mqar.thm4-jl-amended"),
     "mqar.n1-delta-gate": theorem4_without_gate,
     "mqar.robust": robust,
 }
@@ -141,8 +131,6 @@ def build(
     num_kv_pairs: int,
     vocab_size: int,
     vocabulary: Vocabulary | None = None,
-    codes: TapCodes | None = None,
-    layout: Layout | None = None,
 ) -> Construction:
     """The construction of a claim of this family, for a target and a size.
 
@@ -158,10 +146,8 @@ def build(
             f"num_kv_pairs={num_kv_pairs} distinct keys do not fit the vocabulary's {len(vocabulary.keys)}: "
             "use at least 1 pair, and enlarge vocab_size for more."
         )
-    options: dict[str, Any] = {"layout": layout} if codes is None else {"layout": layout, "codes": codes}
-    if claim in KNOW_PAIRS:
-        options["num_kv_pairs"] = num_kv_pairs
-    return BUILDERS[claim](vocabulary, target, **options)
+    known = {"num_kv_pairs": num_kv_pairs} if claim in KNOW_PAIRS else {}
+    return BUILDERS[claim](vocabulary, target, **known)
 
 
 def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 from math import log2
+from typing import Any
 
 import numpy as np
 import sympy
@@ -16,9 +17,10 @@ import sympy
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
 from mamba_theorems.constructions.compiler.counting import ANCHOR
 from mamba_theorems.constructions.compiler.description import MixerDescription, StepPatterns
+from mamba_theorems.constructions.mqar.closed_form import stored_readout
 from mamba_theorems.constructions.mqar.products import ONE, ProductCodes, key_blocks, readout_of
 from mamba_theorems.constructions.mqar.theorem2 import token_space
-from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact, Field
 
 TWICE = 2
@@ -265,24 +267,10 @@ class SelectiveForm:
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence."""
-        values, shrunk = self.vocabulary.values, self.shrinks(tokens)
-        y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
-        writes = stored_writes(tokens, self.vocabulary)
-        gains, stored = self._gains(), f.number(self.stored)
-        with f.arithmetic():
-            for at, key, value in zip(writes.positions, writes.keys - self.vocabulary.keys.start, writes.values,
-                                      strict=True):  # fmt: skip
-                if at >= (self.written_until or len(tokens)):
-                    continue
-                column = f.array(gains[:, value - values.start])
-                for t in range(at, len(tokens)):
-                    kept = stored * f.number(self.rho ** int(shrunk[t, key] - shrunk[at, key]))
-                    y[t, values.start : values.stop] += kept * column
-        return y
+        shrunk, first, stored = self.shrinks(tokens), self.vocabulary.keys.start, f.number(self.stored)
 
-    def _gains(self) -> np.ndarray:
-        """⟨head_w, code_v⟩, row w."""
-        count = range(len(self.vocabulary.values))
-        codes = [self.codes.value(v) for v in count]
-        rows = [[sum((e * codes[v].get(r, 0) for r, e in self.codes.head(w).items()), 0) for v in count] for w in count]
-        return np.array(rows, dtype=object)
+        def gain(t: int, at: int, key: int) -> Any:
+            return stored * f.number(self.rho ** int(shrunk[t, key - first] - shrunk[at, key - first]))
+
+        products = self.codes.products(len(self.vocabulary.values))
+        return stored_readout(f, self.vocabulary, tokens, gain, products, self.written_until)

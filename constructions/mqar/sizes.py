@@ -6,9 +6,10 @@ paper's block unless a row says language model; a test holds them to compiled we
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, comb, log2
+from math import ceil, log2
 
 from mamba_theorems.constructions.compiler.counting import longest_count, stream_width
+from mamba_theorems.constructions.mqar.codes import balanced_width
 from mamba_theorems.constructions.mqar.selective import REACH, most_queries
 
 MANTISSA = {"float32": 24, "float64": 53}
@@ -73,14 +74,6 @@ class Cost:
         its = (other.d, other.N, other.state_bits, other.parameters)
         subset = self.hypotheses <= other.hypotheses and self.needs <= other.needs
         return subset and all(a <= b for a, b in zip(mine, its, strict=True)) and mine != its
-
-
-def balanced_width(count: int) -> int:
-    """The least even p with binom(p, p/2) ≥ count."""
-    p = 2
-    while comb(p, p // 2) < count:
-        p += 2
-    return p
 
 
 def table(num_keys: int, num_values: int, num_kv_pairs: int | None = None) -> tuple[Cost, ...]:
