@@ -8,8 +8,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import sympy
-
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
 from mamba_theorems.constructions.compiler.exact import Index, silu_preimage, softplus_preimage
 from mamba_theorems.constructions.compiler.tensors import MAMBA, MAMBA2, Given, Weights, fill
@@ -20,6 +18,8 @@ UNIT = 128
 """SiLU(128) = softplus(128) = 128 in float32, and e^{−128} = 0: powers of two make the whole block exact."""
 NO_DECAY = -60
 """A_log of a state that forgets nothing: 128·e^{−60} < 2^{−54}, so e^{ΔA} is exactly 1 in float32 and float64."""
+CLOSED = -200
+"""A Δ bias that writes nothing: softplus(−200) underflows in float32 and is 1e-87 in ℝ."""
 D_CONV = 4
 ONE, TIME, SIGNAL = Channel("one"), Channel("time"), Channel("signal")
 
@@ -28,8 +28,8 @@ ONE, TIME, SIGNAL = Channel("one"), Channel("time"), Channel("signal")
 class Mamba1Description:
     """A Mamba-1 block by channel. Inner channels are SiLU(embedding·u + bias); the gate is SiLU(128) times `one`.
 
-    `step` gives each inner channel's constant Δ (softplus⁻¹ is taken here); `step_map`, `step_bias` instead a Δ that is
-    softplus of one linear form of the inner channels, shared by all. `D` and `a_log` are per inner channel and one.
+    Δ is 128, or softplus of one linear form of the inner channels, `step_map` and `step_bias`, the same for all. `D` is
+    per inner channel, `a_log` the same for all.
     """
 
     target: ClassVar[str] = "official"
@@ -41,7 +41,6 @@ class Mamba1Description:
     B: Coefficients
     C: Coefficients
     readout: Coefficients
-    step: Exact = UNIT
     step_map: Mapping[Channel, Exact] = field(default_factory=dict)
     step_bias: Exact | None = None
     D: Mapping[Channel, Exact] = field(default_factory=dict)
@@ -55,7 +54,6 @@ class Mamba1Description:
 
     def weights(self) -> Weights:
         """The weights, by the official names."""
-        bias = softplus_preimage(self.step) if self.step_bias is None else self.step_bias
         given: dict[str, Given] = {
             "in_proj.weight.x": LinearMap(self.space, self.inner, self.embedding),
             "in_proj.weight.z": _gate(self.space, self.inner),
@@ -65,7 +63,7 @@ class Mamba1Description:
             "x_proj.weight.B": LinearMap(self.inner, self.state, self.B),
             "x_proj.weight.C": LinearMap(self.inner, self.state, self.C),
             "dt_proj.weight": 1,
-            "dt_proj.bias": bias,
+            "dt_proj.bias": softplus_preimage(UNIT) if self.step_bias is None else self.step_bias,
             "A_log": self.a_log,
             "D": vector(self.inner, self.D),
             "out_proj.weight": LinearMap(self.inner, self.space, self.readout),
@@ -80,7 +78,7 @@ class Mamba1Description:
             yield f"B of {state} = {_sum(self.B, state)}"
             yield f"C of {state} = {_sum(self.C, state)}"
         steps = {(ONE, channel): value for channel, value in self.step_map.items()}
-        yield "Δ = " + (str(self.step) if self.step_bias is None else f"softplus({_sum(steps, ONE, self.step_bias)})")
+        yield "Δ = " + (str(UNIT) if self.step_bias is None else f"softplus({_sum(steps, ONE, self.step_bias)})")
         yield f"A = −exp({self.a_log}); D = {', '.join(f'{c}: {v}' for c, v in self.D.items()) or 0}; gate = {UNIT}"
         for channel in self.space:
             yield f"output {channel} = {_sum(self.readout, channel)}"
@@ -112,11 +110,6 @@ class Mamba2Description:
         return Space(tuple(channel for head in self.heads for channel in head))
 
     @property
-    def code_space(self) -> Space:
-        """The states of all groups, group by group."""
-        return Space(tuple(channel for group in self.codes for channel in group))
-
-    @property
     def sizes(self) -> dict[str, int]:
         """The block's sizes, by the field's names."""
         sizes = {"d_model": len(self.space), "d_inner": len(self.inner), "d_state": len(self.codes[0])}
@@ -124,7 +117,7 @@ class Mamba2Description:
 
     def weights(self) -> Weights:
         """The weights, by the official names."""
-        inner, code = self.inner, self.code_space
+        inner, code = self.inner, Space(tuple(channel for group in self.codes for channel in group))
         given: dict[str, Given] = {
             "in_proj.weight.z": _gate(self.space, inner),
             "in_proj.weight.x": LinearMap(self.space, inner, self.x),
@@ -134,16 +127,12 @@ class Mamba2Description:
             "conv1d.weight.B": current_token(len(code)),
             "conv1d.weight.C": current_token(len(code)),
             "conv1d.bias.x": vector(inner, self.x_bias),
-            "dt_bias": dict(_each(self.dt_bias)),
+            "dt_bias": {(head,): bias for head, bias in enumerate(self.dt_bias)},
             "A_log": NO_DECAY,
-            "D": dict(_each(self.D)),
+            "D": {(head,): skip for head, skip in enumerate(self.D)},
             "out_proj.weight": LinearMap(inner, self.space, self.readout),
         }
         return fill(MAMBA2, self.sizes, given)
-
-
-def _each(values: tuple[Exact, ...]) -> Iterator[tuple[Index, Exact]]:
-    return (((i,), value) for i, value in enumerate(values))
 
 
 def _gate(space: Space, inner: Space) -> LinearMap:
@@ -165,8 +154,3 @@ def current_token(channels: int) -> dict[Index, Exact]:
 def vector(space: Space, values: Mapping[Channel, Exact]) -> dict[Index, Exact]:
     """Values by channel."""
     return {(space.position(channel),): value for channel, value in values.items()}
-
-
-def closed_gate() -> sympy.Expr:
-    """A Δ bias that writes nothing: softplus(−200) underflows in float32 and is 1e-87 in ℝ."""
-    return sympy.Integer(-200)

@@ -34,22 +34,26 @@ def compile_weights(description: MixerDescription, target: str, layout: Layout |
     return one_layer(identity, mixer, identity)
 
 
+_MAMBA2_SIZES = ("d_model", "d_state", "vocab_size", "d_inner", "d_conv")
+SIZES = {
+    "paper": ("d_model", "d_state", "d_conv", "vocab_size"),
+    "paper_mamba2": _MAMBA2_SIZES,
+    "official_mamba2": (*_MAMBA2_SIZES, "expand"),
+    "mamba2_language_model": (*_MAMBA2_SIZES, "expand", "n_layer"),
+}
+"""Which sizes a network has; Mamba-1's has all."""
+
+
 def hyperparameters(description: MixerDescription, target: str, layout: Layout | None = None) -> dict[str, int]:
     """The sizes of the compiled network, by the field's names."""
-    vocab_size, states = len(description.tokens), {"d_state": len(description.state)}
+    sizes = (layout or Layout()).sizes(description) | {"vocab_size": len(description.tokens)}
+    if TARGETS[target].is_language_model:
+        sizes["n_layer"] = description.layers
+    if target.startswith("paper"):
+        sizes |= {"d_conv": description.d_conv, "d_inner": len(description.read)}
     if target == "paper":
-        sizes = {"d_model": len(description.inner)} | states
-        return sizes | {"d_conv": description.d_conv, "vocab_size": vocab_size}
-    if target == "paper_mamba2":
-        sizes = {"d_model": vocab_size} | states | {"vocab_size": vocab_size}
-        return sizes | {"d_inner": len(description.read), "d_conv": description.d_conv}
-    sizes = (layout or Layout()).sizes(description)
-    if "mamba2" in target:
-        names = ("d_model", "d_state", "vocab_size", "d_inner", "d_conv", "expand")
-        sizes = {name: (sizes | {"vocab_size": vocab_size})[name] for name in names}
-    else:
-        sizes |= {"vocab_size": vocab_size}
-    return sizes | ({"n_layer": description.layers} if TARGETS[target].is_language_model else {})
+        sizes["d_model"] = len(description.inner)
+    return {name: sizes[name] for name in SIZES.get(target, sizes)}
 
 
 def _positions(description: MixerDescription) -> Weights:

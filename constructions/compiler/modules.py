@@ -57,7 +57,7 @@ def empty_module(
     A bare block where there is no embedding; `activation` is that of the paper's blocks.
     """
     full = complete(sizes)
-    options: dict[str, Any] = {taken: full[ours] for taken, ours in target.sizes.items() if ours in full}
+    options: dict[str, Any] = {name: full[name] for name in target.sizes if name in full}
     options |= {"dtype": dtype, "backend": backend}
     if target.is_language_model:
         return MambaLM(sizes["vocab_size"], sizes["d_model"], sizes["n_layer"], mixer=target.module, **options)

@@ -70,9 +70,10 @@ USUAL = {"norm.weight": 1}
 
 
 def complete(sizes: Mapping[str, int]) -> dict[str, int]:
-    """The sizes with those that follow from them: d_inner, nheads, headdim, ngroups, and codes = ngroups · d_state."""
+    """The sizes with those that follow from them: d_inner = d, nheads, headdim, ngroups, codes."""
     full = {"one": 1, "nheads": 1, "ngroups": 1, "d_inner": sizes.get("expand", 1) * sizes["d_model"], **sizes}
-    return full | {"headdim": full["d_inner"] // full["nheads"], "codes": full["ngroups"] * full["d_state"]}
+    d_inner, codes = full["d_inner"], full["ngroups"] * full["d_state"]
+    return full | {"d": d_inner, "headdim": d_inner // full["nheads"], "codes": codes}
 
 
 def fill(table: Table, sizes: Mapping[str, int], given: Mapping[str, Given]) -> Weights:

@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from mamba_theorems.constructions.compiler.blocks import (
+    CLOSED,
     ONE,
     SIGNAL,
     TIME,
@@ -18,7 +19,6 @@ from mamba_theorems.constructions.compiler.blocks import (
     Coefficients,
     Mamba1Description,
     Mamba2Description,
-    closed_gate,
 )
 from mamba_theorems.constructions.compiler.channels import Channel, Space, family
 from mamba_theorems.constructions.construction import Construction, alone
@@ -223,7 +223,7 @@ def _steps_block(space: Space, places: Sequence[int], large: int) -> Mamba2Descr
         x_bias=bias,
         B={},
         C={},
-        dt_bias=(closed_gate(),) * side,
+        dt_bias=(CLOSED,) * side,
         D=(1,) * side,
         readout=readout,
     )
@@ -260,7 +260,7 @@ def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: in
         x_bias={},
         B=B,
         C=C,
-        dt_bias=(UNIT, closed_gate(), UNIT, closed_gate()),
+        dt_bias=(UNIT, CLOSED, UNIT, CLOSED),
         D=(0, 1, 0, 1),
         readout=readout,
     )
