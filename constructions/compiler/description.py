@@ -14,8 +14,8 @@ from mamba_theorems.kernels.fields import Exact
 class StepPatterns:
     """What the inner channels add to the steps: a channel of `follows` takes the sum that `patterns` gives its step.
 
-    The paper's block adds it to the step itself, the official block to the argument of softplus. Its rank is the number
-    of patterns. Other channels keep their constant step.
+    The paper's block adds the sum to the step itself, the official block to the argument of softplus. The rank of what
+    is added is the number of patterns. Other channels keep their constant step.
     """
 
     patterns: LinearMap

@@ -39,12 +39,12 @@ class Wavelet:
 
     @property
     def jumps(self) -> dict[int, int]:
-        """Where it jumps, and by how much."""
+        """Where the wavelet jumps, and by how much."""
         jumps = {self.start: 1, self.middle: -2, self.stop: 1}
         return jumps if self.middle < self.stop else {self.start: 1, self.stop: -1}
 
     def values(self, length: int) -> np.ndarray:
-        """Its values on 0 … length − 1, as ints."""
+        """The wavelet's values on 0 … length − 1, as ints."""
         t = np.arange(length)
         return np.sum([jump * (t >= place) for place, jump in self.jumps.items()], axis=0)
 
@@ -193,7 +193,7 @@ def mamba2_haar(length: int, basis: Sequence[Wavelet], *, bits: int = 24) -> Haa
 
     B of Mamba-2 is SiLU of a linear map, so no entry is below −0.2785: the halves of a wavelet are codes of two groups,
     and out_proj subtracts what they store. Both norms are outweighed by a constant and so only scale by a power of two,
-    to `bits` bits: use 24 for float32, 53 for float64. It suffices that hinges are ≤ 2^19 and Σ|signal| ≤ 2^17.
+    to `bits` bits: use 24 for float32, 53 for float64. Hinges ≤ 2^19 and Σ|signal| ≤ 2^17 suffice.
     """
     places = _places(length, basis)
     space = Space((SIGNAL, TIME, ONE, *(step(p) for p in places)))

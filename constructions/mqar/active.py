@@ -1,7 +1,8 @@
 """The paper's Mamba block on the channels that a sequence wakes, on the real kernels; the others are 0 at all times.
 
 A channel sleeps where its bias is ≤ 0 and no window of the sequence lifts it above 0: ReLU gives 0, the scan of 0 is 0.
-That is decided for every channel and window, in exact integers. Tests hold these logits to the whole block's.
+Whether a channel sleeps is decided for every channel and window, in exact integers. Tests hold the logits to the whole
+block's.
 """
 
 from __future__ import annotations
