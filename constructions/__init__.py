@@ -1,5 +1,8 @@
 """Tasks and networks with explicit, exact weights: what the paper's theorems build, ready to run."""
 
+from importlib import import_module
+from pkgutil import iter_modules
+
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar import BUILDERS, build
 
@@ -9,4 +12,17 @@ if __name__ == "constructions":
     hand_over(__name__)
 
 
-__all__ = ["BUILDERS", "Construction", "build"]
+__all__ = ["BUILDERS", "Construction", "build", "describe_claim"]
+
+
+def describe_claim(family: str, claim: str) -> list[str]:
+    """What each weight of a claim's network does between named channels, at the smallest size; [] without a network.
+
+    A module of the family says so in its TOLD, by claim. Raises ImportError for an unknown family.
+    """
+    package = import_module(f"mamba_theorems.constructions.{family}")
+    for found in iter_modules(package.__path__, f"{package.__name__}."):
+        told = getattr(import_module(found.name), "TOLD", {})
+        if claim in told:
+            return told[claim]()
+    return []

@@ -17,7 +17,6 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary, zoology_mqar
 
-TARGETS = ("transformers", "mamba_ssm", "safetensors")
 ARCHITECTURES = {"mamba": "language_model", "mamba2": "mamba2_language_model"}
 MAMBA2_CLAIMS = ("mqar.thm3-step1",)
 
@@ -54,7 +53,7 @@ def export(construction: Construction, target: str, folder: Path) -> None:
     Raises CannotExport for another target, a folder in use, or a construction that is no language model.
     """
     if target not in WRITERS:
-        raise CannotExport(f"there is no target '{target}': use one of {', '.join(TARGETS)}")
+        raise CannotExport(f"there is no target '{target}': use one of {', '.join(WRITERS)}")
     if not construction.is_language_model:
         raise CannotExport(f"a {construction.target} block is no language model: build one first")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -170,3 +169,4 @@ WRITERS: dict[str, Callable[[Construction, Path], None]] = {
     "mamba_ssm": _to_mamba_ssm,
     "safetensors": _to_safetensors,
 }
+TARGETS = tuple(WRITERS)

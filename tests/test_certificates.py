@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import check_certificate as alone
 from mamba_theorems.constructions import mqar
-from mamba_theorems.constructions.mqar import Codes
+from mamba_theorems.constructions.mqar import TapCodes
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import Argument, Step, add, canonical, digest_of, div, power, sub
@@ -263,7 +263,7 @@ def test_the_longest_sequence_stops_where_the_argument_does():
         catalogue.longest(replace(entry, sizes={**entry.sizes, "n": 600}))
 
 
-def _tampered(target: str, codes: Codes) -> Subject:
+def _tampered(target: str, codes: TapCodes) -> Subject:
     def tensors(sizes, dtype):
         vocabulary = Vocabulary.paper(sizes["num_kv_pairs"], sizes["vocab_size"] - sizes["num_kv_pairs"])
         return mqar.theorem2_step1(vocabulary, target, codes=codes).to(DTYPES[dtype])
@@ -273,12 +273,12 @@ def _tampered(target: str, codes: Codes) -> Subject:
 
 def test_codes_whose_adjacent_margin_is_negative_are_disproved():
     with pytest.raises(Disproved, match="margin"):
-        make(_tampered("official", Codes("silu", previous=3, current=1)), SMALL, "float32")
+        make(_tampered("official", TapCodes("silu", previous=3, current=1)), SMALL, "float32")
 
 
 def test_codes_whose_adjacent_margin_is_zero_are_undecided():
     with pytest.raises(Undecided) as caught:
-        make(_tampered("official", Codes("silu", previous=2, current=2)), SMALL, "float32")
+        make(_tampered("official", TapCodes("silu", previous=2, current=2)), SMALL, "float32")
     assert not isinstance(caught.value, Disproved)
 
 

@@ -11,8 +11,9 @@ from forging import frozen_text, loaded
 
 from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE
 from mamba_theorems.constructions.compiler.sharpen import sharpened
+from mamba_theorems.constructions.construction import compiled
 from mamba_theorems.constructions.mqar import theorem4_without_gate
-from mamba_theorems.constructions.mqar.codes import assemble, one_hot
+from mamba_theorems.constructions.mqar.codes import one_hot
 from mamba_theorems.constructions.mqar.products import ProductCodes
 from mamba_theorems.constructions.mqar.selective import OFFICIAL_CLOCK, SelectiveForm, largest_ratio, ratio, selective
 from mamba_theorems.constructions.tasks import Vocabulary
@@ -161,7 +162,7 @@ def test_codes_that_shut_to_e_256_lose_the_last_queries_of_64_in_float64():
     v, clock = vocabulary(64), replace(OFFICIAL_CLOCK, code=1)
     codes = ProductCodes(len(v.values), one_hot, one_hot, 1)
     mixer = sharpened(selective(v, codes, ratio(64), clock))
-    loud = assemble(CLAIM, v, "official", mixer, SelectiveForm(codes, v, ratio(64), clock.stored))
+    loud = compiled(CLAIM, "official", mixer, SelectiveForm(codes, v, ratio(64), clock.stored))
     found = margins(loud, torch.float64, 64)
     assert (found[:36] > 0).all()
     assert not (found[36:] > 0).any()

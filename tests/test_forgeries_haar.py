@@ -82,7 +82,7 @@ def keeps(text: str) -> bool:
     tokens = np.random.default_rng(0).integers(TOKENS, size=(64, SEQUENCE))
     tokens[0], tokens[1], tokens[1, N - 1] = 3, 2, 7
     block = loaded(network.block.module(torch.float32), text)
-    y = block(torch.from_numpy(network.inputs(tokens, np.dtype(float))).float())[:, N - 1 :, :TOKENS]
+    y = block(torch.from_numpy(network.inputs(tokens)).float())[:, N - 1 :, :TOKENS]
     return bool((y.argmax(-1).numpy() == tokens[:, N - 1, None]).all())
 
 

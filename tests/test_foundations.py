@@ -78,12 +78,14 @@ def test_impossible_copying_sizes_are_refused(sizes):
 def test_the_copier_answers_everything_and_one_address_fewer_does_not(values, tokens, dtype):
     inputs, targets = Copying(values, tokens, 300).batch(4, 1)
     copier = selective_copying(values, tokens)
-    logits = copier.module(dtype)(torch.from_numpy(inputs)).numpy()
+    logits = copier.network().module(dtype)(torch.from_numpy(inputs)).numpy()
     assert (margins(logits, targets) > 0).all()
     assert copier.hyperparameters["d_model"] == values + 3
     assert copier.expand * (values + 3) >= values + 2 * tokens
     if tokens > 1:
-        smaller = selective_copying(values, tokens, tokens - 1).module(dtype)(torch.from_numpy(inputs)).numpy()
+        smaller = (
+            selective_copying(values, tokens, tokens - 1).network().module(dtype)(torch.from_numpy(inputs)).numpy()
+        )
         assert (margins(smaller, targets) <= 0).any()
 
 
@@ -91,9 +93,8 @@ def test_the_copier_s_definition_and_kernel_agree():
     inputs, targets = Copying(3, 2, 12).batch(2, 0)
     copier = selective_copying(3, 2)
     f = rounding(np.float64)
-    weights = {name: weight.to(f) for name, weight in copier.weights().items()}
-    kernel = copier.module(torch.float64)(torch.from_numpy(inputs)).numpy()
-    assert contains(semantics.language_model(f, weights, inputs), kernel)[targets != IGNORED].all()
+    kernel = copier.network().module(torch.float64)(torch.from_numpy(inputs)).numpy()
+    assert contains(copier.network().run(f, inputs), kernel)[targets != IGNORED].all()
 
 
 def test_every_claim_of_the_family_has_a_check():

@@ -11,10 +11,10 @@ from flint import ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mamba_theorems.constructions import describe_claim
 from mamba_theorems.constructions.haar import (
     Steps,
     Wavelet,
-    describe_claim,
     full_basis,
     keep_nth,
     mamba1_haar,
@@ -141,11 +141,11 @@ def test_bounds_are_ordered(n):
 
 
 def test_networks_are_told_by_channel():
-    assert "  hinge[1] = SiLU(128·time + -128)" in describe_claim("haar.official-block")
-    assert "  Δ = softplus(-2·clock + 640)" in describe_claim("haar.keep-nth-one-state")
-    assert describe_claim("haar.thm1") == []
+    assert "  hinge[1] = SiLU(128·time + -128)" in describe_claim("haar", "haar.official-block")
+    assert "  Δ = softplus(-2·clock + 640)" in describe_claim("haar", "haar.keep-nth-one-state")
+    assert describe_claim("haar", "haar.thm1") == []
     wavelet_of_two = "1/128·hinge[-1] + -3/128·hinge[0] + 3/128·hinge[1] + -1/128·hinge[2]"
-    assert f"  B of coefficient[0] = {wavelet_of_two}" in describe_claim("haar.official-block")
+    assert f"  B of coefficient[0] = {wavelet_of_two}" in describe_claim("haar", "haar.official-block")
 
 
 @pytest.mark.parametrize("length", [2, 4])

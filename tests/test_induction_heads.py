@@ -8,10 +8,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mamba_theorems.constructions import describe_claim
 from mamba_theorems.constructions.induction_heads import (
     TARGETS,
     answers,
-    describe_claim,
     first_failing_repeat,
     hard_case,
     lemma3,
@@ -97,6 +97,6 @@ def test_an_unknown_target_is_named():
 
 
 def test_every_claim_s_weights_are_told_by_channel():
-    assert any("1/2" in line for line in describe_claim("induction.lem3-amended"))
-    assert any("previous[1]" in line for line in describe_claim("induction.plain-s6"))
-    assert describe_claim("mqar.thm3") == []
+    assert any("1/2" in line for line in describe_claim("induction_heads", "induction.lem3-amended"))
+    assert any("previous[1]" in line for line in describe_claim("induction_heads", "induction.plain-s6"))
+    assert describe_claim("induction_heads", "induction.lem1") == []

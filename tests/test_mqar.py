@@ -9,10 +9,11 @@ import torch
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.construction import compiled
 from mamba_theorems.constructions.mqar import codes as recall_codes
 from mamba_theorems.constructions.mqar import sizes
 from mamba_theorems.constructions.mqar.active import ActiveBlock
-from mamba_theorems.constructions.mqar.codes import CodeForm, RecallCodes, assemble
+from mamba_theorems.constructions.mqar.codes import CodeForm, RecallCodes
 from mamba_theorems.constructions.tasks import (
     Vocabulary,
     answers,
@@ -43,7 +44,7 @@ def last_margin(construction, field, tokens: list[int], correct: int) -> object:
 # ----------------------------------------------------------------------------------------- sizes
 
 
-def of_row(row: sizes.Size, num_kv_pairs: int):
+def of_row(row: sizes.Cost, num_kv_pairs: int):
     """The construction a row of the table at (3, 4) is about."""
     filler = "n1-delta" in row.claim or sizes.MODEL in row.form
     vocabulary = Vocabulary(8, range(3), range(3, 7), filler=7) if filler else Vocabulary.paper(3, 4)
@@ -361,7 +362,7 @@ def test_the_closed_form_is_the_official_blocks_up_to_its_decay(claim, target):
 
 def assembled(codes: RecallCodes, vocabulary: Vocabulary) -> MixerDescription:
     description = recall_codes.describe(vocabulary, codes, "relu")
-    return assemble("mqar.thm3-step1", vocabulary, "paper_mamba2", description, CodeForm(codes, vocabulary)).description
+    return compiled("mqar.thm3-step1", "paper_mamba2", description, CodeForm(codes, vocabulary)).description
 
 
 def test_a_description_serves_the_paper_s_mamba2_block_in_single_precision():

@@ -43,7 +43,7 @@ def test_dual_numbers_differentiate_elementary_functions(name):
 @given(st.integers(0, 999), st.integers(0, 4), st.integers(0, 1))
 def test_eq11_is_the_derivative_of_the_definition(seed, j, e):
     rng = np.random.default_rng(seed)
-    mixer = construction.Mixer(
+    mixer = construction.S6Mixer(
         rng.standard_normal((2, 2)),
         rng.standard_normal(2),
         -np.exp(rng.standard_normal((2, 3))),
@@ -83,9 +83,9 @@ def test_an_interval_without_a_root_is_refused():
         root_ball(sp.Rational(1), sp.Rational(11, 10))
 
 
-@pytest.mark.parametrize("build", [construction.memory_module, construction.memory_module2])
+@pytest.mark.parametrize("build", [construction.memory_block, construction.memory_block2])
 def test_a_clock_keeps_the_value_of_one_moment(build):
-    module = build(construction.by_clock(5), torch.float64)
+    module = build(construction.by_clock(5)).module(torch.float64)
     u = torch.rand(1, 300, 3, dtype=torch.float64)
     u[0, :, 1], u[0, :, 2] = torch.arange(300), 1
     assert (module(u)[0, 5:, 0] - u[0, 5, 0]).abs().max() <= 1 / (2 * construction.ANCHOR**2)
@@ -97,9 +97,8 @@ def test_constructions_are_told_by_channel(claim):
 
 
 def test_the_memory_block_runs_on_balls():
-    weights = {k: v.to(BALL) for k, v in construction.memory_block(construction.by_flag()).items()}
     u = BALL.array(np.array([[Fraction(1, 3), 1, 1], [Fraction(-1, 2), 0, 1], [1, 0, 1]], dtype=object))
-    y = semantics.mamba(BALL, weights, u)[:, 0]
+    y = construction.memory_block(construction.by_flag()).run(BALL, u)[:, 0]
     with BALL.arithmetic():
         assert all(abs(v - BALL.number(Fraction(1, 3))) < BALL.number(Fraction(1, 10**20)) for v in y)
 

@@ -9,7 +9,7 @@ from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
+from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, SolutionClock, follow
 from mamba_theorems.constructions.token_dynamics.enclosures import WIDEST, ScalarTokens, enclose
 from mamba_theorems.constructions.token_dynamics.integrate import integrate, time_left
 from mamba_theorems.constructions.token_dynamics.linearised import jacobian, jacobian_terms
@@ -70,7 +70,7 @@ def test_the_derivative_s_terms_bound_how_velocities_differ(width, tokens, seed)
 def test_one_token_with_constant_step_is_within_its_bound_of_the_closed_form(mu):
     system, start = TokenSystem.scalar(*(np.array([v]) for v in (mu, 0.0, 1.0))), np.array([[[0.8]]])
     ends = 1 / (2 * arb(mu) * arb(2).log() * arb(0.8) ** 2)
-    clock = Clock(np.array([float(abs(ends))]), ends=mu > 0)
+    clock = SolutionClock(np.array([float(abs(ends))]), ends=mu > 0)
     path = follow(system, start, clock, np.linspace(0.5, 9, 18))
     for time, token, error in zip(path.time[:, 0], path.tokens[:, 0, 0, 0], path.error[:, 0, 0, 0], strict=True):
         moment = arb(time, 2 * TIME_ROUNDING * time)
@@ -84,7 +84,7 @@ def test_one_token_with_constant_step_is_within_its_bound_of_the_closed_form(mu)
 
 def test_a_bounded_solution_is_checked_by_its_quadrature():
     system = TokenSystem.scalar(*(np.array([v]) for v in (1.0, 0.7, 0.0)))
-    path = follow(system, np.array([[[0.5]]]), Clock(np.array([1.0])), np.array([0.25]))
+    path = follow(system, np.array([[[0.5]]]), SolutionClock(np.array([1.0])), np.array([0.25]))
     (low,), (high,) = (size[-1, 0] for size in path.sizes)
     assert time_between(1.0, 0.7, 0.5, float(low)) < path.time[-1, 0] < time_between(1.0, 0.7, 0.5, float(high))
     assert life(1.0, 0.7, 0.5) > time_between(1.0, 0.7, 0.5, 5.0)
@@ -92,7 +92,7 @@ def test_a_bounded_solution_is_checked_by_its_quadrature():
 
 def test_a_solution_that_ends_is_followed_no_further():
     system = TokenSystem.scalar(*(np.array([v]) for v in (1.0, 0.0, 0.0)))
-    path = follow(system, np.array([[[1.0]]]), Clock(np.array([1.0])), np.array([0.25, 2.0]))
+    path = follow(system, np.array([[[1.0]]]), SolutionClock(np.array([1.0])), np.array([0.25, 2.0]))
     assert np.isfinite(path.error[0]).all()
     assert np.isinf(path.error[1]).all()
     assert np.isnan(path.tokens[1]).all()

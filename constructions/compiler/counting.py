@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import isqrt
 
-from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block, stack_rows
+from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block
+from mamba_theorems.constructions.compiler.tensors import MAMBA, Given, Weights, fill
 from mamba_theorems.kernels.fields import Exact
 
 SHARP = 256
@@ -57,26 +58,19 @@ def gate_rows(num_tokens: int, d_inner: int, value: Exact) -> ExactTensor:
     return ExactTensor((d_inner, stream_width(num_tokens)), value, uncounted)
 
 
-def count_column(num_tokens: int, coefficients: Mapping[int, Exact]) -> dict[Index, Exact]:
-    """in_proj's entries that add coefficient · t to inner channels."""
-    return {(row, num_tokens): coefficient for row, coefficient in coefficients.items()}
-
-
-def counter_layer(num_tokens: int, sizes: Mapping[str, int]) -> dict[str, ExactTensor]:
+def counter_layer(num_tokens: int, sizes: Mapping[str, int]) -> Weights:
     """The official Mamba-1 mixer whose output is 1 in the count's coordinate, summed over time; all powers of two.
 
     Channel 0 is SiLU(256) = 256, its step softplus(256) = 256, B = C = 1 on its scale, its gate SiLU(256) = 256.
     """
-    d_model, d_inner, n, rank = (sizes[name] for name in ("d_model", "d_inner", "d_state", "dt_rank"))
     one = Fraction(1, SHARP)
-    return {
-        "in_proj.weight": stack_rows([block((d_inner, d_model), 0), gate_rows(num_tokens, d_inner, SHARP)]),
-        "conv1d.weight": block((d_inner, 1, sizes["d_conv"]), 0),
-        "conv1d.bias": ExactTensor((d_inner,), 0, {(0,): SHARP}),
-        "x_proj.weight": ExactTensor((rank + 2 * n, d_inner), 0, {(rank, 0): one**3, (rank + n, 0): one}),
-        "dt_proj.weight": block((d_inner, rank), 0),
-        "dt_proj.bias": block((d_inner,), SHARP),
-        "A_log": block((d_inner, n), COUNTER_A_LOG),
-        "D": block((d_inner,), 0),
-        "out_proj.weight": ExactTensor((d_model, d_inner), 0, {(num_tokens, 0): one}),
+    given: dict[str, Given] = {
+        "in_proj.weight.z": gate_rows(num_tokens, sizes["d_inner"], SHARP),
+        "conv1d.bias": {(0,): SHARP},
+        "x_proj.weight.B": {(0, 0): one**3},
+        "x_proj.weight.C": {(0, 0): one},
+        "dt_proj.bias": SHARP,
+        "A_log": COUNTER_A_LOG,
+        "out_proj.weight": {(num_tokens, 0): one},
     }
+    return fill(MAMBA, sizes, given)

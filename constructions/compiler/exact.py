@@ -3,7 +3,7 @@
 Stands before every explicit network of the paper: what a proof says about the weights is said of these.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -69,14 +69,6 @@ class ExactTensor:
         if dtype not in FIELD_OF_DTYPE:
             raise ValueError(f"Exact weights are rounded to float32 or float64, not {dtype}: choose one of them.")
         return torch.from_numpy(self.to(FIELD_OF_DTYPE[dtype]))
-
-    def __getitem__(self, index: tuple[int, ...]) -> Exact:
-        """The exact value at one position."""
-        value = self.fill
-        for block, entry in self.entries.items():
-            if all(i in b if isinstance(b, range) else i == b for i, b in zip(index, block, strict=True)):
-                value = entry
-        return value
 
     def with_entries(self, entries: Mapping[Index, Exact]) -> "ExactTensor":
         """This array with `entries` written over it."""
@@ -149,3 +141,7 @@ def silu_preimage(value: Exact) -> sympy.Expr:
 def softplus_preimage(value: Exact) -> sympy.Expr:
     """The x with softplus(x) = value > 0: `x = log(e^value - 1)`."""
     return sympy.log(sympy.exp(sympy.sympify(value)) - 1)
+
+
+PREIMAGES: dict[str, Callable[[Exact], Exact]] = {"relu": lambda value: value, "silu": silu_preimage}
+"""By non-linearity of a mixer: the x > 0 that it takes to a value > 0."""

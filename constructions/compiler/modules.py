@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM, PaperMamba, PaperMamba2
+from mamba_theorems.constructions.compiler.targets import Target
+from mamba_theorems.constructions.compiler.tensors import Weights, complete
+from mamba_theorems.kernels.blocks import MambaLM
 
 
 class Position(nn.Module):
@@ -27,69 +29,40 @@ class Position(nn.Module):
 
 
 class OneLayer(nn.Module):
-    """embedding (+ positions) -> mixer -> head, no norm or residual ([P] Tab. 2): tokens (batch, L) -> logits."""
+    """embedding (+ positions) -> mixer -> head, no norm or residual ([P] Tab. 2): tokens (batch, L) -> logits.
 
-    def __init__(
-        self,
-        vocab_size: int,
-        d_model: int,
-        mixer: nn.Module,
-        dtype: torch.dtype,
-        *,
-        d_inner: int | None = None,
-        positions: bool = False,
-    ) -> None:
+    `weights` say how large embedding and head are, whether there are positions, and whether the head has a bias.
+    """
+
+    def __init__(self, weights: Weights, mixer: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
+        vocab_size, d_model = weights["embedding.weight"].shape
+        classes, width = weights["head.weight"].shape
         self.embedding = nn.Embedding(vocab_size, d_model, dtype=dtype)
-        self.position = Position(d_model, dtype) if positions else None
+        self.position = Position(d_model, dtype) if "position.weight" in weights else None
         self.mixer = mixer
-        self.head = nn.Linear(d_inner or d_model, vocab_size, bias=False, dtype=dtype)
+        self.head = nn.Linear(width, classes, bias="head.bias" in weights, dtype=dtype)
 
-    def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length vocab_size"]:
-        """Logits over the vocabulary at every position."""
+    def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length classes"]:
+        """Logits over the classes at every position."""
         x = self.embedding(tokens)
         return self.head(self.mixer(x if self.position is None else self.position(x)))
 
 
 def empty_module(
-    target: str,
-    sizes: Mapping[str, int],
-    activation: str,
-    dtype: torch.dtype,
-    backend: str = "auto",
-    *,
-    gate: bool = False,
-    positions: bool = False,
+    target: Target, sizes: Mapping[str, int], weights: Weights, activation: str, dtype: torch.dtype, backend: str
 ) -> nn.Module:
-    """The module of a target at the given sizes, its parameters still at their initial values."""
-    if "mamba2" in target:
-        return _empty_mamba2(target, sizes, activation, dtype, backend)
-    vocab_size, d_model, d_state, d_conv = (sizes[name] for name in ("vocab_size", "d_model", "d_state", "d_conv"))
-    if target == "paper":
-        options: dict[str, Any] = {"activation": activation, "delta_activation": "identity", "backend": backend}
-        mixer = PaperMamba(d_model, d_state, d_conv, gate=gate, bias=False, dtype=dtype, **options)
-        return OneLayer(vocab_size, d_model, mixer, dtype, positions=positions)
-    official: dict[str, Any] = {
-        "d_state": d_state,
-        "d_conv": d_conv,
-        "expand": sizes["expand"],
-        "dt_rank": sizes["dt_rank"],
-    }
-    if target == "official":
-        return OneLayer(vocab_size, d_model, Mamba(d_model, **official, backend=backend, dtype=dtype), dtype)
-    return MambaLM(vocab_size, d_model, sizes["n_layer"], **official, backend=backend, dtype=dtype)
+    """The module that these weights fit, its parameters still at their initial values.
 
-
-def _empty_mamba2(
-    target: str, sizes: Mapping[str, int], activation: str, dtype: torch.dtype, backend: str
-) -> nn.Module:
-    names = ("vocab_size", "d_model", "d_state", "d_conv", "d_inner")
-    vocab_size, d_model, d_state, d_conv, d_inner = (sizes[name] for name in names)
-    if target == "paper_mamba2":
-        options: dict[str, Any] = {"activation": activation, "delta_activation": "identity", "backend": backend}
-        mixer = PaperMamba2(d_model, d_state, d_conv, d=d_inner, bias=False, dtype=dtype, **options)
-        return OneLayer(vocab_size, d_model, mixer, dtype, d_inner=d_inner)
-    official: dict[str, Any] = {"d_state": d_state, "d_conv": d_conv, "expand": sizes["expand"], "headdim": d_inner}
-    if target == "official_mamba2":
-        return OneLayer(vocab_size, d_model, Mamba2(d_model, **official, backend=backend, dtype=dtype), dtype)
-    return MambaLM(vocab_size, d_model, mixer=Mamba2, **official, backend=backend, dtype=dtype)
+    A bare block where there is no embedding; `activation` is that of the paper's blocks.
+    """
+    full = complete(sizes)
+    options: dict[str, Any] = {name: full[name] for name in target.sizes if name in full}
+    options |= {"dtype": dtype, "backend": backend}
+    if target.is_language_model:
+        return MambaLM(sizes["vocab_size"], sizes["d_model"], sizes["n_layer"], mixer=target.module, **options)
+    if target.delta_activation is not None:
+        options |= {"activation": activation, "delta_activation": target.delta_activation, "bias": False}
+        options |= {"gate": "mixer.gate.weight" in weights}
+    mixer = target.module(sizes["d_model"], **options)
+    return OneLayer(weights, mixer, dtype) if "embedding.weight" in weights else mixer

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap
 from mamba_theorems.constructions.compiler.counting import SHARP
-from mamba_theorems.constructions.compiler.description import MixerDescription, Steps
+from mamba_theorems.constructions.compiler.description import MixerDescription, StepPatterns
 from mamba_theorems.constructions.compiler.exact import silu_preimage
 from mamba_theorems.kernels.fields import Exact
 
@@ -30,7 +30,7 @@ def sharpened(description: MixerDescription) -> MixerDescription:
         B=_scaled(description.B, Fraction(1, SHARP)),
         C=_scaled(description.C, Fraction(1, SHARP)),
         readout=_scaled(description.readout, Fraction(1, SHARP)),
-        delta=None if delta is None else Steps(_scaled(delta.patterns, Fraction(1, SHARP)), delta.follows),
+        delta=None if delta is None else StepPatterns(_scaled(delta.patterns, Fraction(1, SHARP)), delta.follows),
     )
 
 

@@ -1,6 +1,5 @@
 """Networks of Section 3: Heaviside steps and wavelets by S6, KEEP n-TH, and Haar transforms in the official blocks."""
 
-from mamba_theorems.constructions.compiler.blocks import Block
 from mamba_theorems.constructions.haar.heavisides import (
     Steps,
     discrete_step,
@@ -20,12 +19,10 @@ from mamba_theorems.constructions.haar.transform import (
 )
 
 __all__ = [
-    "Block",
     "HaarNetwork",
     "KeepNth",
     "Steps",
     "Wavelet",
-    "describe_claim",
     "discrete_step",
     "discrete_wavelet",
     "full_basis",
@@ -37,17 +34,3 @@ __all__ = [
     "wavelet_layer",
     "wavelet_steps",
 ]
-
-
-def describe_claim(claim: str) -> list[str]:
-    """The claim's weights by channel at the smallest size; [] where there is no network."""
-    if claim == "haar.official-block":
-        network = mamba1_haar(2, (wavelet(1, 0),))
-        return ["one coefficient of a signal of length 2, official Mamba-1:", *_indented(network.layers[0])]
-    if claim == "haar.keep-nth-one-state":
-        return ["KEEP 2nd over two tokens, official Mamba-1:", *_indented(keep_nth(2, 2).block)]
-    return []
-
-
-def _indented(block: Block) -> list[str]:
-    return [f"  {line}" for line in block.told]

@@ -13,7 +13,7 @@ import sympy
 from flint import acb, arb, ctx, fmpq
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block
-from mamba_theorems.constructions.compiler.mamba1 import Weights
+from mamba_theorems.constructions.compiler.tensors import Weights
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import Exact, Field
 
@@ -38,12 +38,9 @@ class Steps:
 
         Certified quadrature (Petras' algorithm in Arb) between the points where the integrand is not analytic.
         """
-        saved, ctx.prec = ctx.prec, PRECISION
-        try:
+        with ctx.workprec(PRECISION):
             points = self._cuts()
             return sum((self._piece(a, b, tolerance) for a, b in pairwise(points)), arb(0))
-        finally:
-            ctx.prec = saved
 
     def _cuts(self) -> list[Fraction]:
         """Thresholds, and where the fast scales 1/√W (left) and 1/W (right) have died out."""

@@ -8,41 +8,40 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import torch
 
-from mamba_theorems.constructions.compiler.blocks import ONE, TIME, UNIT, Block, Mamba1
+from mamba_theorems.constructions.compiler.blocks import ONE, TIME, UNIT, Mamba1Description
 from mamba_theorems.constructions.compiler.channels import Channel, Space, family
-from mamba_theorems.kernels.fields import Field
+from mamba_theorems.constructions.construction import Construction, alone
+from mamba_theorems.constructions.haar.stack import Stack
 
+CLAIM = "haar.keep-nth-one-state"
 SLOPE = 2 * UNIT
 """w of the gate: softplus(w/2) = 128 at token n, softplus(−w/2) = e^{−128} after it."""
 
 
 @dataclass(frozen=True)
-class KeepNth:
+class KeepNth(Stack):
     """The block that outputs the one-hot code of token n at every t ≥ n; tokens are counted from 1."""
 
     n: int
     vocab_size: int
-    block: Block
 
-    def inputs(self, tokens: np.ndarray, dtype: np.dtype) -> np.ndarray:
-        """(..., L) ints → (..., L, vocab_size + 2): one-hot codes, time, a constant 1."""
-        u = np.zeros((*tokens.shape, self.vocab_size + 2), dtype=dtype)
-        np.put_along_axis(u, tokens[..., None], 1, axis=-1)
-        u[..., self.block.space.position(TIME)] = np.arange(1, tokens.shape[-1] + 1)
-        u[..., self.block.space.position(ONE)] = 1
+    @property
+    def block(self) -> Construction:
+        """The only block."""
+        return self.layers[0]
+
+    def inputs(self, sequence: np.ndarray) -> np.ndarray:
+        """(..., L) ints → (..., L, vocab_size + 2) ints: one-hot codes, time, a constant 1."""
+        u = np.zeros((*sequence.shape, self.vocab_size + 2), dtype=int)
+        np.put_along_axis(u, sequence[..., None], 1, axis=-1)
+        u[..., self.space.position(TIME)] = np.arange(1, sequence.shape[-1] + 1)
+        u[..., self.space.position(ONE)] = 1
         return u
 
-    def run(self, f: Field, tokens: np.ndarray) -> np.ndarray:
-        """Logits (..., L, vocab_size) by the block's definition over a number field."""
-        return self.block.run(f, f.array(self.inputs(tokens, np.dtype(int))))[..., : self.vocab_size]
-
-    def on_kernels(self, tokens: np.ndarray, dtype: torch.dtype, device: str = "cpu") -> np.ndarray:
-        """The same on the torch block; tokens (batch, L)."""
-        u = torch.from_numpy(self.inputs(tokens, np.dtype(float))).to(device, dtype)
-        with torch.no_grad():
-            return self.block.module(dtype, device)(u)[..., : self.vocab_size].cpu().numpy()
+    def read(self, y: np.ndarray) -> np.ndarray:
+        """Logits (..., L, vocab_size)."""
+        return y[..., : self.vocab_size]
 
 
 def keep_nth(n: int, vocab_size: int) -> KeepNth:
@@ -54,7 +53,7 @@ def keep_nth(n: int, vocab_size: int) -> KeepNth:
         raise ValueError(f"There is no token {n}: tokens are counted from 1.")
     tokens, values = family("token", vocab_size), family("value", vocab_size)
     clock, unit, kept = Channel("clock"), Channel("unit"), Channel("kept")
-    mixer = Mamba1(
+    mixer = Mamba1Description(
         space=Space((*tokens, TIME, ONE)),
         inner=Space((*values, clock, unit)),
         state=Space((kept,)),
@@ -67,4 +66,12 @@ def keep_nth(n: int, vocab_size: int) -> KeepNth:
         step_bias=SLOPE * (n + Fraction(1, 2)),
         a_log=0,
     )
-    return KeepNth(n, vocab_size, mixer.block())
+    return KeepNth(mixer.space, (alone(CLAIM, mixer, mixer.told()),), n, vocab_size)
+
+
+def told() -> list[str]:
+    """The block of the smallest size by channel."""
+    return ["KEEP 2nd over two tokens, official Mamba-1:", *(f"  {line}" for line in keep_nth(2, 2).block.told)]
+
+
+TOLD = {CLAIM: told}

@@ -9,22 +9,23 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import torch
 
 from mamba_theorems.constructions.compiler.blocks import (
+    CLOSED,
     ONE,
     SIGNAL,
     TIME,
     UNIT,
-    Block,
     Coefficients,
-    Mamba1,
-    Mamba2,
-    closed_gate,
+    Mamba1Description,
+    Mamba2Description,
 )
 from mamba_theorems.constructions.compiler.channels import Channel, Space, family
-from mamba_theorems.kernels.fields import Exact, Field
+from mamba_theorems.constructions.construction import Construction, alone
+from mamba_theorems.constructions.haar.stack import Stack
+from mamba_theorems.kernels.fields import Exact
 
+CLAIM = "haar.official-block"
 PLUS, MINUS, LARGE, CLOCK = Channel("signal+"), Channel("signal-"), Channel("large"), Channel("clock")
 
 
@@ -38,12 +39,12 @@ class Wavelet:
 
     @property
     def jumps(self) -> dict[int, int]:
-        """Where it jumps, and by how much."""
+        """Where the wavelet jumps, and by how much."""
         jumps = {self.start: 1, self.middle: -2, self.stop: 1}
         return jumps if self.middle < self.stop else {self.start: 1, self.stop: -1}
 
     def values(self, length: int) -> np.ndarray:
-        """Its values on 0 … length − 1, as ints."""
+        """The wavelet's values on 0 … length − 1, as ints."""
         t = np.arange(length)
         return np.sum([jump * (t >= place) for place, jump in self.jumps.items()], axis=0)
 
@@ -72,45 +73,25 @@ def full_basis(length: int) -> tuple[Wavelet, ...]:
 
 
 @dataclass(frozen=True)
-class HaarNetwork:
-    """Blocks that turn a signal into its inner products with `basis`; all but the last add to their input."""
+class HaarNetwork(Stack):
+    """Blocks that turn a signal into its inner products with `basis`."""
 
     length: int
     basis: tuple[Wavelet, ...]
-    layers: tuple[Block, ...]
     knows_time: bool
 
-    @property
-    def space(self) -> Space:
-        """The input's channels."""
-        return self.layers[0].space
-
-    def inputs(self, signal: np.ndarray) -> np.ndarray:
+    def inputs(self, sequence: np.ndarray) -> np.ndarray:
         """(..., L) → (..., L + number of coefficients, d_model): the signal, a constant 1, and time if it is known."""
         steps = self.length + len(self.basis)
-        u = np.zeros((*signal.shape[:-1], steps, len(self.space)), dtype=signal.dtype)
-        u[..., : self.length, self.space.position(SIGNAL)] = signal
+        u = np.zeros((*sequence.shape[:-1], steps, len(self.space)), dtype=sequence.dtype)
+        u[..., : self.length, self.space.position(SIGNAL)] = sequence
         u[..., self.space.position(ONE)] = 1
         if self.knows_time:
             u[..., self.space.position(TIME)] = np.arange(steps)
         return u
 
-    def run(self, f: Field, signal: np.ndarray) -> np.ndarray:
-        """(..., L) numbers of the field → (..., number of coefficients), by the blocks' definition."""
-        u = f.array(self.inputs(signal))
-        for layer in self.layers[:-1]:
-            u = u + layer.run(f, u)
-        return self._read(self.layers[-1].run(f, u))
-
-    def on_kernels(self, signal: np.ndarray, dtype: torch.dtype, device: str = "cpu") -> np.ndarray:
-        """The same on the torch blocks; signal (batch, L)."""
-        u = torch.from_numpy(self.inputs(signal)).to(device, dtype)
-        with torch.no_grad():
-            for layer in self.layers[:-1]:
-                u = u + layer.module(dtype, device)(u)
-            return self._read(self.layers[-1].module(dtype, device)(u).cpu().numpy())
-
-    def _read(self, y: np.ndarray) -> np.ndarray:
+    def read(self, y: np.ndarray) -> np.ndarray:
+        """(..., number of coefficients): the signal's channel behind the signal."""
         return y[..., self.length :, self.space.position(SIGNAL)]
 
 
@@ -164,7 +145,7 @@ def mamba1_haar(length: int, basis: Sequence[Wavelet], *, knows_time: bool = Tru
     hinges = _hinges(_places(length, basis))
     state = Space(family("coefficient", len(basis)))
     embedding, bias = _hinge_inputs(hinges)
-    mixer = Mamba1(
+    mixer = Mamba1Description(
         space=space,
         inner=Space((PLUS, MINUS, *hinges)),
         state=state,
@@ -174,22 +155,23 @@ def mamba1_haar(length: int, basis: Sequence[Wavelet], *, knows_time: bool = Tru
         C=_codes(state, [step_of_hinges(code) for code in reading_times(length, basis)]),
         readout={(SIGNAL, PLUS): Fraction(1, UNIT**2), (SIGNAL, MINUS): -Fraction(1, UNIT**2)},
     )
-    layers = (mixer.block(),) if knows_time else (clock_block(space), mixer.block())
-    return HaarNetwork(length, tuple(basis), layers, knows_time)
+    block = alone(CLAIM, mixer, mixer.told())
+    layers = (block,) if knows_time else (clock_block(space), block)
+    return HaarNetwork(space, layers, length, tuple(basis), knows_time)
 
 
 def _codes(state: Space, rows: Sequence[Mapping[Channel, Exact]]) -> Coefficients:
     return {(n, source): value for n, row in zip(state, rows, strict=True) for source, value in row.items()}
 
 
-def clock_block(space: Space) -> Block:
+def clock_block(space: Space) -> Construction:
     """Proposition 1 in the official block: a constant input adds up to t, counted from 0, in the channel `time`.
 
     h_t = 128·128·(t + 1), D = −128² takes the first step off, the gate multiplies by 128.
     """
     state = Space((Channel("elapsed"),))
     (elapsed,) = state
-    return Mamba1(
+    block = Mamba1Description(
         space=space,
         inner=Space((CLOCK,)),
         state=state,
@@ -199,7 +181,8 @@ def clock_block(space: Space) -> Block:
         C={(elapsed, CLOCK): Fraction(1, UNIT)},
         readout={(TIME, CLOCK): Fraction(1, UNIT**3)},
         D={CLOCK: -UNIT},
-    ).block()
+    )
+    return alone("haar.prop1-amended", block, block.told())
 
 
 # --- Mamba-2 ---------------------------------------------------------------------------------------------------------
@@ -210,16 +193,17 @@ def mamba2_haar(length: int, basis: Sequence[Wavelet], *, bits: int = 24) -> Haa
 
     B of Mamba-2 is SiLU of a linear map, so no entry is below −0.2785: the halves of a wavelet are codes of two groups,
     and out_proj subtracts what they store. Both norms are outweighed by a constant and so only scale by a power of two,
-    to `bits` bits: use 24 for float32, 53 for float64. It suffices that hinges are ≤ 2^19 and Σ|signal| ≤ 2^17.
+    to `bits` bits: use 24 for float32, 53 for float64. Hinges ≤ 2^19 and Σ|signal| ≤ 2^17 suffice.
     """
     places = _places(length, basis)
     space = Space((SIGNAL, TIME, ONE, *(step(p) for p in places)))
     half = bits // 2
-    layers = (_steps_block(space, places, 2 ** (half + 28)), _halves_block(space, length, basis, 2 ** (half + 40)))
-    return HaarNetwork(length, tuple(basis), layers, knows_time=True)
+    blocks = (_steps_block(space, places, 2 ** (half + 28)), _halves_block(space, length, basis, 2 ** (half + 40)))
+    layers = tuple(alone(CLAIM, block) for block in blocks)
+    return HaarNetwork(space, layers, length, tuple(basis), knows_time=True)
 
 
-def _steps_block(space: Space, places: Sequence[int], large: int) -> Block:
+def _steps_block(space: Space, places: Sequence[int], large: int) -> Mamba2Description:
     hinges = _hinges(places)
     side = _side(len(hinges) + 1)
     inner = (*hinges, LARGE, *family("unused", side * side - len(hinges) - 1))
@@ -231,7 +215,7 @@ def _steps_block(space: Space, places: Sequence[int], large: int) -> Block:
         for channel, value in step_of_hinges({place: 1}, Fraction(large, UNIT * side)).items()
     }
     idle = Space((Channel("idle"),))
-    return Mamba2(
+    return Mamba2Description(
         space=space,
         heads=heads,
         codes=(idle,),
@@ -239,10 +223,10 @@ def _steps_block(space: Space, places: Sequence[int], large: int) -> Block:
         x_bias=bias,
         B={},
         C={},
-        dt_bias=(closed_gate(),) * side,
+        dt_bias=(CLOSED,) * side,
         D=(1,) * side,
         readout=readout,
-    ).block()
+    )
 
 
 def _side(channels: int) -> int:
@@ -253,7 +237,7 @@ def _side(channels: int) -> int:
     return side
 
 
-def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: int) -> Block:
+def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: int) -> Mamba2Description:
     groups = tuple(Space(family(name, len(basis))) for name in ("first half", "second half"))
     stored, others = zip(*(_group_heads(g) for g in (0, 1)), strict=True)
     heads = (stored[0], others[0], stored[1], others[1])
@@ -268,7 +252,7 @@ def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: in
     reading = reading_times(length, basis)
     B = {key: value for g, group in enumerate(groups) for key, value in _step_codes(group, [h[g] for h in halves])}
     C = {key: value for group in groups for key, value in _step_codes(group, reading)}
-    return Mamba2(
+    return Mamba2Description(
         space=space,
         heads=heads,
         codes=groups,
@@ -276,10 +260,10 @@ def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: in
         x_bias={},
         B=B,
         C=C,
-        dt_bias=(UNIT, closed_gate(), UNIT, closed_gate()),
+        dt_bias=(UNIT, CLOSED, UNIT, CLOSED),
         D=(0, 1, 0, 1),
         readout=readout,
-    ).block()
+    )
 
 
 def _step_codes(group: Space, codes: Sequence[Mapping[int, int]]) -> Iterator[tuple[tuple[Channel, Channel], Exact]]:
@@ -303,3 +287,12 @@ def _half_codes(w: Wavelet) -> tuple[dict[int, int], dict[int, int]]:
     """1 on the first half, and 1 on the second, as jumps; a scaling function has no second half."""
     second = {w.middle: 1, w.stop: -1} if w.middle < w.stop else {}
     return {w.start: 1, w.middle: -1}, second
+
+
+def told() -> list[str]:
+    """A network of the smallest size by channel."""
+    (block,) = mamba1_haar(2, (wavelet(1, 0),)).layers
+    return ["one coefficient of a signal of length 2, official Mamba-1:", *(f"  {line}" for line in block.told)]
+
+
+TOLD = {CLAIM: told}

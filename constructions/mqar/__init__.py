@@ -1,39 +1,17 @@
-"""Explicit networks for multi-query associative recall, one builder a claim ([P] Section 4.3 and our extensions)."""
+"""Explicit networks for multi-query associative recall ([P] Section 4.3 and our extensions)."""
 
-from collections.abc import Callable
-from typing import Any
-
-from mamba_theorems.constructions.compiler.description import Layout
-from mamba_theorems.constructions.compiler.explain import explain_mixer
-from mamba_theorems.constructions.compiler.mamba1 import TARGETS
-from mamba_theorems.constructions.compiler.mamba2 import MAMBA2_TARGETS
-from mamba_theorems.constructions.compiler.sharpen import amplified, sharpened
-from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.mqar import codes as recall_codes
-from mamba_theorems.constructions.mqar.codes import CodeForm, RecallCodes, assemble
-from mamba_theorems.constructions.mqar.products import ProductCodes, ProductForm, gated
-from mamba_theorems.constructions.mqar.robust import step_gated, time_gated
-from mamba_theorems.constructions.mqar.selective import (
-    OFFICIAL_CLOCK,
-    PAPER_CLOCK,
-    WIDE_CLOCKS,
-    SelectiveForm,
-    largest_ratio,
-    ratio,
-    selective,
-    timed,
-)
+from mamba_theorems.constructions.compiler.targets import MIXER_TARGETS as ALL_TARGETS
+from mamba_theorems.constructions.mqar.builders import BUILDERS, build, robust, theorem4_without_gate
 from mamba_theorems.constructions.mqar.theorem2 import (
     CLAIM,
     OFFICIAL_CODES,
     PAPER_CODES,
-    Codes,
     RecallForm,
+    TapCodes,
     describe,
     theorem2_step1,
     token_space,
 )
-from mamba_theorems.constructions.tasks import Vocabulary
 
 __all__ = [
     "ALL_TARGETS",
@@ -41,179 +19,12 @@ __all__ = [
     "CLAIM",
     "OFFICIAL_CODES",
     "PAPER_CODES",
-    "Codes",
     "RecallForm",
+    "TapCodes",
     "build",
     "describe",
-    "describe_claim",
+    "robust",
     "theorem2_step1",
+    "theorem4_without_gate",
     "token_space",
 ]
-
-ALL_TARGETS = (*TARGETS, *MAMBA2_TARGETS)
-
-
-def activation_of(target: str) -> str:
-    """The non-linearity of a target's block: the paper's proofs take ReLU, the official blocks have SiLU."""
-    return "relu" if target.startswith("paper") else "silu"
-
-
-def _by_codes(claim: str, choose: Callable[[Vocabulary], RecallCodes]) -> Callable[..., Construction]:
-    def build_codes(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
-        codes = choose(vocabulary)
-        description = recall_codes.describe(vocabulary, codes, activation_of(target))
-        return assemble(claim, vocabulary, target, description, CodeForm(codes, vocabulary), layout)
-
-    return build_codes
-
-
-def _two_states(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
-    """Extension D. Scores up to 2 K² that differ by 1: in the official blocks SiLU and softplus must not round."""
-    codes = recall_codes.two_state_codes(vocabulary)
-    description = recall_codes.describe(vocabulary, codes, "relu")
-    if activation_of(target) == "silu":
-        description = amplified(description, normed=target in MAMBA2_TARGETS)
-    return assemble("mqar.n2-distinct", vocabulary, target, description, CodeForm(codes, vocabulary), layout)
-
-
-def _balanced_signs(vocabulary: Vocabulary) -> RecallCodes:
-    return recall_codes.sign_codes(vocabulary, recall_codes.balanced_columns(len(vocabulary.values)))
-
-
-def _one_hot_products(vocabulary: Vocabulary) -> ProductCodes:
-    return ProductCodes(len(vocabulary.values), recall_codes.one_hot, recall_codes.one_hot, 1)
-
-
-def _sign_products(vocabulary: Vocabulary) -> ProductCodes:
-    """Balanced sign columns: value {0, 2}, head ±1."""
-    codes = _balanced_signs(vocabulary)
-    return ProductCodes(codes.width, codes.value, codes.head, codes.margin)
-
-
-def _gated(claim: str, choose: Callable[[Vocabulary], ProductCodes]) -> Callable[..., Construction]:
-    def build_gated(vocabulary: Vocabulary, target: str, *, layout: Layout | None = None) -> Construction:
-        codes, activation = choose(vocabulary), activation_of(target)
-        form = ProductForm(codes, vocabulary, activation)
-        return assemble(claim, vocabulary, target, gated(vocabulary, codes, activation), form, layout)
-
-    return build_gated
-
-
-def theorem4_without_gate(
-    vocabulary: Vocabulary,
-    target: str,
-    *,
-    num_kv_pairs: int,
-    layout: Layout | None = None,
-    positions: bool | None = None,
-    widest: bool = False,
-) -> Construction:
-    """Extension I, ρ = 1/(2κ). With positions (a language model's first layer counts) it needs H1 only, else H4 too.
-
-    `widest` takes the largest ρ and the largest state that a block alone can: for the most queries.
-    """
-    codes, rho = _one_hot_products(vocabulary), (largest_ratio if widest else ratio)(num_kv_pairs)
-    clock = WIDE_CLOCKS[target] if widest else PAPER_CLOCK if target == "paper" else OFFICIAL_CLOCK
-    positions = target == "language_model" if positions is None else positions
-    context = 2 * num_kv_pairs if positions else None
-    if context is None:
-        description = selective(vocabulary, codes, rho, clock)
-    else:
-        description = timed(vocabulary, codes, rho, clock, num_kv_pairs)
-    form = SelectiveForm(codes, vocabulary, rho, clock.stored * clock.C, context)
-    description = description if target == "paper" else sharpened(description)
-    return assemble("mqar.n1-delta-gate", vocabulary, target, description, form, layout)
-
-
-def robust(
-    vocabulary: Vocabulary,
-    target: str,
-    *,
-    num_kv_pairs: int,
-    layout: Layout | None = None,
-    choose: Callable[[Vocabulary], RecallCodes] = recall_codes.one_hot_codes,
-) -> Construction:
-    """Extension E over the codes that `choose` gives: one-hot, or `two_state_codes` for D + E.
-
-    The paper's block is given positions; a language model counts in a first layer.
-    """
-    codes, describe_mixer = choose(vocabulary), time_gated if target == "paper" else step_gated
-    form = CodeForm(codes, vocabulary, 2 * num_kv_pairs)
-    return assemble("mqar.robust", vocabulary, target, describe_mixer(vocabulary, codes, num_kv_pairs), form, layout)
-
-
-BUILDERS: dict[str, Callable[..., Construction]] = {
-    CLAIM: theorem2_step1,
-    "mqar.thm2-step2-amended": _by_codes("mqar.thm2-step2-amended", _balanced_signs),
-    "mqar.value-code": _by_codes("mqar.value-code", recall_codes.integer_value_codes),
-    "mqar.thm3-step1": _by_codes("mqar.thm3-step1", recall_codes.one_hot_codes),
-    "mqar.n2-distinct": _two_states,
-    "mqar.thm4": _gated("mqar.thm4", _one_hot_products),
-    "mqar.thm4-jl-amended": _gated("mqar.thm4-jl-amended", _sign_products),
-    "mqar.n1-delta-gate": theorem4_without_gate,
-    "mqar.robust": robust,
-}
-KNOW_PAIRS = ("mqar.n1-delta-gate", "mqar.robust")
-"""Claims whose weights depend on κ beside the vocabulary."""
-
-
-def build(
-    claim: str,
-    target: str = "paper",
-    *,
-    num_kv_pairs: int,
-    vocab_size: int,
-    vocabulary: Vocabulary | None = None,
-    codes: Codes | None = None,
-    layout: Layout | None = None,
-) -> Construction:
-    """The construction of a claim of this family, for a target and a size.
-
-    The vocabulary is the paper's (`num_kv_pairs` keys, the other tokens values), for a language model Zoology's;
-    `vocabulary` overrides it. Raises ValueError for an unknown claim or target, or a size that is impossible.
-    """
-    if claim not in BUILDERS:
-        raise ValueError(f"No construction is known for {claim!r}: choose one of {', '.join(BUILDERS)}.")
-    if target not in ALL_TARGETS:
-        raise ValueError(f"There is no target {target!r}: choose one of {', '.join(ALL_TARGETS)}.")
-    vocabulary = vocabulary or _vocabulary(target, num_kv_pairs, vocab_size)
-    if not 1 <= num_kv_pairs <= len(vocabulary.keys):
-        raise ValueError(
-            f"num_kv_pairs={num_kv_pairs} distinct keys do not fit the vocabulary's {len(vocabulary.keys)}: "
-            "use at least 1 pair, and enlarge vocab_size for more."
-        )
-    options: dict[str, Any] = {"layout": layout} if codes is None else {"layout": layout, "codes": codes}
-    if claim in KNOW_PAIRS:
-        options["num_kv_pairs"] = num_kv_pairs
-    return BUILDERS[claim](vocabulary, target, **options)
-
-
-def _vocabulary(target: str, num_kv_pairs: int, vocab_size: int) -> Vocabulary:
-    if target.endswith("language_model"):
-        return Vocabulary.zoology(vocab_size)
-    if num_kv_pairs < 1 or num_kv_pairs >= vocab_size:
-        raise ValueError(
-            f"vocab_size={vocab_size} cannot hold num_kv_pairs={num_kv_pairs} distinct keys and a value: "
-            f"use at least 1 pair and vocab_size >= {num_kv_pairs + 1}."
-        )
-    return Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
-
-
-TITLES = {
-    "paper": "the paper's block",
-    "official": "the official block",
-    "language_model": "the second layer of a language model whose first counts t",
-}
-
-
-def describe_claim(claim: str) -> list[str]:
-    """The claim's weights by channel at the smallest size (two keys, two values); [] where none are known."""
-    if claim not in BUILDERS:
-        return []
-    lines = []
-    second = "language_model" if claim in KNOW_PAIRS else "official"
-    for target in ("paper", second):
-        description = build(claim, target, num_kv_pairs=2, vocab_size=4, vocabulary=Vocabulary.paper(2, 2)).description
-        title = TITLES[target]
-        lines += [f"{title}:", *(f"  {line}" for line in explain_mixer(description))]
-    return lines

@@ -1,7 +1,8 @@
 """The paper's Mamba block on the channels that a sequence wakes, on the real kernels; the others are 0 at all times.
 
 A channel sleeps where its bias is ≤ 0 and no window of the sequence lifts it above 0: ReLU gives 0, the scan of 0 is 0.
-That is decided for every channel and window, in exact integers. Tests hold these logits to the whole block's.
+Whether a channel sleeps is decided for every channel and window, in exact integers. Tests hold the logits to the whole
+block's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from scipy import sparse
 
-from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE, ExactTensor
+from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE, ExactTensor, rounded
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Batch
 from mamba_theorems.kernels import ops
@@ -33,15 +34,8 @@ def entries_of(tensor: ExactTensor, dtype: torch.dtype) -> sparse.csr_array:
     if tensor.fill != 0 or len(tensor.shape) != 2:
         raise ValueError("Only matrices that are 0 elsewhere are read here: use the dense weights.")
     places = np.array(list(tensor.entries), dtype=np.int64).reshape(-1, 2)
-    values = _rounded(list(tensor.entries.values()), dtype)
+    values = rounded(list(tensor.entries.values()), FIELD_OF_DTYPE[dtype])
     return sparse.csr_array((values, (places[:, 0], places[:, 1])), shape=tensor.shape)
-
-
-def _rounded(values: list, dtype: torch.dtype) -> np.ndarray:
-    """Each distinct number rounded once."""
-    distinct = {value: i for i, value in enumerate(dict.fromkeys(values))}
-    numbers = FIELD_OF_DTYPE[dtype].array(np.array(list(distinct), dtype=object))
-    return numbers[[distinct[value] for value in values]]
 
 
 def _below(matrix: sparse.csr_array) -> sparse.csr_array:
@@ -87,7 +81,8 @@ class ActiveBlock:
 
     def _steps(self, built: Construction, dtype: torch.dtype) -> None:
         """`patterns` (ranks, channels that feed a step), `feeds` their number in it, `follows` a channel's rank."""
-        delta, inner = built.description.delta, built.description.inner
+        description = built.described
+        delta, inner = description.delta, description.inner
         self.patterns, self.feeds = None, np.full(len(inner) + 1, 0)
         self.follows = np.zeros(len(inner) + 1, dtype=np.int64)
         if delta is None:

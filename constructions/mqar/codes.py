@@ -6,19 +6,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import comb
+from typing import Any
 
 import numpy as np
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
-from mamba_theorems.constructions.compiler.description import Layout, MixerDescription, stream_width
-from mamba_theorems.constructions.compiler.exact import silu_preimage
-from mamba_theorems.constructions.compiler.mamba1 import compile_weights, hyperparameters
-from mamba_theorems.constructions.compiler.mamba2 import MAMBA2_TARGETS
-from mamba_theorems.constructions.compiler.mamba2 import compile_weights as compile_mamba2
-from mamba_theorems.constructions.compiler.mamba2 import hyperparameters as mamba2_hyperparameters
-from mamba_theorems.constructions.construction import ClosedForm, Construction
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.compiler.exact import PREIMAGES
+from mamba_theorems.constructions.mqar.closed_form import stored_readout
 from mamba_theorems.constructions.mqar.theorem2 import token_space
-from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact, Field
 
 Code = Mapping[int, Exact]
@@ -45,17 +42,17 @@ class RecallCodes:
 
     def scores(self) -> list[list[Exact]]:
         """⟨C(q), B(k)⟩, row q."""
-        writes = [self.write(k) for k in range(self.num_keys)]
-        return [[_dot(self.read(q), b) for b in writes] for q in range(self.num_keys)]
+        return products(self.read, self.write, self.num_keys)
 
     def products(self) -> list[list[Exact]]:
         """⟨head(w), x(v)⟩, row w."""
-        values = [self.value(v) for v in range(self.num_values)]
-        return [[_dot(self.head(w), x) for x in values] for w in range(self.num_values)]
+        return products(self.head, self.value, self.num_values)
 
 
-def _dot(x: Code, y: Code) -> Exact:
-    return sum((a * y[i] for i, a in x.items() if i in y), 0)
+def products(rows: Callable[[int], Code], columns: Callable[[int], Code], count: int) -> list[list[Exact]]:
+    """⟨rows(i), columns(j)⟩ for i, j below `count`, row i."""
+    others = [columns(j) for j in range(count)]
+    return [[sum((a * y[r] for r, a in rows(i).items() if r in y), 0) for y in others] for i in range(count)]
 
 
 @dataclass(frozen=True)
@@ -73,16 +70,14 @@ class CodeForm:
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence, by the sum over the stored pairs."""
-        writes, keys, values = stored_writes(tokens, self.vocabulary), self.vocabulary.keys, self.vocabulary.values
-        y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
-        scores, products = (f.array(np.array(m, dtype=object)) for m in (self.codes.scores(), self.codes.products()))
-        with f.arithmetic():
-            for t in np.flatnonzero(self.vocabulary.is_key(tokens)):
-                for at, key, value in zip(writes.positions, writes.keys, writes.values, strict=True):
-                    if at <= t and at < (self.written_until or len(tokens)):
-                        gain = scores[tokens[t] - keys.start, key - keys.start]
-                        y[t, values.start : values.stop] += gain * products[:, value - values.start]
-        return y
+        first, is_key = self.vocabulary.keys.start, self.vocabulary.is_key(tokens)
+        scores, products = (np.array(m, dtype=object) for m in (self.codes.scores(), self.codes.products()))
+        numbers, nothing = f.array(scores), f.number(0)
+
+        def gain(t: int, _: int, key: int) -> Any:
+            return numbers[tokens[t] - first, key - first] if is_key[t] else nothing
+
+        return stored_readout(f, self.vocabulary, tokens, gain, products, self.written_until)
 
 
 # ------------------------------------------------------------------------------------ the description
@@ -127,39 +122,9 @@ def _entries(
     for i, token in enumerate(tokens):
         for r, number in code(i).items():
             if number not in preimages:
-                preimages[number] = silu_preimage(number) if activation == "silu" else number
+                preimages[number] = PREIMAGES[activation](number)
             entries[channels[r], token] = preimages[number]
     return entries
-
-
-def assemble(
-    claim: str,
-    vocabulary: Vocabulary,
-    target: str,
-    description: MixerDescription,
-    form: ClosedForm,
-    layout: Layout | None = None,
-) -> Construction:
-    """Compile a description for any of the targets. Raises ValueError where the target cannot hold it."""
-    mamba2 = target in MAMBA2_TARGETS
-    layout = layout or _smallest_layout(description, mamba2)
-    compiler, sizes = (compile_mamba2, mamba2_hyperparameters) if mamba2 else (compile_weights, hyperparameters)
-    return Construction(
-        claim=claim,
-        target=target,
-        vocabulary=vocabulary,
-        description=description,
-        weights=compiler(description, target, layout),
-        hyperparameters=sizes(description, target, layout),
-        closed_form=form,
-    )
-
-
-def _smallest_layout(description: MixerDescription, mamba2: bool) -> Layout:
-    """The least `expand` whose d_inner holds the channels; Mamba-2 carries B and C beside them."""
-    read = {source for _, source in description.readout.coefficients}
-    width = len(read) if mamba2 else len(description.inner)
-    return Layout(expand=-(-width // stream_width(description)))
 
 
 # ------------------------------------------------------------------------------------------- the codes
@@ -235,11 +200,17 @@ def _least(columns: list[str]) -> int:
     return int(M.shape[1] - products.max()) // 2 if len(columns) > 1 else 1
 
 
-def balanced_columns(count: int) -> list[str]:
-    """`count` distinct sign columns of even length p with sum 0, p the least with binom(p, p/2) ≥ count, in order."""
+def balanced_width(count: int) -> int:
+    """The least even p with binom(p, p/2) ≥ count."""
     p = 2
     while comb(p, p // 2) < count:
         p += 2
+    return p
+
+
+def balanced_columns(count: int) -> list[str]:
+    """`count` distinct sign columns of even length p with sum 0, p the least with binom(p, p/2) ≥ count, in order."""
+    p = balanced_width(count)
     columns: list[str] = []
     word = (1 << p // 2) - 1
     while len(columns) < count:

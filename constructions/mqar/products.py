@@ -7,6 +7,7 @@ With SiLU: keys 1, values -1, taps (1, -1), bias -3/2, all times 256, so that no
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import sympy
@@ -14,9 +15,10 @@ import sympy
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
 from mamba_theorems.constructions.compiler.description import MixerDescription
 from mamba_theorems.constructions.compiler.exact import silu_preimage
-from mamba_theorems.constructions.mqar.codes import Code
+from mamba_theorems.constructions.mqar.closed_form import stored_readout
+from mamba_theorems.constructions.mqar.codes import Code, products
 from mamba_theorems.constructions.mqar.theorem2 import token_space
-from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact, Field
 
 KEY, TAPS = 10, (10, 1)
@@ -35,6 +37,10 @@ class ProductCodes:
     head: Callable[[int], Code]
     margin: Exact
 
+    def products(self, num_values: int) -> np.ndarray:
+        """⟨head_w, code_v⟩, row w."""
+        return np.array(products(self.head, self.value, num_values), dtype=object)
+
 
 @dataclass(frozen=True)
 class ProductForm:
@@ -44,14 +50,6 @@ class ProductForm:
     vocabulary: Vocabulary
     activation: str
 
-    def _matrix(self, code: Callable[[int], Code]) -> np.ndarray:
-        """The codes of all values, a row each."""
-        matrix = np.zeros((len(self.vocabulary.values), self.codes.width), dtype=object)
-        for v, row in enumerate(matrix):
-            for r, e in code(v).items():
-                row[r] = e
-        return matrix
-
     @property
     def margins(self) -> dict[str, Exact]:
         """The least margin under H1 and H2."""
@@ -59,18 +57,19 @@ class ProductForm:
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence at its keys; 0 elsewhere."""
-        values = self.vocabulary.values
-        head = f.array(self._matrix(self.codes.head))
-        stored = f.array(self._matrix(self.codes.value))
-        again, gate = f.number(KEY if self.activation == "relu" else 0), f.number(KEY)
-        y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
-        writes = stored_writes(tokens, self.vocabulary)
-        with f.arithmetic():
-            for t in np.flatnonzero(self.vocabulary.is_key(tokens)):
-                mine = (writes.keys == tokens[t]) & (writes.positions <= t)
-                repeats = int(((tokens[1 : t + 1] == tokens[t]) & (tokens[:t] == tokens[t])).sum())
-                block = repeats * again + stored[writes.values[mine] - values.start].sum(0)
-                y[t, values.start : values.stop] = gate * (head @ np.broadcast_to(block, head[0].shape))
+        values, gate, nothing = self.vocabulary.values, f.number(KEY), f.number(0)
+
+        def gain(t: int, _: int, key: int) -> Any:
+            return gate if tokens[t] == key else nothing
+
+        y = stored_readout(f, self.vocabulary, tokens, gain, self.codes.products(len(values)))
+        if self.activation == "silu":
+            return y
+        heads = f.array([sum(self.codes.head(w).values()) for w in range(len(values))])
+        for t in np.flatnonzero(self.vocabulary.is_key(tokens)):
+            repeats = int(((tokens[1 : t + 1] == tokens[t]) & (tokens[:t] == tokens[t])).sum())
+            with f.arithmetic():
+                y[t, values.start : values.stop] += f.number(KEY * repeats) * gate * heads
         return y
 
 

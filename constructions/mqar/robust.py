@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
 from mamba_theorems.constructions.compiler.counting import SHARP
-from mamba_theorems.constructions.compiler.description import MixerDescription, Steps
+from mamba_theorems.constructions.compiler.description import MixerDescription, StepPatterns
 from mamba_theorems.constructions.compiler.sharpen import sharpened
 from mamba_theorems.constructions.mqar.codes import RecallCodes, describe
 from mamba_theorems.constructions.tasks import Vocabulary
@@ -40,7 +40,7 @@ def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) ->
         step=SHARP,
         level=SHARP,
         position={LATE: 1},
-        delta=Steps(
+        delta=StepPatterns(
             LinearMap(inner, shut, {(Channel("shut"), LATE): -2 * SHARP}), dict.fromkeys(inner, Channel("shut"))
         ),
     )

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import product
 from math import log2
+from typing import Any
 
 import numpy as np
 import sympy
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
 from mamba_theorems.constructions.compiler.counting import ANCHOR
-from mamba_theorems.constructions.compiler.description import MixerDescription, Steps
+from mamba_theorems.constructions.compiler.description import MixerDescription, StepPatterns
+from mamba_theorems.constructions.mqar.closed_form import stored_readout
 from mamba_theorems.constructions.mqar.products import ONE, ProductCodes, key_blocks, readout_of
 from mamba_theorems.constructions.mqar.theorem2 import token_space
-from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
+from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact, Field
 
 TWICE = 2
@@ -38,7 +40,7 @@ OVER = family("over", 2)
 
 
 @dataclass(frozen=True)
-class Clock:
+class ShrinkClock:
     """The step at rest, what a shrink adds to it (or to the argument of softplus), and B and C, which set the scale.
 
     Codes are `code` times as large as other channels; the head is divided by that, and multiplied by `head`. `quiet` is
@@ -59,9 +61,9 @@ class Clock:
         return sympy.sympify(self.rest) * self.B * self.head
 
 
-PAPER_CLOCK = Clock(sympy.Integer(1), 2**60, 1, 2**40)
+PAPER_CLOCK = ShrinkClock(sympy.Integer(1), 2**60, 1, 2**40)
 """Δ = 1 + 2^60 n: at rest every block decays by ρ^(2^-60) a step, all alike."""
-OFFICIAL_CLOCK = Clock(sympy.exp(-40), 2**60, 2**10, 2**58, 2**18, code=2**42, head=2**40)
+OFFICIAL_CLOCK = ShrinkClock(sympy.exp(-40), 2**60, 2**10, 2**58, 2**18, code=2**42, head=2**40)
 """Δ = softplus(−40 + 2^60 n): e^−40 at rest, which decays nothing, and 2^98 e^-40 > 2^40; else 2^60 n to 40.
 
 At queries a code that is shut adds SiLU(−256 code) 2^60 B to every block: with code = 1 that is 2^-251 of a write, and
@@ -69,9 +71,11 @@ in float64 more than what 37 queries leave of it at κ = 64; from code = 4 on it
 blocks that multiply Δ by B before they multiply by the code, 0.
 """
 WIDE_CLOCKS = {
-    "paper": Clock(sympy.Integer(1), 2**60, 1, 5 * 2**60, code=2**60, head=2**60),
-    "official": Clock(sympy.Integer(1), 2**60, 2**10, 5 * 2**60, code=2**52, head=2**60),
-    "language_model": Clock(sympy.Integer(1), 2**60, 2**10, 5 * 2**60, Fraction(1, 2**61), code=2**52, head=2**60),
+    "paper": ShrinkClock(sympy.Integer(1), 2**60, 1, 5 * 2**60, code=2**60, head=2**60),
+    "official": ShrinkClock(sympy.Integer(1), 2**60, 2**10, 5 * 2**60, code=2**52, head=2**60),
+    "language_model": ShrinkClock(
+        sympy.Integer(1), 2**60, 2**10, 5 * 2**60, Fraction(1, 2**61), code=2**52, head=2**60
+    ),
 }
 """From the largest state of which 46 add up to a float32, with the largest ρ: κ = 46 there.
 
@@ -118,7 +122,7 @@ def most_queries(num_kv_pairs: int, dtype: str, *, language_model: bool = False)
     return int(bits // -log2(ratio(num_kv_pairs)))
 
 
-def selective(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clock) -> MixerDescription:
+def selective(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: ShrinkClock) -> MixerDescription:
     """N = 1, no gate, no positions: a query is told from a key of the context by the token before it (H4).
 
     Channels query[j] see [token is key j, behind the filler or a key], asked[j] the same one token later.
@@ -143,7 +147,9 @@ def selective(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock:
     )
 
 
-def timed(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clock, kappa: int) -> MixerDescription:
+def timed(
+    vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: ShrinkClock, kappa: int
+) -> MixerDescription:
     """The same with positions t = 1, 2, ... up to 2κ + REACH: a query is a key after 2κ, and nothing is written there.
 
     [key j][t > 2κ] = ReLU(x) − ReLU(x − 1), x = REACH [key j] + t − 2κ − REACH; [t > 2κ] closes B alike.
@@ -174,7 +180,7 @@ def timed(vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clo
 
 
 def _mixer(
-    vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: Clock, indicators: Indicators
+    vocabulary: Vocabulary, codes: ProductCodes, rho: Fraction, clock: ShrinkClock, indicators: Indicators
 ) -> MixerDescription:
     """Every channel of block j follows the pattern Σ_{q≠j} query[q] + asked[j]: the step's rank is that of the keys."""
     blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
@@ -210,7 +216,7 @@ def _written(tokens: Space, blocks: list[list[Channel]], codes: ProductCodes) ->
     return entries
 
 
-def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, clock: Clock) -> Steps:
+def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, clock: ShrinkClock) -> StepPatterns:
     """Which indicators lengthen the step of which block; all other channels have none."""
     steps, quiet = family("step", len(blocks)), Channel("no step")
     patterns: dict[tuple[Channel, Channel], Exact] = {
@@ -222,7 +228,7 @@ def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, 
     patterns[quiet, ONE] = -clock.quiet
     follows = dict.fromkeys((*indicators.taps, ONE), quiet)
     follows |= {channel: step for block, step in zip(blocks, steps, strict=True) for channel in block}
-    return Steps(LinearMap(inner, Space((*steps, quiet)), patterns), follows)
+    return StepPatterns(LinearMap(inner, Space((*steps, quiet)), patterns), follows)
 
 
 # ------------------------------------------------------------------------------------ what it computes
@@ -261,24 +267,10 @@ class SelectiveForm:
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """(length, vocab_size) of one sequence."""
-        values, shrunk = self.vocabulary.values, self.shrinks(tokens)
-        y = f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
-        writes = stored_writes(tokens, self.vocabulary)
-        gains, stored = self._gains(), f.number(self.stored)
-        with f.arithmetic():
-            for at, key, value in zip(writes.positions, writes.keys - self.vocabulary.keys.start, writes.values,
-                                      strict=True):  # fmt: skip
-                if at >= (self.written_until or len(tokens)):
-                    continue
-                column = f.array(gains[:, value - values.start])
-                for t in range(at, len(tokens)):
-                    kept = stored * f.number(self.rho ** int(shrunk[t, key] - shrunk[at, key]))
-                    y[t, values.start : values.stop] += kept * column
-        return y
+        shrunk, first, stored = self.shrinks(tokens), self.vocabulary.keys.start, f.number(self.stored)
 
-    def _gains(self) -> np.ndarray:
-        """⟨head_w, code_v⟩, row w."""
-        count = range(len(self.vocabulary.values))
-        codes = [self.codes.value(v) for v in count]
-        rows = [[sum((e * codes[v].get(r, 0) for r, e in self.codes.head(w).items()), 0) for v in count] for w in count]
-        return np.array(rows, dtype=object)
+        def gain(t: int, at: int, key: int) -> Any:
+            return stored * f.number(self.rho ** int(shrunk[t, key - first] - shrunk[at, key - first]))
+
+        products = self.codes.products(len(self.vocabulary.values))
+        return stored_readout(f, self.vocabulary, tokens, gain, products, self.written_until)

@@ -6,9 +6,10 @@ paper's block unless a row says language model; a test holds them to compiled we
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, comb, log2
+from math import ceil, log2
 
 from mamba_theorems.constructions.compiler.counting import longest_count, stream_width
+from mamba_theorems.constructions.mqar.codes import balanced_width
 from mamba_theorems.constructions.mqar.selective import REACH, most_queries
 
 MANTISSA = {"float32": 24, "float64": 53}
@@ -17,7 +18,7 @@ MODEL = " (language model)"
 
 
 @dataclass(frozen=True)
-class Size:
+class Cost:
     """One row: d inner channels, N states a channel, `read` channels that are read out, the rest as in the heading.
 
     `largest` is the largest integer that a sum must hold exactly: it must fit the mantissa. `queries` is how many a
@@ -67,7 +68,7 @@ class Size:
         """N·d."""
         return self.N * self.d
 
-    def dominates(self, other: "Size") -> bool:
+    def dominates(self, other: "Cost") -> bool:
         """No more of anything (hypotheses, machinery, d, N, bits, parameters), and less of something."""
         mine = (self.d, self.N, self.state_bits, self.parameters)
         its = (other.d, other.N, other.state_bits, other.parameters)
@@ -75,15 +76,7 @@ class Size:
         return subset and all(a <= b for a, b in zip(mine, its, strict=True)) and mine != its
 
 
-def balanced_width(count: int) -> int:
-    """The least even p with binom(p, p/2) ≥ count."""
-    p = 2
-    while comb(p, p // 2) < count:
-        p += 2
-    return p
-
-
-def table(num_keys: int, num_values: int, num_kv_pairs: int | None = None) -> tuple[Size, ...]:
+def table(num_keys: int, num_values: int, num_kv_pairs: int | None = None) -> tuple[Cost, ...]:
     """Every construction over the given keys and |V| values, each with the rows that dominate it.
 
     A sequence stores `num_kv_pairs` of the keys, all of them if it is None.
@@ -94,13 +87,13 @@ def table(num_keys: int, num_values: int, num_kv_pairs: int | None = None) -> tu
     return tuple(replace(row, dominated_by=_dominating(row, rows)) for row in rows)
 
 
-def of_zoology(vocab_size: int, num_kv_pairs: int) -> tuple[Size, ...]:
+def of_zoology(vocab_size: int, num_kv_pairs: int) -> tuple[Cost, ...]:
     """The table over Zoology's vocabulary."""
     half = vocab_size // 2
     return table(half - 1, vocab_size - half, num_kv_pairs)
 
 
-def _dominating(row: Size, rows: Sequence[Size]) -> tuple[str, ...]:
+def _dominating(row: Cost, rows: Sequence[Cost]) -> tuple[str, ...]:
     return tuple(other.name for other in rows if other.dominates(row))
 
 
@@ -114,11 +107,11 @@ NOTHING: frozenset[str] = frozenset()
 TWO_STATES = "min((q − l)², K² + q²) ≥ 1"
 
 
-def _ungated(k: int, v: int, kappa: int) -> tuple[Size, ...]:
+def _ungated(k: int, v: int, kappa: int) -> tuple[Cost, ...]:
     p = balanced_width(v)
 
-    def row(claim: str, d: int, n: int, read: int, margin: str, largest: int, needed: frozenset[str] = PLAIN) -> Size:
-        return Size(claim, needed, NOTHING, d, n, read, margin, largest, _parameters(d, n, k + v), kappa)
+    def row(claim: str, d: int, n: int, read: int, margin: str, largest: int, needed: frozenset[str] = PLAIN) -> Cost:
+        return Cost(claim, needed, NOTHING, d, n, read, margin, largest, _parameters(d, n, k + v), kappa)
 
     return (
         row("mqar.thm2-step1", k + v, k, v, "2, 3 or 4", 5),
@@ -129,18 +122,18 @@ def _ungated(k: int, v: int, kappa: int) -> tuple[Size, ...]:
     )
 
 
-def _one_state(k: int, v: int, kappa: int) -> tuple[Size, ...]:
+def _one_state(k: int, v: int, kappa: int) -> tuple[Cost, ...]:
     p, gate = balanced_width(v), frozenset({"gate"})
 
-    def gated(claim: str, width: int, margin: str, largest: int) -> Size:
+    def gated(claim: str, width: int, margin: str, largest: int) -> Cost:
         d = k * width + 1
-        return Size(claim, PLAIN, gate, d, 1, k * width, margin, largest, _parameters(d, 1, k + v, gate=True), kappa)
+        return Cost(claim, PLAIN, gate, d, 1, k * width, margin, largest, _parameters(d, 1, k + v, gate=True), kappa)
 
-    def selective(form: str, needed: str, needs: str, d: int, *, positions: bool) -> Size:
+    def selective(form: str, needed: str, needs: str, d: int, *, positions: bool) -> Cost:
         parameters = _parameters(d, 1, k + v + 1, 3, positions=positions)
         queries = {dtype: most_queries(kappa, dtype) for dtype in MANTISSA}
         longest = dict.fromkeys(MANTISSA, 2 * kappa + REACH) if positions else None
-        return Size("mqar.n1-delta-gate", frozenset(needed.split()), frozenset(needs.split(", ")), d, 1, k * v,
+        return Cost("mqar.n1-delta-gate", frozenset(needed.split()), frozenset(needs.split(", ")), d, 1, k * v,
                     "(2κ)^{1−Q}(1 − n_w/(2κ))", 2, parameters, kappa, longest, queries, form)  # fmt: skip
 
     return (
@@ -151,27 +144,27 @@ def _one_state(k: int, v: int, kappa: int) -> tuple[Size, ...]:
     )
 
 
-def _timed(k: int, v: int, kappa: int) -> tuple[Size, ...]:
+def _timed(k: int, v: int, kappa: int) -> tuple[Cost, ...]:
     positions, with_d = frozenset({"positions"}), frozenset({"H1", "H3 in the context"})
     wide, narrow = 3 * k + v, 2 * k + 2 + v
     parameters = [_parameters(d, n, k + v, positions=True) for d, n in ((wide, k), (narrow, 2))]
     return (
-        Size("mqar.robust", frozenset({"H1"}), positions, wide, k, v, "1", 2 * kappa, parameters[0], kappa),
-        Size("mqar.robust", with_d, positions, narrow, 2, v, TWO_STATES, 2 * kappa * k * k, parameters[1], kappa,
+        Cost("mqar.robust", frozenset({"H1"}), positions, wide, k, v, "1", 2 * kappa, parameters[0], kappa),
+        Cost("mqar.robust", with_d, positions, narrow, 2, v, TWO_STATES, 2 * kappa * k * k, parameters[1], kappa,
              form=" (with D)"),
     )  # fmt: skip
 
 
-def _counting(k: int, v: int, kappa: int) -> tuple[Size, ...]:
+def _counting(k: int, v: int, kappa: int) -> tuple[Cost, ...]:
     """Two official Mamba-1 layers over the keys, the values and a filler."""
     layer, with_d = frozenset({"a layer that counts"}), frozenset({"H1", "H3 in the context"})
     longest = {dtype: longest_count(k + v + 1, dtype) for dtype in MANTISSA}
     reach = dict.fromkeys(MANTISSA, 2 * kappa + REACH)
     queries = {dtype: most_queries(kappa, dtype, language_model=True) for dtype in MANTISSA}
 
-    def model(claim: str, needed: frozenset[str], d: int, n: int, read: int, margin: str, largest: int) -> Size:
+    def model(claim: str, needed: frozenset[str], d: int, n: int, read: int, margin: str, largest: int) -> Cost:
         parameters = _model_parameters(k + v + 1, d, n, k + 1 if n == 1 else 1)
-        return Size(claim, needed, layer, d, n, read, margin, largest, parameters, kappa, longest, form=MODEL)
+        return Cost(claim, needed, layer, d, n, read, margin, largest, parameters, kappa, longest, form=MODEL)
 
     shrinking = model("mqar.n1-delta-gate", frozenset({"H1"}), k * v + 4 * k + 3, 1, k * v,
                       "(2κ)^{1−Q}(1 − n_w/(2κ))", 2)  # fmt: skip
@@ -232,7 +225,7 @@ def _one_table(num_kv_pairs: int, num_values: int) -> list[str]:
     ]
 
 
-def _line(row: Size) -> str:
+def _line(row: Cost) -> str:
     cells = (
         row.name,
         ", ".join(sorted(row.hypotheses)),
@@ -249,7 +242,7 @@ def _line(row: Size) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _limits(row: Size) -> str:
+def _limits(row: Cost) -> str:
     """The largest L and Q in the least dtype."""
     longest = None if row.longest is None else row.longest.get(row.dtype)
     queries = None if row.queries is None else row.queries.get(row.dtype)

@@ -11,18 +11,19 @@ import numpy as np
 import sympy
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
-from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
-from mamba_theorems.constructions.compiler.exact import silu_preimage
-from mamba_theorems.constructions.compiler.mamba1 import compile_weights, hyperparameters
-from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.tasks import Vocabulary, stored_writes
-from mamba_theorems.kernels.fields import Exact, Field
+from mamba_theorems.constructions.compiler.description import MixerDescription
+from mamba_theorems.constructions.compiler.exact import PREIMAGES
+from mamba_theorems.constructions.construction import Construction, compiled
+from mamba_theorems.constructions.mqar.closed_form import stored_readout
+from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.kernels.fields import SYMPY, Exact, Field
+from mamba_theorems.kernels.semantics import ACTIVATIONS
 
 CLAIM = "mqar.thm2-step1"
 
 
 @dataclass(frozen=True)
-class Codes:
+class TapCodes:
     """What the convolution's non-linearity must give: `previous` a0, `current` a1 for keys, `value` c for values.
 
     The weights are its preimages. `relu` with key_weight k = 2 and bias b = 1 gives the paper's c_0 = 1, c_1 = 2,
@@ -48,7 +49,7 @@ class Codes:
 
     def preimage(self, code: Exact) -> sympy.Expr:
         """The convolution's output, bias left out, that the non-linearity takes to `code`."""
-        return silu_preimage(code) if self.activation == "silu" else sympy.sympify(code) + sympy.sympify(self.bias)
+        return sympy.sympify(PREIMAGES[self.activation](code)) + sympy.sympify(self.bias)
 
     @cached_property
     def previous_tap(self) -> sympy.Expr:
@@ -69,18 +70,18 @@ class Codes:
     def repeated(self) -> sympy.Expr:
         """What a key directly after itself gives: SiLU or ReLU of (c_0 + c_1) k - b."""
         x = self.preimage(self.previous) + self.preimage(self.current) - sympy.sympify(self.bias)
-        return x / (1 + sympy.exp(-x)) if self.activation == "silu" else sympy.Max(x, 0)
+        return sympy.sympify(ACTIVATIONS[self.activation](SYMPY, x))
 
 
-PAPER_CODES = Codes("relu", key_weight=2, bias=1)
-OFFICIAL_CODES = Codes("silu")
+PAPER_CODES = TapCodes("relu", key_weight=2, bias=1)
+OFFICIAL_CODES = TapCodes("silu")
 
 
 @dataclass(frozen=True)
 class RecallForm:
     """The closed form of the mixer's readout, exact for every sequence: what the network must compute."""
 
-    codes: Codes
+    codes: TapCodes
     vocabulary: Vocabulary
 
     @property
@@ -96,28 +97,23 @@ class RecallForm:
 
     def readout(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """logit_v = sum over the (k, v) stored so far of a0 c C_t[k], (length, vocab_size), of one sequence."""
-        writes = stored_writes(tokens, self.vocabulary)
-        if not len(writes.keys):
-            return f.array(np.zeros((len(tokens), self.vocabulary.size), dtype=int))
-        seen = writes.positions <= np.arange(len(tokens))[:, None]
-        stored = writes.values[:, None] == np.arange(self.vocabulary.size)
+        code, one_hot = self._query_code(f, tokens), np.eye(len(self.vocabulary.values), dtype=int)
         with f.arithmetic():
-            gain = f.number(self.codes.previous) * f.number(self.codes.value)
-            read = self._query_code(f, tokens)[:, writes.keys] * f.array(seen.astype(int))
-            return gain * (read @ f.array(stored.astype(int)))
+            code = f.number(self.codes.previous) * f.number(self.codes.value) * code
+        return stored_readout(f, self.vocabulary, tokens, lambda t, _, key: code[t, key], one_hot)
 
     def _query_code(self, f: Field, tokens: np.ndarray) -> np.ndarray:
         """C_t over token ids, (length, vocab_size)."""
-        previous, current, repeated, zero = f.array(
-            np.array([self.codes.previous, self.codes.current, self.codes.repeated, 0], dtype=object)
-        )
+        codes = self.codes
+        known = [codes.previous, codes.current, codes.repeated, 0]
+        previous, current, repeated, zero = f.array(np.array(known, dtype=object))
         code = np.full((len(tokens), self.vocabulary.size), zero)
-        steps = np.arange(len(tokens))
         is_key = self.vocabulary.is_key(tokens)
-        code[steps[1:][is_key[:-1]], tokens[:-1][is_key[:-1]]] = previous
-        code[steps[is_key], tokens[is_key]] = current
-        again = steps[1:][is_key[1:] & (tokens[1:] == tokens[:-1])]
-        code[again, tokens[again]] = repeated
+        for t, token in enumerate(tokens):
+            if t and is_key[t - 1]:
+                code[t, tokens[t - 1]] = previous
+            if is_key[t]:
+                code[t, token] = repeated if t and tokens[t - 1] == token else current
         return code
 
 
@@ -131,7 +127,7 @@ def token_space(vocabulary: Vocabulary) -> Space:
     return Space(tuple(channels[token] for token in range(vocabulary.size)))
 
 
-def describe(vocabulary: Vocabulary, codes: Codes) -> MixerDescription:
+def describe(vocabulary: Vocabulary, codes: TapCodes) -> MixerDescription:
     """[P] Theorem 2, step 1 as named channels: d = keys + values, N = keys, B = C = the key channels, no decay."""
     keys, values = family("key", len(vocabulary.keys)), family("value", len(vocabulary.values))
     tokens, inner, state = token_space(vocabulary), Space(keys + values), Space(keys)
@@ -153,23 +149,11 @@ def describe(vocabulary: Vocabulary, codes: Codes) -> MixerDescription:
     )
 
 
-def theorem2_step1(
-    vocabulary: Vocabulary, target: str, *, codes: Codes | None = None, layout: Layout | None = None
-) -> Construction:
-    """[P] Theorem 2, step 1 for `target`: "paper", "official" or "language_model".
+def theorem2_step1(vocabulary: Vocabulary, target: str, *, codes: TapCodes | None = None) -> Construction:
+    """[P] Theorem 2, step 1 for `target`.
 
-    `codes` defaults to the paper's constants, or to their SiLU preimages; `layout` sets expand, d_conv and dt_rank of
-    the official block. Raises ValueError where the target cannot hold the mixer.
+    `codes` defaults to the paper's constants, or to their SiLU preimages. Raises ValueError where the target cannot
+    hold the mixer.
     """
-    codes = codes or (PAPER_CODES if target == "paper" else OFFICIAL_CODES)
-    description = describe(vocabulary, codes)
-    layout = layout or Layout()
-    return Construction(
-        claim=CLAIM,
-        target=target,
-        vocabulary=vocabulary,
-        description=description,
-        weights=compile_weights(description, target, layout),
-        hyperparameters=hyperparameters(description, target, layout),
-        closed_form=RecallForm(codes, vocabulary),
-    )
+    codes = codes or (PAPER_CODES if target.startswith("paper") else OFFICIAL_CODES)
+    return compiled(CLAIM, target, describe(vocabulary, codes), RecallForm(codes, vocabulary))

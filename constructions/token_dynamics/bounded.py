@@ -36,19 +36,19 @@ FIRST_CELL, LEAST_CELL, WIDEST_CELLS, ROUNDS = 2.0**-4, 2.0**-16, (0.5, 0.125, 0
 WIDER, GUESSED, TOGETHER = 1.25, 6, 100
 WANTED, SETTLED, BLUR = 2.0**-36, 2.0**-26, 2.0**-10  # where the iterations stop; what they leave is in the bound
 UNIT = Rounding.of(torch.float64).unit
-TIME_ROUNDING = (2 * ELEMENTARY_ULPS + 2) * UNIT  # of Clock.time, relative
+TIME_ROUNDING = (2 * ELEMENTARY_ULPS + 2) * UNIT  # of SolutionClock.time, relative
 
 
 @dataclass(frozen=True)
-class Clock:
+class SolutionClock:
     """t = scale·(e^s − 1) for solutions that go on for ever, t = scale·(1 − e^{−s}) for those that end; scale (n)."""
 
     scale: np.ndarray
     ends: bool = False
 
-    def only(self, which: np.ndarray) -> Clock:
+    def only(self, which: np.ndarray) -> SolutionClock:
         """Some systems' clock."""
-        return Clock(self.scale[which], self.ends)
+        return SolutionClock(self.scale[which], self.ends)
 
     def time(self, s: float) -> np.ndarray:
         """t at s, (n)."""
@@ -96,7 +96,7 @@ class Path:
         return np.isfinite(self.error).all((-2, -1)).sum(0) - 1
 
 
-def follow(system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarray) -> Path:
+def follow(system: TokenSystem, start: np.ndarray, clock: SolutionClock, marks: np.ndarray) -> Path:
     """Follow tokens from `start` (n, L, D), n systems together, to the clock times `marks`, increasing and > 0.
 
     Systems whose error is not bounded are followed again in narrower cells.
@@ -118,7 +118,7 @@ def follow(system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarr
     return Path(np.array([clock.time(s) for s in marks]), values, errors, least, most)
 
 
-def _by_mark(cells: list[Cell], marks: np.ndarray) -> Iterator[tuple[int, list[Cell], np.ndarray]]:
+def _by_mark(cells: list[SolvedCell], marks: np.ndarray) -> Iterator[tuple[int, list[SolvedCell], np.ndarray]]:
     """For each mark that was reached: its place, the cells that lead to it, and the error there."""
     errors, begin = spread([cell.local for cell in cells]), 0
     for place, mark in enumerate(marks):
@@ -162,7 +162,7 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SolvedCell:
     """A cell's end and the solution there, its part in the error, and the steps Δ_l at its samples."""
 
     end: float
@@ -171,7 +171,9 @@ class Cell:
     steps: np.ndarray
 
 
-def _cells(system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarray, widest: float) -> Iterator[Cell]:
+def _cells(
+    system: TokenSystem, start: np.ndarray, clock: SolutionClock, marks: np.ndarray, widest: float
+) -> Iterator[SolvedCell]:
     """Cells as wide as the wanted defect allows, one ending at each mark; no more once even the least is too wide."""
     at, wanted, last = 0.0, FIRST_CELL, None
     while at < marks[-1] and wanted >= LEAST_CELL:
@@ -182,11 +184,11 @@ def _cells(system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarr
         if slopes is None:
             wanted, last = width / 2, None
             continue
-        piece = Piece(system, clock, start, at, width, slopes)
+        piece = CellPolynomial(system, clock, start, at, width, slopes)
         at = mark if width == mark - at else at + width
         start, last, wanted = piece.value(np.ones(1))[0], (slopes, width), max(wanted, WIDER * width)
         with np.errstate(all="ignore"):
-            yield Cell(at, start, _local(piece), piece.steps)
+            yield SolvedCell(at, start, _local(piece), piece.steps)
 
 
 def _continued(slopes: np.ndarray, before: float, width: float) -> np.ndarray:
@@ -195,7 +197,7 @@ def _continued(slopes: np.ndarray, before: float, width: float) -> np.ndarray:
 
 
 def _collocate(
-    system: TokenSystem, start: np.ndarray, clock: Clock, at: float, width: float, guess: np.ndarray | None
+    system: TokenSystem, start: np.ndarray, clock: SolutionClock, at: float, width: float, guess: np.ndarray | None
 ) -> np.ndarray | None:
     """Chebyshev coefficients of dx/ds over a cell, by Picard's iteration; None where they do not settle or decay."""
     pace = clock.pace(at + width * NODES)[..., None, None]
@@ -215,11 +217,11 @@ def _collocate(
 
 
 @dataclass(frozen=True)
-class Piece:
+class CellPolynomial:
     """The polynomial of one cell: start + width·∫slopes over local time [0, 1]."""
 
     system: TokenSystem
-    clock: Clock
+    clock: SolutionClock
     start: np.ndarray
     at: float
     width: float
@@ -252,7 +254,7 @@ class Piece:
 # ------------------------------------------------------------------------------------- a cell's part in the error
 
 
-def _local(piece: Piece) -> Local:
+def _local(piece: CellPolynomial) -> Local:
     """Defect, rounding, and the derivative of the flow over one cell, all in units of `scale`."""
     steep = piece.width * piece.pace(NODES) * _scaled(jacobian, piece)
     terms = BETWEEN * piece.width * _norm(piece.pace(NODES) * _scaled(_terms(piece), piece)).max(0)
@@ -262,7 +264,7 @@ def _local(piece: Piece) -> Local:
     return Local(flat, loss, ending, *_flow(steep), terms, _bend(piece))
 
 
-def _largest(values: np.ndarray, piece: Piece) -> np.ndarray:
+def _largest(values: np.ndarray, piece: CellPolynomial) -> np.ndarray:
     """The norm in units of `scale`, (n)."""
     return (values / piece.scale).max((-2, -1))
 
@@ -271,7 +273,7 @@ def _norm(matrices: np.ndarray) -> np.ndarray:
     return np.abs(matrices).sum(-1).max(-1)
 
 
-def _defect(piece: Piece) -> np.ndarray:
+def _defect(piece: CellPolynomial) -> np.ndarray:
     """sup |p' − f(p)| and the rounding of both, (n, L, D)."""
     speed = piece.pace(SAMPLES) * piece.system.velocity(piece.samples)
     measured = BETWEEN * np.abs(_evaluate(piece.slopes, SAMPLES) - speed).max(0)
@@ -280,7 +282,7 @@ def _defect(piece: Piece) -> np.ndarray:
     return measured + summed + (_roundings(piece) * terms).max(0)
 
 
-def _roundings(piece: Piece) -> np.ndarray:
+def _roundings(piece: CellPolynomial) -> np.ndarray:
     """Relative rounding error of pace·velocity against its terms, (samples, n, 1, 1), to first order in the unit.
 
     B and C: a product and D sums each; Δ: softplus, and D roundings of S_Δ·x; E: an exponential, a product and the
@@ -294,12 +296,12 @@ def _roundings(piece: Piece) -> np.ndarray:
     return (UNIT * count)[..., None, None]
 
 
-def _reach(piece: Piece) -> np.ndarray:
+def _reach(piece: CellPolynomial) -> np.ndarray:
     """Σ_d |S_Δ,d|·scale_l: by how much S_Δ·x_l moves for an error of one unit, (n, L)."""
     return (np.abs(piece.system.S_delta)[:, None, :] * piece.scale).sum(-1)
 
 
-def _bend(piece: Piece) -> np.ndarray:
+def _bend(piece: CellPolynomial) -> np.ndarray:
     """θ/e: an error of e units multiplies each term of the derivative by at most e^θ, (n).
 
     Three tokens in a product; ln Δ, ln σ move by at most the change of S_Δ·x, ln E by a times all of them together.
@@ -308,7 +310,7 @@ def _bend(piece: Piece) -> np.ndarray:
     return 3 + 2 * reach.max(-1) + np.asarray(piece.system.decay) * reach.sum(-1)
 
 
-def _scaled(derivative: Callable[[TokenSystem, np.ndarray], np.ndarray], piece: Piece) -> np.ndarray:
+def _scaled(derivative: Callable[[TokenSystem, np.ndarray], np.ndarray], piece: CellPolynomial) -> np.ndarray:
     """A derivative at the nodes, (nodes, n, L·D, L·D), in units of `scale`."""
     size = piece.scale.reshape(len(piece.start), -1)
     found = derivative(piece.system, piece.value(NODES))
@@ -316,7 +318,7 @@ def _scaled(derivative: Callable[[TokenSystem, np.ndarray], np.ndarray], piece: 
     return found * (size[:, None, :] / size[:, :, None])
 
 
-def _terms(piece: Piece) -> Callable[[TokenSystem, np.ndarray], np.ndarray]:
+def _terms(piece: CellPolynomial) -> Callable[[TokenSystem, np.ndarray], np.ndarray]:
     """The derivative term by term, with `scale` for every token that is a factor."""
     return lambda system, x: jacobian_terms(system, x, piece.scale)
 

@@ -43,16 +43,13 @@ def enclose(system: ScalarTokens, start: tuple[Fraction, ...], clock: Fraction, 
 
     Raises ArithmeticError where no box holds even a small step: use a smaller `step` or `clock`.
     """
-    saved, ctx.prec = ctx.prec, PRECISION
-    try:
+    with ctx.workprec(PRECISION):
         state, done = [arb(0), *map(_ball, start)], Fraction(0)
         while done < clock:
             size = min(step, clock - done)
             state = _advance(system, state, size)
             done += size
         return Enclosure(state[0], tuple(state[1:]))
-    finally:
-        ctx.prec = saved
 
 
 def _ball(value: Fraction) -> arb:

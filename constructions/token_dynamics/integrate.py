@@ -1,7 +1,7 @@
 """A quick integrator of the token system for pictures and for guesses of where a solution ends: scipy's DOP853.
 
 Each solution has its own clock, dt/ds = (1 + t)/(1 + (1 + t)·rate), rate = Σ_l |x_l'|/|x_l|: slow ones advance in ln t,
-far beyond t = 10^8, those that blow up in ln|x|. Its error is not bounded here: `bounded` does that.
+far beyond t = 10^8, those that blow up in ln|x|. The integrator's error is not bounded here: `bounded` does that.
 """
 
 from __future__ import annotations

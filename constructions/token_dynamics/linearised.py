@@ -17,7 +17,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Weights:
+class PastWeights:
     """Δ_l, σ_l = softplus'(S_Δ·x_l), both (..., L); E_lj and w_lj, both (..., L, L), 0 for j > l."""
 
     step: Array
@@ -26,14 +26,14 @@ class Weights:
     weight: Array
 
 
-def weights(system: TokenSystem, x: Float[Array, "*batch L D"]) -> Weights:
+def weights(system: TokenSystem, x: Float[Array, "*batch L D"]) -> PastWeights:
     """The steps at x and what they make of the past."""
     step = system.steps(FLOAT64, x)
     slope = -np.expm1(-step)  # sigmoid(v) = 1 − e^{−softplus(v)}
     total = np.cumsum(step, axis=-1)
     gap = np.maximum(total[..., :, None] - total[..., None, :], 0)
     decay = np.tril(np.exp(-np.asarray(system.decay)[..., None, None] * gap))
-    return Weights(step, slope, decay, decay * step[..., None, :])
+    return PastWeights(step, slope, decay, decay * step[..., None, :])
 
 
 def jacobian(system: TokenSystem, x: Float[Array, "*batch L D"]) -> Float[Array, "*batch L D L D"]:
@@ -54,7 +54,7 @@ def velocity_terms(system: TokenSystem, x: Float[Array, "*batch L D"]) -> Float[
     return (w * pairing) @ size
 
 
-def _derivative(S: Array, S_delta: Array, minus_a: Array, x: Array, w: Weights) -> Array:
+def _derivative(S: Array, S_delta: Array, minus_a: Array, x: Array, w: PastWeights) -> Array:
     """Through x_i on the right of S, through Δ_i, and for i = l through x_l on its left."""
     left, right = x @ S, x @ np.swapaxes(S, -1, -2)  # (S^T x_l) and (S x_j), as rows
     pairing = left @ np.swapaxes(x, -1, -2)

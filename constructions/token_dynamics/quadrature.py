@@ -41,8 +41,5 @@ def _softplus(z: acb, analytic: bool) -> acb:
 
 
 def _integral(integrand: Callable[[acb, bool], acb], low: arb, high: arb) -> arb:
-    saved, ctx.prec = ctx.prec, PRECISION
-    try:
+    with ctx.workprec(PRECISION):
         return acb.integral(integrand, acb(low), acb(high), rel_tol=arb(WANTED)).real
-    finally:
-        ctx.prec = saved

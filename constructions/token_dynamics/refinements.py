@@ -57,11 +57,6 @@ def exclude_convergent(block: nn.Module, d_state: int) -> None:
     parametrize.register_parametrization(projection, "weight", form)
 
 
-def importance(delta: Float[Tensor, "*batch length channels"], weight: Float[Tensor, " channels"]) -> Tensor:
-    """A score a token, linear in its steps: (*batch, length)."""
-    return delta @ weight
-
-
 def softsort(scores: Float[Tensor, "*batch length"], tau: float | Tensor) -> Float[Tensor, "*batch length length"]:
     """Row i: softmax over j of −|score of rank i − score_j|/tau, ascending; a permutation as tau → 0."""
     ranked = scores.sort(dim=-1).values

@@ -160,7 +160,7 @@ def _one_wrong_code(vocabulary: Any, chosen: codes.RecallCodes, activation: str)
     return CODES(vocabulary, wrong, activation)
 
 
-def _tie_of_neighbours(vocabulary: Any, chosen: theorem2.Codes) -> MixerDescription:
+def _tie_of_neighbours(vocabulary: Any, chosen: theorem2.TapCodes) -> MixerDescription:
     """A key's two taps are equal: adjacent queries of different values tie."""
     description = THEOREM2(vocabulary, chosen)
     keys = [channel for channel in description.inner if channel.name == "key"]

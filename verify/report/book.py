@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
-from importlib.util import find_spec
 
 from mamba_theorems.theorems.claim import FAMILIES, Claim, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
@@ -223,6 +221,6 @@ def _run(report: Report) -> Iterable[tuple[str, str]]:
 
 def weights_by_channel(claim_id: str) -> list[str]:
     """Lines that say what each weight does between named channels, at the smallest size; [] without a construction."""
-    name = f"constructions.{family_of(claim_id)}"
-    describe = getattr(import_module(name), "describe_claim", None) if find_spec(name) else None
-    return describe(claim_id) if describe else []
+    from mamba_theorems.constructions import describe_claim  # noqa: PLC0415 - the other chapters need no torch
+
+    return describe_claim(family_of(claim_id), claim_id)

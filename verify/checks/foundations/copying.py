@@ -14,8 +14,6 @@ from hypothesis import strategies as st
 
 from mamba_theorems.constructions.foundations import Copier, Copying
 from mamba_theorems.constructions.tasks import IGNORED
-from mamba_theorems.kernels import semantics
-from mamba_theorems.kernels.blocks import MambaLM
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
@@ -51,9 +49,9 @@ class Blunt(Copier):
 
 
 @lru_cache(maxsize=64)
-def module(network: Network, num_values: int, num_tokens: int, dtype: str) -> MambaLM:
+def module(network: Network, num_values: int, num_tokens: int, dtype: str) -> torch.nn.Module:
     """The language model of a size."""
-    return network.copier(num_values, num_tokens).module(DTYPES[dtype])
+    return network.copier(num_values, num_tokens).network().module(DTYPES[dtype])
 
 
 @dataclass(frozen=True)
@@ -125,8 +123,7 @@ def look_at_all(subject: Network, run: Run) -> Finding:
     places = [p for p in product(range(3), repeat=2) if p[0] < p[1]]
     cases = [(p, c) for p in places for c in product(range(2), repeat=2)]
     tokens, targets = task.sequence(np.array([p for p, _ in cases]), np.array([c for _, c in cases]))
-    weights = {name: weight.to(BALL) for name, weight in copier.weights().items()}
-    logits = semantics.language_model(BALL, weights, tokens)
+    logits = copier.network().run(BALL, tokens)
     wrong = 0
     for row, answer in zip(logits[targets != IGNORED], targets[targets != IGNORED], strict=True):
         wrong += not all(row[answer] > row[u] for u in range(task.vocab_size) if u != answer)

@@ -117,7 +117,7 @@ def _time_look(subject: TimeBlock, run: Run) -> Finding:
     u = torch.zeros(1, length, len(net.space))
     u[..., -1] = 1
     with torch.no_grad():
-        found = block.module(torch.float32, run.device)(u.to(run.device))[0, :, 1].cpu()
+        found = block.module(torch.float32, device=run.device)(u.to(run.device))[0, :, 1].cpu()
     exact = bool((found == torch.arange(length)).all())
     first = int((found != torch.arange(length)).nonzero()[0]) if not exact else 0
     summary = "" if exact else f"t = {first} comes out as {float(found[first]):.6g}"

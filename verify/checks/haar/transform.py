@@ -17,7 +17,8 @@ from flint import arb
 from hypothesis import strategies as st
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor
-from mamba_theorems.constructions.haar import Block, HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
+from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.haar import HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.theorems.claim import Kind
@@ -42,7 +43,7 @@ class Transform:
     """A builder of networks, and what a mutant does to the weights of the last block."""
 
     build: Build
-    tamper: Callable[[Block], Block] = lambda block: block
+    tamper: Callable[[Construction], Construction] = lambda block: block
 
     def network(self, length: int, basis: tuple[Wavelet, ...], dtype: str) -> HaarNetwork:
         """The network for some coefficients of signals of a length."""
@@ -121,9 +122,9 @@ def _signal(length: int, seed: int, dtype: str) -> np.ndarray:
 # --- mutants of the block ---------------------------------------------------------------------------------------------
 
 
-def changed(name: str, change: Callable[[ExactTensor], ExactTensor]) -> Callable[[Block], Block]:
+def changed(name: str, change: Callable[[ExactTensor], ExactTensor]) -> Callable[[Construction], Construction]:
     """A mutant of a block: one weight changed."""
-    return lambda block: replace(block, weights=block.weights | {name: change(block.weights[name])})
+    return lambda block: block.with_weight(name, change(block.weights[name]))
 
 
 def _scaled(tensor: ExactTensor, factor: Fraction, where: Callable[[Any], bool] = lambda index: True) -> ExactTensor:
@@ -173,7 +174,7 @@ COEFFICIENTS = tuple(
 class Bulk:
     """The networks of all builders, at stated sizes."""
 
-    tamper: Callable[[Block], Block] = lambda block: block
+    tamper: Callable[[Construction], Construction] = lambda block: block
 
 
 def _on_kernels(network: HaarNetwork, signal: np.ndarray, run: Run) -> np.ndarray:

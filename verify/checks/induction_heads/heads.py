@@ -10,15 +10,15 @@ import numpy as np
 import torch
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor
+from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.induction_heads import (
-    InductionHead,
     answers,
 )
 from mamba_theorems.verify.checks.scoring import DTYPES
 from mamba_theorems.verify.settings import Run
 
 NUMPY: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
-Builder = Callable[[int, torch.dtype], InductionHead]
+Builder = Callable[[int, torch.dtype], Construction]
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class TestedHead:
     """A network by its number of tokens and dtype, and what is done to its weights."""
 
     build: Builder
-    tamper: Callable[[InductionHead], InductionHead] = lambda head: head
+    tamper: Callable[[Construction], Construction] = lambda head: head
 
-    def network(self, num_tokens: int, dtype: torch.dtype) -> InductionHead:
+    def network(self, num_tokens: int, dtype: torch.dtype) -> Construction:
         """The network with its exact weights."""
         return self.tamper(self.build(num_tokens, dtype))
 
@@ -62,10 +62,10 @@ def answered(head: TestedHead, rows: list[np.ndarray], dtype: str, run: Run, num
 # -------------------------------------------------------------------------------------------------- mutants
 
 
-def swap(name: str, change: Callable[[ExactTensor], ExactTensor]) -> Callable[[InductionHead], InductionHead]:
+def swap(name: str, change: Callable[[ExactTensor], ExactTensor]) -> Callable[[Construction], Construction]:
     """One weight, found by the end of its name, changed."""
 
-    def tamper(head: InductionHead) -> InductionHead:
+    def tamper(head: Construction) -> Construction:
         (full,) = [n for n in head.weights if n.endswith(name)]
         return head.with_weight(full, change(head.weights[full]))
 

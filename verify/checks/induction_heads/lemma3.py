@@ -10,8 +10,8 @@ import sympy
 import torch
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor
+from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.induction_heads import (
-    InductionHead,
     answers,
     hard_case,
     lemma3,
@@ -111,7 +111,7 @@ def _first_failing(head: TestedHead, run: Run) -> Finding:
     return Finding(holds, "0 1 … 1 0 is answered wrongly at its last token", facts, case={"tokens": "0 1^(L-2) 0"})
 
 
-def _kept_better(num_tokens: int) -> InductionHead:
+def _kept_better(num_tokens: int) -> Construction:
     """The printed weights with the argument lowered by 1/10 everywhere: columns keep a little more than half."""
     head = lemma3_printed(num_tokens, WIDE)
     return head.with_weight("mixer.delta.bias", ExactTensor((num_tokens,), Fraction(-1, 10)))

@@ -14,7 +14,7 @@ from mamba_theorems.constructions import mqar as build_mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar import codes as recall_codes
 from mamba_theorems.constructions.mqar.active import ActiveBlock
-from mamba_theorems.constructions.mqar.sizes import MODEL, Size, of_zoology
+from mamba_theorems.constructions.mqar.sizes import MODEL, Cost, of_zoology
 from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
@@ -35,7 +35,7 @@ class Large:
     sizes: Sizes
     tamper: Callable[[Construction], Construction] = keep
 
-    def row(self, sizes: Sizes) -> Size:
+    def row(self, sizes: Sizes) -> Cost:
         """The row of the table at some sizes."""
         return next(row for row in of_zoology(sizes.vocab_size, sizes.num_kv_pairs) if row.name == self.name)
 
@@ -107,7 +107,7 @@ def _look(subject: Large, run: Run) -> Finding:
     return Finding(True, "", facts)
 
 
-def _holds(row: Size, sizes: Sizes) -> bool:
+def _holds(row: Cost, sizes: Sizes) -> bool:
     """Whether a row is run at a size: the paper's block only; H4 without positions fails where all places are asked.
 
     At 8192 only where N·d ≤ 10^5.

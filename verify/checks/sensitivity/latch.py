@@ -11,7 +11,8 @@ import torch
 from hypothesis import strategies as st
 
 from mamba_theorems.constructions import sensitivity as construction
-from mamba_theorems.constructions.sensitivity import Step
+from mamba_theorems.constructions.compiler.exact import silu_preimage
+from mamba_theorems.constructions.sensitivity import StepRule
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.blocks import Mamba
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
@@ -57,12 +58,12 @@ def latch_cases(draw: st.DrawFn, subject: object, run: Run) -> LatchCase:
 class Latch:
     """A step rule in an official block; `norm_loss` is what Mamba-2's RMSNorm may move a value."""
 
-    step: Step
+    step: StepRule
     mamba2: bool = False
 
     def module(self, dtype: torch.dtype) -> torch.nn.Module:
         """The block on the kernels."""
-        return (construction.memory_module2 if self.mamba2 else construction.memory_module)(self.step, dtype)
+        return (construction.memory_block2 if self.mamba2 else construction.memory_block)(self.step).module(dtype)
 
     @property
     def norm_loss(self) -> float:
@@ -106,7 +107,7 @@ def rival_cases(subject: object, run: Run) -> st.SearchStrategy[RivalCase]:
     )
 
 
-Builder = Callable[[RivalCase], Mamba]
+Builder = Callable[[RivalCase], torch.nn.Module]
 
 
 def random_s4d(case: RivalCase) -> Mamba:
@@ -116,14 +117,14 @@ def random_s4d(case: RivalCase) -> Mamba:
     for parameter in block.parameters():
         parameter.copy_(torch.randn(parameter.shape, generator=generator, dtype=torch.float64) * case.scale)
     block.conv1d.weight[-1] = 0
-    block.get_parameter("conv1d.bias")[-1] = float(construction.silu_preimage(1))
+    block.get_parameter("conv1d.bias")[-1] = float(silu_preimage(1))
     block.x_proj.weight[:, :-1] = 0
     return block
 
 
-def selective_latch(case: RivalCase) -> Mamba:
+def selective_latch(case: RivalCase) -> torch.nn.Module:
     """The S6 latch, which does hold the value."""
-    return construction.memory_module(construction.by_flag(WRITE, FROZEN), torch.float64)
+    return construction.memory_block(construction.by_flag(WRITE, FROZEN)).module(torch.float64)
 
 
 def rival_score(subject: Builder, case: RivalCase, run: Run) -> Score:

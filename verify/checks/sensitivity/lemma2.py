@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from mamba_theorems.constructions import sensitivity as construction
-from mamba_theorems.constructions.sensitivity import Step
+from mamba_theorems.constructions.compiler.exact import softplus_preimage
+from mamba_theorems.constructions.sensitivity import StepRule
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, SYMPY
@@ -194,15 +195,15 @@ class Frozen:
     two gradients may differ by the roundings of two evaluations.
     """
 
-    step: Step
+    step: StepRule
     clock: bool
     moment: int = 7
     mamba2: bool = False
 
     def module(self, dtype: torch.dtype) -> torch.nn.Module:
         """The official block."""
-        build = construction.memory_module2 if self.mamba2 else construction.memory_module
-        return build(self.step, dtype)
+        build = construction.memory_block2 if self.mamba2 else construction.memory_block
+        return build(self.step).module(dtype)
 
     def drift(self, dtype: torch.dtype) -> float:
         """The largest difference that rounding explains."""
@@ -241,10 +242,10 @@ def look_flat(subject: Frozen, run: Run) -> Finding:
     return Finding(holds, summary, facts)
 
 
-def _warm(step: Step, bits: int) -> Step:
+def _warm(step: StepRule, bits: int) -> StepRule:
     """Δ = 2^−bits between flags in place of e^{−100}."""
-    offset = construction.softplus_preimage(sp.Rational(1, 2**bits))
-    return Step(step.slope + step.offset - offset, offset, step.write)
+    offset = softplus_preimage(sp.Rational(1, 2**bits))
+    return StepRule(step.slope + step.offset - offset, offset, step.write)
 
 
 FLAG, CLOCK = construction.by_flag(), construction.by_clock(7)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from mamba_theorems.constructions.sensitivity import Mixer
+from mamba_theorems.constructions.sensitivity import S6Mixer
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
@@ -21,7 +21,7 @@ from mamba_theorems.verify.checks.check import Check, Property, Score
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
-Formula = Callable[[Mixer, Field, np.ndarray, int, int], np.ndarray]
+Formula = Callable[[S6Mixer, Field, np.ndarray, int, int], np.ndarray]
 Scan = Callable[..., Any]
 
 
@@ -37,12 +37,12 @@ class MixerCase:
     seed: int
     one_head: bool = False
 
-    def draw(self) -> tuple[Mixer, np.ndarray]:
+    def draw(self) -> tuple[S6Mixer, np.ndarray]:
         """The mixer and its input (L, d); `one_head` makes it a Mamba-2 head: one Δ and one decay for all."""
         rng = np.random.default_rng(self.seed)
         d, n = self.d, self.d_state
         weights = rng.standard_normal((d, d)), rng.standard_normal(d)
-        mixer = Mixer(*weights, -np.exp(rng.standard_normal((d, n))), rng.standard_normal((n, d)))
+        mixer = S6Mixer(*weights, -np.exp(rng.standard_normal((d, n))), rng.standard_normal((n, d)))
         x = rng.standard_normal((self.length, d))
         return (mixer.one_head() if self.one_head else mixer), x
 
@@ -66,27 +66,27 @@ def enclosed_score(subject: Formula, case: MixerCase, run: Run) -> Score:
     return Score(disjoint(exact, claimed), "mismatches")
 
 
-def _without_decay_term(mixer: Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
+def _without_decay_term(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
     """K_j without (∂Λ̄_j/∂x̂_j) h_{j−1}: what Lemma 2 as printed leaves out."""
-    forgetful = Mixer(mixer.delta_weight, mixer.delta_bias, mixer.A, mixer.B_weight)
+    forgetful = S6Mixer(mixer.delta_weight, mixer.delta_bias, mixer.A, mixer.B_weight)
     return forgetful.eq11(f, x[j:], 0, e)
 
 
-def _product_from_j(mixer: Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
+def _product_from_j(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
     with f.arithmetic():
         delta = f.softplus(semantics.linear(x[j], f.array(mixer.delta_weight), f.array(mixer.delta_bias)))
         return mixer.eq11(f, x, j, e) * f.exp(delta[:, None] * f.array(mixer.A))
 
 
-def _constant_B(mixer: Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
-    frozen = Mixer(mixer.delta_weight, mixer.delta_bias, mixer.A, mixer.B_weight * (np.arange(x.shape[1]) != e))
+def _constant_B(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
+    frozen = S6Mixer(mixer.delta_weight, mixer.delta_bias, mixer.A, mixer.B_weight * (np.arange(x.shape[1]) != e))
     return frozen.eq11(f, x, j, e)
 
 
 # --- autograd through the kernel ---------------------------------------------------------------------------------
 
 
-def kernel_gradient(scan: Scan, mixer: Mixer, x: np.ndarray, readout: np.ndarray, device: str) -> np.ndarray:
+def kernel_gradient(scan: Scan, mixer: S6Mixer, x: np.ndarray, readout: np.ndarray, device: str) -> np.ndarray:
     """∂y_L/∂x̂ (L, d) by autograd, y_L = Σ_{d,n} readout_n h_L[d,n]; Δ and B are computed from x̂ in torch."""
     u = torch.from_numpy(x).to(device).requires_grad_(True)
     weights = {k: torch.from_numpy(v).to(device) for k, v in vars(mixer).items()}
@@ -115,14 +115,14 @@ class Magnitude:
         return 2 * growth / (1 - growth) * self.value
 
 
-def magnitude(mixer: Mixer, x: np.ndarray, readout: np.ndarray, j: int, e: int) -> Magnitude:
+def magnitude(mixer: S6Mixer, x: np.ndarray, readout: np.ndarray, j: int, e: int) -> Magnitude:
     """Σ|terms| of ∂y_L/∂x̂_{j,e} and n: a product has a factor e^{ΔA} a step, each with its own relative error.
 
     A pre-activation of d terms is good to (d+2)u(Σ|W||x| + |b|), softplus and its slope to 8u more, exp(ΔA) to 9u plus
     |A| times the error of Δ; sums over d, N and L add their lengths. A chunked kernel takes e^{A(σ_t − σ_j)} from
     cumulative sums σ of Δ, which adds |A|σ_L(L + 4).
     """
-    absolute = Mixer(*(np.abs(w) for w in vars(mixer).values()))
+    absolute = S6Mixer(*(np.abs(w) for w in vars(mixer).values()))
     d, n = mixer.A.shape
     z = semantics.linear(x, mixer.delta_weight, mixer.delta_bias)
     pre = semantics.linear(np.abs(x), absolute.delta_weight, absolute.delta_bias)
@@ -264,7 +264,7 @@ class Floor:
 def bounded_score(subject: Floor, case: BoundedCase, run: Run) -> Score:
     """|∂h_L/∂x_j| e^{λδ(L−j)} / |K_j| in Arb: at most 1, reached by inputs that stay at the end."""
     x = np.array(case.inputs)[:, None] * subject.reach
-    mixer = Mixer(np.array([[case.weight]]), np.array([case.bias]), np.array([[-case.rate]]), np.array([[1.0]]))
+    mixer = S6Mixer(np.array([[case.weight]]), np.array([case.bias]), np.array([[-case.rate]]), np.array([[1.0]]))
     change = mixer.eq11(BALL, BALL.array(x), case.j, 0)
     lag = len(change) - 1
     with BALL.arithmetic():
@@ -280,7 +280,7 @@ CHECKS: tuple[Check, ...] = (
     Property(
         claim="sensitivity.eq11",
         name="derivative-of-the-definition",
-        subject=Mixer.eq11,
+        subject=S6Mixer.eq11,
         mutants={
             "term through h_{j−1} dropped": _without_decay_term,
             "product starts at r = j": _product_from_j,

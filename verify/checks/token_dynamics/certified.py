@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from flint import arb
 
-from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, Clock, follow
+from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, SolutionClock, follow
 from mamba_theorems.constructions.token_dynamics.enclosures import Enclosure, ScalarTokens, enclose
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem
 from mamba_theorems.kernels.fields import RATIONAL
@@ -149,7 +149,7 @@ def _distance(integrator: Integrator, instance: ScalarInstance) -> float:
     scalar = TokenSystem.scalar(*(np.array([number]) for number in numbers))
     scalar = scalar.with_form_negated() if integrator.flipped else scalar
     start = np.array(instance.start, dtype=float)[None, :, None]
-    path = follow(scalar, start, Clock(np.array([float(end.time.mid())])), np.array([np.log(2)]))
+    path = follow(scalar, start, SolutionClock(np.array([float(end.time.mid())])), np.array([np.log(2)]))
     moment = float(end.time.rad()) + 2 * TIME_ROUNDING * float(end.time.mid())
     moved = moment * np.abs(scalar.velocity(path.tokens[-1])[0, :, 0])
     apart = [

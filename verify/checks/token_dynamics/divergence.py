@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from flint import arb
 
-from mamba_theorems.constructions.token_dynamics.bounded import Clock, Path
+from mamba_theorems.constructions.token_dynamics.bounded import Path, SolutionClock
 from mamba_theorems.constructions.token_dynamics.quadrature import life, time_between
 from mamba_theorems.verify.checks.check import Finding
 from mamba_theorems.verify.checks.token_dynamics.law import (
@@ -238,7 +238,7 @@ def _finite_at(found: Instances, law: Law, end: np.ndarray) -> np.ndarray:
         if not len(some):
             continue
         part = found.only(some).tokens(tokens)
-        clock = Clock(end[some] * (1 + FORMULA))  # at s = ln 2 it shows `end`
+        clock = SolutionClock(end[some] * (1 + FORMULA))  # at s = ln 2 it shows `end`
         path = law.follow(part.system, part.start[..., None], clock, np.array([np.log(2) * (1 + FORMULA)]))
         finite[some, :tokens] = np.isfinite(path.error[-1]).all((-2, -1))[:, None]
     return finite

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Clock, Path, follow
+from mamba_theorems.constructions.token_dynamics.bounded import TIME_ROUNDING, UNIT, Path, SolutionClock, follow
 from mamba_theorems.constructions.token_dynamics.integrate import ends_about, time_left
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem
 from mamba_theorems.theorems.claim import Kind
@@ -43,7 +43,7 @@ class Law:
     run: Callable[[TokenSystem], TokenSystem]
     backwards: bool = False
 
-    def follow(self, system: TokenSystem, start: np.ndarray, clock: Clock, marks: np.ndarray) -> Path:
+    def follow(self, system: TokenSystem, start: np.ndarray, clock: SolutionClock, marks: np.ndarray) -> Path:
         """Tokens from `start` (n, L, D) under this law."""
         if not self.backwards:
             return follow(self.run(system), start, clock, marks)
@@ -79,22 +79,22 @@ def tested(claim: str, name: str, look: Callable[[Law, Run], Finding], mutants: 
     return Examination(claim=claim, name=name, kind=Kind.TESTED, subject=TRUE, mutants=mutants, look=look)
 
 
-def to_last_time(system: TokenSystem, start: np.ndarray, marks: int = 24) -> tuple[Clock, np.ndarray]:
+def to_last_time(system: TokenSystem, start: np.ndarray, marks: int = 24) -> tuple[SolutionClock, np.ndarray]:
     """A clock that starts at each system's own pace, and marks on it, all systems being beyond 10^8 at the last.
 
     Two marks are early, so that a system that explodes instead is seen to go the wrong way first.
     """
     velocity = np.linalg.norm(system.velocity(start), axis=-1)
-    clock = Clock(1 / (velocity / np.linalg.norm(start, axis=-1)).max(-1))
+    clock = SolutionClock(1 / (velocity / np.linalg.norm(start, axis=-1)).max(-1))
     even = np.linspace(0, np.log1p(2 * LAST_TIME / clock.scale.min()), marks + 1)[1:]
     return clock, np.concatenate([EARLY, even])
 
 
 def to_the_end(
     law: Law, system: TokenSystem, start: np.ndarray, until: float = 12.0, reach: float = 7.0
-) -> tuple[Clock, np.ndarray]:
+) -> tuple[SolutionClock, np.ndarray]:
     """A clock that stands still where ln|x| has moved by `reach` a token, and marks up to a part e^{−until} before."""
-    return Clock(ends_about(law.run(system), start, reach), ends=True), np.linspace(0, until, 25)[1:]
+    return SolutionClock(ends_about(law.run(system), start, reach), ends=True), np.linspace(0, until, 25)[1:]
 
 
 @dataclass(frozen=True)

@@ -1,97 +1,21 @@
-"""The forms of one recurrence as code of their own (gated RNN, FFT convolution, masked attention, chunks), and
-selective copying as an explicit two-layer Mamba-1 language model.
-
-Gu & Dao (2023), Theorem 1 and §4.1.1; Gu et al. (2022); Dao & Gu (2024), §3–7.
-"""
+"""Selective copying as an explicit two-layer Mamba-1 language model. Gu & Dao (2023), §4.1.1."""
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Any
 
 import numpy as np
 import sympy
-import torch
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
-from mamba_theorems.constructions.compiler.exact import (
-    ExactTensor,
-    Index,
-    block,
-    silu_preimage,
-    softplus_preimage,
-    stack_rows,
-)
+from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage
 from mamba_theorems.constructions.compiler.mamba1 import NEGLIGIBLE_A_LOG
+from mamba_theorems.constructions.compiler.tensors import MAMBA, Given, Weights, fill, language_model
+from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import IGNORED
-from mamba_theorems.kernels import semantics
-from mamba_theorems.kernels.blocks import MambaLM
-from mamba_theorems.kernels.fields import Exact, Field
+from mamba_theorems.kernels.fields import Exact
 from mamba_theorems.kernels.semantics import RMS_NORM_EPS
 
-Array = np.ndarray
-Weights = dict[str, ExactTensor]
-
-
-# ----------------------------------------------------------------------------------- forms of the recurrence
-
-
-def gated_rnn(f: Field, z: Array, u: Array) -> Array:
-    """h ← (1 − g)h + g u with g = σ(z) from 0; z, u and h (L,)."""
-    with f.arithmetic():
-        g = f.sigmoid(z)
-        return semantics.recurrence(f, (1 - g)[:, None, None], (g * u)[:, None, None])[:, 0, 0]
-
-
-def gated_rnn_in_s6(f: Field, z: Array, u: Array, discretization: semantics.Discretization = semantics.zoh) -> Array:
-    """The same by S6 with N = 1, A = −1, B = C = 1, Δ = softplus(z); exact under ZOH."""
-    ones = f.array(np.ones((len(u), 1), dtype=int))
-    delta = f.softplus(z)[:, None]
-    A = f.array(np.full((1, 1), -1))
-    return semantics.selective_scan(f, u[:, None], delta, A, ones, ones, discretization=discretization)[:, 0]
-
-
-def s4d_kernel(f: Field, decay: Array, gain: Array, length: int) -> Array:
-    """k_i = Σ_n gain_n decay_n^i, i = 0 … length − 1; decay and gain = C B̄ (N,)."""
-    with f.arithmetic():
-        powers = np.multiply.accumulate(
-            np.concatenate([(0 * decay + 1)[None], np.tile(decay, (length - 1, 1))]), axis=0
-        )
-        return (powers * gain).sum(-1)
-
-
-def fft_convolution(kernel: Array, x: Array, period: int) -> Array:
-    """The first L values of kernel * x by an FFT of length `period`: right iff period ≥ 2L − 1. Both (L,)."""
-    product = np.fft.rfft(kernel, period) * np.fft.rfft(x, period)
-    return np.fft.irfft(product, period)[: len(x)]
-
-
-def masked_attention(f: Field, x: Array, dt: Array, A: Any, B: Array, C: Array) -> Array:
-    """(L ∘ CBᵀ)(Δ x) of one head, L_tj = e^{A(σ_t − σ_j)}, σ = cumsum Δ; x (L, P), dt (L,), B, C (L, N)."""
-    with f.arithmetic():
-        clock = np.add.accumulate(dt)
-        past = f.array(np.tri(len(dt), dtype=int))
-        mask = f.exp((clock[:, None] - clock[None, :]) * past * A) * past  # no exponential of the future: it overflows
-        return (mask * (C @ B.T)) @ (dt[:, None] * x)
-
-
-def chunked(f: Field, x: Array, dt: Array, A: Any, B: Array, C: Array, chunk_size: int) -> Array:
-    """The same by chunks: masked attention inside, one state (P, N) carried across; chunk_size need not divide L."""
-    outputs, state = [], None
-    for start in range(0, len(dt), chunk_size):
-        part = slice(start, start + chunk_size)
-        y = masked_attention(f, x[part], dt[part], A, B[part], C[part])
-        with f.arithmetic():
-            clock = np.add.accumulate(dt[part])
-            if state is not None:
-                y = y + f.exp(clock * A)[:, None] * (C[part] @ state.T)
-            written = f.exp((clock[-1] - clock) * A) * dt[part]
-            added = (written[:, None] * x[part]).T @ B[part]
-            state = added if state is None else f.exp(clock[-1:] * A)[0] * state + added
-        outputs.append(y)
-    return np.concatenate(outputs)
-
-
-# ------------------------------------------------------------------------------------------ selective copying
+CLAIM = "foundations.selective-copying"
 
 
 @dataclass(frozen=True)
@@ -127,14 +51,14 @@ class Copying:
         """Contents, noise, marker."""
         return self.num_values + 2
 
-    def batch(self, num_examples: int, seed: int) -> tuple[Array, Array]:
+    def batch(self, num_examples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Tokens and targets (num_examples, L) int64; contents i.i.d., places uniform, targets IGNORED elsewhere."""
         rng = np.random.default_rng(seed)
         context = self.input_seq_len - self.num_tokens
         places = np.sort(np.argsort(rng.random((num_examples, context)), axis=1)[:, : self.num_tokens], axis=1)
         return self.sequence(places, rng.integers(self.num_values, size=places.shape))
 
-    def sequence(self, places: Array, contents: Array) -> tuple[Array, Array]:
+    def sequence(self, places: np.ndarray, contents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The sequences with these contents at these increasing places, both (num_examples, M)."""
         tokens = np.full((len(places), self.input_seq_len), self.noise)
         tokens[:, -self.num_tokens :] = self.marker
@@ -194,23 +118,13 @@ class Copier:
         d_inner = self.expand * len(self.model)
         return Space((*names, *family("spare", d_inner - len(names))))
 
-    def weights(self) -> Weights:
-        """The whole language model by the state-spaces names, exact."""
-        layers = {"0": _counter(self), "1": _addresser(self)}
+    def network(self) -> Construction:
+        """The whole language model by the state-spaces names."""
         d = len(self.model)
-        rms = sympy.sqrt(sympy.Rational(self.anchor**2, d) + sympy.sympify(RMS_NORM_EPS))
-        weights = {"backbone.embedding.weight": _embedding(self), "backbone.norm_f.weight": block((d,), 1)}
-        for i, mixer in layers.items():
-            weights[f"backbone.layers.{i}.norm.weight"] = block((d,), rms)
-            weights |= {f"backbone.layers.{i}.mixer.{name}": weight for name, weight in mixer.items()}
-        return weights | {"lm_head.weight": _head(self)}
-
-    def module(self, dtype: torch.dtype, backend: str = "auto") -> MambaLM:
-        """The language model on the kernels."""
-        sizes: dict[str, Any] = dict(self.hyperparameters)
-        module = MambaLM(sizes.pop("vocab_size"), sizes.pop("d_model"), **sizes, backend=backend, dtype=dtype)
-        module.load_state_dict({name: weight.torch(dtype) for name, weight in self.weights().items()})
-        return module.requires_grad_(False).eval()
+        rms = block((d,), sympy.sqrt(sympy.Rational(self.anchor**2, d) + sympy.sympify(RMS_NORM_EPS)))
+        layers = [(rms, _counter(self)), (rms, _addresser(self))]
+        weights = language_model(_embedding(self), layers, block((d,), 1), _head(self))
+        return Construction(CLAIM, "language_model", self.hyperparameters, weights)
 
 
 def _embedding(copier: Copier) -> ExactTensor:
@@ -230,24 +144,20 @@ def _mixer(
     copier: Copier, rows: LinearMap, bias: dict[Channel, Exact], B: LinearMap, C: LinearMap, out: LinearMap
 ) -> Weights:
     """An official block with Δ = 1, decay e^{−e^{−40}}, D = 0, gate SiLU(z*) off the anchor, current-token taps."""
-    inner, d_conv = rows.target, 4
+    inner, current = rows.target, copier.hyperparameters["d_conv"] - 1
     anchor = copier.model.position(Channel("anchor"))
-    gate = ExactTensor(
-        (len(inner), len(copier.model)), 0, {(range(len(inner)), anchor): silu_preimage(1) / copier.anchor}
-    )
-    still = {channel for channel in bias if channel.name == "one"}
-    taps: dict[Index, Exact] = {(i, 0, d_conv - 1): 1 for i, c in enumerate(inner) if c not in still}
-    return {
-        "in_proj.weight": stack_rows([rows.tensor(), gate]),
-        "conv1d.weight": ExactTensor((len(inner), 1, d_conv), 0, taps),
-        "conv1d.bias": ExactTensor((len(inner),), 0, {(inner.position(c),): b for c, b in bias.items()}),
-        "x_proj.weight": stack_rows([block((1, len(inner)), 0), B.tensor(), C.tensor()]),
-        "dt_proj.weight": block((len(inner), 1), 0),
-        "dt_proj.bias": block((len(inner),), softplus_preimage(1)),
-        "A_log": block((len(inner), copier.d_state), NEGLIGIBLE_A_LOG),
-        "D": block((len(inner),), 0),
-        "out_proj.weight": out.tensor(),
+    given: dict[str, Given] = {
+        "in_proj.weight.x": rows,
+        "in_proj.weight.z": {(range(len(inner)), anchor): silu_preimage(1) / copier.anchor},
+        "conv1d.weight": {(i, 0, current): 1 for i, c in enumerate(inner) if c not in bias or c.name != "one"},
+        "conv1d.bias": {(inner.position(c),): b for c, b in bias.items()},
+        "x_proj.weight.B": B,
+        "x_proj.weight.C": C,
+        "dt_proj.bias": softplus_preimage(1),
+        "A_log": NEGLIGIBLE_A_LOG,
+        "out_proj.weight": out,
     }
+    return fill(MAMBA, copier.hyperparameters, given)
 
 
 def _counter(copier: Copier) -> Weights:
@@ -289,10 +199,8 @@ def selective_copying(num_values: int, num_tokens: int, d_state: int | None = No
     return Copier(num_values, num_tokens, num_tokens if d_state is None else d_state)
 
 
-def describe_claim(claim: str) -> list[str]:
-    """The copier told by channel, at M = 2 and two values; [] for another claim."""
-    if claim != "foundations.selective-copying":
-        return []
+def told() -> list[str]:
+    """The copier by channel, at M = 2 and two values."""
     copier = selective_copying(2, 2)
     channels, w, m = ", ".join(map(str, copier.model)), copier.sharpness, copier.num_tokens
     return [
@@ -303,3 +211,6 @@ def describe_claim(claim: str) -> list[str]:
         f" B[k] = C[k] = (high[k] − low[k] − high[k+1] + low[k+1])/{w}",
         "  layer 2 writes SiLU(z*·content[c]) at B and reads it at C into content[c]; the head reads content",
     ]
+
+
+TOLD = {CLAIM: told}
