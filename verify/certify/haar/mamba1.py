@@ -71,67 +71,71 @@ WORDS = (
     "own states are finite ('largest') and out_proj multiplies them by 0.",
 )
 T = "length"
-D = add(mul(2, T), 4)
+D = 2 * T + 4
 
 
 def _second_difference(name: str, jump: int) -> tuple[Entries, ...]:
     """In row i of B: jump (hinge(p - 1) - hinge(p)) code for p the i-th entry of a list."""
     return tuple(
-        Entries(T, 1, add(mul("i", D), add(entry(name, "i"), column)), mul(factor, "code"))
+        Entries(T, 1, the.i * D + (name[the.i] + column), factor * the.code)
         for column, factor in ((2, jump), (3, -jump))
     )
 
 
 def _block_tensors() -> dict[str, TensorLayout]:
-    hinges = add(mul(2, T), 2)
-    reading = add(add(mul("i", D), "i"), T)
-    read = tuple(Entries(T, 1, add(reading, 2 + column), mul(k, "code")) for column, k in enumerate((1, -2, 1)))
-    written = (*_second_difference("starts", 1), *_second_difference("middles", -2), *_second_difference("stops", 1))
+    hinges = 2 * T + 2
+    reading = the.i * D + the.i + T
+    read = tuple(Entries(T, 1, reading + (2 + column), k * the.code) for column, k in enumerate((1, -2, 1)))
+    written = (
+        *_second_difference(the.starts, 1),
+        *_second_difference(the.middles, -2),
+        *_second_difference(the.stops, 1),
+    )
     return {
         "in_proj.weight": stacked(
-            (mul(2, D), 3),
+            (2 * D, 3),
             (D, 0, (every(0, 1, 1, 1), every(3, 1, 1, -1), every(7, 3, hinges, 128))),
-            (D, 0, (every(2, 3, D, "gate"),)),
+            (D, 0, (every(2, 3, D, the.gate),)),
         ),
         "conv1d.weight": tensor((D, 1, 4), 0, every(3, 4, D, 1)),
-        "conv1d.bias": tensor((D,), 0, Entries(hinges, 1, add("i", 2), mul(128, sub(1, "i")))),
-        "x_proj.weight": stacked((add(1, mul(2, T)), D), (1, 0, ()), (T, 0, written), (T, 0, read)),
+        "conv1d.bias": tensor((D,), 0, Entries(hinges, 1, the.i + 2, 128 * (1 - the.i))),
+        "x_proj.weight": stacked((1 + 2 * T, D), (1, 0, ()), (T, 0, written), (T, 0, read)),
         "dt_proj.weight": tensor((D, 1), 1),
-        "dt_proj.bias": tensor((D,), "step_bias"),
-        "A_log": tensor((D, T), "A_log"),
+        "dt_proj.bias": tensor((D,), the.step_bias),
+        "A_log": tensor((D, T), the.A_log),
         "D": tensor((D,)),
-        "out_proj.weight": tensor((3, D), 0, every(0, 1, 1, "plus"), every(1, 1, 1, "minus")),
+        "out_proj.weight": tensor((3, D), 0, every(0, 1, 1, the.plus), every(1, 1, 1, the.minus)),
     }
 
 
 def _block_steps() -> tuple[Step, ...]:
-    roundings = add(add(T, 16), "ulps")
-    plus, minus = (product(product("step_size", "gated"), weight) for weight in ("plus", sub(0, "minus")))
-    leak = add(mul(256, exp(-128)), mul(mul(512, T), "least"))
-    missing = mul(mul(2, T), mul(128, sub(1, sigmoid(128))))
-    stray = mul(mul(mul(T, T), mul(4, "stray_code")), hull(1, "factor"))
+    roundings = T + 16 + the.ulps
+    plus, minus = (rounded(rounded(the.step_size * the.gated) * weight) for weight in ("plus", -the.minus))
+    leak = 256 * exp(-128) + 512 * T * the.least
+    missing = 2 * T * (128 * (1 - sigmoid(128)))
+    stray = T * T * (4 * the.stray_code) * hull(1, the.factor)
     return (
         *dynamics(),
-        Step("gated", silu("gate"), "the gate, SiLU(128)"),
-        Step("leak", leak, "of a closed hinge, at most; 'least' is the smallest subnormal number"),
-        Step("stray_code", mul(mul(16, "code"), add("leak", missing)), "of an entry of B or C, at most"),
-        Step("factor", mul(["near", roundings, hull(plus, minus)], "kept"), "of a term of the sum; all values"),
-        Step("worst", magnitude(sub("factor", 1)), "of the L1 norm over the support"),
-        Step("stray", add(stray, mul(mul(mul(T, T), 2**16), "least")), "at |x_s| <= 1"),
-        Step("largest", ["round", mul(mul(2**20, "gated"), mul(mul(T, T), "step_size"))], "of all that hinges read"),
-        Step("margin", sub(div(1, power(2, "bits")), "worst"), "below what is stated"),
-        Step("margin_of_stray", sub(div(1, power(2, 100)), "stray"), "below 2^-100"),
+        Scalar("gated", silu(the.gate), "the gate, SiLU(128)"),
+        Scalar("leak", leak, "of a closed hinge, at most; 'least' is the smallest subnormal number"),
+        Scalar("stray_code", 16 * the.code * (the.leak + missing), "of an entry of B or C, at most"),
+        Scalar("factor", near(hull(plus, minus), roundings) * the.kept, "of a term of the sum; all values"),
+        Scalar("worst", abs(the.factor - 1), "of the L1 norm over the support"),
+        Scalar("stray", stray + T * T * 2**16 * the.least, "at |x_s| <= 1"),
+        Scalar("largest", rounded(2**20 * the.gated * (T * T * the.step_size)), "of all that hinges read"),
+        Scalar("margin", 1 / 2**the.bits - the.worst, "below what is stated"),
+        Scalar("margin_of_stray", 1 / Term(2) ** 100 - the.stray, "below 2^-100"),
     )
 
 
 def wavelets_lie_in(what: str, stop: Expression) -> tuple[tuple[str, Expression], ...]:
     """The requirements that 0 <= starts_i <= middles_i <= stops_i <= stop for every i < length; `what` ends at stop."""
-    starts, middles, stops = (entry(name, "i") for name in ("starts", "middles", "stops"))
+    starts, middles, stops = (name[the.i] for name in ("starts", "middles", "stops"))
     return (
-        ("no wavelet starts before the signal", over("i", T, starts)),
-        ("nor has its middle before its start", over("i", T, sub(middles, starts))),
-        ("nor stops before its middle", over("i", T, sub(stops, middles))),
-        (f"nor after {what}", over("i", T, sub(stop, stops))),
+        ("no wavelet starts before the signal", over(the.i, T, starts)),
+        ("nor has its middle before its start", over(the.i, T, middles - starts)),
+        ("nor stops before its middle", over(the.i, T, stops - middles)),
+        (f"nor after {what}", over(the.i, T, stop - stops)),
     )
 
 
@@ -141,15 +145,15 @@ BLOCK_ARGUMENT = Argument(
     statement=STATEMENT,
     words=WORDS,
     requires=(
-        ("there is a signal", sub(T, 1)),
-        ("its coefficients are read after it", sub("input_seq_len", mul(2, "length"))),
-        ("every integer is a float", sub("integers", mul(mul(128, 24), T))),
-        ("decays fade", sub(-20, "A_log")),
-        ("Delta is no small number", sub("step_bias", 1)),
-        ("nor is the gate", sub("gate", 1)),
-        ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-        *wavelets_lie_in("the hinges", mul(2, T)),
-        zero("codes undo the hinges' scale", sub(mul(128, "code"), 1)),
+        ("there is a signal", T >= 1),
+        ("its coefficients are read after it", the.input_seq_len >= 2 * the.length),
+        ("every integer is a float", the.integers >= Term(128) * 24 * T),
+        ("decays fade", the.A_log <= -20),
+        ("Delta is no small number", the.step_bias >= 1),
+        ("nor is the gate", the.gate >= 1),
+        ("elementary functions good to at least one ulp are what floats give", the.ulps >= 1),
+        *wavelets_lie_in("the hinges", 2 * T),
+        ("codes undo the hinges' scale", equal(128 * the.code, 1)),
     ),
     tensors=_block_tensors(),
     steps=_block_steps(),
@@ -201,20 +205,20 @@ WAVELET_WORDS = (
 
 
 def _wavelet_steps() -> tuple[Step, ...]:
-    pi = div(355, 113)
-    third = div(mul(pi, pi), mul(12, "W"))
+    pi = Term(355) / 113
+    third = pi * pi / (12 * the.W)
     return (
-        Step("scale", sqrt("cells"), "2^(level/2)"),
-        Step("distance", sqrt(add(div(sqrt(div(pi, "W")), 2), mul(third, third))), "of an S6 function to its step"),
-        Step("gains", add(add("first", "last"), sub(0, "second")), "the sum of |B_i|"),
-        Step("off", add(add(_off("first", 1), _off("last", 1)), _off("second", -2)), "of |B_i - what it should be|"),
-        Step("worst", add(mul("gains", "distance"), "off"), "the norm of e - psi, at most"),
-        Step("margin", sub(div(1, "inverse_epsilon"), "worst"), "at the worst f"),
+        Scalar("scale", sqrt(the.cells), "2^(level/2)"),
+        Scalar("distance", sqrt(sqrt(pi / the.W) / 2 + third * third), "of an S6 function to its step"),
+        Scalar("gains", the.first + the.last + -the.second, "the sum of |B_i|"),
+        Scalar("off", _off(the.first, 1) + _off(the.last, 1) + _off(the.second, -2), "of |B_i - what it should be|"),
+        Scalar("worst", the.gains * the.distance + the.off, "the norm of e - psi, at most"),
+        Scalar("margin", 1 / the.inverse_epsilon - the.worst, "at the worst f"),
     )
 
 
 def _off(name: str, jump: int) -> Expression:
-    return magnitude(sub(name, mul(jump, "scale")))
+    return abs(name - jump * the.scale)
 
 
 WAVELET_ARGUMENT = Argument(
@@ -223,19 +227,19 @@ WAVELET_ARGUMENT = Argument(
     statement=WAVELET_STATEMENT,
     words=WAVELET_WORDS,
     requires=(
-        ("a level", sub("level", 0)),
-        ("cells is 2^level", sub(div(1, 2), magnitude(sub("cells", power(2, "level"))))),
-        ("W is positive", sub("W", 1)),
-        ("gains have their signs", "first"),
-        ("gains have their signs", sub(0, "second")),
-        ("gains have their signs", "last"),
-        zero("half a cell is half of 2^-level", sub(mul("half", mul(2, "cells")), 1)),
+        ("a level", the.level >= 0),
+        ("cells is 2^level", Term(1) / 2 >= abs(the.cells - 2**the.level)),
+        ("W is positive", the.W >= 1),
+        ("gains have their signs", the.first >= 0),
+        ("gains have their signs", the.second <= 0),
+        ("gains have their signs", the.last >= 0),
+        ("half a cell is half of 2^-level", equal(the.half * (2 * the.cells), 1)),
     ),
     tensors={
-        "B": tensor((3,), 0, every(0, 1, 1, "first"), every(1, 1, 1, "second"), every(2, 1, 1, "last")),
-        "W": tensor((1,), "W"),
+        "B": tensor((3,), 0, every(0, 1, 1, the.first), every(1, 1, 1, the.second), every(2, 1, 1, the.last)),
+        "W": tensor((1,), the.W),
         "thresholds": tensor(
-            ("cells", 3), 0, Entries("cells", 3, add(mul(3, "i"), "j"), mul("half", add(mul(2, "i"), "j")))
+            (the.cells, 3), 0, Entries(the.cells, 3, 3 * the.i + the.j, the.half * (2 * the.i + the.j))
         ),
     },
     steps=_wavelet_steps(),

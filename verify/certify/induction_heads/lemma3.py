@@ -58,35 +58,37 @@ WORDS = (
 
 def _tensors() -> dict[str, TensorLayout]:
     n = "num_tokens"
-    d, classes = mul(2, n), add(n, 1)
+    d, classes = 2 * n, n + 1
     previous, current = diagonal(0, 0, d, n), diagonal(0, n, d, n)
     return {
         "embedding.weight": tensor((classes, d), 0, previous, current),
-        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, n, 1), every(add(d, 1), 2, n, 1)),
+        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, n, 1), every(d + 1, 2, n, 1)),
         "mixer.conv.bias": tensor((d,)),
-        "mixer.delta.weight": tensor((n, d), 0, diagonal(0, 0, d, n, "slope")),
-        "mixer.delta.bias": tensor((n,), "offset"),
+        "mixer.delta.weight": tensor((n, d), 0, diagonal(0, 0, d, n, the.slope)),
+        "mixer.delta.bias": tensor((n,), the.offset),
         "mixer.B.weight": tensor((n, d), 0, previous),
         "mixer.C.weight": tensor((n, d), 0, current),
         "mixer.A": tensor((d, n), -1),
         "head.weight": tensor((classes, d), 0, current),
-        "head.bias": tensor((classes,), 0, every(n, 1, 1, "blank_bias")),
+        "head.bias": tensor((classes,), 0, every(n, 1, 1, the.blank_bias)),
     }
 
 
 STEPS = (
-    Step("blank", "blank_bias", "the blank logit: 0 + bias"),
-    Step("erase_step", near(softplus(total("slope", "offset"))), "Delta where the previous token is the column's"),
-    Step("keep_step", near(softplus("offset")), "Delta elsewhere"),
-    Step("erase", ["near", 2, near(exp(sub(0, "erase_step")))], "with the roundings of one step"),
-    Step("keep", ["near", 2, near(exp(sub(0, "keep_step")))], "with the roundings of one step"),
-    Step("kept", ["pow", ["hull", 1, "keep"], "input_seq_len"], "of 1, between any two steps"),
-    Step("room", sub(1, mul(4, mul("kept", "erase"))), "2 kept erase is below 1/2"),
-    Step("right", "kept", "the latest write, its least"),
-    Step("underflow", mul(mul(4, "input_seq_len"), mul("kept", "tiny")), "at most, in all"),
-    Step("wrong", add(mul(2, mul(mul("kept", "kept"), "erase")), "underflow"), "all older writes, their most"),
-    Step("margin", sub("right", "wrong"), "the latest write over all older ones: the worst case"),
-    Step("margin_over_blank", sub("right", "blank"), "at the longest gap"),
+    Scalar("blank", the.blank_bias, "the blank logit: 0 + bias"),
+    Scalar(
+        "erase_step", near(softplus(rounded(the.slope + the.offset))), "Delta where the previous token is the column's"
+    ),
+    Scalar("keep_step", near(softplus(the.offset)), "Delta elsewhere"),
+    Scalar("erase", near(near(exp(-the.erase_step)), 2), "with the roundings of one step"),
+    Scalar("keep", near(near(exp(-the.keep_step)), 2), "with the roundings of one step"),
+    Scalar("kept", hull(1, the.keep) ** the.input_seq_len, "of 1, between any two steps"),
+    Scalar("room", 1 - 4 * (the.kept * the.erase), "2 kept erase is below 1/2"),
+    Scalar("right", the.kept, "the latest write, its least"),
+    Scalar("underflow", 4 * the.input_seq_len * (the.kept * the.tiny), "at most, in all"),
+    Scalar("wrong", 2 * (the.kept * the.kept * the.erase) + the.underflow, "all older writes, their most"),
+    Scalar("margin", the.right - the.wrong, "the latest write over all older ones: the worst case"),
+    Scalar("margin_over_blank", the.right - the.blank, "at the longest gap"),
 )
 ARGUMENT = Argument(
     claim=CLAIM,
@@ -94,11 +96,11 @@ ARGUMENT = Argument(
     statement=STATEMENT,
     words=WORDS,
     requires=(
-        ("there is a token", sub("num_tokens", 1)),
-        ("there is a position", sub("input_seq_len", 1)),
-        ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-        zero("the slope is 2w", sub("slope", mul(2, "w"))),
-        zero("the offset is -w", add("offset", "w")),
+        ("there is a token", the.num_tokens >= 1),
+        ("there is a position", the.input_seq_len >= 1),
+        ("elementary functions good to at least one ulp are what floats give", the.ulps >= 1),
+        ("the slope is 2w", equal(the.slope, 2 * the.w)),
+        ("the offset is -w", equal(the.offset + the.w, 0)),
     ),
     tensors=_tensors(),
     steps=STEPS,

@@ -75,49 +75,49 @@ RESIDUAL = (
     "not come before the residual is that one-hot alone, and the factor 'final_alone'.",
 )
 N = "num_tokens"
-D, CLASSES = mul(2, N), add(N, 1)
+D, CLASSES = 2 * N, N + 1
 
 
 def _paper_tensors() -> dict[str, TensorLayout]:
     previous, current = diagonal(0, 0, D, N), diagonal(0, N, D, N)
     return {
         "embedding.weight": tensor((CLASSES, D), 0, previous, current),
-        "mixer.conv.weight": tensor((D, 2), 0, every(0, 2, N, 1), every(add(D, 1), 2, N, 1)),
+        "mixer.conv.weight": tensor((D, 2), 0, every(0, 2, N, 1), every(D + 1, 2, N, 1)),
         "mixer.conv.bias": tensor((D,)),
         "mixer.B.weight": tensor((N, D), 0, previous),
         "mixer.C.weight": tensor((N, D), 0, current),
         "mixer.delta.weight": tensor((D, D)),
         "mixer.delta.bias": tensor((D,), 1),
-        "mixer.A": tensor((D, N), "A"),
-        "head.weight": tensor((CLASSES, D), 0, diagonal(0, N, D, N, "head_scale")),
-        "head.bias": tensor((CLASSES,), 0, every(N, 1, 1, "blank")),
+        "mixer.A": tensor((D, N), the.A),
+        "head.weight": tensor((CLASSES, D), 0, diagonal(0, N, D, N, the.head_scale)),
+        "head.bias": tensor((CLASSES,), 0, every(N, 1, 1, the.blank)),
     }
 
 
 def _mixer(target: str) -> dict[str, TensorLayout]:
     rows = (diagonal(0, 0, D, N),)
     prefix = f"{LAYER}mixer." if target.startswith("language_model") else "mixer."
-    late, now, later = every(2, 4, N, "tap"), every(3, 4, N, "tap"), every(add(mul(4, N), 3), 4, N, "tap")
+    late, now, later = every(2, 4, N, the.tap), every(3, 4, N, the.tap), every(4 * N + 3, 4, N, the.tap)
     if target.endswith("mamba2"):
-        head = (diagonal(N, 0, D, N, "head_scale"),)
+        head = (diagonal(N, 0, D, N, the.head_scale),)
         return mamba2(prefix, Mixer(D, D, N, rows, (now,), rows, rows, head, (late,), (now,)))
     x = (diagonal(0, 0, D, N), diagonal(N, 0, D, N))
     read = (diagonal(0, N, D, N),)
-    return mamba1(prefix, Mixer(D, D, N, x, (late, later), rows, read, (diagonal(N, N, D, N, "head_scale"),)))
+    return mamba1(prefix, Mixer(D, D, N, x, (late, later), rows, read, (diagonal(N, N, D, N, the.head_scale),)))
 
 
 def _official_tensors(target: str) -> dict[str, TensorLayout]:
     embedding, read = tensor((CLASSES, D), 0, diagonal(0, 0, D, N)), diagonal(0, N, D, N)
     if not target.startswith("language_model"):
         head = {"head.weight": tensor((CLASSES, D), 0, read)}
-        bias = {"head.bias": tensor((CLASSES,), 0, every(N, 1, 1, "blank"))}
+        bias = {"head.bias": tensor((CLASSES,), 0, every(N, 1, 1, the.blank))}
         return {"embedding.weight": embedding, **_mixer(target), **head, **bias}
     return {
         "backbone.embedding.weight": embedding,
-        f"{LAYER}norm.weight": tensor((D,), "norm_weight"),
+        f"{LAYER}norm.weight": tensor((D,), the.norm_weight),
         **_mixer(target),
         "backbone.norm_f.weight": tensor((D,), 1),
-        "lm_head.weight": tensor((CLASSES, D), 0, read, every(mul(N, D), 1, N, "blank")),
+        "lm_head.weight": tensor((CLASSES, D), 0, read, every(N * D, 1, N, the.blank)),
     }
 
 
@@ -126,72 +126,72 @@ def _official_tensors(target: str) -> dict[str, TensorLayout]:
 
 def _codes(target: str) -> tuple[Step, ...]:
     if target == "paper":
-        return (Step("code", 1, "ReLU(1)"), Step("exponent", product(1, sub(0, "A")), "Delta |A|"))
-    ideal = (Step("input", 1, "a one-hot embedding"),)
+        return (Scalar("code", 1, "ReLU(1)"), Scalar("exponent", rounded(1 * -the.A), "Delta |A|"))
+    ideal = (Scalar("input", 1, "a one-hot embedding"),)
     return (
         *(normed_input(D) if target.startswith("language_model") else ideal),
-        Step("code", silu(product("tap", "input")), "SiLU of the convolution"),
-        Step("step_size", near(softplus("step_bias")), "Delta, the same at all times"),
-        Step("exponent", product("step_size", near(exp("A_log"))), "Delta |A|"),
+        Scalar("code", silu(rounded(the.tap * the.input)), "SiLU of the convolution"),
+        Scalar("step_size", near(softplus(the.step_bias)), "Delta, the same at all times"),
+        Scalar("exponent", rounded(the.step_size * near(exp(the.A_log))), "Delta |A|"),
         *gated(),
     )
 
 
 def _state(step_size: Expression) -> tuple[Step, ...]:
-    exponent = ["near", "chunk_size", "exponent"]
-    wrong = div(mul(mul("write", "kept"), "decay"), sub(1, "decay"))
+    exponent = near(the.exponent, the.chunk_size)
+    wrong = the.write * the.kept * the.decay / (1 - the.decay)
     return (
-        Step("decay", ["near", add("ulps", 2), exp(sub(0, exponent))], "of one step, with its roundings"),
-        Step("kept", power("decay", "gap"), "over the longest gap"),
-        Step("write", ["near", 2, mul(step_size, mul("code", "code"))], "Delta x B"),
-        Step("latest", rounded(mul("write", hull(1, "kept"))), "what is left of the latest write, a normal number"),
-        Step("underflow", mul(mul(64, "input_seq_len"), "least"), "at most, in all"),
-        Step("older", add(wrong, "underflow"), "all older writes in one row, at the longest gap"),
-        Step("largest", rounded(div(mul(2, "write"), sub(1, "decay"))), "no entry of the state is larger"),
+        Scalar("decay", near(exp(-exponent), the.ulps + 2), "of one step, with its roundings"),
+        Scalar("kept", the.decay**the.gap, "over the longest gap"),
+        Scalar("write", near(step_size * (the.code * the.code), 2), "Delta x B"),
+        Scalar("latest", rounded(the.write * hull(1, the.kept)), "what is left of the latest write, a normal number"),
+        Scalar("underflow", 64 * the.input_seq_len * the.least, "at most, in all"),
+        Scalar("older", wrong + the.underflow, "all older writes in one row, at the longest gap"),
+        Scalar("largest", rounded(2 * the.write / (1 - the.decay)), "no entry of the state is larger"),
     )
 
 
 def _readout(target: str) -> tuple[Step, ...]:
     """The factor from the state to the logits, norms left out, and the norms."""
     second, whole = target.endswith("mamba2"), target.startswith("language_model")
-    inner = mul("code", 1 if target == "paper" else "gated")
-    norm = common_factor(mul("largest", inner)) if second else 1
+    inner = the.code * (1 if target == the.paper else the.gated)
+    norm = common_factor(the.largest * inner) if second else 1
     steps = (
-        Step("factor", ["near", 6, mul(inner, "head_scale")], "from the state to the logits, norms left out"),
-        Step("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
-        Step("readout", rounded(mul(mul("latest", inner), "norm")), "before the head, a normal number"),
-        Step("blank_shown", "blank", "the blank logit, the last norm left out"),
+        Scalar("factor", near(inner * the.head_scale, 6), "from the state to the logits, norms left out"),
+        Scalar("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
+        Scalar("readout", rounded(the.latest * inner * the.norm), "before the head, a normal number"),
+        Scalar("blank_shown", the.blank, "the blank logit, the last norm left out"),
     )
     return (*steps, *_last_norm()) if whole else steps
 
 
 def _last_norm() -> tuple[Step, ...]:
-    mean_square = ["near", D, div(1, D)]
-    largest = add(div(1, mul("factor", "norm")), mul(2, "largest"))
+    mean_square = near(1 / D, D)
+    largest = 1 / (the.factor * the.norm) + 2 * the.largest
     return (
-        Step("final", common_factor(add(1, mul(2, mul("largest", mul("factor", "norm"))))), "where q came before"),
-        Step("final_alone", div(hull(div(1, 2), 2), sqrt(add(mean_square, EPS))), "and where it did not"),
-        Step("final_readout", rounded(div("latest", mul(4, largest))), "the right logit, its least, a normal number"),
-        Step("blank_alone", rounded(mul("blank", "final_alone")), "the blank logit where q did not come before"),
+        Scalar("final", common_factor(1 + 2 * (the.largest * (the.factor * the.norm))), "where q came before"),
+        Scalar("final_alone", hull(Term(1) / 2, 2) / sqrt(mean_square + EPS), "and where it did not"),
+        Scalar("final_readout", rounded(the.latest / (4 * largest)), "the right logit, its least, a normal number"),
+        Scalar("blank_alone", rounded(the.blank * the.final_alone), "the blank logit where q did not come before"),
     )
 
 
 def _steps(target: str) -> tuple[Step, ...]:
-    shown = mul(mul("right", "factor"), "norm")
+    shown = the.right * the.factor * the.norm
     return (
         *_codes(target),
         *_state(1 if target == "paper" else "step_size"),
         *_readout(target),
-        Step("right", mul(mul("write", "kept"), ["near", 2, 1]), "the latest write, as it is read"),
-        Step("wrong", mul("older", hull(1, div("factor", "factor"))), "all older ones, in the same units"),
-        Step("margin", sub("right", "wrong"), "the worst case, in units of 'factor'"),
-        Step("over_blank", sub(shown, add(mul(2, "blank_shown"), _underflow(target))), "over twice the blank"),
+        Scalar("right", the.write * the.kept * near(1, 2), "the latest write, as it is read"),
+        Scalar("wrong", the.older * hull(1, the.factor / the.factor), "all older ones, in the same units"),
+        Scalar("margin", the.right - the.wrong, "the worst case, in units of 'factor'"),
+        Scalar("over_blank", shown - (2 * the.blank_shown + _underflow(target)), "over twice the blank"),
     )
 
 
 def _underflow(target: str) -> Expression:
     """What the last norm's underflow may add to the blank, its factor left out: least over the factor's least."""
-    return div(mul(4, "least"), "final") if target.startswith("language_model") else 0
+    return 4 * the.least / the.final if target.startswith("language_model") else 0
 
 
 def _argument(target: str) -> Argument:
@@ -203,12 +203,12 @@ def _argument(target: str) -> Argument:
         statement=STATEMENT,
         words=(*WORDS, *(NORMED if second else ()), *(RESIDUAL if whole else ())),
         requires=(
-            ("there is a token", sub(N, 1)),
-            ("a gap", "gap"),
-            ("a sequence", sub("input_seq_len", 1)),
-            ("chunks", sub("chunk_size", 1)),
-            ("the head's scale is positive", "head_scale"),
-            ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
+            ("there is a token", N >= 1),
+            ("a gap", the.gap >= 0),
+            ("a sequence", the.input_seq_len >= 1),
+            ("chunks", the.chunk_size - 1),
+            ("the head's scale is positive", the.head_scale >= 0),
+            ("elementary functions good to at least one ulp are what floats give", the.ulps >= 1),
         ),
         tensors=_paper_tensors() if target == "paper" else _official_tensors(target),
         steps=_steps(target),

@@ -35,8 +35,8 @@ from mamba_theorems.verify.certify.blocks import D_CONV, EPS
 from mamba_theorems.verify.certify.mqar.entries import ANSWERS, V
 
 D, LENGTH = "d_model", "input_seq_len"
-D_INNER = mul("expand", D)
-COUNT, ANCHOR = V, add(V, 1)
+D_INNER = the.expand * D
+COUNT, ANCHOR = V, V + 1
 Many = tuple[Entries, ...]
 
 
@@ -61,23 +61,23 @@ def counting_model(second: Second) -> dict[str, TensorLayout]:
         d_state=second.d_state,
         x=(),
         conv=(),
-        conv_bias=(every(0, 1, 1, "count_bias"),),
+        conv_bias=(every(0, 1, 1, the.count_bias),),
         steps=(),
-        B=(every(0, 1, 1, "count_B"),),
-        C=(every(0, 1, 1, "count_C"),),
+        B=(every(0, 1, 1, the.count_B),),
+        C=(every(0, 1, 1, the.count_C),),
         follow=(),
-        out_proj=(every(mul(COUNT, D_INNER), 1, 1, "count_out"),),
+        out_proj=(every(COUNT * D_INNER, 1, 1, the.count_out),),
     )
-    norm = tensor((D,), "norm_weight", every(ANCHOR, 1, 1, 0))
+    norm = tensor((D,), the.norm_weight, every(ANCHOR, 1, 1, 0))
     layers: dict[str, TensorLayout] = {}
     for number, layer, prefix in ((0, first, "count_"), (1, second, "")):
         name = f"backbone.layers.{number}."
         layers |= {f"{name}norm.weight": norm, **_mixer(f"{name}mixer.", layer, prefix)}
     return {
-        "backbone.embedding.weight": tensor((V, D), 0, diagonal(0, 0, D, V), every(ANCHOR, D, V, "anchor")),
+        "backbone.embedding.weight": tensor((V, D), 0, diagonal(0, 0, D, V), every(ANCHOR, D, V, the.anchor)),
         **layers,
         "backbone.norm_f.weight": norm,
-        "lm_head.weight": tensor((V, D), 0, diagonal(ANSWERS, ANSWERS, D, "num_values")),
+        "lm_head.weight": tensor((V, D), 0, diagonal(ANSWERS, ANSWERS, D, the.num_values)),
     }
 
 
@@ -86,13 +86,13 @@ def _mixer(name: str, m: Second, prefix: str) -> dict[str, TensorLayout]:
     uncounted = every(COUNT, D, D_INNER, 0)
     codes = ((m.d_state, 0, m.B), (m.d_state, 0, m.C))
     layouts = {
-        "in_proj.weight": stacked((mul(2, D_INNER), D), (D_INNER, 0, m.x), (D_INNER, f"{prefix}gate", (uncounted,))),
+        "in_proj.weight": stacked((2 * D_INNER, D), (D_INNER, 0, m.x), (D_INNER, Term(f"{prefix}gate"), (uncounted,))),
         "conv1d.weight": tensor((D_INNER, 1, D_CONV), 0, *m.conv),
         "conv1d.bias": tensor((D_INNER,), 0, *m.conv_bias),
-        "x_proj.weight": stacked((add("dt_rank", mul(2, m.d_state)), D_INNER), ("dt_rank", 0, m.steps), *codes),
-        "dt_proj.weight": tensor((D_INNER, "dt_rank"), 0, *m.follow),
-        "dt_proj.bias": tensor((D_INNER,), f"{prefix}step_bias"),
-        "A_log": tensor((D_INNER, m.d_state), f"{prefix}A_log"),
+        "x_proj.weight": stacked((the.dt_rank + 2 * m.d_state, D_INNER), (the.dt_rank, 0, m.steps), *codes),
+        "dt_proj.weight": tensor((D_INNER, the.dt_rank), 0, *m.follow),
+        "dt_proj.bias": tensor((D_INNER,), Term(f"{prefix}step_bias")),
+        "A_log": tensor((D_INNER, m.d_state), Term(f"{prefix}A_log")),
         "D": tensor((D_INNER,)),
         "out_proj.weight": tensor((D, D_INNER), 0, *m.out_proj),
     }
@@ -116,28 +116,28 @@ WORDS = (
 
 def count_steps(beside: Expression) -> tuple[Step, ...]:
     """The norms, the first layer, and the count. `beside` bounds the squares that any norm sees beside the anchor's."""
-    written = mul("count_step", mul("count_code", product("count_B", "count_code")))
-    shown = mul(product("count_C", "count_code"), mul(silu(product("count_gate", "normed")), "count_out"))
-    square = product("anchor", "anchor")
+    written = the.count_step * (the.count_code * rounded(the.count_B * the.count_code))
+    shown = rounded(the.count_C * the.count_code) * (silu(rounded(the.count_gate * the.normed)) * the.count_out)
+    square = rounded(the.anchor * the.anchor)
     return (
-        Step("beside", beside, "what a norm sees beside the anchor, squared"),
-        Step("squares", hull(square, add(square, mul(4, "beside"))), "their sum, in any order"),
-        Step("summed", rounded(mul(2, add(square, mul(4, "beside")))), "finite, however it is rounded"),
-        Step("rms", near(sqrt(total(["near", 2, div("squares", D)], EPS))), "of any norm, eps = 1e-5"),
-        Step("normed", ["near", 4, div("norm_weight", "rms")], "what a norm multiplies entries by"),
-        Step("count_code", silu("count_bias"), "the channel that counts, at all times"),
-        Step("count_step", near(softplus("count_step_bias")), "its Delta"),
-        Step("tick", ["near", 3, written], "Delta u B"),
-        *kept("count_", "count_step"),
-        Step("unit", ["near", add(LENGTH, 8), mul(mul("tick", "count_kept"), shown)], "a step of the count"),
+        Scalar("beside", beside, "what a norm sees beside the anchor, squared"),
+        Scalar("squares", hull(square, square + 4 * the.beside), "their sum, in any order"),
+        Scalar("summed", rounded(2 * (square + 4 * the.beside)), "finite, however it is rounded"),
+        Scalar("rms", near(sqrt(rounded(near(the.squares / D, 2) + EPS))), "of any norm, eps = 1e-5"),
+        Scalar("normed", near(the.norm_weight / the.rms, 4), "what a norm multiplies entries by"),
+        Scalar("count_code", silu(the.count_bias), "the channel that counts, at all times"),
+        Scalar("count_step", near(softplus(the.count_step_bias)), "its Delta"),
+        Scalar("tick", near(written, 3), "Delta u B"),
+        *kept(the.count_, the.count_step),
+        Scalar("unit", near(the.tick * the.count_kept * shown, LENGTH + 8), "a step of the count"),
     )
 
 
 def kept(prefix: str, step: Expression) -> tuple[Step, ...]:
     """What is left of a write after input_seq_len steps of a size, however the recurrence is evaluated."""
-    longest = ["near", LENGTH, mul(LENGTH, product(step, f"{prefix}rate"))]
+    longest = near(LENGTH * rounded(step * Term(f"{prefix}rate")), LENGTH)
     return (
-        Step(f"{prefix}rate", near(exp(f"{prefix}A_log")), "-A"),
-        Step(f"{prefix}segment", hull(1, snap(exp(sub(0, longest)))), "the decay over any stretch, a float"),
-        Step(f"{prefix}kept", power(["snap", 2, f"{prefix}segment"], LENGTH), "of 1, at any age"),
+        Scalar(f"{prefix}rate", near(exp(Term(f"{prefix}A_log"))), "-A"),
+        Scalar(f"{prefix}segment", hull(1, snap(exp(-longest))), "the decay over any stretch, a float"),
+        Scalar(f"{prefix}kept", snap(Term(f"{prefix}segment"), 2) ** LENGTH, "of 1, at any age"),
     )

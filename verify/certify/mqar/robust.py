@@ -45,7 +45,7 @@ ROBUST = "mqar.robust"
 ONE_HOT, TWO_STATES = "paper", "two_state_paper"
 TARGETS = {ROBUST: (ONE_HOT, TWO_STATES)}
 K = "num_keys"
-READS = mul(2, K)
+READS = 2 * K
 """Where C's channels start, after 'open' and 'open late' of every key."""
 
 ROBUST_STATEMENT = (
@@ -89,7 +89,7 @@ KINDS = {
         ),
         codes.ONE_HOT,
         codes.one_hot_writes,
-        (Step("largest", add(mul(4, LENGTH), mul(4, "reach")), "no number is larger"),),
+        (Scalar("largest", 4 * LENGTH + 4 * the.reach, "no number is larger"),),
         "the right logit; all others are 0",
     ),
     TWO_STATES: Kind(
@@ -118,10 +118,10 @@ KINDS = {
         codes.moments("relu"),
         codes.moment_writes,
         (
-            Step("largest", hull(LENGTH, mul("reach", K2)), "no number on the way to a logit exceeds the upper end"),
-            Step(
+            Scalar("largest", hull(LENGTH, the.reach * K2), "no number on the way to a logit exceeds the upper end"),
+            Scalar(
                 "unread",
-                rounded(mul(mul(mul(32, K), LENGTH), mul(add("reach", mul(2, K)), mul(add(K, "reach"), K2)))),
+                rounded(32 * K * LENGTH * ((the.reach + 2 * K) * ((K + the.reach) * K2))),
                 "8 times C's two largest entries, the length, x's largest and B's: finite",
             ),
         ),
@@ -131,8 +131,8 @@ KINDS = {
 
 
 def _tensors(kind: Kind) -> dict[str, TensorLayout]:
-    n, now = kind.codes.d_state, add(kind.codes.d_state, kind.codes.width)
-    values, d = add(READS, n), add(READS, now)
+    n, now = kind.codes.d_state, kind.codes.d_state + kind.codes.width
+    values, d = READS + n, READS + now
 
     def rows(part: tuple[Code, ...], row: Expression, column: Expression) -> tuple[Entries, ...]:
         return tuple(code.tokens_by_channels(row, column, d) for code in part)
@@ -140,15 +140,15 @@ def _tensors(kind: Kind) -> dict[str, TensorLayout]:
     def writes(unit: str, column: Expression) -> tuple[Entries, ...]:
         return tuple(code.channels_by_tokens(0, column, d) for code in kind.write(unit))
 
-    opens = (diagonal(FIRST, 0, d, K, "reach"), diagonal(FIRST, K, d, K, "reach"))
+    opens = (diagonal(FIRST, 0, d, K, the.reach), diagonal(FIRST, K, d, K, the.reach))
     stored = (*rows(kind.codes.read, FIRST, READS), *rows(kind.codes.value, ANSWERS, values))
     return {
         "embedding.weight": tensor((V, d), 0, *opens, *stored),
-        "position.weight": stacked((d,), (READS, "position", ()), (now, 0, ())),
-        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, READS, 1), every(add(mul(2, READS), 1), 2, now, 1)),
-        "mixer.conv.bias": stacked((d,), (K, "bias", ()), (add(K, now), 0, ())),
+        "position.weight": stacked((d,), (READS, the.position, ()), (now, 0, ())),
+        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, READS, 1), every(2 * READS + 1, 2, now, 1)),
+        "mixer.conv.bias": stacked((d,), (K, the.bias, ()), (K + now, 0, ())),
         "mixer.delta.weight": tensor((d, d)),
-        "mixer.delta.bias": tensor((d,), "step_size"),
+        "mixer.delta.bias": tensor((d,), the.step_size),
         "mixer.B.weight": tensor((n, d), 0, *writes("opening", 0), *writes("closing", K)),
         "mixer.C.weight": tensor((n, d), 0, diagonal(0, READS, d, n)),
         "mixer.A": tensor((d, n)),
@@ -158,7 +158,7 @@ def _tensors(kind: Kind) -> dict[str, TensorLayout]:
 
 def _argument(target: str) -> Argument:
     kind, ones = KINDS[target], ("key", "value", "step_size", "bias", "opening")
-    open_ = mul("opening", "bias")
+    open_ = the.opening * the.bias
     return Argument(
         claim=ROBUST,
         target=target,
@@ -166,19 +166,19 @@ def _argument(target: str) -> Argument:
         words=(FLOATS, *kind.words),
         requires=(
             *REQUIRES,
-            *(zero(f"'{name}' is 1", sub(name, 1)) for name in ones),
-            zero("'closing' is -1", add("closing", 1)),
-            zero("positions count down", add("position", 1)),
-            zero("keys reach as far as the pairs", sub("reach", mul(2, "num_kv_pairs"))),
-            zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+            *((f"'{name}' is 1", equal(name, 1)) for name in ones),
+            ("'closing' is -1", equal(the.closing + 1, 0)),
+            ("positions count down", equal(the.position + 1, 0)),
+            ("keys reach as far as the pairs", equal(the.reach, 2 * the.num_kv_pairs)),
+            ("'head' is 1 or -1", equal(the.head * the.head, 1)),
         ),
         tensors=_tensors(kind),
         steps=(
-            Step("kept", snap(exp(0)), "the decay, exp(Delta A) with A = 0"),
-            Step("written", mul(open_, mul("value", "step_size")), "Delta x B of a pair, in units of its code"),
+            Scalar("kept", snap(exp(0)), "the decay, exp(Delta A) with A = 0"),
+            Scalar("written", open_ * (the.value * the.step_size), "Delta x B of a pair, in units of its code"),
             *kind.bounds,
-            Step("exact", sub("integers", "largest"), "integers below 2^24 or 2^53 are floats"),
-            Step("margin", mul(mul("head", "key"), mul("written", "kept")), kind.margin),
+            Scalar("exact", the.integers - the.largest, "integers below 2^24 or 2^53 are floats"),
+            Scalar("margin", the.head * the.key * (the.written * the.kept), kind.margin),
         ),
         closing=(("exact", POSITIVE), ("margin", POSITIVE)),
     )

@@ -95,23 +95,21 @@ class Kind:
     requires: tuple[tuple[str, Expression], ...] = ()
 
 
-K2 = mul("num_keys", "num_keys")
-EXACT_STEP = softplus(add("step_bias", hull("off", sub(0, "off"))))
+K2 = the.num_keys * the.num_keys
+EXACT_STEP = softplus(the.step_bias + hull(the.off, -the.off))
 OWN = (
     *moments.given_back("normed"),
-    Step(
-        "norms",
-        ["snap", 24, div("squares", "squares")],
-        "of what two norms multiply a code by: 1 if they see one float",
+    Scalar(
+        "norms", snap(the.squares / the.squares, 24), "of what two norms multiply a code by: 1 if they see one float"
     ),
-    Step("deltas", ["snap", 24, div(EXACT_STEP, EXACT_STEP)], "of two steps in the context: 1 if they see one float"),
-    Step("alike", mul(mul("norms", "norms"), mul("deltas", "passed")), "of two pairs' Delta x and B, roundings apart"),
-    Step("own", ["near", 5, mul(mul("code", "alike"), "kept")], "of a logit: at most 9 roundings beside, < 10 u"),
-    Step("quotient", div("own", "own"), "of two logits"),
-    Step("tilt", div(["near", 1, "code"], ["near", 1, "code"]), "t, of C's two entries"),
+    Scalar("deltas", snap(EXACT_STEP / EXACT_STEP, 24), "of two steps in the context: 1 if they see one float"),
+    Scalar("alike", the.norms * the.norms * (the.deltas * the.passed), "of two pairs' Delta x and B, roundings apart"),
+    Scalar("own", near(the.code * the.alike * the.kept, 5), "of a logit: at most 9 roundings beside, < 10 u"),
+    Scalar("quotient", the.own / the.own, "of two logits"),
+    Scalar("tilt", near(the.code, 1) / near(the.code, 1), "t, of C's two entries"),
 )
-SLACK = add(div("stray", "factor"), "underflow")
-SIGN = div("head", magnitude("head"))
+SLACK = the.stray / the.factor + the.underflow
+SIGN = the.head / abs(the.head)
 KINDS = {
     ONE_HOT: Kind(
         one_hot_codes,
@@ -120,7 +118,7 @@ KINDS = {
         ("One-hot keys and values: the pair (q, v(q)) adds 1 to logit v(q), and no other pair adds to any logit.",),
         1,
         1,
-        sub(1, SLACK),
+        1 - SLACK,
     ),
     TWO_STATES: Kind(
         two_state_codes,
@@ -144,23 +142,23 @@ KINDS = {
             "1|) more, at least 1 - 2 K |t - 1| if that is positive. The margin is this, less the largest score times "
             "what 'quotient' is off from 1, and less what late writes and underflow may add.",
         ),
-        mul(2, K2),
+        2 * K2,
         K2,
-        sub(moments.LEAD, SLACK),
+        moments.LEAD - SLACK,
         OWN,
-        (("softplus gives its argument back", sub("step_bias", 64)),),
+        (("softplus gives its argument back", the.step_bias >= 64),),
     ),
 }
 
 
 def _late(c: codes.Codes) -> Expression:
     """Where 'late' stands, after B's, C's and x's channels."""
-    return add(mul(2, c.d_state), c.width)
+    return 2 * c.d_state + c.width
 
 
 def _layout(kind: Kind) -> dict[str, TensorLayout]:
     c = kind.codes
-    n, values, late = c.d_state, mul(2, c.d_state), _late(c)
+    n, values, late = c.d_state, 2 * c.d_state, _late(c)
 
     def rows(part: tuple[codes.Code, ...], row: Expression, column: Expression) -> tuple[Any, ...]:
         return tuple(code.channels_by_tokens(row, column, D) for code in part)
@@ -169,66 +167,70 @@ def _layout(kind: Kind) -> dict[str, TensorLayout]:
     return counting_model(
         Second(
             d_state=n,
-            x=(*stored, every(add(mul(late, D), COUNT), 1, 1, "late")),
-            conv=(every(2, 4, n, 1), every(add(mul(4, n), 3), 4, add(add(n, c.width), 1), 1)),
-            conv_bias=(every(late, 1, 1, "threshold"),),
-            steps=(every(late, 1, 1, "closing"),),
-            B=(diagonal(0, 0, D_INNER, n, "B"),),
-            C=(diagonal(0, n, D_INNER, n, "C"),),
-            follow=(every(0, "dt_rank", add(late, 1), 1),),
+            x=(*stored, every(late * D + COUNT, 1, 1, the.late)),
+            conv=(every(2, 4, n, 1), every(4 * n + 3, 4, n + c.width + 1, 1)),
+            conv_bias=(every(late, 1, 1, the.threshold),),
+            steps=(every(late, 1, 1, the.closing),),
+            B=(diagonal(0, 0, D_INNER, n, the.B),),
+            C=(diagonal(0, n, D_INNER, n, the.C),),
+            follow=(every(0, the.dt_rank, late + 1, 1),),
             out_proj=tuple(code.tokens_by_channels(ANSWERS, values, D_INNER) for code in c.head),
         )
     )
 
 
 def _steps(kind: Kind) -> tuple[Step, ...]:
-    context = mul(2, P)
-    largest = mul(mul(4, add(P, 2)), kind.score)
-    closed = mul(mul(mul(2, LENGTH), "step_closed"), div(mul("value_factor", kind.score), "step_size"))
-    logits = mul(add(add(P, 1), div("stray", "factor")), mul("factor", kind.score))
-    stored = mul(mul(mul("step_size", "value_code"), mul("B", "key_code")), kind.write)
-    read = mul(mul(4, "num_keys"), hull(1, "gated"))
-    actual = add(add(1, _square(mul(LENGTH, "unit"))), mul("num_values", _square(logits)))
+    context = 2 * P
+    largest = 4 * (P + 2) * kind.score
+    closed = 2 * LENGTH * the.step_closed * (the.value_factor * kind.score / the.step_size)
+    logits = (P + 1 + the.stray / the.factor) * (the.factor * kind.score)
+    stored = the.step_size * the.value_code * (the.B * the.key_code) * kind.write
+    read = 4 * the.num_keys * hull(1, the.gated)
+    actual = 1 + _square(LENGTH * the.unit) + the.num_values * _square(logits)
     return (
-        *count_steps(add(mul(16, _square(LENGTH)), mul("num_values", _square(largest)))),
-        Step("pace", ["near", 3, mul("late", mul("unit", "normed"))], "a position, in the channel 'late'"),
-        Step("early", rounded(sub(sub(0, "threshold"), mul(context, "pace"))), "minus its argument at 2 num_kv_pairs"),
-        Step("beyond", sub("early", 1), "x exp(-x) falls from there on"),
-        Step("ajar", mul(4, add(mul("early", exp(sub(0, "early"))), "tiny")), "|SiLU| of it, at most"),
-        Step("off", magnitude(mul(mul(2, "closing"), "ajar")), "what it may add to Delta's argument"),
-        Step("step_size", near(softplus(total("step_bias", hull("off", sub(0, "off"))))), "Delta in the context"),
-        Step("past", total(mul(add(context, 2), "pace"), "threshold"), "the argument of 'late' at 2 num_kv_pairs + 2"),
-        Step("shut", total("step_bias", product("closing", silu("past"))), "the argument of Delta then, at most"),
-        Step("step_closed", add(mul(2, exp("shut")), "tiny"), "and Delta"),
-        Step("key_code", silu(product("key", "normed")), "the code 1 of a key"),
-        Step("value_code", silu(product("value", "normed")), "of a value"),
-        Step("gated", silu(product("gate", "normed")), "SiLU(z)"),
-        *kept("", "step_size"),
-        Step(
+        *count_steps(16 * _square(LENGTH) + the.num_values * _square(largest)),
+        Scalar("pace", near(the.late * (the.unit * the.normed), 3), "a position, in the channel 'late'"),
+        Scalar("early", rounded(-the.threshold - context * the.pace), "minus its argument at 2 num_kv_pairs"),
+        Scalar("beyond", the.early - 1, "x exp(-x) falls from there on"),
+        Scalar("ajar", 4 * (the.early * exp(-the.early) + the.tiny), "|SiLU| of it, at most"),
+        Scalar("off", abs(2 * the.closing * the.ajar), "what it may add to Delta's argument"),
+        Scalar("step_size", near(softplus(rounded(the.step_bias + hull(the.off, -the.off)))), "Delta in the context"),
+        Scalar(
+            "past", rounded((context + 2) * the.pace + the.threshold), "the argument of 'late' at 2 num_kv_pairs + 2"
+        ),
+        Scalar(
+            "shut",
+            rounded(the.step_bias + rounded(the.closing * silu(the.past))),
+            "the argument of Delta then, at most",
+        ),
+        Scalar("step_closed", 2 * exp(the.shut) + the.tiny, "and Delta"),
+        Scalar("key_code", silu(rounded(the.key * the.normed)), "the code 1 of a key"),
+        Scalar("value_code", silu(rounded(the.value * the.normed)), "of a value"),
+        Scalar("gated", silu(rounded(the.gate * the.normed)), "SiLU(z)"),
+        *kept("", the.step_size),
+        Scalar(
             "read",
-            ["near", 12, mul(_squared_code(), mul("kept", mul("gated", magnitude("head"))))],
+            near(_squared_code() * (the.kept * (the.gated * abs(the.head))), 12),
             "what multiplies Delta x(v), for each unit of the score",
         ),
-        Step("factor", mul(mul("step_size", "value_code"), "read"), "of a pair's score, in its logit"),
-        Step("value_factor", hull("factor", mul("factor", ["near", 4, 1])), "with the roundings of a late write"),
-        Step("stray", magnitude(closed), "what all late writes add to a logit, at most"),
-        Step(
-            "largest", rounded(mul(mul(LENGTH, "kept"), mul(stored, read))), "no number in the block is larger: finite"
-        ),
-        Step("shown", rounded(div("factor", "rms")), "a logit of 1 behind the last norm, its weight left out"),
-        Step("underflow", div(mul(8, "tiny"), "shown"), "of two logits"),
-        Step("room", sub("beside", actual), "nothing that a norm sees beside the anchor is larger"),
+        Scalar("factor", the.step_size * the.value_code * the.read, "of a pair's score, in its logit"),
+        Scalar("value_factor", hull(the.factor, the.factor * near(1, 4)), "with the roundings of a late write"),
+        Scalar("stray", abs(closed), "what all late writes add to a logit, at most"),
+        Scalar("largest", rounded(LENGTH * the.kept * (stored * read)), "no number in the block is larger: finite"),
+        Scalar("shown", rounded(the.factor / the.rms), "a logit of 1 behind the last norm, its weight left out"),
+        Scalar("underflow", 8 * the.tiny / the.shown, "of two logits"),
+        Scalar("room", the.beside - actual, "nothing that a norm sees beside the anchor is larger"),
         *kind.steps,
-        Step("margin", sub(kind.margin, sub(1, SIGN)), "in units of the right logit's factor: the worst case"),
+        Scalar("margin", kind.margin - (1 - SIGN), "in units of the right logit's factor: the worst case"),
     )
 
 
 def _squared_code() -> Expression:
-    return mul(mul("B", "key_code"), mul("C", "key_code"))
+    return the.B * the.key_code * (the.C * the.key_code)
 
 
 def _square(x: Expression) -> Expression:
-    return mul(x, x)
+    return x * x
 
 
 def _argument(target: str) -> Argument:
@@ -241,9 +243,9 @@ def _argument(target: str) -> Argument:
         words=(FLOATS, *WORDS, *ROBUST_WORDS, *kind.words),
         requires=(
             *REQUIRES,
-            ("the stream holds count and anchor", sub(D, add("vocab_size", 2))),
-            ("there are enough channels", sub(D_INNER, add(_late(kind.codes), 1))),
-            ("the step closes", sub(0, "closing")),
+            ("the stream holds count and anchor", D >= the.vocab_size + 2),
+            ("there are enough channels", D_INNER >= _late(kind.codes) + 1),
+            ("the step closes", the.closing <= 0),
             *((f"'{name}' is not negative", name) for name in positive),
             *kind.requires,
         ),

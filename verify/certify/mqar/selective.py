@@ -66,10 +66,10 @@ STATEMENT = (
     "distinct keys k_1 ... k_p (H1), whose tail begins with the filler and holds only the filler and keys (H4), at "
     "most num_queries keys, none directly after itself"
 )
-FILLER = add(ANSWERS, W)
-QUERY, ASKED, ONE = mul(K, W), add(mul(K, W), K), add(mul(K, W), mul(2, K))
-PAIRS = mul(2, K)
-MINUS = mul(sub(0, 1), "steps")
+FILLER = ANSWERS + W
+QUERY, ASKED, ONE = K * W, K * W + K, K * W + 2 * K
+PAIRS = 2 * K
+MINUS = (Term(0) - 1) * the.steps
 
 # ------------------------------------------------------------------------------------------------- layouts
 
@@ -79,16 +79,16 @@ def _stored(channels_first: bool, width: Expression) -> tuple[Entries, ...]:
 
     def place(channel: Expression, token: Expression) -> Expression:
         row, column = (channel, token) if channels_first else (token, channel)
-        return add(mul(row, width), column)
+        return row * width + column
 
     far = width if channels_first else 1
     return (
-        Entries(K, 1, place(mul("i", W), add(FIRST, "i")), "key", W, far),
-        Entries(W, 1, place("i", add(ANSWERS, "i")), "value", K, mul(W, far)),
-        Entries(PAIRS, 1, place(add(QUERY, "i"), FILLER), "other"),
-        Entries(PAIRS, K, place(add(QUERY, "i"), add(FIRST, "j")), "other"),
-        Entries(K, 1, place(add(QUERY, "i"), add(FIRST, "i")), "other"),
-        Entries(K, 1, place(add(ASKED, "i"), add(FIRST, "i")), "other"),
+        Entries(K, 1, place(the.i * W, FIRST + the.i), the.key, W, far),
+        Entries(W, 1, place("i", ANSWERS + the.i), the.value, K, W * far),
+        Entries(PAIRS, 1, place(QUERY + the.i, FILLER), the.other),
+        Entries(PAIRS, K, place(QUERY + the.i, FIRST + the.j), the.other),
+        Entries(K, 1, place(QUERY + the.i, FIRST + the.i), the.other),
+        Entries(K, 1, place(ASKED + the.i, FIRST + the.i), the.other),
     )
 
 
@@ -97,7 +97,7 @@ def _taps(width: int) -> tuple[Entries, ...]:
     now = width - 1
 
     def tap(row: Expression, back: int, count: Expression, number: int) -> Entries:
-        return Entries(1, 1, add(mul(width, row), now - back), number, count, width)
+        return Entries(1, 1, width * row + (now - back), number, count, width)
 
     codes = (tap(0, 1, QUERY, 1), tap(0, 0, QUERY, -1))
     return (*codes, tap(QUERY, 1, K, 1), tap(QUERY, 0, K, 2), tap(ASKED, 2, K, 1), tap(ASKED, 1, K, 2))
@@ -105,56 +105,56 @@ def _taps(width: int) -> tuple[Entries, ...]:
 
 def _head(width: Expression) -> Entries:
     """Value i reads channel i of every block."""
-    return Entries(W, 1, add(mul(add(ANSWERS, "i"), width), "i"), "head", K, W)
+    return Entries(W, 1, (ANSWERS + the.i) * width + the.i, the.head, K, W)
 
 
 def _paper_tensors() -> dict[str, TensorLayout]:
-    d = add(ONE, 1)
+    d = ONE + 1
     return {
         "embedding.weight": tensor((V, d), 0, *_stored(False, d)),
         "mixer.conv.weight": tensor((d, 3), 0, *_taps(3)),
-        "mixer.conv.bias": stacked((d,), (QUERY, "bias", ()), (PAIRS, "blind", ()), (1, 1, ())),
+        "mixer.conv.bias": stacked((d,), (QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, 1, ())),
         "mixer.delta.weight": tensor(
             (d, d),
             0,
-            Entries(K, 1, add(mul(mul("i", W), d), add(ASKED, "i")), "steps", W, d),
-            Entries(K, K, add(mul(mul("i", W), d), add(QUERY, "j")), "steps", W, d),
-            Entries(K, 1, add(mul(mul("i", W), d), add(QUERY, "i")), MINUS, W, d),
-            every(add(mul(QUERY, d), ONE), d, add(PAIRS, 1), "quiet"),
+            Entries(K, 1, the.i * W * d + (ASKED + the.i), the.steps, W, d),
+            Entries(K, K, the.i * W * d + (QUERY + the.j), the.steps, W, d),
+            Entries(K, 1, the.i * W * d + (QUERY + the.i), MINUS, W, d),
+            every(QUERY * d + ONE, d, PAIRS + 1, the.quiet),
         ),
-        "mixer.delta.bias": tensor((d,), "step_size"),
-        "mixer.B.weight": tensor((1, d), 0, every(ONE, 1, 1, "scale")),
+        "mixer.delta.bias": tensor((d,), the.step_size),
+        "mixer.B.weight": tensor((1, d), 0, every(ONE, 1, 1, the.scale)),
         "mixer.C.weight": tensor((1, d), 0, every(ONE, 1, 1, 1)),
-        "mixer.A": tensor((d, 1), "A"),
+        "mixer.A": tensor((d, 1), the.A),
         "head.weight": tensor((V, d), 0, _head(d)),
     }
 
 
 def _silu_tensors(model: bool) -> dict[str, TensorLayout]:
     """Of the official block, alone or in a language model."""
-    d = mul("expand", V)
+    d = the.expand * V
     patterns = (
-        diagonal(0, ASKED, d, K, "steps"),
-        block(0, QUERY, d, K, K, "steps"),
+        diagonal(0, ASKED, d, K, the.steps),
+        block(0, QUERY, d, K, K, the.steps),
         diagonal(0, QUERY, d, K, MINUS),
-        every(add(mul(K, d), ONE), 1, 1, "quiet"),
+        every(K * d + ONE, 1, 1, the.quiet),
     )
     followed = (
-        Entries(K, 1, add(mul(mul("i", W), "dt_rank"), "i"), 1, W, "dt_rank"),
-        every(add(mul(QUERY, "dt_rank"), K), "dt_rank", add(PAIRS, 1), 1),
+        Entries(K, 1, the.i * W * the.dt_rank + the.i, 1, W, the.dt_rank),
+        every(QUERY * the.dt_rank + K, the.dt_rank, PAIRS + 1, 1),
     )
-    constants = (every(ONE, 1, 1, "scale"),), (every(ONE, 1, 1, "read"),)
-    unused = (sub(d, add(ONE, 1)), 0, ())
+    constants = (every(ONE, 1, 1, the.scale),), (every(ONE, 1, 1, the.read),)
+    unused = (d - (ONE + 1), 0, ())
     mixer = {
-        "in_proj.weight": stacked((mul(2, d), V), (d, 0, _stored(True, V)), (d, "gate", ())),
+        "in_proj.weight": stacked((2 * d, V), (d, 0, _stored(True, V)), (d, the.gate, ())),
         "conv1d.weight": tensor((d, 1, D_CONV), 0, *_taps(D_CONV)),
-        "conv1d.bias": stacked((d,), (QUERY, "bias", ()), (PAIRS, "blind", ()), (1, "one", ()), unused),
+        "conv1d.bias": stacked((d,), (QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, the.one, ()), unused),
         "x_proj.weight": stacked(
-            (add("dt_rank", 2), d), ("dt_rank", 0, patterns), *((1, 0, entries) for entries in constants)
+            (the.dt_rank + 2, d), (the.dt_rank, 0, patterns), *((1, 0, entries) for entries in constants)
         ),
-        "dt_proj.weight": tensor((d, "dt_rank"), 0, *followed),
-        "dt_proj.bias": tensor((d,), "step_bias"),
-        "A_log": tensor((d, 1), "A_log"),
+        "dt_proj.weight": tensor((d, the.dt_rank), 0, *followed),
+        "dt_proj.bias": tensor((d,), the.step_bias),
+        "A_log": tensor((d, 1), the.A_log),
         "D": tensor((d,)),
         "out_proj.weight": tensor((V, d), 0, _head(d)),
     }
@@ -166,37 +166,37 @@ def _silu_tensors(model: bool) -> dict[str, TensorLayout]:
 
 REQUIRED = (
     *REQUIRES,
-    ("there is a query", sub(QUERIES, 1)),
-    ("the filler is a token", sub(V, add(FILLER, 1))),
-    ("steps shrink", sub("steps", 1)),
-    ("writes are positive", "scale"),
+    ("there is a query", QUERIES >= 1),
+    ("the filler is a token", V >= FILLER + 1),
+    ("steps shrink", the.steps >= 1),
+    ("writes are positive", the.scale >= 0),
 )
 
 
 CODES = (
-    ("'key' is not negative", "key"),
-    zero("'value' is minus 'key'", add("value", "key")),
-    zero("'bias' is -3/2 'key'", add(mul(2, "bias"), mul(3, "key"))),
+    ("'key' is not negative", the.key >= 0),
+    ("'value' is minus 'key'", equal(the.value + the.key, 0)),
+    ("'bias' is -3/2 'key'", equal(2 * the.bias + 3 * the.key, 0)),
 )
 
 
 def _paper_requires() -> tuple[tuple[str, Expression], ...]:
     numbers = {"other": 2, "blind": -9, "step_size": 1, "quiet": -1}
-    integral = tuple(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items())
-    return (*integral, *CODES, ("decays", sub(0, "A")))
+    integral = tuple((f"'{name}' is {n}", equal(name, n)) for name, n in numbers.items())
+    return (*integral, *CODES, ("decays", -the.A))
 
 
 def _silu_requires(model: bool) -> tuple[tuple[str, Expression], ...]:
     numbers = {"other": 512, "blind": -2304}
     return (
-        *(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items()),
+        *((f"'{name}' is {n}", equal(name, n)) for name, n in numbers.items()),
         *CODES,
-        ("there are enough channels", sub(mul("expand", V), add(ONE, 1))),
-        ("there are enough steps", sub("dt_rank", add(K, 1))),
-        ("a step at rest has an argument between -100 and 1", add("step_bias", 100)),
-        ("a step at rest has an argument between -100 and 1", sub(1, "step_bias")),
+        ("there are enough channels", the.expand * V >= ONE + 1),
+        ("there are enough steps", the.dt_rank >= K + 1),
+        ("a step at rest has an argument between -100 and 1", the.step_bias + 100),
+        ("a step at rest has an argument between -100 and 1", the.step_bias <= 1),
         *((f"'{name}' is not negative", name) for name in ("read", "gate", "one")),
-        *((("the last norm adds up at most 2^20 squares", sub(2**20, V)),) if model else ()),
+        *((("the last norm adds up at most 2^20 squares", 2**20 >= V),) if model else ()),
     )
 
 
