@@ -148,6 +148,11 @@ class Argument:
         }
 
 
+def not_negative(*names: str) -> tuple[Requirement, ...]:
+    """The requirements that these weights are not negative."""
+    return tuple((f"'{name}' is not negative", Term(name) >= 0) for name in names)
+
+
 def positive(*names: str) -> tuple[tuple[str, str], ...]:
     """The closing inequalities that these steps are positive."""
     return tuple((name, POSITIVE) for name in names)

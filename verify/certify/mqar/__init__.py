@@ -1,5 +1,7 @@
 """The certificates of mqar."""
 
-from mamba_theorems.verify.certify.mqar import codes, products, theorem2
+from mamba_theorems.verify.certify.mqar import codes, products, robust, robust_model, selective, theorem2
 
-FAMILIES = (*theorem2.FAMILIES, *codes.FAMILIES, *products.FAMILIES)
+FAMILIES = tuple(
+    family for module in (theorem2, codes, products, robust, selective, robust_model) for family in module.FAMILIES
+)

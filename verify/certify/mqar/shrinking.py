@@ -3,32 +3,29 @@
 Floats keep the blocks' ratio for as long as the smallest of them is a normal number; and nothing else may become one.
 """
 
-from mamba_theorems.verify.certify.argument import (
+from mamba_theorems.verify.certify.argument import Scalar
+from mamba_theorems.verify.certify.blocks import EPS, LENGTH, gated, token_input
+from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, P, V
+from mamba_theorems.verify.certify.term import (
     Expression,
-    Step,
-    add,
-    div,
+    Term,
     exp,
     hull,
-    magnitude,
-    mul,
+    log,
     near,
-    power,
-    product,
     rounded,
     silu,
+    slack,
     snap,
     softplus,
     sqrt,
-    sub,
-    total,
+    square,
+    the,
+    within,
 )
-from mamba_theorems.verify.certify.blocks import EPS, gated, normed_input, one_hot_input
-from mamba_theorems.verify.certify.mqar.codes import LENGTH
-from mamba_theorems.verify.certify.mqar.entries import V
 
 SEQUENTIAL, MODEL = "sequential_", "language_model"
-K, W, P, QUERIES = "num_keys", "num_values", "num_kv_pairs", "num_queries"
+W, QUERIES = the.num_values, the.num_queries
 
 ANY_ORDER = "the recurrence may be evaluated step by step, by an associative scan or chunk by chunk"
 IN_ORDER = "the recurrence is evaluated step by step"
@@ -90,7 +87,7 @@ STEPPED = (
 )
 
 
-def _paper_codes() -> tuple[Step, ...]:
+def _paper_codes() -> tuple[Scalar, ...]:
     return (
         Scalar("rate", -the.A, "-A"),
         Scalar("code", the.key / 2, "a code where the value follows the key"),
@@ -102,10 +99,10 @@ def _paper_codes() -> tuple[Step, ...]:
     )
 
 
-def _channels() -> tuple[Step, ...]:
+def _channels() -> tuple[Scalar, ...]:
     """Codes and indicators, at their thresholds' two sides."""
 
-    def seen(n: int) -> Expression:
+    def seen(n: int) -> Term:
         return near(n * the.other * the.input, 3)
 
     return (
@@ -123,7 +120,7 @@ def _channels() -> tuple[Step, ...]:
     )
 
 
-def _products(x: Expression, B: str) -> tuple[Step, ...]:
+def _products(x: Term, B: Term) -> tuple[Scalar, ...]:
     """Delta x B in any order; `x` holds the convolution's channels."""
     return (
         Scalar("Delta_x", rounded(the.step_size * the.code), "of a pair, if it is multiplied first: finite"),
@@ -133,19 +130,17 @@ def _products(x: Expression, B: str) -> tuple[Step, ...]:
     )
 
 
-def _silu_codes(model: bool) -> tuple[Step, ...]:
-    dims = hull(the.dim, -the.dim)
+def _silu_codes(block: str) -> tuple[Scalar, ...]:
+    dims = within(the.dim)
     ends = hull(1, the.C * hull(1, the.gated))
     held = 2 * LENGTH * exp(-100) * (hull(the.on, the.one_code) * the.B)
     return (
-        *(normed_input(V) if model else one_hot_input()),
+        *token_input(block, V),
         *_channels(),
         Scalar("dim", 8 * K * the.steps * the.off, "of all that are off, in the argument of a step"),
         Scalar("step_size", near(softplus(rounded(the.step_bias + dims))), "Delta of a block at rest"),
         Scalar("extra", rounded(the.steps * the.on), "what one indicator adds to the argument"),
-        Scalar(
-            "longer", near(the.extra + hull(hull(the.step_bias, 0), 2), the.ulps + 4), "Delta of a block that shrinks"
-        ),
+        Scalar("longer", near(the.extra + hull(the.step_bias, 0, 2), the.ulps + 4), "Delta of a block that shrinks"),
         Scalar("rate", near(exp(the.A_log)), "-A"),
         Scalar("one_code", silu(the.one), "the constant channel"),
         Scalar("B", rounded(the.scale * the.one_code), "B, at all times"),
@@ -166,7 +161,7 @@ def _silu_codes(model: bool) -> tuple[Step, ...]:
     )
 
 
-def _shrinking(sequential: bool) -> tuple[Step, ...]:
+def _shrinking(sequential: bool) -> tuple[Scalar, ...]:
     """The factors of a step, with the roundings of its exponent, its function, its product and its sum."""
     terms: Expression = 2 if sequential else LENGTH + 2
     rest = the.rate * the.step_size
@@ -179,18 +174,16 @@ def _shrinking(sequential: bool) -> tuple[Step, ...]:
     )
 
 
-def _underflow(sequential: bool, shown: tuple[str, ...]) -> Expression:
+def _underflow(sequential: bool, shown: tuple[Term, ...]) -> Term:
     """What it adds to all others, in units of block q, on the way to the logits and in the state."""
-    lost: Expression = 0
-    for number in shown:
-        lost = lost + 8 * P * the.least / number
+    lost = sum((8 * P * the.least / number for number in shown), Term(0))
     if sequential:
         restless = the.resting * (4 * the.integers * abs(the.base - 1))
         return lost + P * the.least * (2 * QUERIES + restless) / the.least_state
     return lost + 64 * LENGTH * (P * the.least) * hull(1, the.written) / the.least_state
 
 
-def _seen(block: str) -> tuple[Step, ...]:
+def _seen(block: str) -> tuple[Scalar, ...]:
     """Block q at the last query, on its way to the logits: normal numbers."""
     logit = rounded(the.least_state * the.factor)
     if block == "paper":
@@ -201,7 +194,7 @@ def _seen(block: str) -> tuple[Step, ...]:
     )
     if block == "official":
         return (*on_the_way, Scalar("shown", logit, "and its logit"))
-    mean = (1 + 8 * (the.least_logit * the.least_logit)) / V
+    mean = (1 + 8 * (square(the.least_logit))) / V
     return (
         *on_the_way,
         Scalar("least_logit", logit, "and its logit before the last norm"),
@@ -210,8 +203,8 @@ def _seen(block: str) -> tuple[Step, ...]:
     )
 
 
-def _finite(block: str) -> tuple[Step, ...]:
-    squares = rounded(2 * (1 + the.largest * the.largest))
+def _finite(block: str) -> tuple[Scalar, ...]:
+    squares = rounded(2 * (1 + square(the.largest)))
     return (
         Scalar("largest", rounded(2 * (the.written * the.factor)), "no logit at a query is larger: finite"),
         *((Scalar("squares", squares, "that the last norm adds up: finite"),) if block == MODEL else ()),
@@ -223,7 +216,7 @@ def block_of(target: str) -> str:
     return target.removeprefix(SEQUENTIAL)
 
 
-def steps(target: str) -> tuple[Step, ...]:
+def steps(target: str) -> tuple[Scalar, ...]:
     """The steps of a target's argument."""
     sequential, block = target.startswith(SEQUENTIAL), block_of(target)
     ages = hull(1, the.base**LENGTH)
@@ -235,9 +228,9 @@ def steps(target: str) -> tuple[Step, ...]:
         else Scalar("product", rounded(the.stretch), "a normal number")
     )
     seen = _seen(block)
-    on_the_way = tuple(step.name for step in seen if step.name != "root")
+    on_the_way = tuple(Term(step.name) for step in seen if step.name != "root")
     return (
-        *(_paper_codes() if block == "paper" else _silu_codes(block == MODEL)),
+        *(_paper_codes() if block == "paper" else _silu_codes(block)),
         *_shrinking(sequential),
         whole,
         Scalar("spread", ages / ages * (the.per_query / the.per_query) ** QUERIES, "of two blocks"),
@@ -246,6 +239,6 @@ def steps(target: str) -> tuple[Step, ...]:
         *seen,
         *_finite(block),
         Scalar("underflow", _underflow(sequential, on_the_way), "of all others"),
-        Scalar("rounding", abs(near(1, P + 4) - 1), "of the sum of the blocks"),
-        Scalar("margin", the.head / abs(the.head) - wrong, "the right logit over any other, in units of block q"),
+        Scalar("rounding", slack(P + 4), "of the sum of the blocks"),
+        Scalar("margin", HEAD_SIGN - wrong, "the right logit over any other, in units of block q"),
     )
