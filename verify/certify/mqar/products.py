@@ -33,9 +33,9 @@ from mamba_theorems.verify.certify.blocks import (
     unbiased,
 )
 from mamba_theorems.verify.certify.family import Sizes
+from mamba_theorems.verify.certify.mqar import entries
 from mamba_theorems.verify.certify.mqar.codes import SIGNS
-from mamba_theorems.verify.certify.mqar.entries import CodesLayout, TokenMatrix, signs
-from mamba_theorems.verify.certify.mqar.entries import ONE_HOT as ONE_HOT_CODES
+from mamba_theorems.verify.certify.mqar.entries import CodesLayout, TokenMatrix
 from mamba_theorems.verify.certify.mqar.recall import (
     ANSWERS,
     CONCLUSION,
@@ -115,7 +115,7 @@ ROUNDED = (
 )
 W = the.width
 CODE = K * W
-CODES = {ONE_HOT: ONE_HOT_CODES, SIGN_CODES: signs("silu")}
+CODES = {ONE_HOT: entries.ONE_HOT, SIGN_CODES: entries.signs("silu")}
 
 
 # ------------------------------------------------------------------------------------------------- layouts

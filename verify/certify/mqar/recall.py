@@ -30,7 +30,7 @@ REQUIRES = (
     ("at least one pair", P >= 1),
     ("enough keys", K >= P),
     ("at least one value", the.num_values >= 1),
-    ("all keys and values are tokens", V >= FIRST + (K + the.num_values)),
+    ("all keys and values are tokens", FIRST + (K + the.num_values) <= V),
     ("room for a query", the.input_seq_len >= 2 * P + 1),
     ULPS,
 )

@@ -238,7 +238,7 @@ def _argument(target: str) -> Argument:
         requires=(
             *REQUIRES,
             ("the stream holds count and anchor", D >= V + 2),
-            ("there are enough channels", D_INNER >= _late(model.codes) + 1),
+            ("there are enough channels", _late(model.codes) + 1 <= D_INNER),
             ("the step closes", the.closing <= 0),
             *not_negative("key", "value", "B", "C", "late", "anchor", "norm_weight", "count_out", "gate"),
             *model.requires,
