@@ -87,6 +87,9 @@ class FloatArgument:
     closing: tuple[tuple[str, str], ...]
 
 
+UNIT = Term(1)
+
+
 @dataclass(frozen=True)
 class CodedRecall:
     """A construction: its codes, how it bounds its margin in integers and in floats, and its largest numbers.
@@ -100,8 +103,8 @@ class CodedRecall:
     integer_margin: Term
     integer_largest: Term
     float_steps: tuple[Scalar, ...] = ()
-    largest_code: Term = Term(1)
-    largest_logit: Term = Term(1)
+    largest_code: Term = UNIT
+    largest_logit: Term = UNIT
     floats: FloatArgument | None = None
     value: int = 1
     requires: tuple[Requirement, ...] = ()
