@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
-from mamba_theorems.verify.certify.argument import POSITIVE, Argument, Many, canonical, digest_of
+from mamba_theorems.verify.certify.argument import POSITIVE, Argument, canonical, digest_of
 from mamba_theorems.verify.certify.enclose import Interval, Undecided, decide
+from mamba_theorems.verify.certify.layout import Many
 from mamba_theorems.verify.certify.tensors import (
     Names,
     Shipped,

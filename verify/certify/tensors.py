@@ -14,7 +14,7 @@ import numpy as np
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, rounded
 from mamba_theorems.kernels.fields import FLOAT32, FLOAT64
-from mamba_theorems.verify.certify.argument import Entries, TensorLayout
+from mamba_theorems.verify.certify.layout import Entries, TensorLayout
 from mamba_theorems.verify.certify.term import Expression
 
 DTYPES = {"float32": FLOAT32, "float64": FLOAT64}

@@ -5,8 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+
+def _left(name: str) -> Callable[[Term, Expression], Term]:
+    """The operator that has the term on its left."""
+    return lambda self, other: operation(name, self, other)
+
+
+def _right(name: str) -> Callable[[Term, int], Term]:
+    """The operator that has an integer on its left."""
+    return lambda self, other: operation(name, other, self)
 
 
 @dataclass(frozen=True)
@@ -30,44 +41,18 @@ class Term:
     def __bool__(self) -> bool:
         raise TypeError("A term is neither true nor false: state it as a requirement or a closing inequality.")
 
-    def __add__(self, other: Expression) -> Term:
-        return operation("add", self, other)
-
-    def __radd__(self, other: int) -> Term:
-        return operation("add", other, self)
-
-    def __sub__(self, other: Expression) -> Term:
-        return operation("sub", self, other)
-
-    def __rsub__(self, other: int) -> Term:
-        return operation("sub", other, self)
+    __add__, __radd__ = _left("add"), _right("add")
+    __sub__, __rsub__ = _left("sub"), _right("sub")
+    __mul__, __rmul__ = _left("mul"), _right("mul")
+    __truediv__, __rtruediv__ = _left("div"), _right("div")
+    __pow__, __rpow__ = _left("pow"), _right("pow")
+    __getitem__ = _left("at")
 
     def __neg__(self) -> Term:
         return 0 - self
 
-    def __mul__(self, other: Expression) -> Term:
-        return operation("mul", self, other)
-
-    def __rmul__(self, other: int) -> Term:
-        return operation("mul", other, self)
-
-    def __truediv__(self, other: Expression) -> Term:
-        return operation("div", self, other)
-
-    def __rtruediv__(self, other: int) -> Term:
-        return operation("div", other, self)
-
-    def __pow__(self, exponent: Expression) -> Term:
-        return operation("pow", self, exponent)
-
-    def __rpow__(self, base: int) -> Term:
-        return operation("pow", base, self)
-
     def __abs__(self) -> Term:
         return operation("abs", self)
-
-    def __getitem__(self, i: Expression) -> Term:
-        return operation("at", self, i)
 
     def __ge__(self, other: Expression) -> Term:
         """What is left on the larger side: a requirement holds where this is at least 0."""
@@ -105,26 +90,6 @@ def equal(x: Expression, y: Expression) -> Term:
     return -abs(term(x) if isinstance(y, int) and y == 0 else x - y)
 
 
-def rounded(x: Expression) -> Term:
-    """What one IEEE operation gives whose exact result is x."""
-    return operation("round", x)
-
-
-def near(x: Expression, ulps: Expression = the.ulps) -> Term:
-    """x to some units in the last place; without a number, as an elementary function computes it."""
-    return operation("near", ulps, x)
-
-
-def snap(x: Expression, ulps: Expression = the.ulps) -> Term:
-    """x as exp or sigmoid computes it: to some units in the last place, and 1 where x is within u/4 of 1."""
-    return operation("snap", ulps, x)
-
-
-def slack(ulps: Expression) -> Term:
-    """The largest relative error of a number that is good to some units in the last place."""
-    return abs(near(1, ulps) - 1)
-
-
 def hull(first: Expression, *others: Expression) -> Term:
     """The least interval that holds all of these."""
     joined = term(first)
@@ -136,41 +101,6 @@ def hull(first: Expression, *others: Expression) -> Term:
 def within(x: Expression) -> Term:
     """The interval [-x, x], x >= 0."""
     return hull(x, -x)
-
-
-def exp(x: Expression) -> Term:
-    """e^x."""
-    return operation("exp", x)
-
-
-def log(x: Expression) -> Term:
-    """The natural logarithm of x > 0."""
-    return operation("log", x)
-
-
-def sqrt(x: Expression) -> Term:
-    """The root of x > 0."""
-    return term(x) ** (Term(1) / 2)
-
-
-def sigmoid(x: Expression) -> Term:
-    """1 / (1 + e^-x)."""
-    return 1 / (1 + exp(0 - term(x)))
-
-
-def softplus(x: Expression) -> Term:
-    """log(1 + e^x)."""
-    return log(1 + exp(x))
-
-
-def silu(x: Expression) -> Term:
-    """x sigmoid(x) as it is computed."""
-    return rounded(x * snap(sigmoid(x)))
-
-
-def relu(x: Term) -> Term:
-    """max(x, 0)."""
-    return (x + abs(x)) / 2
 
 
 def square(x: Expression) -> Term:

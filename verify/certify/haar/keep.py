@@ -11,21 +11,13 @@ import numpy as np
 
 from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.haar import keep_nth
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    ULPS,
-    Argument,
-    Scalar,
-    TensorLayout,
-    diagonal,
-    every,
-    positive,
-    single,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import LENGTH, MixerLayout, mamba1
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
-from mamba_theorems.verify.certify.term import Term, exp, hull, near, rounded, silu, softplus, the
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, hull, the
 
 CLAIM = "haar.keep-nth-one-state"
 LONGEST = 2**20

@@ -11,37 +11,14 @@ import numpy as np
 
 from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.haar import full_basis, mamba1_haar, wavelet_layer
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    ULPS,
-    Argument,
-    Entries,
-    Many,
-    Requirement,
-    Scalar,
-    TensorLayout,
-    every,
-    positive,
-    single,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import MixerLayout, dynamics, mamba1
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Requirement, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.certificate import Tensors
 from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
-from mamba_theorems.verify.certify.term import (
-    Term,
-    equal,
-    exp,
-    hull,
-    near,
-    over,
-    rounded,
-    sigmoid,
-    silu,
-    sqrt,
-    square,
-    the,
-)
+from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, sqrt
+from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, every, single, tensor
+from mamba_theorems.verify.certify.steps import dynamics
+from mamba_theorems.verify.certify.term import Term, equal, hull, over, square, the
 
 BLOCK, WAVELET = "haar.official-block", "haar.thm1-amended"
 

@@ -10,39 +10,14 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.constructions.haar import full_basis, mamba2_haar
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    ULPS,
-    Argument,
-    Entries,
-    Scalar,
-    TensorLayout,
-    every,
-    positive,
-    single,
-    stacked,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import D_CONV, EPS, dynamics, named
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import D_CONV, named
 from mamba_theorems.verify.certify.family import Family, Sizes, one_more
+from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, slack, snap, sqrt
 from mamba_theorems.verify.certify.haar.mamba1 import BLOCK, ON_SIGNALS, T, block_frozen, block_sizes, wavelets_lie_in
-from mamba_theorems.verify.certify.term import (
-    Expression,
-    Term,
-    equal,
-    exp,
-    hull,
-    near,
-    rounded,
-    sigmoid,
-    silu,
-    slack,
-    snap,
-    sqrt,
-    square,
-    the,
-    within,
-)
+from mamba_theorems.verify.certify.layout import Entries, TensorLayout, every, single, stacked, tensor
+from mamba_theorems.verify.certify.steps import EPS, dynamics
+from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, the, within
 
 TARGET = "official_mamba2"
 BITS = {"float32": 24, "float64": 53}

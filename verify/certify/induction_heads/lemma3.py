@@ -11,22 +11,13 @@ import numpy as np
 
 from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import lemma3
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    ULPS,
-    Argument,
-    Many,
-    Scalar,
-    TensorLayout,
-    diagonal,
-    every,
-    positive,
-    single,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import LENGTH, PaperLayout
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import PaperLayout
 from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
-from mamba_theorems.verify.certify.term import Term, equal, exp, hull, near, rounded, softplus, square, the
+from mamba_theorems.verify.certify.functions import exp, near, rounded, softplus
+from mamba_theorems.verify.certify.layout import Many, TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, equal, hull, square, the
 
 CLAIM = "induction.lem3-amended"
 LARGEST_W = 64

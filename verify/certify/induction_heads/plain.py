@@ -13,45 +13,14 @@ import torch
 
 from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import plain_s6
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    ULPS,
-    Argument,
-    Scalar,
-    TensorLayout,
-    diagonal,
-    every,
-    positive,
-    single,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import (
-    EPS,
-    LAYER,
-    LENGTH,
-    MixerLayout,
-    common_factor,
-    gated,
-    is_model,
-    is_second,
-    official,
-    token_input,
-)
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import LAYER, MixerLayout, is_model, is_second, official
 from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus, sqrt
 from mamba_theorems.verify.certify.induction_heads.lemma3 import CLASSES, CURRENT, PREVIOUS, D, N, in_paper_block
-from mamba_theorems.verify.certify.term import (
-    Expression,
-    Term,
-    exp,
-    hull,
-    near,
-    rounded,
-    silu,
-    softplus,
-    sqrt,
-    square,
-    the,
-)
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.steps import EPS, LENGTH, common_factor, gated, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
 
 CLAIM = "induction.plain-s6"
 PUBLISHED = "language_model_mamba2"

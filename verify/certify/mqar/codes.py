@@ -11,16 +11,9 @@ from typing import Any
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, positive
-from mamba_theorems.verify.certify.blocks import (
-    LENGTH,
-    common_factor,
-    dynamics,
-    gated,
-    is_model,
-    is_second,
-    token_input,
-)
+from mamba_theorems.verify.certify.blocks import is_model, is_second
 from mamba_theorems.verify.certify.family import Sizes
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, slack, snap
 from mamba_theorems.verify.certify.mqar import entries, moments
 from mamba_theorems.verify.certify.mqar.recall import (
     CONCLUSION,
@@ -34,21 +27,8 @@ from mamba_theorems.verify.certify.mqar.recall import (
     recall_sizes,
     sign_columns,
 )
-from mamba_theorems.verify.certify.term import (
-    Term,
-    bit,
-    equal,
-    exp,
-    near,
-    over,
-    rounded,
-    silu,
-    slack,
-    snap,
-    square,
-    summed,
-    the,
-)
+from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, gated, token_input
+from mamba_theorems.verify.certify.term import Term, bit, equal, over, square, summed, the
 
 DISTINCT = ", and in which no value directly follows a key at two places (H3)"
 WRITES = (

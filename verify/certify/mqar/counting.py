@@ -6,22 +6,13 @@ times a number close to 1, and what looks at positions does so half a position o
 
 from dataclasses import replace
 
-from mamba_theorems.verify.certify.argument import Scalar, TensorLayout, diagonal, every, single, tensor
-from mamba_theorems.verify.certify.blocks import EPS, LENGTH, MixerLayout, mamba1
+from mamba_theorems.verify.certify.argument import Scalar
+from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus, sqrt
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
 from mamba_theorems.verify.certify.mqar.recall import ANSWERS, V
-from mamba_theorems.verify.certify.term import (
-    Term,
-    exp,
-    hull,
-    near,
-    rounded,
-    silu,
-    snap,
-    softplus,
-    sqrt,
-    square,
-    the,
-)
+from mamba_theorems.verify.certify.steps import EPS, LENGTH
+from mamba_theorems.verify.certify.term import Term, hull, square, the
 
 D = the.d_model
 D_INNER = the.expand * D

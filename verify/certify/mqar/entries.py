@@ -7,8 +7,8 @@ official ones their SiLU preimages. B has the codes of the previous key, C those
 from dataclasses import dataclass
 from typing import Literal
 
-from mamba_theorems.verify.certify.argument import Entries, Many, TensorLayout, diagonal, every, tensor
 from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_second, official
+from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, diagonal, every, tensor
 from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
 from mamba_theorems.verify.certify.term import Expression, Term, bit, square, term, the
 

@@ -5,20 +5,11 @@ are the roundings of B's two entries and of a logit's own products.
 """
 
 from mamba_theorems.verify.certify.argument import Scalar, positive
-from mamba_theorems.verify.certify.blocks import LENGTH, common_factor, dynamics, is_model, is_second, token_input
+from mamba_theorems.verify.certify.blocks import is_model, is_second
+from mamba_theorems.verify.certify.functions import near, rounded, sigmoid, softplus, sqrt
 from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, V
-from mamba_theorems.verify.certify.term import (
-    Expression,
-    Term,
-    hull,
-    near,
-    rounded,
-    sigmoid,
-    softplus,
-    sqrt,
-    square,
-    the,
-)
+from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
 
 LARGEST = 4 * square(K)
 """More than the largest score, 2 K^2 and what codes are off by."""

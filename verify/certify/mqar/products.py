@@ -7,32 +7,11 @@ With ReLU, keys that follow themselves add the same to a whole block; with SiLU 
 from functools import partial
 from typing import Any
 
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    NOT_POSITIVE,
-    Argument,
-    Entries,
-    Many,
-    Requirement,
-    Scalar,
-    TensorLayout,
-    positive,
-    single,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import (
-    LENGTH,
-    MixerLayout,
-    PaperLayout,
-    around,
-    common_factor,
-    dynamics,
-    is_model,
-    official,
-    token_input,
-    unbiased,
-)
+from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Requirement, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_model, official, unbiased
 from mamba_theorems.verify.certify.family import Sizes
+from mamba_theorems.verify.certify.functions import exp, near, relu, rounded, silu, slack, snap, sqrt
+from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, single, tensor
 from mamba_theorems.verify.certify.mqar import entries
 from mamba_theorems.verify.certify.mqar.codes import SIGNS
 from mamba_theorems.verify.certify.mqar.entries import CodesLayout, TokenMatrix
@@ -50,23 +29,8 @@ from mamba_theorems.verify.certify.mqar.recall import (
     recall_sizes,
     sign_columns,
 )
-from mamba_theorems.verify.certify.term import (
-    Expression,
-    Term,
-    equal,
-    exp,
-    hull,
-    near,
-    relu,
-    rounded,
-    silu,
-    slack,
-    snap,
-    sqrt,
-    square,
-    the,
-    within,
-)
+from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, the, within
 
 ONE_HOT, SIGN_CODES = "mqar.thm4", "mqar.thm4-jl-amended"
 TARGETS = ("paper", "official", "language_model")

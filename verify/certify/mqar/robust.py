@@ -10,17 +10,10 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    Argument,
-    Scalar,
-    TensorLayout,
-    diagonal,
-    every,
-    positive,
-    stacked,
-)
-from mamba_theorems.verify.certify.blocks import LENGTH, PaperLayout
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import PaperLayout
+from mamba_theorems.verify.certify.functions import exp, rounded, snap
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, stacked
 from mamba_theorems.verify.certify.mqar import entries
 from mamba_theorems.verify.certify.mqar.entries import columns, rows
 from mamba_theorems.verify.certify.mqar.recall import (
@@ -35,7 +28,8 @@ from mamba_theorems.verify.certify.mqar.recall import (
     fixed,
     recall_family,
 )
-from mamba_theorems.verify.certify.term import Term, equal, exp, hull, rounded, snap, square, the
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, equal, hull, square, the
 
 ROBUST = "mqar.robust"
 ONE_HOT, TWO_STATES = "paper", "two_state_paper"

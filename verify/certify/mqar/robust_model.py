@@ -13,20 +13,11 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    Argument,
-    Requirement,
-    Scalar,
-    TensorLayout,
-    diagonal,
-    every,
-    not_negative,
-    positive,
-    single,
-)
-from mamba_theorems.verify.certify.blocks import LENGTH, MixerLayout
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, not_negative, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout
 from mamba_theorems.verify.certify.family import one_more
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single
 from mamba_theorems.verify.certify.mqar import entries, moments
 from mamba_theorems.verify.certify.mqar.counting import (
     COUNT,
@@ -50,19 +41,8 @@ from mamba_theorems.verify.certify.mqar.recall import (
     recall_family,
 )
 from mamba_theorems.verify.certify.mqar.robust import DISTINCT, ROBUST, ROBUST_STATEMENT
-from mamba_theorems.verify.certify.term import (
-    Term,
-    exp,
-    hull,
-    near,
-    rounded,
-    silu,
-    snap,
-    softplus,
-    square,
-    the,
-    within,
-)
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, hull, square, the, within
 
 ONE_HOT, TWO_STATES = "language_model", "two_state_language_model"
 VALUES = the.num_values

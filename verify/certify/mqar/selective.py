@@ -12,23 +12,10 @@ from typing import Any
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    Argument,
-    Entries,
-    Many,
-    Requirement,
-    TensorLayout,
-    block,
-    diagonal,
-    every,
-    not_negative,
-    positive,
-    single,
-    stacked,
-)
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, not_negative, positive
 from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, MixerLayout, PaperLayout, around, is_model, official
 from mamba_theorems.verify.certify.family import Frozen, Sizes
+from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, block, diagonal, every, single, stacked
 from mamba_theorems.verify.certify.mqar.entries import TokenMatrix
 from mamba_theorems.verify.certify.mqar.recall import (
     ANSWERS,

@@ -4,25 +4,10 @@ Floats keep the blocks' ratio for as long as the smallest of them is a normal nu
 """
 
 from mamba_theorems.verify.certify.argument import Scalar
-from mamba_theorems.verify.certify.blocks import EPS, LENGTH, gated, token_input
+from mamba_theorems.verify.certify.functions import exp, log, near, rounded, silu, slack, snap, softplus, sqrt
 from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, P, V
-from mamba_theorems.verify.certify.term import (
-    Expression,
-    Term,
-    exp,
-    hull,
-    log,
-    near,
-    rounded,
-    silu,
-    slack,
-    snap,
-    softplus,
-    sqrt,
-    square,
-    the,
-    within,
-)
+from mamba_theorems.verify.certify.steps import EPS, LENGTH, gated, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the, within
 
 SEQUENTIAL, MODEL = "sequential_", "language_model"
 W, QUERIES = the.num_values, the.num_queries

@@ -10,29 +10,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from mamba_theorems.constructions import mqar
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    NOT_POSITIVE,
-    Argument,
-    Scalar,
-    TensorLayout,
-    diagonal,
-    every,
-    positive,
-)
-from mamba_theorems.verify.certify.blocks import (
-    LENGTH,
-    MixerLayout,
-    PaperLayout,
-    around,
-    common_factor,
-    dynamics,
-    gated,
-    is_model,
-    official,
-    token_input,
-)
+from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_model, official
 from mamba_theorems.verify.certify.family import Changes, Frozen
+from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every
 from mamba_theorems.verify.certify.mqar.recall import (
     ANSWERS,
     CONCLUSION,
@@ -44,7 +26,8 @@ from mamba_theorems.verify.certify.mqar.recall import (
     at,
     recall_family,
 )
-from mamba_theorems.verify.certify.term import Term, exp, relu, rounded, silu, snap, square, the
+from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, gated, token_input
+from mamba_theorems.verify.certify.term import Term, square, the
 
 TARGETS = ("paper", "official", "language_model")
 
