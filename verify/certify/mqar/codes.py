@@ -14,19 +14,8 @@ from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement
 from mamba_theorems.verify.certify.blocks import is_model, is_second
 from mamba_theorems.verify.certify.family import Sizes
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, slack, snap
-from mamba_theorems.verify.certify.mqar import entries, moments
-from mamba_theorems.verify.certify.mqar.recall import (
-    CONCLUSION,
-    HYPOTHESES,
-    REQUIRES,
-    SIGNED,
-    K,
-    V,
-    fixed,
-    recall_family,
-    recall_sizes,
-    sign_columns,
-)
+from mamba_theorems.verify.certify.mqar import entries, moments, recall
+from mamba_theorems.verify.certify.mqar.recall import K, V
 from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, gated, token_input
 from mamba_theorems.verify.certify.term import Term, bit, equal, over, square, summed, the
 
@@ -88,7 +77,7 @@ class CodedRecall:
     floats: FloatArgument | None = None
     value: int = 1
     requires: tuple[Requirement, ...] = ()
-    hypotheses: str = HYPOTHESES
+    hypotheses: str = recall.HYPOTHESES
 
 
 VALUES = the.num_values
@@ -168,7 +157,7 @@ INTEGER_VALUES = CodedRecall(
     largest_logit=4 * square(VALUES),
 )
 MOMENTS = CodedRecall(
-    hypotheses=HYPOTHESES + DISTINCT,
+    hypotheses=recall.HYPOTHESES + DISTINCT,
     words=(
         "Addresses: key k = 1 ... K writes (k, K^2 - k^2), query q reads (2 q, 1): the score is K^2 + q^2 - (q - k)^2, "
         "at most 2 K^2, largest at k = q by at least 1. A value's channel holds one write at most, by H3: logit v is "
@@ -190,19 +179,19 @@ RECALLS = {
 # --------------------------------------------------------------------------------------------------- steps
 
 
-def _integer_steps(recall: CodedRecall) -> tuple[Scalar, ...]:
+def _integer_steps(coded: CodedRecall) -> tuple[Scalar, ...]:
     return (
         Scalar("kept", snap(exp(0)), "the decay, exp(Delta A) with A = 0"),
-        Scalar("largest", recall.integer_largest * the.kept, "no number is larger"),
+        Scalar("largest", coded.integer_largest * the.kept, "no number is larger"),
         Scalar("exact", the.integers - the.largest, "integers below 2^24 or 2^53 are floats"),
-        Scalar("margin", recall.integer_margin * the.kept, "an integer: the worst case"),
+        Scalar("margin", coded.integer_margin * the.kept, "an integer: the worst case"),
     )
 
 
-def _float_steps(recall: CodedRecall, target: str) -> tuple[Scalar, ...]:
-    whole, second, largest = is_model(target), is_second(target), recall.largest_code * recall.largest_logit
-    norm = common_factor(recall.largest_code * the.factor) if second else 1
-    final = common_factor(1 + recall.largest_logit * the.factor * the.norm) if whole else 1
+def _float_steps(coded: CodedRecall, target: str) -> tuple[Scalar, ...]:
+    whole, second, largest = is_model(target), is_second(target), coded.largest_code * coded.largest_logit
+    norm = common_factor(coded.largest_code * the.factor) if second else 1
+    final = common_factor(1 + coded.largest_logit * the.factor * the.norm) if whole else 1
     underflow = 4 * the.tiny / the.unit if whole or second else 4 * the.tiny
     return (
         *token_input(target, V),
@@ -218,48 +207,48 @@ def _float_steps(recall: CodedRecall, target: str) -> tuple[Scalar, ...]:
         Scalar("unit", rounded(the.factor * the.norm * the.final), "a logit of 1, as it is shown: a normal number"),
         Scalar("underflow", underflow, "of a logit, in its units"),
         Scalar("largest_state", rounded(LENGTH * the.kept * (the.step_size * largest)), "finite"),
-        *recall.float_steps,
+        *coded.float_steps,
     )
 
 
-def _integers(recall: CodedRecall) -> FloatArgument:
+def _integers(coded: CodedRecall) -> FloatArgument:
     """In the paper's blocks: no float differs from its integer."""
-    passed = ("'value' is what ReLU passes", equal(the.value, recall.value))
-    integral = (*fixed(key=1, step_size=1), passed, SIGNED)
-    return FloatArgument(INTEGERS, lambda _: _integer_steps(recall), integral, positive("exact", "margin"))
+    passed = ("'value' is what ReLU passes", equal(the.value, coded.value))
+    integral = (*recall.fixed(key=1, step_size=1), passed, recall.SIGNED)
+    return FloatArgument(INTEGERS, lambda _: _integer_steps(coded), integral, positive("exact", "margin"))
 
 
-def _shared(recall: CodedRecall) -> FloatArgument:
+def _shared(coded: CodedRecall) -> FloatArgument:
     """In the official blocks: relative errors, which the margin outweighs."""
-    return FloatArgument(ROUNDED, partial(_float_steps, recall), (SIGNED,), positive("unit", "margin"))
+    return FloatArgument(ROUNDED, partial(_float_steps, coded), (recall.SIGNED,), positive("unit", "margin"))
 
 
 def _argument(claim: str, target: str) -> Argument:
-    recall, paper = RECALLS[claim], target.startswith("paper")
-    floats = _integers(recall) if paper else recall.floats or _shared(recall)
+    coded, paper = RECALLS[claim], target.startswith("paper")
+    floats = _integers(coded) if paper else coded.floats or _shared(coded)
     return Argument(
         claim=claim,
         target=target,
-        statement=recall.hypotheses + CONCLUSION,
-        words=(FLOATS, *WRITES, *recall.words, *floats.words),
-        requires=(*REQUIRES, *recall.requires, *floats.requires),
-        tensors=entries.tensors(recall.codes("relu" if paper else "silu"), target),
+        statement=coded.hypotheses + recall.CONCLUSION,
+        words=(FLOATS, *WRITES, *coded.words, *floats.words),
+        requires=(*recall.REQUIRES, *coded.requires, *floats.requires),
+        tensors=entries.tensors(coded.codes("relu" if paper else "silu"), target),
         steps=floats.steps(target),
         closing=floats.closing,
     )
 
 
 def _signed_sizes(target: str, chosen: Sizes) -> dict[str, Any]:
-    sizes = recall_sizes(target, chosen)
-    return sizes | sign_columns(sizes)
+    sizes = recall.completed(target, chosen)
+    return sizes | recall.sign_columns(sizes)
 
 
 FAMILIES = tuple(
-    recall_family(
+    recall.family(
         claim,
         mqar.ALL_TARGETS,
         partial(_argument, claim),
-        sizes=_signed_sizes if recall is SIGNS else recall_sizes,
+        sizes=_signed_sizes if coded is SIGNS else recall.completed,
     )
-    for claim, recall in RECALLS.items()
+    for claim, coded in RECALLS.items()
 )

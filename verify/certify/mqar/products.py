@@ -12,23 +12,10 @@ from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, aroun
 from mamba_theorems.verify.certify.family import Sizes
 from mamba_theorems.verify.certify.functions import exp, near, relu, rounded, silu, slack, snap, sqrt
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, single, tensor
-from mamba_theorems.verify.certify.mqar import entries
+from mamba_theorems.verify.certify.mqar import entries, recall
 from mamba_theorems.verify.certify.mqar.codes import SIGNS
 from mamba_theorems.verify.certify.mqar.entries import CodesLayout, TokenMatrix
-from mamba_theorems.verify.certify.mqar.recall import (
-    ANSWERS,
-    CONCLUSION,
-    FIRST,
-    HYPOTHESES,
-    REQUIRES,
-    SIGNED,
-    K,
-    V,
-    fixed,
-    recall_family,
-    recall_sizes,
-    sign_columns,
-)
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
 from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
 from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, the, within
 
@@ -225,8 +212,10 @@ def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
 def _requires(claim: str, target: str) -> tuple[Requirement, ...]:
     signed = claim == SIGN_CODES
     coded = SIGNS.requires if signed else (("a channel a value", equal(W, the.num_values)),)
-    integral = fixed(key=10, tap_previous=10, tap_current=1, bias=-100, one=1, step_size=1, value=2 if signed else 1)
-    return (*REQUIRES, ("two keys", K >= 2), *coded, *((*integral, SIGNED) if target == "paper" else ()))
+    integral = recall.fixed(
+        key=10, tap_previous=10, tap_current=1, bias=-100, one=1, step_size=1, value=2 if signed else 1
+    )
+    return (*recall.REQUIRES, ("two keys", K >= 2), *coded, *((*integral, recall.SIGNED) if target == "paper" else ()))
 
 
 def _argument(claim: str, target: str) -> Argument:
@@ -235,7 +224,7 @@ def _argument(claim: str, target: str) -> Argument:
     return Argument(
         claim=claim,
         target=target,
-        statement=HYPOTHESES + CONCLUSION,
+        statement=recall.HYPOTHESES + recall.CONCLUSION,
         words=(FLOATS, *WORDS, *CODED[claim], *((*PAPER_WORDS, *INTEGERS) if paper else (*SILU_WORDS, *ROUNDED))),
         requires=_requires(claim, target),
         tensors=_tensors(claim, target),
@@ -248,11 +237,11 @@ def _argument(claim: str, target: str) -> Argument:
 
 
 def _sizes(claim: str, target: str, chosen: Sizes) -> dict[str, Any]:
-    sizes = recall_sizes(target, chosen)
-    return sizes | (sign_columns(sizes) if claim == SIGN_CODES else {"width": sizes["num_values"]})
+    sizes = recall.completed(target, chosen)
+    return sizes | (recall.sign_columns(sizes) if claim == SIGN_CODES else {"width": sizes["num_values"]})
 
 
 FAMILIES = tuple(
-    recall_family(claim, TARGETS, partial(_argument, claim), sizes=partial(_sizes, claim))
+    recall.family(claim, TARGETS, partial(_argument, claim), sizes=partial(_sizes, claim))
     for claim in (ONE_HOT, SIGN_CODES)
 )

@@ -49,7 +49,7 @@ def at(*sizes: int) -> dict[str, int]:
     return dict(zip(NAMES, sizes, strict=True))
 
 
-def recall_sizes(target: str, chosen: Sizes) -> dict[str, Any]:
+def completed(target: str, chosen: Sizes) -> dict[str, Any]:
     """vocab_size, num_kv_pairs, input_seq_len, and what follows from them. Raises ValueError for impossible sizes."""
     sizes = only(chosen, "Recall needs", ("vocab_size", "num_kv_pairs", "input_seq_len"))
     vocab_size, num_kv_pairs, length = sizes.values()
@@ -95,13 +95,13 @@ def mutants(target: str) -> Mapping[str, Changes]:
     }
 
 
-def recall_family(
+def family(
     claim: str,
     targets: tuple[str, ...],
     argument: Callable[[str], Argument],
     *,
     build: Callable[[str, int, int], Construction] | None = None,
-    sizes: Callable[[str, Sizes], dict[str, Any]] = recall_sizes,
+    sizes: Callable[[str, Sizes], dict[str, Any]] = completed,
     shapes: tuple[str, ...] = ("expand", "dt_rank"),
     frozen: Callable[[str], Frozen] = two_sizes,
     mutants: Callable[[str], Mapping[str, Changes]] = mutants,
@@ -119,11 +119,9 @@ def recall_family(
     def of(target: str, sizes: Sizes) -> Construction:
         return network(target, sizes["vocab_size"], sizes["num_kv_pairs"])
 
-    def completed(target: str, chosen: Sizes) -> dict[str, Any]:
+    def shaped(target: str, chosen: Sizes) -> dict[str, Any]:
         found = sizes(target, chosen)
         known = of(target, found).hyperparameters
         return found | {name: known[name] for name in shapes if name in known}
 
-    return Family(
-        claim, targets, argument, completed, lambda target, sizes, _: of(target, sizes).weights, frozen, mutants
-    )
+    return Family(claim, targets, argument, shaped, lambda target, sizes, _: of(target, sizes).weights, frozen, mutants)

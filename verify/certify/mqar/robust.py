@@ -14,20 +14,9 @@ from mamba_theorems.verify.certify.argument import FLOATS, Argument, Scalar, pos
 from mamba_theorems.verify.certify.blocks import PaperLayout
 from mamba_theorems.verify.certify.functions import exp, rounded, snap
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, stacked
-from mamba_theorems.verify.certify.mqar import entries
+from mamba_theorems.verify.certify.mqar import entries, recall
 from mamba_theorems.verify.certify.mqar.entries import columns, rows
-from mamba_theorems.verify.certify.mqar.recall import (
-    ANSWERS,
-    CONCLUSION,
-    FIRST,
-    REQUIRES,
-    SIGNED,
-    K,
-    P,
-    V,
-    fixed,
-    recall_family,
-)
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, P, V
 from mamba_theorems.verify.certify.steps import LENGTH
 from mamba_theorems.verify.certify.term import Term, equal, hull, square, the
 
@@ -145,15 +134,15 @@ def _argument(target: str) -> Argument:
     return Argument(
         claim=ROBUST,
         target=target,
-        statement=ROBUST_STATEMENT + block.hypothesis + CONCLUSION,
+        statement=ROBUST_STATEMENT + block.hypothesis + recall.CONCLUSION,
         words=(FLOATS, *block.words),
         requires=(
-            *REQUIRES,
-            *fixed(key=1, value=1, step_size=1, bias=1, opening=1),
+            *recall.REQUIRES,
+            *recall.fixed(key=1, value=1, step_size=1, bias=1, opening=1),
             ("'closing' is -1", equal(the.closing + 1, 0)),
             ("positions count down", equal(the.position + 1, 0)),
             ("keys reach as far as the pairs", equal(the.reach, 2 * P)),
-            SIGNED,
+            recall.SIGNED,
         ),
         tensors=_tensors(block),
         steps=(
@@ -172,4 +161,4 @@ def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
     return mqar.robust(vocabulary, "paper", num_kv_pairs=num_kv_pairs, choose=BLOCKS[target].choose)
 
 
-FAMILIES = (recall_family(ROBUST, tuple(BLOCKS), _argument, build=_build),)
+FAMILIES = (recall.family(ROBUST, tuple(BLOCKS), _argument, build=_build),)

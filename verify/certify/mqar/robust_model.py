@@ -18,29 +18,10 @@ from mamba_theorems.verify.certify.blocks import MixerLayout
 from mamba_theorems.verify.certify.family import one_more
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single
-from mamba_theorems.verify.certify.mqar import entries, moments
-from mamba_theorems.verify.certify.mqar.counting import (
-    COUNT,
-    D_INNER,
-    WORDS,
-    D,
-    count_steps,
-    counting_model,
-    kept,
-)
+from mamba_theorems.verify.certify.mqar import counting, entries, moments, recall, robust
+from mamba_theorems.verify.certify.mqar.counting import COUNT, D_INNER, D
 from mamba_theorems.verify.certify.mqar.entries import columns, rows
-from mamba_theorems.verify.certify.mqar.recall import (
-    ANSWERS,
-    CONCLUSION,
-    FIRST,
-    HEAD_SIGN,
-    REQUIRES,
-    K,
-    P,
-    V,
-    recall_family,
-)
-from mamba_theorems.verify.certify.mqar.robust import DISTINCT, ROBUST, ROBUST_STATEMENT
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, P, V
 from mamba_theorems.verify.certify.steps import LENGTH
 from mamba_theorems.verify.certify.term import Term, hull, square, the, within
 
@@ -108,7 +89,7 @@ MODELS = {
     TWO_STATES: ByCount(
         two_state_codes,
         entries.moments("relu"),
-        DISTINCT,
+        robust.DISTINCT,
         (
             "Addresses: key k = 1 ... K writes (k, K^2 - k^2), query q reads (2 q, 1): the score is K^2 + q^2 - (q - "
             "k)^2, at most 2 K^2, and largest at k = q by at least 1. A value stands behind one key of the context, by "
@@ -144,7 +125,7 @@ def _late(codes: entries.CodesLayout) -> Term:
 def _tensors(codes: entries.CodesLayout) -> dict[str, TensorLayout]:
     n, late = codes.d_state, _late(codes)
     stored = (*rows(codes.write, 0, FIRST, D), *rows(codes.read, n, FIRST, D), *rows(codes.value, 2 * n, ANSWERS, D))
-    return counting_model(
+    return counting.counting_model(
         MixerLayout(
             d_model=D,
             d_inner=D_INNER,
@@ -171,7 +152,7 @@ def _steps(model: ByCount) -> tuple[Scalar, ...]:
     read = 4 * K * hull(1, the.gated)
     actual = 1 + square(LENGTH * the.unit) + VALUES * square(logits)
     return (
-        *count_steps(16 * square(LENGTH) + VALUES * square(largest)),
+        *counting.count_steps(16 * square(LENGTH) + VALUES * square(largest)),
         Scalar("pace", near(the.late * (the.unit * the.normed), 3), "a position, in the channel 'late'"),
         Scalar("early", rounded(-the.threshold - context * the.pace), "minus its argument at 2 num_kv_pairs"),
         Scalar("beyond", the.early - 1, "x exp(-x) falls from there on"),
@@ -190,7 +171,7 @@ def _steps(model: ByCount) -> tuple[Scalar, ...]:
         Scalar("key_code", silu(rounded(the.key * the.normed)), "the code 1 of a key"),
         Scalar("value_code", silu(rounded(the.value * the.normed)), "of a value"),
         Scalar("gated", silu(rounded(the.gate * the.normed)), "SiLU(z)"),
-        *kept("", the.step_size),
+        *counting.kept("", the.step_size),
         Scalar(
             "read",
             near(code * (the.kept * (the.gated * abs(the.head))), 12),
@@ -204,19 +185,19 @@ def _steps(model: ByCount) -> tuple[Scalar, ...]:
         Scalar("underflow", 8 * the.tiny / the.shown, "of two logits"),
         Scalar("room", the.beside - actual, "nothing that a norm sees beside the anchor is larger"),
         *model.steps,
-        Scalar("margin", model.margin - (1 - HEAD_SIGN), "in units of the right logit's factor: the worst case"),
+        Scalar("margin", model.margin - (1 - recall.HEAD_SIGN), "in units of the right logit's factor: the worst case"),
     )
 
 
 def _argument(target: str) -> Argument:
     model = MODELS[target]
     return Argument(
-        claim=ROBUST,
+        claim=robust.ROBUST,
         target=target,
-        statement=ROBUST_STATEMENT + model.hypothesis + CONCLUSION,
-        words=(FLOATS, *WORDS, *ROBUST_WORDS, *model.words),
+        statement=robust.ROBUST_STATEMENT + model.hypothesis + recall.CONCLUSION,
+        words=(FLOATS, *counting.WORDS, *ROBUST_WORDS, *model.words),
         requires=(
-            *REQUIRES,
+            *recall.REQUIRES,
             ("the stream holds count and anchor", D >= V + 2),
             ("there are enough channels", _late(model.codes) + 1 <= D_INNER),
             ("the step closes", the.closing <= 0),
@@ -243,8 +224,8 @@ MUTANTS = {
     "one entry of x_proj": {"mixer.x_proj.weight": one_more},
 }
 FAMILIES = (
-    recall_family(
-        ROBUST,
+    recall.family(
+        robust.ROBUST,
         tuple(MODELS),
         _argument,
         build=_build,

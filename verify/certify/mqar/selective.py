@@ -16,36 +16,10 @@ from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement
 from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, MixerLayout, PaperLayout, around, is_model, official
 from mamba_theorems.verify.certify.family import Frozen, Sizes
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, block, diagonal, every, single, stacked
+from mamba_theorems.verify.certify.mqar import recall, shrinking
 from mamba_theorems.verify.certify.mqar.entries import TokenMatrix
-from mamba_theorems.verify.certify.mqar.recall import (
-    ANSWERS,
-    CONCLUSION,
-    FIRST,
-    REQUIRES,
-    K,
-    V,
-    at,
-    fixed,
-    recall_family,
-    recall_sizes,
-)
-from mamba_theorems.verify.certify.mqar.shrinking import (
-    ANY_ORDER,
-    IN_ORDER,
-    MODEL,
-    NORM_WORDS,
-    PAPER_WORDS,
-    QUERIES,
-    SCANNED,
-    SEQUENTIAL,
-    SILENT,
-    SILU_WORDS,
-    STEPPED,
-    WORDS,
-    W,
-    block_of,
-    steps,
-)
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
+from mamba_theorems.verify.certify.mqar.shrinking import MODEL, QUERIES, SEQUENTIAL, W, block_of
 from mamba_theorems.verify.certify.term import Expression, Term, equal, term, the
 
 SELECTIVE = "mqar.n1-delta-gate"
@@ -152,7 +126,7 @@ def _silu_tensors(target: str) -> dict[str, TensorLayout]:
 # ---------------------------------------------------------------------------------------------- the argument
 
 REQUIRED = (
-    *REQUIRES,
+    *recall.REQUIRES,
     ("there is a query", QUERIES >= 1),
     ("the filler is a token", V >= FILLER + 1),
     ("steps shrink", the.steps >= 1),
@@ -168,12 +142,12 @@ CODES = (
 
 
 def _paper_requires() -> tuple[Requirement, ...]:
-    return (*fixed(other=2, blind=-9, step_size=1, quiet=-1), *CODES, ("decays", the.A <= 0))
+    return (*recall.fixed(other=2, blind=-9, step_size=1, quiet=-1), *CODES, ("decays", the.A <= 0))
 
 
 def _silu_requires(model: bool) -> tuple[Requirement, ...]:
     return (
-        *fixed(other=512, blind=-2304),
+        *recall.fixed(other=512, blind=-2304),
         *CODES,
         ("there are enough channels", the.expand * V >= ONE + 1),
         ("there are enough steps", the.dt_rank >= K + 1),
@@ -186,18 +160,18 @@ def _silu_requires(model: bool) -> tuple[Requirement, ...]:
 
 def _argument(target: str) -> Argument:
     sequential, model, paper = target.startswith(SEQUENTIAL), is_model(target), block_of(target) == "paper"
-    floats = FLOATS.replace(ANY_ORDER, IN_ORDER) if sequential else FLOATS
-    words = PAPER_WORDS if paper else (SILENT, *SILU_WORDS)
+    floats = FLOATS.replace(shrinking.ANY_ORDER, shrinking.IN_ORDER) if sequential else FLOATS
+    words = shrinking.PAPER_WORDS if paper else (shrinking.SILENT, *shrinking.SILU_WORDS)
     shut = () if paper else ("deep", "silent", "unlit", "hushed")
-    last = STEPPED if sequential else SCANNED
+    last = shrinking.STEPPED if sequential else shrinking.SCANNED
     return Argument(
         claim=SELECTIVE,
         target=target,
-        statement=STATEMENT + CONCLUSION,
-        words=(floats, *words, *WORDS, *(NORM_WORDS if model else ()), *last),
+        statement=STATEMENT + recall.CONCLUSION,
+        words=(floats, *words, *shrinking.WORDS, *(shrinking.NORM_WORDS if model else ()), *last),
         requires=(*REQUIRED, *(_paper_requires() if paper else _silu_requires(model))),
         tensors=_paper_tensors() if paper else _silu_tensors(target),
-        steps=steps(target),
+        steps=shrinking.steps(target),
         closing=positive(*shut, "margin"),
     )
 
@@ -219,7 +193,7 @@ def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
 
 def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """One token is the filler; as many queries as pairs, unless it is said."""
-    sizes = recall_sizes("paper", {**chosen, "vocab_size": chosen.get("vocab_size", 0) - 1})
+    sizes = recall.completed("paper", {**chosen, "vocab_size": chosen.get("vocab_size", 0) - 1})
     queries = chosen.get("num_queries", sizes["num_kv_pairs"])
     return sizes | {"vocab_size": sizes["vocab_size"] + 1, "num_queries": queries}
 
@@ -227,10 +201,10 @@ def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
 def _frozen(target: str) -> Frozen:
     """A small size and the widest that float32 holds, in any order of evaluation or step by step."""
     sequential = target.startswith(SEQUENTIAL)
-    yield "float32", at(65, 64, 8)
-    yield "float32", at(1024, 4096, WIDEST[block_of(target)] if sequential else LASTING)
+    yield "float32", recall.at(65, 64, 8)
+    yield "float32", recall.at(1024, 4096, WIDEST[block_of(target)] if sequential else LASTING)
     if not sequential:
-        yield "float64", at(1024, 4096, 64)
+        yield "float64", recall.at(1024, 4096, 64)
 
 
-FAMILIES = (recall_family(SELECTIVE, TARGETS, _argument, build=_build, sizes=_sizes, frozen=_frozen),)
+FAMILIES = (recall.family(SELECTIVE, TARGETS, _argument, build=_build, sizes=_sizes, frozen=_frozen),)

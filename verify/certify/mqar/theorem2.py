@@ -15,17 +15,8 @@ from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, aroun
 from mamba_theorems.verify.certify.family import Changes, Frozen
 from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every
-from mamba_theorems.verify.certify.mqar.recall import (
-    ANSWERS,
-    CONCLUSION,
-    FIRST,
-    HYPOTHESES,
-    REQUIRES,
-    K,
-    V,
-    at,
-    recall_family,
-)
+from mamba_theorems.verify.certify.mqar import recall
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
 from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, gated, token_input
 from mamba_theorems.verify.certify.term import Term, square, the
 
@@ -197,9 +188,9 @@ def _argument(target: str) -> Argument:
     return Argument(
         claim=mqar.CLAIM,
         target=target,
-        statement=HYPOTHESES + CONCLUSION,
+        statement=recall.HYPOTHESES + recall.CONCLUSION,
         words=(FLOATS, *REDUCTION, *beside[target]),
-        requires=REQUIRES,
+        requires=recall.REQUIRES,
         tensors=_tensors(target),
         steps=_steps(target),
         closing=(*silent, *positive(*READ, "margin")),
@@ -212,9 +203,9 @@ def _argument(target: str) -> Argument:
 def _frozen(target: str) -> Frozen:
     """The sizes that the report quotes."""
     for sizes in ((64, 64, 8), (256, 256, 32), (1024, 512, 64), (1024, 4096, 64)):
-        yield "float32", at(*sizes)
+        yield "float32", recall.at(*sizes)
     if is_model(target):
-        yield "float64", at(1024, 4096, 64)
+        yield "float64", recall.at(1024, 4096, 64)
 
 
 def _mutants(target: str) -> Mapping[str, Changes]:
@@ -245,4 +236,4 @@ def _gate_negated(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
-FAMILIES = (recall_family(mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants),)
+FAMILIES = (recall.family(mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants),)
