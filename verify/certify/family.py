@@ -1,4 +1,4 @@
-"""Families of certificates: one claim in some targets, with the network that ships, the frozen sizes and the mutants."""
+"""Families of certificates: one claim in some targets, its network, the frozen sizes, and the mutants."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +16,19 @@ Sizes = Mapping[str, Any]
 Tamper = Callable[[np.ndarray], np.ndarray]
 Changes = Mapping[str, Tamper]
 """What becomes of weights, by the end of their name."""
+Mutants = Mapping[str, Changes]
 Frozen = Iterable[tuple[str, dict[str, int]]]
-"""Dtypes and sizes of the frozen set, for one target; the check of a dtype takes the first and the last of its sizes."""
+"""Dtypes and sizes of the frozen set, for one target; checks take the first and the last size of a dtype."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """A claim in some targets: everything else is given a target, and says what its certificates need.
+    """A claim in some targets; every function is given a target and says what its certificates need.
 
-    `sizes` completes chosen sizes and raises ValueError for impossible ones; `weights` are the exact weights that ship
-    at those sizes, for a dtype; `mutants` are networks whose worst case is wrong: a change that only widens an enclosure
-    leaves the worst case undecided, which rejects nothing; `beside` reads weights that no layout has standing alone.
+    `sizes` completes chosen sizes and raises ValueError for impossible ones. `weights` are the exact weights that ship
+    at those sizes, for a dtype. `mutants` are networks whose worst case is wrong: a change that only widens an
+    enclosure leaves the worst case undecided, which rejects nothing. `beside` reads off weights that stand alone in no
+    layout.
     """
 
     claim: str
@@ -35,7 +37,7 @@ class Family:
     sizes: Callable[[str, Sizes], dict[str, Any]]
     weights: Callable[[str, Sizes, str], Mapping[str, ExactTensor]]
     frozen: Callable[[str], Frozen]
-    mutants: Callable[[str], Mapping[str, Changes]]
+    mutants: Callable[[str], Mutants]
     beside: Callable[[Sizes, Tensors], dict[str, Any]] = lambda sizes, tensors: {}
 
     def subject(self, target: str) -> Subject:

@@ -87,7 +87,7 @@ the = Names()
 
 def equal(x: Expression, y: Expression) -> Term:
     """A requirement: x is y."""
-    return -abs(term(x) if isinstance(y, int) and y == 0 else x - y)
+    return -abs(term(x) if y == 0 else term(x) - y)
 
 
 def hull(first: Expression, *others: Expression) -> Term:

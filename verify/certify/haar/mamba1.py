@@ -14,7 +14,7 @@ from mamba_theorems.constructions.haar import full_basis, mamba1_haar, wavelet_l
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.certificate import Tensors
-from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
 from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, sqrt
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, every, single, tensor
 from mamba_theorems.verify.certify.steps import dynamics
@@ -172,7 +172,7 @@ def _gate_doubled(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
-BLOCK_MUTANTS = {
+BLOCK_MUTANTS: Mutants = {
     "gate doubled": {"in_proj.weight": _gate_doubled},
     "step halved": {"dt_proj.bias": lambda bias: bias / 2},
     "signs of the signal's halves": {"out_proj.weight": np.negative},
@@ -261,7 +261,7 @@ def _middle_halved(gains: np.ndarray) -> np.ndarray:
     return gains
 
 
-WAVELET_MUTANTS = {"W a 16th": {"W": lambda w: w / 16}, "middle step halved": {"B": _middle_halved}}
+WAVELET_MUTANTS: Mutants = {"W a 16th": {"W": lambda w: w / 16}, "middle step halved": {"B": _middle_halved}}
 FAMILIES = (
     Family(
         claim=BLOCK,

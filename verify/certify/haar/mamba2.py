@@ -12,7 +12,7 @@ import numpy as np
 from mamba_theorems.constructions.haar import full_basis, mamba2_haar
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import D_CONV, named
-from mamba_theorems.verify.certify.family import Family, Sizes, one_more
+from mamba_theorems.verify.certify.family import Family, Mutants, Sizes, one_more
 from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, slack, snap, sqrt
 from mamba_theorems.verify.certify.haar.mamba1 import BLOCK, ON_SIGNALS, T, block_frozen, block_sizes, wavelets_lie_in
 from mamba_theorems.verify.certify.layout import Entries, TensorLayout, every, single, stacked, tensor
@@ -249,7 +249,7 @@ def _weights(target: str, sizes: Sizes, dtype: str) -> dict[str, Any]:
     return {f"layers.{i}.{name}": w for i, layer in layers for name, w in layer.weights.items()}
 
 
-MUTANTS = {
+MUTANTS: Mutants = {
     "readout negated": {"layers.1.out_proj.weight": np.negative},
     "step halved": {"layers.1.dt_bias": lambda bias: bias / 2},
     "one entry of D": {"layers.0.D": one_more},

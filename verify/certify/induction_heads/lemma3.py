@@ -13,7 +13,7 @@ from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import lemma3
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import PaperLayout
-from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
 from mamba_theorems.verify.certify.functions import exp, near, rounded, softplus
 from mamba_theorems.verify.certify.layout import Many, TensorLayout, diagonal, every, single, tensor
 from mamba_theorems.verify.certify.steps import LENGTH
@@ -122,7 +122,7 @@ def _frozen(target: str) -> Frozen:
         yield dtype, {"num_tokens": 32, "input_seq_len": length, "w": 16}
 
 
-MUTANTS = {
+MUTANTS: Mutants = {
     "blank outweighs the writes": {"head.bias": lambda bias: bias * 3},
     "blank below 0": {"head.bias": np.negative},
 }

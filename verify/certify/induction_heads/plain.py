@@ -15,7 +15,7 @@ from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import plain_s6
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import LAYER, MixerLayout, is_model, is_second, official
-from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus, sqrt
 from mamba_theorems.verify.certify.induction_heads.lemma3 import CLASSES, CURRENT, PREVIOUS, D, N, in_paper_block
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
@@ -233,7 +233,7 @@ def _blank_raised(head: np.ndarray) -> np.ndarray:
     return head
 
 
-MUTANTS = {
+MUTANTS: Mutants = {
     "decay slower than 1/2": {"mixer.A": lambda A: A * 0.9, "A_log": lambda A: A - 0.1},
     "blank outweighs the writes": {"head.bias": _blank_raised, "lm_head.weight": _blank_raised},
 }

@@ -17,7 +17,7 @@ from mamba_theorems.verify.certify.mqar.codes import SIGNS
 from mamba_theorems.verify.certify.mqar.entries import CodesLayout, TokenMatrix
 from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
 from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
-from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, the, within
+from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, term, the, within
 
 ONE_HOT, SIGN_CODES = "mqar.thm4", "mqar.thm4-jl-amended"
 TARGETS = ("paper", "official", "language_model")
@@ -75,7 +75,7 @@ CODES = {ONE_HOT: entries.ONE_HOT, SIGN_CODES: entries.signs("silu")}
 def _stored(codes: CodesLayout, matrix: TokenMatrix) -> Many:
     """Keys and values in in_proj, or in the embedding; what is the same in all blocks is written once."""
     (value,), far = codes.value, matrix.next_channel
-    place = matrix.place(value.channel, ANSWERS + the.i)
+    place = matrix.place(term(value.channel), ANSWERS + the.i)
     return (
         Entries(K, 1, matrix.place(the.i * W, FIRST + the.i), the.key, W, far),
         Entries(value.tokens, value.columns, place, value.number, K, W * far),
@@ -131,7 +131,7 @@ def _tensors(claim: str, target: str) -> dict[str, TensorLayout]:
 # --------------------------------------------------------------------------------------------------- steps
 
 
-def _convolved(previous: Expression, current: Expression) -> Expression:
+def _convolved(previous: Term, current: Expression) -> Term:
     """Before the non-linearity, rounding left out."""
     return previous + current + the.bias
 
@@ -164,7 +164,7 @@ def _times(claim: str) -> int:
 def _passed() -> tuple[Scalar, ...]:
     """What channels pass, each with the convolution's roundings."""
 
-    def convolved(previous: Expression, current: Expression) -> Expression:
+    def convolved(previous: Term, current: Term) -> Term:
         exact = the.input * previous + the.input * current + the.bias
         return exact + within(the.off)
 

@@ -1,6 +1,6 @@
 """What all arguments for associative recall share: hypotheses, sizes, names, and the family of a recall network."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from mamba_theorems.constructions.mqar.codes import balanced_columns
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.verify.certify.argument import ULPS, Argument, Requirement
 from mamba_theorems.verify.certify.blocks import is_model
-from mamba_theorems.verify.certify.family import Changes, Family, Frozen, Sizes, one_more, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, one_more, only
 from mamba_theorems.verify.certify.term import Term, equal, the
 
 HYPOTHESES = (
@@ -77,7 +77,7 @@ def two_sizes(target: str) -> Frozen:
     return (("float32", at(64, 64, 8)), ("float32", at(1024, 4096, 64)))
 
 
-def mutants(target: str) -> Mapping[str, Changes]:
+def mutants(target: str) -> Mutants:
     """Networks by codes whose worst case is wrong."""
     if "official" in target or is_model(target):
         return {
@@ -104,7 +104,7 @@ def family(
     sizes: Callable[[str, Sizes], dict[str, Any]] = completed,
     shapes: tuple[str, ...] = ("expand", "dt_rank"),
     frozen: Callable[[str], Frozen] = two_sizes,
-    mutants: Callable[[str], Mapping[str, Changes]] = mutants,
+    mutants: Callable[[str], Mutants] = mutants,
 ) -> Family:
     """The family of a network that `build` makes of target, vocab_size and num_kv_pairs; by default the claim's own.
 

@@ -15,7 +15,7 @@ from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, 
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, not_negative, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout
-from mamba_theorems.verify.certify.family import one_more
+from mamba_theorems.verify.certify.family import Mutants, one_more
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single
 from mamba_theorems.verify.certify.mqar import counting, entries, moments, recall, robust
@@ -218,7 +218,7 @@ def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
     return mqar.robust(vocabulary, ONE_HOT, num_kv_pairs=num_kv_pairs, choose=MODELS[target].choose)
 
 
-MUTANTS = {
+MUTANTS: Mutants = {
     "readout negated": {"layers.1.mixer.out_proj.weight": np.negative},
     "one entry of D": {"mixer.D": one_more},
     "one entry of x_proj": {"mixer.x_proj.weight": one_more},

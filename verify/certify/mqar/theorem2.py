@@ -5,14 +5,12 @@ one write or none. So at most five scalars meet at a query, and nothing grows wi
 enclose them, exact and as floats, at any age up to the length.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_model, official
-from mamba_theorems.verify.certify.family import Changes, Frozen
+from mamba_theorems.verify.certify.family import Frozen, Mutants
 from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every
 from mamba_theorems.verify.certify.mqar import recall
@@ -208,7 +206,7 @@ def _frozen(target: str) -> Frozen:
         yield "float64", recall.at(1024, 4096, 64)
 
 
-def _mutants(target: str) -> Mapping[str, Changes]:
+def _mutants(target: str) -> Mutants:
     if target == "paper":
         return {
             "conv taps swapped": {"conv.weight": _taps_swapped},
