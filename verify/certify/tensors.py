@@ -111,6 +111,13 @@ def _fills(weight: ExactTensor, blocks: Mapping[Any, float], usual: float) -> tu
     return tuple(part for part in found if part[0] < part[1])
 
 
+def numbers_at(tensor: Shipped, start: int, places: np.ndarray) -> np.ndarray:
+    """The numbers at some places, counted from `start`."""
+    if isinstance(tensor, Sparse):
+        return tensor.at(start + places)
+    return tensor.reshape(-1)[start + places].astype(float)
+
+
 def part_of(tensor: Shipped, start: int, size: int, fill: float) -> Sparse:
     """Where the entries start ... start + size − 1 differ from `fill`."""
     if isinstance(tensor, Sparse):

@@ -26,28 +26,22 @@ class CodeLayout:
     channel: Expression
     number: Expression
 
-    def channels_by_tokens(self, row: Expression, column: Expression, width: Expression) -> Entries:
-        """In a matrix whose rows are channels, from `row` and `column` on."""
-        place = (row + term(self.channel)) * width + (column + the.i)
-        return Entries(self.tokens, self.columns, place, self.number)
-
-    def tokens_by_channels(self, row: Expression, column: Expression, width: Expression) -> Entries:
-        """In a matrix whose rows are tokens."""
-        place = (row + the.i) * width + (column + term(self.channel))
+    def at(self, place: Term) -> Entries:
+        """The entries of a matrix that hold the code."""
         return Entries(self.tokens, self.columns, place, self.number)
 
 
 Code = tuple[CodeLayout, ...]
 
 
-def rows(code: Code, row: Expression, column: Expression, width: Expression) -> Many:
-    """A code in a matrix whose rows are channels."""
-    return tuple(part.channels_by_tokens(row, column, width) for part in code)
+def rows(code: Code, row: Expression, column: Expression, width: Term) -> Many:
+    """A code in a matrix whose rows are channels, from `row` and `column` on."""
+    return tuple(part.at((row + term(part.channel)) * width + (column + the.i)) for part in code)
 
 
-def columns(code: Code, row: Expression, column: Expression, width: Expression) -> Many:
-    """A code in a matrix whose rows are tokens."""
-    return tuple(part.tokens_by_channels(row, column, width) for part in code)
+def columns(code: Code, row: Expression, column: Expression, width: Term) -> Many:
+    """A code in a matrix whose rows are tokens, from `row` and `column` on."""
+    return tuple(part.at((row + the.i) * width + (column + term(part.channel))) for part in code)
 
 
 @dataclass(frozen=True)
