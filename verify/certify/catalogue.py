@@ -18,9 +18,10 @@ from mamba_theorems.verify.certify.tensors import Shipped, Sparse
 
 @cache
 def families() -> tuple[Family, ...]:
-    """All families, each listed in FAMILIES of a package that is named like a family of claims."""
-    names = [f"mamba_theorems.verify.certify.{name}" for name in FAMILIES]
-    return tuple(family for name in names if find_spec(name) for family in import_module(name).FAMILIES)
+    """The FAMILIES of every module that a package lists in MODULES; a package is named like a family of claims."""
+    packages = [name for name in (f"mamba_theorems.verify.certify.{family}" for family in FAMILIES) if find_spec(name)]
+    modules = [f"{package}.{module}" for package in packages for module in import_module(package).MODULES]
+    return tuple(family for module in modules for family in import_module(module).FAMILIES)
 
 
 def subjects() -> dict[str, tuple[str, ...]]:

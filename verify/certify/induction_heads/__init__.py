@@ -1,5 +1,3 @@
-"""The certificates of induction heads."""
+"""The certificates of induction_heads."""
 
-from mamba_theorems.verify.certify.induction_heads import lemma3, plain
-
-FAMILIES = (*lemma3.FAMILIES, *plain.FAMILIES)
+MODULES = ("lemma3", "plain")
