@@ -22,18 +22,18 @@ D_CONV = 4
 class PaperLayout:
     """Entries of the paper's block, of the embedding before it and of the head behind it.
 
-    `classes` counts the rows of embedding and head; `delta` and `step_size` are the weight and the bias of Delta, which
-    has `steps` entries; a convolution without `conv_bias` has none.
+    `classes` counts the rows of embedding and head. `delta` and `step_size` are the weight and the bias of Delta, which
+    has `steps` entries, as many as channels if None. The parts of the convolution's bias are 0 if None.
     """
 
     classes: Expression
     d_model: Term
-    d_state: Expression
     embedding: Many
     conv: Many
     B: Many
     C: Many
     head: Many
+    d_state: Expression = 1
     d_conv: int = 2
     conv_bias: tuple[Part, ...] | None = None
     steps: Expression | None = None
@@ -60,22 +60,26 @@ class PaperLayout:
 # ------------------------------------------------------------------------------------------ the official blocks
 
 
+ONE_STATE = Term(1)
+
+
 @dataclass(frozen=True)
 class MixerLayout:
     """Entries at their places in x's rows of in_proj, in conv1d.weight and out_proj.weight, and in B and C.
 
-    For Mamba-1, B and C are rows (d_state) of x_proj; for Mamba-2 rows of in_proj, with convolutions of their own.
-    Mamba-1 alone has biases of the convolution (none if None), and reads its steps: `steps` are dt's rows of x_proj.
+    In Mamba-1, B and C are rows (d_state) of x_proj; in Mamba-2 they are rows of in_proj, with convolutions of their
+    own. Only Mamba-1 has biases of the convolution (in parts, 0 if None) and steps that x_proj reads: `steps` are dt's
+    rows of x_proj.
     """
 
     d_model: Expression
     d_inner: Term
-    d_state: Term
-    x: Many
-    conv: Many
-    B: Many
-    C: Many
     out_proj: Many
+    x: Many = ()
+    conv: Many = ()
+    B: Many = ()
+    C: Many = ()
+    d_state: Term = ONE_STATE
     B_conv: Many = ()
     C_conv: Many = ()
     gate: Filled = (the.gate, ())
@@ -105,7 +109,7 @@ def mamba1(prefix: str, m: MixerLayout) -> Layouts:
 
 
 def unbiased(d_inner: Term, *biased: Expression) -> Term:
-    """How many channels are left behind so many with a bias."""
+    """The number of channels behind those that have a bias."""
     return d_inner - sum(biased)
 
 

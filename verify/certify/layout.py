@@ -11,7 +11,7 @@ from mamba_theorems.verify.certify.term import Expression, Term, term, the
 class Entries:
     """For i < rows and j < columns (which may depend on i), `number` is added at the flat `place` of a part.
 
-    And again, `times` in all, each time `stride` further on.
+    The same is done `times` in all, each time `stride` further on.
     """
 
     rows: Expression

@@ -56,13 +56,10 @@ def _tensors() -> dict[str, TensorLayout]:
     mixer = MixerLayout(
         d_model=d,
         d_inner=d,
-        d_state=Term(1),
         x=(diagonal(0, 0, d, d, the.unit),),
         gate=(0, (every(one, d, d, the.gate),)),
         conv=(every(3, 4, d, 1),),
         conv_bias=((d, 0, ()),),
-        B=(),
-        C=(),
         dt_rank=1,
         dt_proj=(1, ()),
         step_bias=the.bias,

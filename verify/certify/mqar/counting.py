@@ -18,7 +18,7 @@ D = the.d_model
 D_INNER = the.expand * D
 COUNT, ANCHOR = V, V + 1
 UNCOUNTED = every(COUNT, D, D_INNER, 0)
-"""The gate's weights at the count: it does not see it."""
+"""The gate's weights at the count are 0."""
 
 
 def counting_model(second: MixerLayout) -> dict[str, TensorLayout]:
@@ -27,8 +27,6 @@ def counting_model(second: MixerLayout) -> dict[str, TensorLayout]:
         d_model=D,
         d_inner=D_INNER,
         d_state=second.d_state,
-        x=(),
-        conv=(),
         conv_bias=((D_INNER, 0, (single(0, the.count_bias),)),),
         B=(single(0, the.count_B),),
         C=(single(0, the.count_C),),

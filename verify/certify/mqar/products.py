@@ -94,8 +94,7 @@ def _mixer(codes: CodesLayout) -> MixerLayout:
     return MixerLayout(
         d_model=V,
         d_inner=d_inner,
-        d_state=Term(1),
-        x=_stored(codes, TokenMatrix(True, V)),
+        x=_stored(codes, TokenMatrix(channels_first=True, width=V)),
         conv=(Entries(1, 1, 2, the.tap_previous, CODE, 4), Entries(1, 1, 3, the.tap_current, CODE, 4)),
         B=one,
         C=one,
@@ -110,8 +109,7 @@ def _paper(codes: CodesLayout) -> dict[str, TensorLayout]:
     block = PaperLayout(
         classes=V,
         d_model=d,
-        d_state=1,
-        embedding=_stored(codes, TokenMatrix(False, d)),
+        embedding=_stored(codes, TokenMatrix(channels_first=False, width=d)),
         conv=(Entries(1, 1, 0, the.tap_previous, CODE, 2), Entries(1, 1, 1, the.tap_current, CODE, 2)),
         conv_bias=((CODE, the.bias, ()), (1, the.one, ())),
         B=one,

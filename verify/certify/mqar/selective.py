@@ -74,8 +74,7 @@ def _paper_tensors() -> dict[str, TensorLayout]:
     return PaperLayout(
         classes=V,
         d_model=d,
-        d_state=1,
-        embedding=_stored(TokenMatrix(False, d)),
+        embedding=_stored(TokenMatrix(channels_first=False, width=d)),
         d_conv=3,
         conv=_taps(3),
         conv_bias=((QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, 1, ())),
@@ -108,8 +107,7 @@ def _silu_tensors(target: str) -> dict[str, TensorLayout]:
     mixer = MixerLayout(
         d_model=V,
         d_inner=d,
-        d_state=Term(1),
-        x=_stored(TokenMatrix(True, V)),
+        x=_stored(TokenMatrix(channels_first=True, width=V)),
         conv=_taps(D_CONV),
         conv_bias=((QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, the.one, ()), (d - (ONE + 1), 0, ())),
         steps=patterns,
