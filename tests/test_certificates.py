@@ -24,14 +24,15 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.mqar import TapCodes
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.argument import Argument, Step, add, canonical, digest_of, div, power, sub
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.argument import Argument, Scalar, canonical, digest_of
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, Refused, Subject, make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided, decide
+from mamba_theorems.verify.certify.functions import near
 from mamba_theorems.verify.certify.haar import keep
-from mamba_theorems.verify.certify.induction_heads import plain as plain_s6
-from mamba_theorems.verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.induction_heads import plain
 from mamba_theorems.verify.certify.tensors import DTYPES
+from mamba_theorems.verify.certify.term import Term, hull
 from mamba_theorems.verify.commands import certify as commands
 
 ROOT = Path(__file__).parent.parent
@@ -41,7 +42,7 @@ SMALL = {"vocab_size": 64, "input_seq_len": 64, "num_kv_pairs": 8}
 
 @cache
 def small_text(target: str = "language_model") -> str:
-    return catalogue.text(Entry(recall.CLAIM, target, "float32", SMALL).make())
+    return canonical(Request(mqar.CLAIM, target, "float32", SMALL).make())
 
 
 def reasons(text: str) -> list[str]:
@@ -173,7 +174,7 @@ def test_a_size_changed_is_refused_unless_this_is_the_certificate_that_is_made_f
         weaker = size == "ulps" or (size in AT_MOST and step < 0)  # the stand-alone checker knows no shipped sizes
         if accepted(text, catalogue.recheck) or (accepted(text, alone.check) and not weaker):
             subject = catalogue.subject(certificate["claim"], certificate["target"])
-            assert text == catalogue.text(make(subject, changed, certificate["dtype"]))
+            assert text == canonical(make(subject, changed, certificate["dtype"]))
 
 
 def accepted(text: str, check=alone.check) -> bool:
@@ -248,7 +249,7 @@ def test_what_is_no_certificate_is_refused_in_a_sentence(text):
 
 
 def test_a_length_beyond_the_largest_is_undecided():
-    entry = Entry(recall.CLAIM, "official", "float32", SMALL)
+    entry = Request(mqar.CLAIM, "official", "float32", SMALL)
     largest = catalogue.longest(entry)
     assert largest > 4096
     with pytest.raises(Undecided) as caught:
@@ -257,7 +258,7 @@ def test_a_length_beyond_the_largest_is_undecided():
 
 
 def test_the_longest_sequence_stops_where_the_argument_does():
-    entry = Entry(keep.CLAIM, "official", "float64", {"n": 5, "vocab_size": 8, "input_seq_len": 512})
+    entry = Request(keep.CLAIM, "official", "float64", {"n": 5, "vocab_size": 8, "input_seq_len": 512})
     assert catalogue.longest(entry) == keep.LONGEST
     with pytest.raises(ValueError, match="n <= input_seq_len"):
         catalogue.longest(replace(entry, sizes={**entry.sizes, "n": 600}))
@@ -268,7 +269,7 @@ def _tampered(target: str, codes: TapCodes) -> Subject:
         vocabulary = Vocabulary.paper(sizes["num_kv_pairs"], sizes["vocab_size"] - sizes["num_kv_pairs"])
         return mqar.theorem2_step1(vocabulary, target, codes=codes).to(DTYPES[dtype])
 
-    return replace(catalogue.subject(recall.CLAIM, target), tensors=tensors)
+    return replace(catalogue.subject(mqar.CLAIM, target), tensors=tensors)
 
 
 def test_codes_whose_adjacent_margin_is_negative_are_disproved():
@@ -283,7 +284,7 @@ def test_codes_whose_adjacent_margin_is_zero_are_undecided():
 
 
 def test_a_tensor_that_is_not_laid_out_as_the_argument_says_gets_no_certificate():
-    honest = catalogue.subject(recall.CLAIM, "official")
+    honest = catalogue.subject(mqar.CLAIM, "official")
 
     def tensors(sizes, dtype):
         found = dict(honest.tensors(sizes, dtype))
@@ -316,21 +317,19 @@ def test_a_change_of_one_entry_of_any_tensor_gets_no_certificate_unless_it_state
 
 def _only(margin) -> Argument:
     """An argument of one step."""
-    return Argument("", "", "", (), (), {}, (Step("margin", margin, ""),), (("margin", "> 0"),))
+    return Argument("", "", "", (), (), {}, (Scalar("margin", margin, ""),), (("margin", "> 0"),))
 
 
 @pytest.mark.parametrize("bits", [40, 140, 300, 1500])
 def test_precision_grows_until_it_decides(bits):
-    tiny = power(2, sub(0, bits))
-    low = decide(_only(sub(add(1, tiny), 1)), "float32", {})["margin"].low
+    tiny = Term(2) ** -Term(bits)
+    low = decide(_only(1 + tiny - 1), "float32", {})["margin"].low
     assert low > 0
     with pytest.raises(Disproved):
-        decide(_only(sub(1, add(1, tiny))), "float32", {})
+        decide(_only(1 - (1 + tiny)), "float32", {})
 
 
-@pytest.mark.parametrize(
-    "margin", [sub(power(2, div(1, 2)), power(8, div(1, 6))), ["near", 1, 0], div(1, ["hull", -1, 1])]
-)
+@pytest.mark.parametrize("margin", [Term(2) ** (Term(1) / 2) - Term(8) ** (Term(1) / 6), near(0, 1), 1 / hull(-1, 1)])
 def test_what_no_precision_decides_is_undecided_never_disproved(margin):
     with pytest.raises(Undecided) as caught:
         decide(_only(margin), "float32", {})
@@ -372,7 +371,7 @@ def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
     from mamba_theorems.verify.cli import main
 
     sizes = [f"{name}={size}" for name, size in SMALL.items()]
-    assert main(["certify", recall.CLAIM, "-o", str(tmp_path), "--sizes", *sizes]) == 0
+    assert main(["certify", mqar.CLAIM, "-o", str(tmp_path), "--sizes", *sizes]) == 0
     paths = sorted(map(str, tmp_path.iterdir()))
     assert len(paths) == 3
     assert main(["check", *paths]) == 0
@@ -386,9 +385,9 @@ def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
     [
         ["certify"],
         ["certify", "mqar.lem4"],
-        ["certify", recall.CLAIM, "--sizes", "vocab_size"],
-        ["certify", recall.CLAIM, "--sizes", "vocab_size=4"],
-        ["certify", recall.CLAIM, "--target", "nowhere", "--sizes", "vocab_size=4"],
+        ["certify", mqar.CLAIM, "--sizes", "vocab_size"],
+        ["certify", mqar.CLAIM, "--sizes", "vocab_size=4"],
+        ["certify", mqar.CLAIM, "--target", "nowhere", "--sizes", "vocab_size=4"],
         ["certify", "all", "--sizes", "vocab_size=4"],
         ["check"],
     ],
@@ -413,10 +412,11 @@ def test_an_undecided_size_is_told_and_exits_with_1(capsys):
     from mamba_theorems.verify.cli import main
 
     words = ["num_tokens=8", "input_seq_len=200", "gap=198"]
-    assert main(["certify", plain_s6.CLAIM, "--target", "paper", "--sizes", *words]) == 1
+    assert main(["certify", plain.CLAIM, "--target", "paper", "--sizes", *words]) == 1
     assert "undecided" in capsys.readouterr().out
 
 
 def test_the_entries_of_a_claim_without_sizes_are_its_frozen_set():
     assert commands.entries("all", None, None, ()) == FROZEN
-    assert copy.copy(FROZEN[0]) in commands.entries(recall.CLAIM, "paper", "float32", ())
+    first = next(request for request in FROZEN if request.claim == mqar.CLAIM)
+    assert copy.copy(first) in commands.entries(mqar.CLAIM, "paper", "float32", ())

@@ -15,15 +15,15 @@ from mamba_theorems.constructions.mqar.codes import one_hot_codes, two_state_cod
 from mamba_theorems.constructions.tasks import Vocabulary, requeried_mqar
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
-from mamba_theorems.verify.certify.mqar import robust_model as recall_counted
+from mamba_theorems.verify.certify.mqar import robust_model
 from mamba_theorems.verify.certify.tensors import DTYPES
 from mamba_theorems.verify.checks.mqar.recall import least_margins
 
-CLAIM = recall_counted.ROBUST
-CODES = {recall_counted.ONE_HOT: one_hot_codes, recall_counted.TWO_STATES: two_state_codes}
+CLAIM = "mqar.robust"
+CODES = {robust_model.ONE_HOT: one_hot_codes, robust_model.TWO_STATES: two_state_codes}
 TARGETS = pytest.mark.parametrize("target", list(CODES))
 SMALL = {"vocab_size": 64, "input_seq_len": 64, "num_kv_pairs": 8}
 TINY = {"vocab_size": 8, "input_seq_len": 12, "num_kv_pairs": 2}
@@ -36,7 +36,7 @@ def network(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
 
 
 def bounds(target: str, sizes: dict, dtype: str = "float32") -> dict[str, tuple[float, float]]:
-    certificate = Entry(CLAIM, target, dtype, sizes).make()
+    certificate = Request(CLAIM, target, dtype, sizes).make()
     return {name: tuple(map(float, map(Fraction, ends))) for name, ends in certificate["enclosures"].items()}
 
 
@@ -51,14 +51,14 @@ def test_the_kernels_keep_the_certified_margin_whatever_the_tail(target, dtype):
     least = found["margin"][0] * found["factor"][0] * found["normed"][0]
     margins = least_margins(logits, np.where(batch.queries, batch.targets, -100))
     assert margins.min() >= least > 0.9
-    if target == recall_counted.ONE_HOT:
+    if target == robust_model.ONE_HOT:
         assert margins.min() <= found["factor"][1] * found["normed"][1]
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_count_is_within_the_certified_unit(dtype):
-    found = bounds(recall_counted.ONE_HOT, {**SMALL, "input_seq_len": 4096}, str(dtype).removeprefix("torch."))
-    model = network(recall_counted.ONE_HOT, 64, 8).module(dtype)
+    found = bounds(robust_model.ONE_HOT, {**SMALL, "input_seq_len": 4096}, str(dtype).removeprefix("torch."))
+    model = network(robust_model.ONE_HOT, 64, 8).module(dtype)
     tokens = torch.from_numpy(np.random.default_rng(0).integers(64, size=(1, 4096)))
     x = model.backbone.layers[0](model.backbone.embedding(tokens))
     quotient = x[0, :, 64].double().numpy() / np.arange(1, 4097)
@@ -153,21 +153,21 @@ def test_a_threshold_less_than_half_a_position_off_still_holds(target):
     """Up to there every input is answered rightly: the mutants are refused for what they do, not for being others."""
     for part in (-0.5, 0.25):
         weights = changed(target, {"layers.1.mixer.conv1d.bias": moved(part)})["weights"]
-        assert weights != Entry(CLAIM, target, "float32", SMALL).make()["weights"]
+        assert weights != Request(CLAIM, target, "float32", SMALL).make()["weights"]
 
 
 def test_two_states_need_float64_where_keys_are_many():
     """Scores up to 2 K^2 that differ by 1: beyond 600 keys a dozen roundings may outweigh that in float32."""
     sizes = {"vocab_size": 2048, "input_seq_len": 4096, "num_kv_pairs": 64}
     with pytest.raises(Undecided, match="margin") as caught:
-        Entry(CLAIM, recall_counted.TWO_STATES, "float32", sizes).make()
+        Request(CLAIM, robust_model.TWO_STATES, "float32", sizes).make()
     assert not isinstance(caught.value, Disproved)
-    assert Entry(CLAIM, recall_counted.TWO_STATES, "float64", sizes).make()["closing"]
+    assert Request(CLAIM, robust_model.TWO_STATES, "float64", sizes).make()["closing"]
 
 
 def test_two_states_in_float32_keep_the_certified_margin_among_neighbouring_keys_of_1024_tokens():
     sizes = {"vocab_size": 1024, "input_seq_len": 4096, "num_kv_pairs": 64}
-    least, model = bounds(recall_counted.TWO_STATES, sizes)["margin"][0], network(recall_counted.TWO_STATES, 1024, 64)
+    least, model = bounds(robust_model.TWO_STATES, sizes)["margin"][0], network(robust_model.TWO_STATES, 1024, 64)
     keys, values, rng = np.array(model.vocabulary.keys), np.array(model.vocabulary.values), np.random.default_rng(0)
     chosen, stored = rng.permutation(keys[-64:]), rng.permutation(values)[:64]
     order = np.argsort(chosen)
@@ -185,15 +185,15 @@ def gates_of_16(weight):
 def test_two_states_whose_elementary_functions_round_get_no_certificate():
     """A 16th of 256: sigmoid(16) is less than 1, softplus(16) more than 16."""
     with pytest.raises(Undecided, match="softplus") as caught:
-        changed(recall_counted.TWO_STATES, {"layers.1.mixer.dt_proj.bias": scaled(1 / 16)})
+        changed(robust_model.TWO_STATES, {"layers.1.mixer.dt_proj.bias": scaled(1 / 16)})
     assert not isinstance(caught.value, Disproved)
     with pytest.raises(Undecided, match="logarithm") as caught:
-        changed(recall_counted.TWO_STATES, {"layers.1.mixer.in_proj.weight": gates_of_16})
+        changed(robust_model.TWO_STATES, {"layers.1.mixer.in_proj.weight": gates_of_16})
     assert not isinstance(caught.value, Disproved)
 
 
 def test_a_length_at_which_the_count_may_be_a_position_off_is_undecided():
-    entry = Entry(CLAIM, recall_counted.ONE_HOT, "float32", SMALL)
+    entry = Request(CLAIM, robust_model.ONE_HOT, "float32", SMALL)
     longest = catalogue.longest(entry)
     assert longest > 2**16
     with pytest.raises(Undecided):

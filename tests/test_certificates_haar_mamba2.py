@@ -9,23 +9,23 @@ import torch
 
 from mamba_theorems.constructions.haar import full_basis, mamba2_haar
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
-from mamba_theorems.verify.certify.haar import mamba2 as haar_mamba2
+from mamba_theorems.verify.certify.haar import mamba2
 
-CLAIM, TARGET = haar_mamba2.BLOCK, haar_mamba2.TARGET
+CLAIM, TARGET = mamba2.BLOCK, mamba2.TARGET
 BITS = {"float32": 10, "float64": 39}
 DTYPES = pytest.mark.parametrize("dtype", list(BITS))
 LENGTH = 32
 
 
 def network(dtype: str, length: int = LENGTH):
-    return mamba2_haar(length, full_basis(length), bits=haar_mamba2.BITS[dtype])
+    return mamba2_haar(length, full_basis(length), bits=mamba2.BITS[dtype])
 
 
 def bounds(dtype: str, length: int = LENGTH) -> dict[str, tuple[float, float]]:
-    certificate = Entry(CLAIM, TARGET, dtype, {"length": length, "bits": BITS[dtype]}).make()
+    certificate = Request(CLAIM, TARGET, dtype, {"length": length, "bits": BITS[dtype]}).make()
     return {name: tuple(map(float, map(Fraction, ends))) for name, ends in certificate["enclosures"].items()}
 
 
@@ -66,7 +66,7 @@ def test_steps_and_codes_of_the_kernels_are_within_the_enclosures(dtype, off):
 @DTYPES
 def test_more_bits_than_rounding_leaves_are_undecided(dtype):
     with pytest.raises(Undecided) as caught:
-        Entry(CLAIM, TARGET, dtype, {"length": 128, "bits": BITS[dtype] + 1}).make()
+        Request(CLAIM, TARGET, dtype, {"length": 128, "bits": BITS[dtype] + 1}).make()
     assert not isinstance(caught.value, Disproved)
 
 

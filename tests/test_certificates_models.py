@@ -18,11 +18,11 @@ from mamba_theorems.constructions.compiler.sharpen import LOUD, amplified
 from mamba_theorems.constructions.tasks import answers
 from mamba_theorems.kernels.blocks.mamba import softplus
 from mamba_theorems.verify.certify import catalogue, tensors
-from mamba_theorems.verify.certify.argument import Entries, add, mul, tensor
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
-from mamba_theorems.verify.checks.certificates import Certified
+from mamba_theorems.verify.certify.layout import Entries, tensor
+from mamba_theorems.verify.certify.term import the
 from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 TWO, ONE, SIGNS = "mqar.n2-distinct", "mqar.thm4", "mqar.thm4-jl-amended"
@@ -38,8 +38,7 @@ def network(claim: str, target: str, vocab_size: int, pairs: int):
 
 def made(claim: str, target: str, sizes: dict, dtype: str = "float32", **changes):
     """The certificate, of weights changed by the end of their name."""
-    certified = Certified(claim, target, dtype, sizes, {name.replace("__", "."): c for name, c in changes.items()})
-    return make(certified.subject(), sizes, dtype)
+    return Request(claim, target, dtype, sizes, {name.replace("__", "."): c for name, c in changes.items()}).make()
 
 
 # ------------------------------------------------------------------------------- N = 2: what must not round
@@ -191,8 +190,8 @@ def layouts(draw):
     """A layout with repeated entries, and the tensor that it says."""
     rows, columns, step, times = (draw(st.integers(1, 4)) for _ in range(4))
     stride, start, number = draw(st.integers(0, 7)), draw(st.integers(0, 3)), draw(st.integers(-3, 3))
-    place = add(start, add(mul(step, "i"), "j"))
-    entries = (Entries(rows, columns, place, number, times, stride), Entries(2, 1, "i", 2))
+    place = start + (step * the.i + the.j)
+    entries = (Entries(rows, columns, place, number, times, stride), Entries(2, 1, the.i, 2))
     size = start + 3 * step + 4 + 3 * stride + 3
     expected = np.zeros(size)
     for i in range(rows):
@@ -216,7 +215,7 @@ def test_a_repeated_entry_is_laid_out_as_often_as_it_says(case):
 @given(st.integers(1, 5), st.integers(0, 9))
 def test_the_digest_tells_how_often_and_how_far_apart(times, stride):
     def layout(n: int, far: int):
-        return tensor((100,), 0, Entries(3, 1, "i", 1, n, far))
+        return tensor((100,), 0, Entries(3, 1, the.i, 1, n, far))
 
     def digests(n: int, far: int) -> set[str]:
         return {tensors.digest(layout(n, far), {}), alone.tensor_digest(layout(n, far).json(), {}, "float32")}
@@ -256,4 +255,4 @@ def test_the_margin_of_theorem_4_is_the_closed_form_s():
 def test_the_language_models_are_frozen_at_1024_tokens():
     found = {(e.claim, e.target) for e in catalogue.frozen() if e.sizes == LARGE and e.dtype == "float32"}
     assert {(TWO, target) for target in MODELS} | {(ONE, MODELS[0]), (SIGNS, MODELS[0])} <= found
-    assert Entry(ONE, MODELS[0], "float32", LARGE) in list(catalogue.frozen())
+    assert Request(ONE, MODELS[0], "float32", LARGE) in list(catalogue.frozen())

@@ -17,16 +17,12 @@ from mamba_theorems.constructions.induction_heads import plain_s6 as plain_s6_he
 from mamba_theorems.constructions.tasks import answers
 from mamba_theorems.kernels.fields import BALL, RATIONAL
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
-from mamba_theorems.verify.certify.haar import keep
-from mamba_theorems.verify.certify.haar import mamba1 as haar
-from mamba_theorems.verify.certify.induction_heads import lemma3 as induction
-from mamba_theorems.verify.certify.induction_heads import plain as plain_s6
-from mamba_theorems.verify.certify.mqar import codes as recall_codes
-from mamba_theorems.verify.certify.mqar import products as recall_products
-from mamba_theorems.verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.haar import keep, mamba1
+from mamba_theorems.verify.certify.induction_heads import plain
+from mamba_theorems.verify.certify.mqar import codes, products
 from mamba_theorems.verify.certify.tensors import DTYPES
 from mamba_theorems.verify.checks.mqar.recall import least_margins
 
@@ -44,9 +40,9 @@ def _sequence(num_keys: int, query: list[int], length: int) -> list[int]:
 @pytest.mark.parametrize(("query", "right"), [(ADJACENT, "right"), (ISOLATED, "right"), (SAME_KEY, "repeated")])
 def test_the_steps_enclose_the_logits_of_the_block_s_definition_and_of_its_kernels(target, query, right):
     sizes = {"vocab_size": 6, "num_kv_pairs": 3, "input_seq_len": 12}
-    certificate = Entry(recall.CLAIM, target, "float32", sizes).make()
+    certificate = Request(mqar.CLAIM, target, "float32", sizes).make()
     bounds = {name: [Fraction(end) for end in ends] for name, ends in certificate["enclosures"].items()}
-    network = mqar.build(recall.CLAIM, target, num_kv_pairs=3, vocab_size=6)
+    network = mqar.build(mqar.CLAIM, target, num_kv_pairs=3, vocab_size=6)
     tokens = np.array(_sequence(3, query, 12))
     field = RATIONAL if target == "paper" else BALL
     shipped = {name: field.array(w.astype(object)) for name, w in network.to(DTYPES["float32"]).items()}
@@ -82,8 +78,8 @@ def _fraction(x) -> Fraction:
 def test_the_float32_kernels_answer_long_sequences_with_at_least_the_certified_margin(target):
     pairs, length = 8, 512
     sizes = {"vocab_size": 32, "num_kv_pairs": pairs, "input_seq_len": length}
-    certificate = Entry(recall.CLAIM, target, "float32", sizes).make()
-    network = mqar.build(recall.CLAIM, target, num_kv_pairs=pairs, vocab_size=32)
+    certificate = Request(mqar.CLAIM, target, "float32", sizes).make()
+    network = mqar.build(mqar.CLAIM, target, num_kv_pairs=pairs, vocab_size=32)
     keys, values = list(network.vocabulary.keys)[:pairs], list(network.vocabulary.values)
     rng, rows = np.random.default_rng(0), []
     for _ in range(4):
@@ -103,7 +99,7 @@ def test_the_float32_kernels_answer_long_sequences_with_at_least_the_certified_m
 @pytest.mark.parametrize("n", [1, 5, 40])
 def test_keep_s_kernels_answer_every_position_with_at_least_the_certified_margin(n):
     sizes = {"n": n, "vocab_size": 8, "input_seq_len": 48}
-    certificate = Entry(keep.CLAIM, "official", "float32", sizes).make()
+    certificate = Request(keep.CLAIM, "official", "float32", sizes).make()
     tokens = np.random.default_rng(n).integers(8, size=(16, 48))
     tokens[0], tokens[1, n - 1] = 3, 7  # one token only; the kept one new
     y = keep_nth(n, 8).on_kernels(tokens, torch.float32)[:, n - 1 :].astype(float)
@@ -115,7 +111,9 @@ def test_keep_s_kernels_answer_every_position_with_at_least_the_certified_margin
 
 
 def test_induction_heads_on_the_kernels_keep_the_certified_margins():
-    certificate = Entry(induction.CLAIM, "paper", "float32", {"num_tokens": 4, "input_seq_len": 96, "w": 16}).make()
+    certificate = Request(
+        "induction.lem3-amended", "paper", "float32", {"num_tokens": 4, "input_seq_len": 96, "w": 16}
+    ).make()
     tokens = np.random.default_rng(0).integers(4, size=(12, 96))
     tokens[0], tokens[1] = lone_write(94), [*repeated(48, 47)]  # the longest gap; all the older writes against one
     logits = lemma3(4, 16).module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
@@ -127,12 +125,12 @@ def test_induction_heads_on_the_kernels_keep_the_certified_margins():
 
 @pytest.mark.parametrize(
     ("claim", "target"),
-    [(c, t) for c, ts in {**recall_codes.TARGETS, **recall_products.TARGETS}.items() for t in ts if "model" not in t],
+    [(f.claim, t) for f in (*codes.FAMILIES, *products.FAMILIES) for t in f.targets if "model" not in t],
 )
 def test_recall_s_float32_kernels_keep_the_certified_margin(claim, target):
     pairs, values, length = 6, 18, 96
     sizes = {"vocab_size": pairs + values, "num_kv_pairs": pairs, "input_seq_len": length}
-    certificate = Entry(claim, target, "float32", sizes).make()
+    certificate = Request(claim, target, "float32", sizes).make()
     network = mqar.build(claim, target, num_kv_pairs=pairs, vocab_size=pairs + values)
     rng, rows = np.random.default_rng(0), []
     for _ in range(8):  # distinct values, and no value of the tail behind a key: H1, H2, H3
@@ -149,7 +147,7 @@ def test_recall_s_float32_kernels_keep_the_certified_margin(claim, target):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_haar_coefficients_on_the_kernels_are_within_the_certified_share_of_the_signal(dtype):
     length, bits = 32, {"float32": 16, "float64": 45}[dtype]
-    Entry(haar.BLOCK, "official", dtype, {"length": length, "bits": bits}).make()
+    Request(mamba1.BLOCK, "official", dtype, {"length": length, "bits": bits}).make()
     signal = np.random.default_rng(0).uniform(-1, 1, (64, length)).astype(dtype)
     signal[0], signal[1] = 1, [(-1) ** s for s in range(length)]
     network = mamba1_haar(length, full_basis(length))
@@ -160,25 +158,25 @@ def test_haar_coefficients_on_the_kernels_are_within_the_certified_share_of_the_
     assert error.max() > 0
 
 
-@pytest.mark.parametrize("target", plain_s6.TARGETS[plain_s6.CLAIM])
+@pytest.mark.parametrize("target", plain.TARGETS)
 def test_plain_s6_answers_on_the_kernels_up_to_the_certified_gap(target):
-    Entry(plain_s6.CLAIM, target, "float32", {"num_tokens": 4, "input_seq_len": 112, "gap": 110}).make()
+    Request(plain.CLAIM, target, "float32", {"num_tokens": 4, "input_seq_len": 112, "gap": 110}).make()
     tokens = np.random.default_rng(0).integers(4, size=(8, 112))
     tokens[0], tokens[1] = lone_write(110), repeated(2, 109)  # the longest gap; an older write against the latest
     logits = plain_s6_head(4, target).module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
     assert (least_margins(logits, answers_of_heads(tokens, 4)) > 0).all()
 
 
-@pytest.mark.parametrize("target", plain_s6.TARGETS[plain_s6.CLAIM])
+@pytest.mark.parametrize("target", plain.TARGETS)
 def test_plain_s6_is_undecided_beyond_the_normal_numbers_never_disproved(target):
     with pytest.raises(Undecided) as caught:
-        Entry(plain_s6.CLAIM, target, "float32", {"num_tokens": 4, "input_seq_len": 200, "gap": 130}).make()
+        Request(plain.CLAIM, target, "float32", {"num_tokens": 4, "input_seq_len": 200, "gap": 130}).make()
     assert not isinstance(caught.value, Disproved)
 
 
 def test_a_haar_coefficient_cannot_be_certified_below_its_rounding():
     with pytest.raises(Undecided):
-        Entry(haar.BLOCK, "official", "float32", {"length": 32, "bits": 24}).make()
+        Request(mamba1.BLOCK, "official", "float32", {"length": 32, "bits": 24}).make()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

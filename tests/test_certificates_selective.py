@@ -19,15 +19,15 @@ from mamba_theorems.constructions.mqar.selective import OFFICIAL_CLOCK, Selectiv
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import FLOAT32, ball
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
-from mamba_theorems.verify.certify.mqar import selective as recall_selective
+from mamba_theorems.verify.certify.mqar.selective import MODEL, SELECTIVE, TARGETS, WIDEST
+from mamba_theorems.verify.certify.mqar.shrinking import ANY_ORDER, IN_ORDER
 
-CLAIM = recall_selective.SELECTIVE
-TARGETS = pytest.mark.parametrize("target", recall_selective.TARGETS[CLAIM])
+CLAIM = SELECTIVE
+EVERY_TARGET = pytest.mark.parametrize("target", TARGETS)
 BLOCKS = pytest.mark.parametrize("block", ["paper", "official"])
-MODEL = recall_selective.MODEL
 NORMAL, LARGEST, SUBNORMAL = Fraction(1, 2**126), 2**128, Fraction(1, 2**149)
 
 
@@ -40,7 +40,7 @@ def sizes(kappa: int, length: int | None = None) -> dict[str, int]:
 
 
 def bounds(target: str, kappa: int, dtype: str = "float32") -> dict[str, tuple[float, float]]:
-    certificate = Entry(CLAIM, target, dtype, sizes(kappa)).make()
+    certificate = Request(CLAIM, target, dtype, sizes(kappa)).make()
     return {name: tuple(map(float, map(Fraction, ends))) for name, ends in certificate["enclosures"].items()}
 
 
@@ -63,7 +63,7 @@ def shown(share: np.ndarray, kappa: int) -> np.ndarray:
 
 
 def wide(block: str, kappa: int) -> bool:
-    return 23 < kappa <= recall_selective.WIDEST[block]
+    return 23 < kappa <= WIDEST[block]
 
 
 def margins(network, dtype: torch.dtype, kappa: int) -> np.ndarray:
@@ -104,9 +104,9 @@ LONGEST = [("paper", 23), ("official", 23), (MODEL, 23), ("sequential_paper", 46
 
 @pytest.mark.parametrize(("target", "kappa"), LONGEST)
 def test_one_more_pair_is_undecided_in_float32(target, kappa):
-    Entry(CLAIM, target, "float32", sizes(kappa, 4096)).make()
+    Request(CLAIM, target, "float32", sizes(kappa, 4096)).make()
     with pytest.raises(Undecided) as caught:
-        Entry(CLAIM, target, "float32", sizes(kappa + 1, 4096)).make()
+        Request(CLAIM, target, "float32", sizes(kappa + 1, 4096)).make()
     assert not isinstance(caught.value, Disproved)
 
 
@@ -150,11 +150,11 @@ def test_a_scan_multiplies_shrinks_that_underflow_where_states_do_not():
     for kappa, rho, normal in ((23, ratio(23), True), (46, largest_ratio(46), False)):
         assert (rho ** (kappa - 1) > NORMAL) == normal
         assert rho ** (kappa - 1) * 5 * 2**120 > NORMAL
-    texts = {t: " ".join(catalogue.subject(CLAIM, t).argument.words) for t in recall_selective.TARGETS[CLAIM]}
+    texts = {t: " ".join(catalogue.subject(CLAIM, t).argument.words) for t in TARGETS}
     for target, text in texts.items():
         in_order = target.startswith("sequential")
-        assert (recall_selective.IN_ORDER in text) == in_order
-        assert (recall_selective.ANY_ORDER in text) != in_order
+        assert (IN_ORDER in text) == in_order
+        assert (ANY_ORDER in text) != in_order
 
 
 def test_codes_that_shut_to_e_256_lose_the_last_queries_of_64_in_float64():
@@ -328,20 +328,20 @@ MUTANTS = {
 
 @pytest.mark.parametrize(
     ("target", "name"),
-    [(t, name) for t in recall_selective.TARGETS[CLAIM] for name in MUTANTS[t.removeprefix("sequential_")]],
+    [(t, name) for t in TARGETS for name in MUTANTS[t.removeprefix("sequential_")]],
 )
 def test_a_network_whose_worst_case_is_wrong_gets_no_certificate(target, name):
     with pytest.raises((Undecided, NotLaidOut)):
         changed(target, MUTANTS[target.removeprefix("sequential_")][name])
 
 
-@TARGETS
+@EVERY_TARGET
 def test_a_negated_readout_is_disproved(target):
     with pytest.raises(Disproved, match="margin"):
         changed(target, {"mixer.out_proj.weight" if "paper" not in target else "head.weight": np.negative})
 
 
-@TARGETS
+@EVERY_TARGET
 def test_a_larger_ratio_that_still_is_small_enough_is_certified(target):
     """The mutants are refused for what they do, not for being others: ρ^0.95 is below 1/7."""
     name = "mixer.A" if "paper" in target else "A_log"
@@ -368,7 +368,7 @@ def test_a_language_model_has_the_tensors_that_its_certificate_lays_out(name):
 
 
 def test_more_queries_than_the_range_holds_are_undecided():
-    entry = Entry(CLAIM, "paper", "float32", {**sizes(8, 4096), "num_queries": 31})
+    entry = Request(CLAIM, "paper", "float32", {**sizes(8, 4096), "num_queries": 31})
     entry.make()
     with pytest.raises(Undecided):
         replace(entry, sizes={**entry.sizes, "num_queries": 34}).make()

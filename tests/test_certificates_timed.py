@@ -14,16 +14,15 @@ from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, 
 from mamba_theorems.constructions.tasks import Vocabulary, answers
 from mamba_theorems.kernels.fields import RATIONAL
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, make
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
-from mamba_theorems.verify.certify.mqar import robust as recall_timed
+from mamba_theorems.verify.certify.mqar.robust import ONE_HOT, TWO_STATES
 from mamba_theorems.verify.certify.tensors import shipped
-from mamba_theorems.verify.checks.certificates import Certified
 from mamba_theorems.verify.checks.mqar.recall import least_margins
 
-CLAIM, TWO_STATES = recall_timed.ROBUST, recall_timed.TWO_STATES
-CODES = {recall_timed.ONE_HOT: one_hot_codes, TWO_STATES: two_state_codes}
+CLAIM = "mqar.robust"
+CODES = {ONE_HOT: one_hot_codes, TWO_STATES: two_state_codes}
 TARGETS = pytest.mark.parametrize("target", list(CODES))
 SMALL = {"vocab_size": 64, "input_seq_len": 64, "num_kv_pairs": 8}
 LARGE = {"vocab_size": 1024, "input_seq_len": 4096, "num_kv_pairs": 64}
@@ -39,7 +38,7 @@ def network(target: str, vocab_size: int, pairs: int) -> Construction:
 def made(target: str, sizes: dict, dtype: str = "float32", **changes):
     """The certificate, of weights changed by the end of their name."""
     changed = {name.replace("__", "."): change for name, change in changes.items()}
-    return make(Certified(CLAIM, target, dtype, sizes, changed).subject(), sizes, dtype)
+    return Request(CLAIM, target, dtype, sizes, changed).make()
 
 
 def bounds(target: str, sizes: dict, dtype: str = "float32") -> dict[str, tuple[Fraction, Fraction]]:
@@ -136,7 +135,7 @@ def test_float32_holds_the_integers_of_203_pairs_and_no_more():
         made(TWO_STATES, sizes | {"num_kv_pairs": MOST + 1})
     assert not isinstance(caught.value, Disproved)
     assert made(TWO_STATES, sizes | {"num_kv_pairs": MOST + 1}, "float64")["closing"]
-    assert catalogue.longest(Entry(CLAIM, TWO_STATES, "float32", sizes)) == 2**24 - 1
+    assert catalogue.longest(Request(CLAIM, TWO_STATES, "float32", sizes)) == 2**24 - 1
 
 
 @pytest.mark.parametrize(("pairs", "ties"), [(MOST, False), (MOST + 1, True)])
@@ -243,7 +242,7 @@ def test_a_network_for_other_pairs_does_not_meet_what_is_required():
 def test_two_states_need_distinct_values_in_the_context_and_the_statement_says_so():
     certificate = made(TWO_STATES, SMALL)
     assert "H3 in the context" in certificate["statement"]
-    assert "H3" not in made(recall_timed.ONE_HOT, SMALL)["statement"]
+    assert "H3" not in made(ONE_HOT, SMALL)["statement"]
     built = network(TWO_STATES, 64, 8)
     tokens = np.array([[0, 9, 1, 10, 2, 9, 3, 11, 4, 12, 5, 13, 6, 14, 7, 15, 1]])
     logits = built.module(torch.float32)(torch.from_numpy(tokens))[0, -1]

@@ -18,9 +18,7 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.induction_heads import answers as answers_of_heads
 from mamba_theorems.constructions.induction_heads import plain_s6
 from mamba_theorems.constructions.tasks import answers
-from mamba_theorems.verify.certify.mqar import codes as recall_codes
-from mamba_theorems.verify.certify.mqar import products as recall_products
-from mamba_theorems.verify.certify.mqar import theorem2 as recall
+from mamba_theorems.verify.certify.mqar import codes, products, theorem2
 
 SMALL = "float32_64_64_8"
 
@@ -113,10 +111,9 @@ def test_columns_that_are_one_code_in_other_digits_are_refused(claim, shift):
 # ----------------------------------------------------------------------------------- what is accepted is run
 
 RECALL = [
-    f"{claim}_{target}_{SMALL}"
-    for family in (recall, recall_codes, recall_products)
-    for claim, targets in family.TARGETS.items()
-    for target in targets
+    f"{family.claim}_{target}_{SMALL}"
+    for family in (*theorem2.FAMILIES, *codes.FAMILIES, *products.FAMILIES)
+    for target in family.targets
 ]
 
 

@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 import check_certificate as alone
 from mamba_theorems.constructions.haar import full_basis, keep_nth, mamba1_haar, mamba2_haar
-from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
-from mamba_theorems.verify.certify.haar import keep
-from mamba_theorems.verify.certify.haar import mamba1 as haar
+from mamba_theorems.verify.certify.argument import canonical
+from mamba_theorems.verify.certify.catalogue import Request
+from mamba_theorems.verify.certify.haar import keep, mamba1
 
 LENGTH, N, TOKENS, SEQUENCE = 16, 5, 8, 32
 BITS = {"official": 12, "official_mamba2": 6}
@@ -24,13 +23,13 @@ BITS = {"official": 12, "official_mamba2": 6}
 @cache
 def certificate(target: str) -> str:
     sizes = {"length": LENGTH, "bits": BITS[target]}
-    return catalogue.text(Entry(haar.BLOCK, target, "float32", sizes).make())
+    return canonical(Request(mamba1.BLOCK, target, "float32", sizes).make())
 
 
 @cache
 def keeping() -> str:
-    return catalogue.text(
-        Entry(keep.CLAIM, "official", "float32", {"n": N, "vocab_size": TOKENS, "input_seq_len": SEQUENCE}).make()
+    return canonical(
+        Request(keep.CLAIM, "official", "float32", {"n": N, "vocab_size": TOKENS, "input_seq_len": SEQUENCE}).make()
     )
 
 

@@ -10,18 +10,17 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 import check_certificate as alone
+from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.mqar import robust
 from mamba_theorems.constructions.mqar.codes import one_hot_codes, two_state_codes
 from mamba_theorems.constructions.tasks import Vocabulary, answers
-from mamba_theorems.verify.certify.mqar import robust as recall_timed
-from mamba_theorems.verify.certify.mqar import robust_model as recall_counted
+from mamba_theorems.verify.certify.mqar import robust, robust_model
 from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 SMALL = "float32_64_64_8"
 BLOCKS, MODELS = (
-    [f"mqar.robust_{target}_{SMALL}" for target in family.TARGETS[family.ROBUST]]
-    for family in (recall_timed, recall_counted)
+    [f"mqar.robust_{target}_{SMALL}" for (family,) in [module.FAMILIES] for target in family.targets]
+    for module in (robust, robust_model)
 )
 ROBUST = pytest.mark.parametrize("name", [*BLOCKS, *MODELS])
 TWO_STATES = f"mqar.robust_two_state_paper_{SMALL}"
@@ -36,7 +35,7 @@ def network_of(text: str) -> Construction:
     keys, values = range(n["first_key"], end), range(end, end + n["num_values"])
     vocabulary = Vocabulary(n["vocab_size"], keys, values, filler=0 if n["first_key"] else None)
     choose = two_state_codes if target.startswith("two_state") else one_hot_codes
-    return robust(vocabulary, target.removeprefix("two_state_"), num_kv_pairs=n["num_kv_pairs"], choose=choose)
+    return mqar.robust(vocabulary, target.removeprefix("two_state_"), num_kv_pairs=n["num_kv_pairs"], choose=choose)
 
 
 def answered(text: str) -> bool:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import check_certificate as alone
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.mqar import selective as recall_selective
+from mamba_theorems.verify.certify.mqar import selective
 
-CLAIM, SIZE = recall_selective.SELECTIVE, "float32_65_64_8"
-TARGETS = recall_selective.TARGETS[CLAIM]
+CLAIM, SIZE = selective.SELECTIVE, "float32_65_64_8"
+TARGETS = selective.TARGETS
 VOCABULARY = Vocabulary(65, range(8), range(8, 64), filler=64)
 NORMAL, UNLIT = "may be 0, subnormal or too large", "'unlit' is not shown"
 
@@ -106,7 +106,7 @@ def test_a_network_of_accepted_weights_answers(data):
 
 def answered(target: str, text: str, queries: int) -> bool:
     """Whether the network that a certificate lays out answers every query."""
-    block = target.removeprefix(recall_selective.SEQUENTIAL)
+    block = target.removeprefix(selective.SEQUENTIAL)
     network = mqar.theorem4_without_gate(VOCABULARY, block, num_kv_pairs=8, positions=False)
     tokens, at, right = sequences(queries)
     with torch.no_grad():

@@ -1,172 +1,172 @@
-"""The official blocks and the language models around them, as layouts and steps that every argument on them shares.
+"""The paper's block, the official ones and the language models around them, as layouts and steps that arguments share.
 
-A mixer is given by the entries of its in_proj, convolution, x_proj and out_proj; everything else is constant.
+A block is given by the entries of its projections and its convolution; everything else is constant.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mamba_theorems.verify.certify.argument import (
-    Entries,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    div,
-    exp,
-    hull,
-    mul,
-    near,
-    power,
-    product,
-    rounded,
-    silu,
-    snap,
-    softplus,
-    sqrt,
-    stacked,
-    sub,
-    tensor,
-    total,
-)
+from mamba_theorems.verify.certify.layout import Many, Part, TensorLayout, diagonal, stacked, tensor
+from mamba_theorems.verify.certify.term import Expression, Term, the
 
-Many = tuple[Entries, ...]
-EPS = rounded(div(1, 100_000))
+Layouts = dict[str, TensorLayout]
+Filled = tuple[Expression, Many]
+"""What fills a tensor or its rows, and what is added."""
 D_CONV = 4
 
 
-@dataclass(frozen=True)
-class Mixer:
-    """Entries at their places in x's rows of in_proj, in conv1d.weight and out_proj.weight, and in B and C.
+# ------------------------------------------------------------------------------------------- the paper's block
 
-    For Mamba-1, B and C are rows (d_state) of x_proj; for Mamba-2 rows of in_proj, with convolutions of their own.
+
+@dataclass(frozen=True)
+class PaperLayout:
+    """Entries of the paper's block, of the embedding before it and of the head behind it.
+
+    `classes` counts the rows of embedding and head. `delta` and `step_size` are the weight and the bias of Delta, which
+    has `steps` entries, as many as channels if None. The parts of the convolution's bias are 0 if None.
     """
 
-    d_model: Expression
-    d_inner: Expression
-    d_state: Expression
-    x: Many
+    classes: Expression
+    d_model: Term
+    embedding: Many
     conv: Many
     B: Many
     C: Many
+    head: Many
+    d_state: Expression = 1
+    d_conv: int = 2
+    conv_bias: tuple[Part, ...] | None = None
+    steps: Expression | None = None
+    delta: Many = ()
+    step_size: Expression = the.step_size
+    A: Expression = 0
+
+    def tensors(self) -> Layouts:
+        """Every tensor that any such network has."""
+        d, n, steps = self.d_model, self.d_state, self.d_model if self.steps is None else self.steps
+        return {
+            "embedding.weight": tensor((self.classes, d), 0, *self.embedding),
+            "mixer.conv.weight": tensor((d, self.d_conv), 0, *self.conv),
+            "mixer.conv.bias": stacked((d,), *(self.conv_bias or ((d, 0, ()),))),
+            "mixer.delta.weight": tensor((steps, d), 0, *self.delta),
+            "mixer.delta.bias": tensor((steps,), self.step_size),
+            "mixer.B.weight": tensor((n, d), 0, *self.B),
+            "mixer.C.weight": tensor((n, d), 0, *self.C),
+            "mixer.A": tensor((d, n), self.A),
+            "head.weight": tensor((self.classes, d), 0, *self.head),
+        }
+
+
+# ------------------------------------------------------------------------------------------ the official blocks
+
+
+ONE_STATE = Term(1)
+
+
+@dataclass(frozen=True)
+class MixerLayout:
+    """Entries at their places in x's rows of in_proj, in conv1d.weight and out_proj.weight, and in B and C.
+
+    In Mamba-1, B and C are rows (d_state) of x_proj; in Mamba-2 they are rows of in_proj, with convolutions of their
+    own. Only Mamba-1 has biases of the convolution (in parts, 0 if None) and steps that x_proj reads: `steps` are dt's
+    rows of x_proj.
+    """
+
+    d_model: Expression
+    d_inner: Term
     out_proj: Many
+    x: Many = ()
+    conv: Many = ()
+    B: Many = ()
+    C: Many = ()
+    d_state: Term = ONE_STATE
     B_conv: Many = ()
     C_conv: Many = ()
-    gate: Many | None = None
-    """z's rows of in_proj; everywhere the weight `gate` if None."""
-    bias: tuple[tuple[Expression, Expression], ...] = ()
-    """How many channels of the convolution have which bias; no others have one."""
+    gate: Filled = (the.gate, ())
+    conv_bias: tuple[Part, ...] | None = None
+    dt_rank: Expression = the.dt_rank
+    steps: Many = ()
+    dt_proj: Filled = (0, ())
+    step_bias: Expression = the.step_bias
+    A_log: Expression = the.A_log
 
 
-def mamba1(prefix: str, m: Mixer) -> dict[str, TensorLayout]:
-    """The official Mamba-1 block's tensors; sizes: dt_rank; weights: gate, step_bias, A_log."""
-    gate = (m.d_inner, "gate", ()) if m.gate is None else (m.d_inner, 0, m.gate)
-    biased: Expression = 0
-    for count, _ in m.bias:
-        biased = add(biased, count)
+def mamba1(prefix: str, m: MixerLayout) -> Layouts:
+    """The official Mamba-1 block's tensors."""
+    d, n = m.d_inner, m.d_state
     layouts = {
-        "in_proj.weight": stacked((mul(2, m.d_inner), m.d_model), (m.d_inner, 0, m.x), gate),
-        "conv1d.weight": tensor((m.d_inner, 1, D_CONV), 0, *m.conv),
-        "conv1d.bias": stacked((m.d_inner,), *((n, bias, ()) for n, bias in m.bias), (sub(m.d_inner, biased), 0, ())),
-        "x_proj.weight": stacked(
-            (add("dt_rank", mul(2, m.d_state)), m.d_inner), ("dt_rank", 0, ()), (m.d_state, 0, m.B), (m.d_state, 0, m.C)
-        ),
-        "dt_proj.weight": tensor((m.d_inner, "dt_rank")),
-        "dt_proj.bias": tensor((m.d_inner,), "step_bias"),
-        "A_log": tensor((m.d_inner, m.d_state), "A_log"),
-        "D": tensor((m.d_inner,)),
-        "out_proj.weight": tensor((m.d_model, m.d_inner), 0, *m.out_proj),
+        "in_proj.weight": stacked((2 * d, m.d_model), (d, 0, m.x), (d, *m.gate)),
+        "conv1d.weight": tensor((d, 1, D_CONV), 0, *m.conv),
+        "conv1d.bias": stacked((d,), *(m.conv_bias or ((unbiased(d), 0, ()),))),
+        "x_proj.weight": stacked((m.dt_rank + 2 * n, d), (m.dt_rank, 0, m.steps), (n, 0, m.B), (n, 0, m.C)),
+        "dt_proj.weight": tensor((d, m.dt_rank), m.dt_proj[0], *m.dt_proj[1]),
+        "dt_proj.bias": tensor((d,), m.step_bias),
+        "A_log": tensor((d, n), m.A_log),
+        "D": tensor((d,)),
+        "out_proj.weight": tensor((m.d_model, d), 0, *m.out_proj),
     }
-    return {f"{prefix}{name}": layout for name, layout in layouts.items()}
+    return named(prefix, layouts)
 
 
-def mamba2(prefix: str, m: Mixer) -> dict[str, TensorLayout]:
-    """The official Mamba-2 block's tensors, one head; weights: gate, step_bias, A_log."""
-    convolved = add(m.d_inner, mul(2, m.d_state))
+def unbiased(d_inner: Term, *biased: Expression) -> Term:
+    """The number of channels behind those that have a bias."""
+    return d_inner - sum(biased)
+
+
+def mamba2(prefix: str, m: MixerLayout) -> Layouts:
+    """The official Mamba-2 block's tensors, one head."""
+    d, n = m.d_inner, m.d_state
+    convolved = d + 2 * n
+    rows = ((d, *m.gate), (d, 0, m.x), (n, 0, m.B), (n, 0, m.C), (1, 0, ()))
     layouts = {
-        "in_proj.weight": stacked(
-            (add(add(m.d_inner, convolved), 1), m.d_model),
-            (m.d_inner, "gate", ()),
-            (m.d_inner, 0, m.x),
-            (m.d_state, 0, m.B),
-            (m.d_state, 0, m.C),
-            (1, 0, ()),
-        ),
-        "conv1d.weight": stacked(
-            (convolved, 1, D_CONV), (m.d_inner, 0, m.conv), (m.d_state, 0, m.B_conv), (m.d_state, 0, m.C_conv)
-        ),
+        "in_proj.weight": stacked((d + convolved + 1, m.d_model), *rows),
+        "conv1d.weight": stacked((convolved, 1, D_CONV), (d, 0, m.conv), (n, 0, m.B_conv), (n, 0, m.C_conv)),
         "conv1d.bias": tensor((convolved,)),
-        "dt_bias": tensor((1,), "step_bias"),
-        "A_log": tensor((1,), "A_log"),
+        "dt_bias": tensor((1,), m.step_bias),
+        "A_log": tensor((1,), m.A_log),
         "D": tensor((1,)),
-        "norm.weight": tensor((m.d_inner,), 1),
-        "out_proj.weight": tensor((m.d_model, m.d_inner), 0, *m.out_proj),
+        "norm.weight": tensor((d,), 1),
+        "out_proj.weight": tensor((m.d_model, d), 0, *m.out_proj),
     }
+    return named(prefix, layouts)
+
+
+def named(prefix: str, layouts: Mapping[str, TensorLayout]) -> Layouts:
+    """Layouts under a module's name."""
     return {f"{prefix}{name}": layout for name, layout in layouts.items()}
-
-
-def alone(mixer: dict[str, TensorLayout], tokens: Expression) -> dict[str, TensorLayout]:
-    """One-hot embedding, mixer, head that copies."""
-    identity = tensor((tokens, tokens), 0, diagonal(0, 0, tokens, tokens))
-    return {"embedding.weight": identity, **mixer, "head.weight": identity}
 
 
 LAYER = "backbone.layers.0."
 
 
-def language_model(
-    mixer: dict[str, TensorLayout], tokens: Expression, answers: Expression, count: Expression
-) -> dict[str, TensorLayout]:
-    """One-hot embedding, pre-norm, mixer, residual, norm, and a head that copies `count` answers."""
+def official(target: str, m: MixerLayout) -> Layouts:
+    """The mixer of a target: a Mamba-1 or Mamba-2 block, alone or in the layer of a language model."""
+    prefix = f"{LAYER}mixer." if is_model(target) else "mixer."
+    return mamba2(prefix, m) if is_second(target) else mamba1(prefix, m)
+
+
+def is_model(target: str) -> bool:
+    """Whether a target is a whole language model."""
+    return target.endswith("language_model")
+
+
+def is_second(target: str) -> bool:
+    """Whether a target's block is a Mamba-2 block."""
+    return "mamba2" in target
+
+
+def around(target: str, mixer: Layouts, tokens: Term, answers: Term, count: Expression) -> Layouts:
+    """A mixer with what a target has around it: one-hot embedding and head, in a language model norms too.
+
+    The head of a language model copies `count` answers, any other every token.
+    """
+    identity = tensor((tokens, tokens), 0, diagonal(0, 0, tokens, tokens))
+    if not is_model(target):
+        return {"embedding.weight": identity, **mixer, "head.weight": identity}
     return {
-        "backbone.embedding.weight": tensor((tokens, tokens), 0, diagonal(0, 0, tokens, tokens)),
-        f"{LAYER}norm.weight": tensor((tokens,), "norm_weight"),
+        "backbone.embedding.weight": identity,
+        f"{LAYER}norm.weight": tensor((tokens,), the.norm_weight),
         **mixer,
         "backbone.norm_f.weight": tensor((tokens,), 1),
         "lm_head.weight": tensor((tokens, tokens), 0, diagonal(answers, answers, tokens, count)),
     }
-
-
-# ------------------------------------------------------------------------------------------------- steps
-
-
-def one_hot_input() -> tuple[Step, ...]:
-    """The one entry of every embedding."""
-    return (Step("input", 1, "a one-hot embedding"),)
-
-
-def normed_input(d_model: Expression) -> tuple[Step, ...]:
-    """The one entry of every embedding after the pre-norm."""
-    return (
-        Step("mean_square", rounded(rounded(div(1, d_model))), "a one-hot's sum of squares is 1; its mean"),
-        Step("rms", near(sqrt(total("mean_square", EPS))), "of the pre-norm, eps = 1e-5"),
-        Step("input", product(rounded(div(1, "rms")), "norm_weight"), "the one entry of every normed embedding"),
-    )
-
-
-NEAR_SOFTPLUS = near(softplus("step_bias"))
-
-
-def dynamics(step_size: Expression = NEAR_SOFTPLUS) -> tuple[Step, ...]:
-    """Step size, decay, and what is left of a write at any age, however the recurrence is evaluated."""
-    longest = ["near", "input_seq_len", mul("input_seq_len", product("step_size", "rate"))]
-    return (
-        Step("step_size", step_size, "Delta, the same at all times"),
-        Step("rate", near(exp("A_log")), "-A"),
-        Step("segment", hull(1, snap(exp(sub(0, longest)))), "the decay over any stretch of the sequence, a float"),
-        Step("kept", power(["snap", 2, "segment"], "input_seq_len"), "of 1, at any age: a product and a sum a stretch"),
-    )
-
-
-def gated() -> tuple[Step, ...]:
-    """The gate, the same for every token and channel."""
-    return (
-        Step("gate_input", product("gate", "input"), "z, the same at every token and channel"),
-        Step("gated", silu("gate_input"), "SiLU(z)"),
-    )
-
-
-def common_factor(largest: Expression) -> Expression:
-    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2; 2^20 squares are finite."""
-    mean_square = div(rounded(mul(2**20, mul(largest, largest))), 2**20)
-    return div(1, sqrt(hull(div(EPS, 4), mul(4, add(EPS, mean_square)))))

@@ -8,27 +8,32 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
-from mamba_theorems.verify.certify.argument import POSITIVE, Argument, Expression, canonical, digest_of
+from mamba_theorems.verify.certify.argument import POSITIVE, Argument, canonical, digest_of
 from mamba_theorems.verify.certify.enclose import Interval, Undecided, decide
+from mamba_theorems.verify.certify.layout import Part
 from mamba_theorems.verify.certify.tensors import (
     Names,
     Shipped,
-    Sparse,
     digest,
     exact,
     indices,
     laid_out,
+    numbers_at,
     places,
     repeated,
     same,
 )
+from mamba_theorems.verify.certify.term import Term, term
 
 Tensors = Mapping[str, Shipped]
+Read = Callable[[np.ndarray], np.ndarray]
+"""The numbers at some places of a part."""
 FIELDS = {"dtype", "sizes", "weights", "sha256", "enclosures", "hash"}
 LIMITS = {"ulps": ELEMENTARY_ULPS}  # what the elementary functions of every backend are good for
 
@@ -53,7 +58,7 @@ class Subject:
 
 def make(subject: Subject, chosen: Mapping[str, int], dtype: str) -> dict[str, Any]:
     """The certificate at the chosen sizes. Raises Undecided where the argument does not close, ValueError for sizes."""
-    numbers = Numbers.of(subject, chosen, dtype)
+    numbers = Stated.of(subject, chosen, dtype)
     enclosures = decide(subject.argument, dtype, {**numbers.sizes, **numbers.weights})
     content = {
         **subject.argument.prose(),
@@ -77,60 +82,41 @@ def named_weights(argument: Argument, sizes: Names, tensors: Tensors) -> dict[st
     found: dict[str, Any] = {}
     for name, layout in argument.tensors.items():
         start = 0
-        for size, fill, scattered in layout.parts:
-            count = int(exact(size, sizes))
-            _read_part(found, (fill, scattered), sizes, _Part(tensors[name], start, count))
-            start += count
+        for part in layout.parts:
+            _read_part(found, part, sizes, partial(numbers_at, tensors[name], start))
+            start += int(exact(part[0], sizes))
     return found
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Entries start ... start + size − 1 of a tensor."""
-
-    tensor: Shipped
-    start: int
-    size: int
-
-    def at(self, places: np.ndarray) -> np.ndarray:
-        """The numbers at some places."""
-        if not isinstance(self.tensor, Sparse):
-            return self.tensor.reshape(-1)[self.start + places].astype(float)
-        return self.tensor.at(self.start + places)
-
-    def usual(self, covered: list[np.ndarray]) -> float | None:
-        """The number at the first place that no entry covers."""
-        taken = np.unique(np.concatenate([np.zeros(0, int), *covered]))
-        free = np.flatnonzero(taken != np.arange(len(taken)))
-        first = int(free[0]) if len(free) else len(taken)
-        return float(self.at(np.array([first]))[0]) if first < self.size else None
-
-
-def _read_part(found: dict[str, Any], what: tuple[Expression, Any], sizes: Names, part: _Part) -> None:
-    fill, scattered = what
+def _read_part(found: dict[str, Any], part: Part, sizes: Names, read: Read) -> None:
+    size, fill, scattered = part
     once = [places(entries, sizes) for entries in scattered]
     for entries, at in zip(scattered, once, strict=True):
-        number = entries.number
-        if isinstance(number, str) and number not in sizes and len(at):
-            found.setdefault(number, float(part.at(at[:1])[0]))
-        if isinstance(number, list):
-            _read_multiple(found, number, {**sizes, **indices(entries, sizes)}, at, part)
-    covered = [repeated(at, entries, sizes) for entries, at in zip(scattered, once, strict=True)]
-    if isinstance(fill, str) and (usual := part.usual(covered)) is not None:
-        found.setdefault(fill, usual)
+        number = term(entries.number)
+        if number.name and number.name not in sizes and len(at):
+            found.setdefault(number.name, float(read(at[:1])[0]))
+        if number.arguments:
+            _read_multiple(found, number, {**sizes, **indices(entries, sizes)}, at, read)
+    if usual := term(fill).name:
+        taken = np.concatenate([[], *(repeated(at, e, sizes) for e, at in zip(scattered, once, strict=True))])
+        free = np.setdiff1d(np.arange(len(taken) + 1), taken)[:1]
+        if free[0] < exact(size, sizes):
+            found.setdefault(usual, float(read(free)[0]))
 
 
-def _read_multiple(found: dict[str, Any], number: list, names: Names, at: np.ndarray, part: _Part) -> None:
+def _read_multiple(found: dict[str, Any], number: Term, names: Names, at: np.ndarray, read: Read) -> None:
     """A list's entries, or the weight that an entry is an integer multiple of."""
-    operation, name, index = number
-    if isinstance(name, str) and name not in names and operation == "at":
+    weight, index = number.arguments
+    if not weight.name or weight.name in names:
+        return
+    if number.head == "at":
         _, first = np.unique(exact(index, names), return_index=True)
-        found.setdefault(name, part.at(at[first]).tolist())
-    if isinstance(name, str) and name not in names and operation == "mul":
+        found.setdefault(weight.name, read(at[first]).tolist())
+    if number.head == "mul":
         factors = np.broadcast_to(exact(index, names), at.shape)
         first = np.flatnonzero(factors)[:1]
         if len(first):
-            found.setdefault(name, float(part.at(at[first])[0] / factors[first][0]))
+            found.setdefault(weight.name, float(read(at[first])[0] / factors[first][0]))
 
 
 def laid(argument: Argument, sizes: Names, dtype: str, tensors: Tensors, weights: Names) -> dict[str, str]:
@@ -149,7 +135,7 @@ def _hexadecimal(weight: float | list[float]) -> str | list[str]:
 
 
 @dataclass(frozen=True)
-class Numbers:
+class Stated:
     """What a certificate says of a subject beside its argument, enclosures apart."""
 
     sizes: dict[str, Any]
@@ -157,7 +143,7 @@ class Numbers:
     sha256: dict[str, str]
 
     @classmethod
-    def of(cls, subject: "Subject", chosen: Mapping[str, Any], dtype: str) -> "Numbers":
+    def of(cls, subject: "Subject", chosen: Mapping[str, Any], dtype: str) -> "Stated":
         """Read off what ships at these sizes. Raises ValueError for impossible sizes, or another layout."""
         sizes = {**subject.sizes(chosen), **LIMITS}
         tensors = subject.tensors(sizes, dtype)
@@ -215,7 +201,7 @@ def _compare(certificate: dict[str, Any], subject: Subject) -> None:
     sizes, dtype = certificate["sizes"], certificate["dtype"]
     flat = [n for size in sizes.values() for n in (size if isinstance(size, list) else [size])]
     _require(all(type(n) is int for n in flat), "a size is no integer")
-    numbers = Numbers.of(subject, sizes, dtype)
+    numbers = Stated.of(subject, sizes, dtype)
     shipped = numbers.json()
     _require(shipped["sizes"] == sizes, "its sizes do not belong together")
     _require(certificate["weights"] == shipped["weights"], "its weights are not shipped")

@@ -12,7 +12,8 @@ import flint
 import numpy as np
 from flint import arb
 
-from mamba_theorems.verify.certify.argument import POSITIVE, Argument, Expression
+from mamba_theorems.verify.certify.argument import POSITIVE, Argument
+from mamba_theorems.verify.certify.term import Expression, Term, term
 
 Numbers = Mapping[str, int | float | list[int] | list[float]]
 PRECISIONS = (128, 256, 512, 1024, 2048)
@@ -118,17 +119,17 @@ class Evaluation:
 
     def value(self, expression: Expression) -> Interval:
         """The interval of an expression. Raises Undecided where there is none, KeyError for an unknown name."""
-        if isinstance(expression, str):
-            return self.known[expression]
-        if isinstance(expression, int):
-            return Interval.of(expression)
-        name, *arguments = expression
+        name, arguments = term(expression).head, term(expression).arguments
+        if isinstance(name, int):
+            return Interval.of(name)
+        if not arguments:
+            return self.known[name]
         if name in ("over", "sum"):
             return self._over(*arguments, added=name == "sum")
         if name == "bit":
             return Interval.of(self.size(arguments[0]) >> self.size(arguments[1]) & 1)
         if name == "at":
-            return self.lists[arguments[0]][self.size(arguments[1])]
+            return self.lists[str(arguments[0].head)][self.size(arguments[1])]
         x = [self.value(argument) for argument in arguments]
         unit = arb(float(np.finfo(self.dtype).eps)) / 2
         if name == "round":
@@ -140,10 +141,10 @@ class Evaluation:
             return self._widened(x[1], 2 * unit * x[0].low)
         return OPERATIONS[name](*x)
 
-    def _over(self, index: str, count: Expression, body: Expression, *, added: bool) -> Interval:
+    def _over(self, index: Term, count: Term, body: Term, *, added: bool) -> Interval:
         found = []
         for i in range(self.size(count)):
-            self.known[index] = Interval.of(i)
+            self.known[str(index.head)] = Interval.of(i)
             found.append(self.value(body))
         if not found:
             raise Undecided("a step runs over an empty list")
@@ -169,7 +170,7 @@ class Evaluation:
         """The integer that an expression in sizes is. Raises ValueError where it is none."""
         value = self.value(expression).fraction()
         if value is None or value.denominator != 1:
-            raise ValueError(f"{expression} is not an integer at these sizes: choose others.")
+            raise ValueError(f"{term(expression).json()} is not an integer at these sizes: choose others.")
         return int(value)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, rounded
 from mamba_theorems.kernels.fields import FLOAT32, FLOAT64
-from mamba_theorems.verify.certify.argument import Entries, Expression, TensorLayout
+from mamba_theorems.verify.certify.layout import Entries, TensorLayout
+from mamba_theorems.verify.certify.term import Expression
 
 DTYPES = {"float32": FLOAT32, "float64": FLOAT64}
 DENSE = 2**25
@@ -110,6 +111,13 @@ def _fills(weight: ExactTensor, blocks: Mapping[Any, float], usual: float) -> tu
     return tuple(part for part in found if part[0] < part[1])
 
 
+def numbers_at(tensor: Shipped, start: int, places: np.ndarray) -> np.ndarray:
+    """The numbers at some places, counted from `start`."""
+    if isinstance(tensor, Sparse):
+        return tensor.at(start + places)
+    return tensor.reshape(-1)[start + places].astype(float)
+
+
 def part_of(tensor: Shipped, start: int, size: int, fill: float) -> Sparse:
     """Where the entries start ... start + size − 1 differ from `fill`."""
     if isinstance(tensor, Sparse):
@@ -132,10 +140,11 @@ EXACT: dict[str, Any] = {
 
 def exact(expression: Expression, names: Names) -> Any:
     """An expression in numbers, names and entries of lists, for all indices at once; floats only where exact."""
-    if isinstance(expression, list):
-        operation, x, y = expression
-        return EXACT[operation](exact(x, names), exact(y, names))
-    return names[expression] if isinstance(expression, str) else expression
+    if isinstance(expression, int):
+        return expression
+    if not expression.arguments:
+        return names[expression.head] if isinstance(expression.head, str) else expression.head
+    return EXACT[str(expression.head)](*(exact(argument, names) for argument in expression.arguments))
 
 
 def indices(entries: Entries, names: Names) -> dict[str, np.ndarray]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from rich.console import Console
 
 from mamba_theorems.verify.certify import catalogue
-from mamba_theorems.verify.certify.catalogue import Entry
+from mamba_theorems.verify.certify.argument import canonical
+from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
 from mamba_theorems.verify.files import write
 
 
-def entries(claim: str, target: str | None, dtype: str | None, sizes: Sequence[str]) -> list[Entry]:
+def entries(claim: str, target: str | None, dtype: str | None, sizes: Sequence[str]) -> list[Request]:
     """What `certify` was asked for: one size of a claim, or its frozen set (`all`: the whole set).
 
     Raises ValueError for an unknown claim or target, or a size that is not NAME=N.
@@ -29,7 +30,7 @@ def entries(claim: str, target: str | None, dtype: str | None, sizes: Sequence[s
     if claim == "all":
         raise ValueError("--sizes goes with one claim: name it in place of `all`")
     targets = (target,) if target else catalogue.subjects()[claim]
-    return [Entry(claim, t, dtype or "float32", _sizes(sizes)) for t in targets]
+    return [Request(claim, t, dtype or "float32", _sizes(sizes)) for t in targets]
 
 
 def _sizes(words: Sequence[str]) -> dict[str, int]:
@@ -39,7 +40,7 @@ def _sizes(words: Sequence[str]) -> dict[str, int]:
     return {name: int(number) for name, _, number in pairs}
 
 
-def certify(wanted: Sequence[Entry], folder: Path | None, console: Console, *, longest: bool = False) -> bool:
+def certify(wanted: Sequence[Request], folder: Path | None, console: Console, *, longest: bool = False) -> bool:
     """Make each certificate, print its line, write it into the folder; whether all were decided.
 
     Raises ValueError for impossible sizes.
@@ -56,7 +57,7 @@ def certify(wanted: Sequence[Entry], folder: Path | None, console: Console, *, l
         else:
             line = f"certified, {_ends(certificate)}"
             if folder is not None:
-                write(folder / entry.name, catalogue.text(certificate))
+                write(folder / entry.name, canonical(certificate))
         if longest:
             line += f"; closes up to input_seq_len = {catalogue.longest(entry)}"
         sizes = ", ".join(f"{name}={size}" for name, size in entry.sizes.items())

@@ -1,1 +1,3 @@
 """The certificates of haar."""
+
+MODULES = ("keep", "mamba1", "mamba2")

@@ -4,36 +4,22 @@ Before token n everything the state holds is forgotten at n, after it nothing is
 the steps bound them by tiny numbers that also cover floats that round or flush to 0.
 """
 
-from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
+import numpy as np
+
+from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.haar import keep_nth
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    every,
-    exp,
-    mul,
-    near,
-    product,
-    silu,
-    softplus,
-    stacked,
-    sub,
-    tensor,
-    total,
-)
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
+from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, hull, the
 
 CLAIM = "haar.keep-nth-one-state"
-TARGETS = {CLAIM: ("official",)}
 LONGEST = 2**20
 
 STATEMENT = (
@@ -59,129 +45,121 @@ WORDS = (
 )
 
 
-def _under(x: Expression) -> Expression:
+def _under(x: Term) -> Term:
     """All that may be computed for 0 <= x, underflow included."""
-    return ["hull", 0, add(mul(2, x), "tiny")]
+    return hull(0, 2 * x + the.tiny)
 
 
 def _tensors() -> dict[str, TensorLayout]:
-    v = "vocab_size"
-    d = add(v, 2)
-    one = add(v, 1)
-    return {
-        "in_proj.weight": stacked(
-            (mul(2, d), d), (d, 0, (diagonal(0, 0, d, d, "unit"),)), (d, 0, (every(one, d, d, "gate"),))
+    v = the.vocab_size
+    d, one = v + 2, v + 1
+    mixer = MixerLayout(
+        d_model=d,
+        d_inner=d,
+        x=(diagonal(0, 0, d, d, the.unit),),
+        gate=(0, (every(one, d, d, the.gate),)),
+        conv=(every(3, 4, d, 1),),
+        conv_bias=((d, 0, ()),),
+        dt_rank=1,
+        dt_proj=(1, ()),
+        step_bias=the.bias,
+        A_log=0,
+        out_proj=(diagonal(0, 0, d, v, the.readout),),
+    )
+    codes = (single(v, the.slope), single(d + one, the.code), single(2 * d + one, the.code))
+    return mamba1("", mixer) | {"x_proj.weight": tensor((3, d), 0, *codes)}
+
+
+def _step_sizes() -> tuple[Scalar, ...]:
+    late = the.n + 1
+    return (
+        Scalar("one", silu(the.unit), "SiLU(unit), the token's channel and the constant"),
+        Scalar("clock_now", silu(rounded(the.unit * the.n)), "the clock at n"),
+        Scalar("clock_late", silu(rounded(the.unit * late)), "the clock at n + 1"),
+        Scalar("argument_now", rounded(rounded(the.slope * the.clock_now) + the.bias), "of softplus, at n"),
+        Scalar("argument_late", rounded(rounded(the.slope * the.clock_late) + the.bias), "of softplus, at n + 1"),
+        Scalar("step_largest", near(the.bias + 1), "Delta at most: softplus(x) < x + 1 for x >= 0"),
+        Scalar("step_now", near(softplus(the.argument_now)), "Delta_n"),
+        Scalar("step_late", _under(softplus(the.argument_late)), "Delta_t for t > n"),
+        Scalar("rate", near(exp(0)), "-A"),
+        Scalar("forget", _under(exp(-rounded(the.step_now * the.rate))), "exp(Delta_n A)"),
+        Scalar("decay_late", near(exp(-_under(the.step_late * the.rate))), "exp(Delta_t A) for t > n"),
+    )
+
+
+def _state() -> tuple[Scalar, ...]:
+    late_write = 4 * (the.step_late * the.one * the.B) + 16 * the.tiny
+    return (
+        Scalar("B", rounded(the.code * the.one), "B_t and C_t"),
+        Scalar("write", rounded(rounded(the.step_now * the.one) * the.B), "at n, in the channel of x_n"),
+        Scalar("largest_write", rounded(rounded(the.step_largest * the.one) * the.B), "at any time"),
+        Scalar("growth", near(near(1), 2) ** LENGTH, "decays are at most 1, each with its roundings"),
+        Scalar("before", hull(0, LENGTH * the.growth * the.largest_write), "the state before n"),
+        Scalar("left", _under(the.before * the.forget), "what n leaves of it"),
+        Scalar("late_write", late_write, "a write after n, each of its operations with its underflow"),
+        Scalar("kept", hull(1, near(the.decay_late, 2)) ** LENGTH, "of 1, at any time after n"),
+        Scalar("stored", the.write * the.kept, "the state of x_n, its least"),
+        Scalar("noise", the.kept * (the.left + LENGTH * the.late_write), "the state of any other token"),
+    )
+
+
+def _logits() -> tuple[Scalar, ...]:
+    right = rounded(rounded(rounded(the.stored * the.B) * the.gated) * the.readout)
+    return (
+        Scalar("gated", silu(the.gate), "SiLU(z), z the gate's entry times 1"),
+        Scalar("right", right, "the output at x_n, its least"),
+        Scalar("wrong", _under(_under(_under(the.noise * the.B) * the.gated) * the.readout), "at any other token"),
+        Scalar("margin", the.right - the.wrong, "the worst case"),
+    )
+
+
+def _argument(target: str) -> Argument:
+    return Argument(
+        claim=CLAIM,
+        target=target,
+        statement=STATEMENT,
+        words=WORDS,
+        requires=(
+            ("tokens are counted from 1", the.n >= 1),
+            ("the sequence reaches token n", the.n <= LENGTH),
+            ("there is a token", the.vocab_size >= 1),
+            ("every time is a float", LENGTH <= LONGEST),
+            ("the clock slows Delta down", the.slope <= 0),
+            *((f"nothing is negative: {name}", Term(name) >= 0) for name in ("bias", "unit", "code", "gate")),
+            ULPS,
         ),
-        "conv1d.weight": tensor((d, 1, 4), 0, every(3, 4, d, 1)),
-        "conv1d.bias": tensor((d,)),
-        "x_proj.weight": tensor(
-            (3, d),
-            0,
-            every(v, 1, 1, "slope"),
-            every(add(d, one), 1, 1, "code"),
-            every(add(mul(2, d), one), 1, 1, "code"),
-        ),
-        "dt_proj.weight": tensor((d, 1), 1),
-        "dt_proj.bias": tensor((d,), "bias"),
-        "A_log": tensor((d, 1)),
-        "D": tensor((d,)),
-        "out_proj.weight": tensor((d, d), 0, diagonal(0, 0, d, v, "readout")),
-    }
-
-
-def _step_sizes() -> tuple[Step, ...]:
-    late = add("n", 1)
-    return (
-        Step("one", silu("unit"), "SiLU(unit), the token's channel and the constant"),
-        Step("clock_now", silu(product("unit", "n")), "the clock at n"),
-        Step("clock_late", silu(product("unit", late)), "the clock at n + 1"),
-        Step("argument_now", total(product("slope", "clock_now"), "bias"), "of softplus, at n"),
-        Step("argument_late", total(product("slope", "clock_late"), "bias"), "of softplus, at n + 1"),
-        Step("step_largest", near(add("bias", 1)), "Delta at most: softplus(x) < x + 1 for x >= 0"),
-        Step("step_now", near(softplus("argument_now")), "Delta_n"),
-        Step("step_late", _under(softplus("argument_late")), "Delta_t for t > n"),
-        Step("rate", near(exp(0)), "-A"),
-        Step("forget", _under(exp(sub(0, product("step_now", "rate")))), "exp(Delta_n A)"),
-        Step("decay_late", near(exp(sub(0, _under(mul("step_late", "rate"))))), "exp(Delta_t A) for t > n"),
+        tensors=_tensors(),
+        steps=(*_step_sizes(), *_state(), *_logits()),
+        closing=positive("right", "margin"),
     )
 
 
-def _state() -> tuple[Step, ...]:
-    length = "input_seq_len"
-    late_write = add(mul(4, mul(mul("step_late", "one"), "B")), mul(16, "tiny"))
-    return (
-        Step("B", product("code", "one"), "B_t and C_t"),
-        Step("write", product(product("step_now", "one"), "B"), "at n, in the channel of x_n"),
-        Step("largest_write", product(product("step_largest", "one"), "B"), "at any time"),
-        Step("growth", ["pow", ["near", 2, near(1)], length], "decays are at most 1, each with its roundings"),
-        Step("before", ["hull", 0, mul(mul(length, "growth"), "largest_write")], "the state before n"),
-        Step("left", _under(mul("before", "forget")), "what n leaves of it"),
-        Step("late_write", late_write, "a write after n, each of its operations with its underflow"),
-        Step("kept", ["pow", ["hull", 1, ["near", 2, "decay_late"]], length], "of 1, at any time after n"),
-        Step("stored", mul("write", "kept"), "the state of x_n, its least"),
-        Step("noise", mul("kept", add("left", mul(length, "late_write"))), "the state of any other token"),
-    )
-
-
-def _logits() -> tuple[Step, ...]:
-    return (
-        Step("gated", silu("gate"), "SiLU(z), z the gate's entry times 1"),
-        Step("right", product(product(product("stored", "B"), "gated"), "readout"), "the output at x_n, its least"),
-        Step("wrong", _under(mul(_under(mul(_under(mul("noise", "B")), "gated")), "readout")), "at any other token"),
-        Step("margin", sub("right", "wrong"), "the worst case"),
-    )
-
-
-ARGUMENT = Argument(
-    claim=CLAIM,
-    target="official",
-    statement=STATEMENT,
-    words=WORDS,
-    requires=(
-        ("tokens are counted from 1", sub("n", 1)),
-        ("the sequence reaches token n", sub("input_seq_len", "n")),
-        ("there is a token", sub("vocab_size", 1)),
-        ("every time is a float", sub(LONGEST, "input_seq_len")),
-        ("the clock slows Delta down", sub(0, "slope")),
-        ("nothing is negative: bias", "bias"),
-        ("nothing is negative: unit", "unit"),
-        ("nothing is negative: code", "code"),
-        ("nothing is negative: gate", "gate"),
-        ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-    ),
-    tensors=_tensors(),
-    steps=(*_step_sizes(), *_state(), *_logits()),
-    closing=(("right", POSITIVE), ("margin", POSITIVE)),
-)
-
-
-def _sizes(chosen: Mapping[str, int]) -> dict[str, int]:
+def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """n, vocab_size, input_seq_len. Raises ValueError for impossible sizes."""
-    names = ("n", "vocab_size", "input_seq_len")
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        raise ValueError(f"KEEP needs the sizes {', '.join(names)}: give {', '.join(missing)}.")
-    if not 1 <= chosen["n"] <= chosen["input_seq_len"] <= LONGEST or chosen["vocab_size"] < 1:
+    sizes = only(chosen, "KEEP needs", ("n", "vocab_size", "input_seq_len"))
+    if not 1 <= sizes["n"] <= sizes["input_seq_len"] <= LONGEST or sizes["vocab_size"] < 1:
         raise ValueError(f"KEEP needs 1 <= n <= input_seq_len <= {LONGEST} and vocab_size >= 1: change them.")
-    return {name: chosen[name] for name in names}
+    return sizes
 
 
 @cache
-def _shipped(n: int, vocab_size: int, dtype: str) -> Tensors:
-    return shipped(keep_nth(n, vocab_size).block.weights, dtype)
+def _weights(n: int, vocab_size: int) -> Weights:
+    return keep_nth(n, vocab_size).block.weights
 
 
-def _ship(sizes: Mapping[str, int], dtype: str) -> Tensors:
-    return _shipped(sizes["n"], sizes["vocab_size"], dtype)
+def _frozen(target: str) -> Frozen:
+    for dtype, n in (*(("float32", n) for n in (1, 5, 256, 512)), ("float64", 256)):
+        yield dtype, {"n": n, "vocab_size": 128, "input_seq_len": 512}
 
 
-def subject(claim: str, target: str) -> Subject:
-    """KEEP n-TH in the official block."""
-    return Subject(argument=ARGUMENT, sizes=_sizes, tensors=_ship)
-
-
-FROZEN = tuple(
-    (CLAIM, "official", dtype, {"n": n, "vocab_size": 128, "input_seq_len": 512})
-    for dtype, places in (("float32", (1, 5, 256, 512)), ("float64", (256,)))
-    for n in places
+FAMILIES = (
+    Family(
+        claim=CLAIM,
+        targets=("official",),
+        argument=_argument,
+        sizes=_sizes,
+        weights=lambda target, sizes, dtype: _weights(sizes["n"], sizes["vocab_size"]),
+        frozen=_frozen,
+        mutants=lambda target: {"readout negated": {"out_proj.weight": np.negative}},
+    ),
 )

@@ -4,44 +4,23 @@ A coefficient is a linear functional of the signal: what the network computes di
 a weighted L1 norm that one relative error bounds; in the continuous case by three L2 distances of S6 functions.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+
+from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.haar import full_basis, mamba1_haar, wavelet_layer
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Entries,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    div,
-    entry,
-    every,
-    exp,
-    hull,
-    magnitude,
-    mul,
-    over,
-    power,
-    product,
-    sigmoid,
-    silu,
-    sqrt,
-    stacked,
-    sub,
-    tensor,
-    zero,
-)
-from mamba_theorems.verify.certify.blocks import dynamics
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Requirement, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
+from mamba_theorems.verify.certify.certificate import Tensors
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
+from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, sqrt
+from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, every, single, tensor
+from mamba_theorems.verify.certify.steps import dynamics
+from mamba_theorems.verify.certify.term import Term, equal, hull, over, square, the
 
 BLOCK, WAVELET = "haar.official-block", "haar.thm1-amended"
-TARGETS = {BLOCK: ("official",), WAVELET: ("mixer",)}
 
 # --------------------------------------------------------------------------------------------- the block
 
@@ -70,118 +49,134 @@ WORDS = (
     "states and at each of the `length` positions; |x_s| <= 1; underflow adds at most 'least' a rounding. The hinges' "
     "own states are finite ('largest') and out_proj multiplies them by 0.",
 )
-T = "length"
-D = add(mul(2, T), 4)
+T = the.length
+D = 2 * T + 4
 
 
-def _second_difference(name: str, jump: int) -> tuple[Entries, ...]:
+def _second_difference(name: Term, jump: int) -> Many:
     """In row i of B: jump (hinge(p - 1) - hinge(p)) code for p the i-th entry of a list."""
     return tuple(
-        Entries(T, 1, add(mul("i", D), add(entry(name, "i"), column)), mul(factor, "code"))
+        Entries(T, 1, the.i * D + (name[the.i] + column), factor * the.code)
         for column, factor in ((2, jump), (3, -jump))
     )
 
 
 def _block_tensors() -> dict[str, TensorLayout]:
-    hinges = add(mul(2, T), 2)
-    reading = add(add(mul("i", D), "i"), T)
-    read = tuple(Entries(T, 1, add(reading, 2 + column), mul(k, "code")) for column, k in enumerate((1, -2, 1)))
-    written = (*_second_difference("starts", 1), *_second_difference("middles", -2), *_second_difference("stops", 1))
-    return {
-        "in_proj.weight": stacked(
-            (mul(2, D), 3),
-            (D, 0, (every(0, 1, 1, 1), every(3, 1, 1, -1), every(7, 3, hinges, 128))),
-            (D, 0, (every(2, 3, D, "gate"),)),
-        ),
-        "conv1d.weight": tensor((D, 1, 4), 0, every(3, 4, D, 1)),
-        "conv1d.bias": tensor((D,), 0, Entries(hinges, 1, add("i", 2), mul(128, sub(1, "i")))),
-        "x_proj.weight": stacked((add(1, mul(2, T)), D), (1, 0, ()), (T, 0, written), (T, 0, read)),
-        "dt_proj.weight": tensor((D, 1), 1),
-        "dt_proj.bias": tensor((D,), "step_bias"),
-        "A_log": tensor((D, T), "A_log"),
-        "D": tensor((D,)),
-        "out_proj.weight": tensor((3, D), 0, every(0, 1, 1, "plus"), every(1, 1, 1, "minus")),
-    }
+    hinges = 2 * T + 2
+    reading = the.i * D + the.i + T
+    starts, middles, stops = (
+        _second_difference(name, jump) for name, jump in ((the.starts, 1), (the.middles, -2), (the.stops, 1))
+    )
+    mixer = MixerLayout(
+        d_model=3,
+        d_inner=D,
+        d_state=T,
+        x=(single(0, 1), single(3, -1), every(7, 3, hinges, 128)),
+        gate=(0, (every(2, 3, D, the.gate),)),
+        conv=(every(3, 4, D, 1),),
+        conv_bias=((D, 0, (Entries(hinges, 1, the.i + 2, 128 * (1 - the.i)),)),),
+        B=(*starts, *middles, *stops),
+        C=tuple(Entries(T, 1, reading + (2 + column), k * the.code) for column, k in enumerate((1, -2, 1))),
+        dt_rank=Term(1),
+        dt_proj=(1, ()),
+        out_proj=(single(0, the.plus), single(1, the.minus)),
+    )
+    return mamba1("", mixer)
 
 
-def _block_steps() -> tuple[Step, ...]:
-    roundings = add(add(T, 16), "ulps")
-    plus, minus = (product(product("step_size", "gated"), weight) for weight in ("plus", sub(0, "minus")))
-    leak = add(mul(256, exp(-128)), mul(mul(512, T), "least"))
-    missing = mul(mul(2, T), mul(128, sub(1, sigmoid(128))))
-    stray = mul(mul(mul(T, T), mul(4, "stray_code")), hull(1, "factor"))
+def _block_steps() -> tuple[Scalar, ...]:
+    roundings = T + 16 + the.ulps
+    plus, minus = (rounded(rounded(the.step_size * the.gated) * weight) for weight in (the.plus, -the.minus))
+    leak = 256 * exp(-128) + 512 * T * the.least
+    missing = 2 * T * (128 * (1 - sigmoid(128)))
+    stray = square(T) * (4 * the.stray_code) * hull(1, the.factor)
     return (
         *dynamics(),
-        Step("gated", silu("gate"), "the gate, SiLU(128)"),
-        Step("leak", leak, "of a closed hinge, at most; 'least' is the smallest subnormal number"),
-        Step("stray_code", mul(mul(16, "code"), add("leak", missing)), "of an entry of B or C, at most"),
-        Step("factor", mul(["near", roundings, hull(plus, minus)], "kept"), "of a term of the sum; all values"),
-        Step("worst", magnitude(sub("factor", 1)), "of the L1 norm over the support"),
-        Step("stray", add(stray, mul(mul(mul(T, T), 2**16), "least")), "at |x_s| <= 1"),
-        Step("largest", ["round", mul(mul(2**20, "gated"), mul(mul(T, T), "step_size"))], "of all that hinges read"),
-        Step("margin", sub(div(1, power(2, "bits")), "worst"), "below what is stated"),
-        Step("margin_of_stray", sub(div(1, power(2, 100)), "stray"), "below 2^-100"),
+        Scalar("gated", silu(the.gate), "the gate, SiLU(128)"),
+        Scalar("leak", leak, "of a closed hinge, at most; 'least' is the smallest subnormal number"),
+        Scalar("stray_code", 16 * the.code * (the.leak + missing), "of an entry of B or C, at most"),
+        Scalar("factor", near(hull(plus, minus), roundings) * the.kept, "of a term of the sum; all values"),
+        Scalar("worst", abs(the.factor - 1), "of the L1 norm over the support"),
+        Scalar("stray", stray + square(T) * 2**16 * the.least, "at |x_s| <= 1"),
+        Scalar("largest", rounded(2**20 * the.gated * (square(T) * the.step_size)), "of all that hinges read"),
+        Scalar("margin", 1 / 2**the.bits - the.worst, "below what is stated"),
+        Scalar("margin_of_stray", 1 / Term(2) ** 100 - the.stray, "below 2^-100"),
     )
 
 
-def wavelets_lie_in(what: str, stop: Expression) -> tuple[tuple[str, Expression], ...]:
+def wavelets_lie_in(what: str, stop: Term) -> tuple[Requirement, ...]:
     """The requirements that 0 <= starts_i <= middles_i <= stops_i <= stop for every i < length; `what` ends at stop."""
-    starts, middles, stops = (entry(name, "i") for name in ("starts", "middles", "stops"))
+    starts, middles, stops = (name[the.i] for name in (the.starts, the.middles, the.stops))
     return (
-        ("no wavelet starts before the signal", over("i", T, starts)),
-        ("nor has its middle before its start", over("i", T, sub(middles, starts))),
-        ("nor stops before its middle", over("i", T, sub(stops, middles))),
-        (f"nor after {what}", over("i", T, sub(stop, stops))),
+        ("no wavelet starts before the signal", over(the.i, T, starts >= 0)),
+        ("nor has its middle before its start", over(the.i, T, middles >= starts)),
+        ("nor stops before its middle", over(the.i, T, stops >= middles)),
+        (f"nor after {what}", over(the.i, T, stops <= stop)),
     )
 
 
-BLOCK_ARGUMENT = Argument(
-    claim=BLOCK,
-    target="official",
-    statement=STATEMENT,
-    words=WORDS,
-    requires=(
-        ("there is a signal", sub(T, 1)),
-        ("its coefficients are read after it", sub("input_seq_len", mul(2, "length"))),
-        ("every integer is a float", sub("integers", mul(mul(128, 24), T))),
-        ("decays fade", sub(-20, "A_log")),
-        ("Delta is no small number", sub("step_bias", 1)),
-        ("nor is the gate", sub("gate", 1)),
-        ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-        *wavelets_lie_in("the hinges", mul(2, T)),
-        zero("codes undo the hinges' scale", sub(mul(128, "code"), 1)),
-    ),
-    tensors=_block_tensors(),
-    steps=_block_steps(),
-    closing=(("margin", POSITIVE), ("margin_of_stray", POSITIVE)),
+ON_SIGNALS: tuple[Requirement, ...] = (
+    ("there is a signal", T >= 1),
+    ("its coefficients are read after it", the.input_seq_len >= 2 * T),
+    ("every integer is a float", the.integers >= Term(128) * 24 * T),
+    ("decays fade", the.A_log <= -20),
+    ("Delta is no small number", the.step_bias >= 1),
+    ("nor is the gate", the.gate >= 1),
 )
 
 
-def block_sizes(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _block_argument(target: str) -> Argument:
+    return Argument(
+        claim=BLOCK,
+        target=target,
+        statement=STATEMENT,
+        words=WORDS,
+        requires=(
+            *ON_SIGNALS,
+            ULPS,
+            *wavelets_lie_in("the hinges", 2 * T),
+            ("codes undo the hinges' scale", equal(128 * the.code, 1)),
+        ),
+        tensors=_block_tensors(),
+        steps=_block_steps(),
+        closing=positive("margin", "margin_of_stray"),
+    )
+
+
+def block_sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """length and bits, and the basis. Raises ValueError for impossible sizes."""
-    _need("A Haar transform", chosen, ("length", "bits"))
-    basis = full_basis(chosen["length"])
+    sizes = only(chosen, "A Haar transform needs", ("length", "bits"))
+    basis = full_basis(sizes["length"])
     lists = {f"{name}s": [getattr(w, name) for w in basis] for name in ("start", "middle", "stop")}
-    length = chosen["length"]
-    return {"length": length, "bits": chosen["bits"], "input_seq_len": 2 * length, **lists}
-
-
-def _need(what: str, chosen: Mapping[str, Any], names: tuple[str, ...]) -> None:
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        raise ValueError(f"{what} needs the sizes {', '.join(names)}: give {', '.join(missing)}.")
+    return sizes | {"input_seq_len": 2 * sizes["length"]} | lists
 
 
 @cache
-def _block(length: int, dtype: str) -> Tensors:
-    return shipped(mamba1_haar(length, full_basis(length)).layers[0].weights, dtype)
+def _block(length: int) -> Weights:
+    return mamba1_haar(length, full_basis(length)).layers[0].weights
 
 
-def _code(sizes: Mapping[str, Any], tensors: Tensors) -> dict[str, Any]:
+def _code(sizes: Sizes, tensors: Tensors) -> dict[str, Any]:
     """1/128, the step from a hinge to a code: the first entry of B."""
     weight = tensors["x_proj.weight"]
     return {"code": float(abs(weight[1][weight[1] != 0][0]))}  # type: ignore[index]
 
+
+def block_frozen(**bits: int) -> Frozen:
+    """So many bits in each dtype."""
+    return tuple((dtype, {"length": 128, "bits": count}) for dtype, count in bits.items())
+
+
+def _gate_doubled(weight: np.ndarray) -> np.ndarray:
+    weight[weight.shape[0] // 2 :] *= 2
+    return weight
+
+
+BLOCK_MUTANTS: Mutants = {
+    "gate doubled": {"in_proj.weight": _gate_doubled},
+    "step halved": {"dt_proj.bias": lambda bias: bias / 2},
+    "signs of the signal's halves": {"out_proj.weight": np.negative},
+}
 
 # ------------------------------------------------------------------------------------------ the wavelets
 
@@ -200,74 +195,92 @@ WAVELET_WORDS = (
 )
 
 
-def _wavelet_steps() -> tuple[Step, ...]:
-    pi = div(355, 113)
-    third = div(mul(pi, pi), mul(12, "W"))
+def _wavelet_steps() -> tuple[Scalar, ...]:
+    pi = Term(355) / 113
+    third = square(pi) / (12 * the.W)
     return (
-        Step("scale", sqrt("cells"), "2^(level/2)"),
-        Step("distance", sqrt(add(div(sqrt(div(pi, "W")), 2), mul(third, third))), "of an S6 function to its step"),
-        Step("gains", add(add("first", "last"), sub(0, "second")), "the sum of |B_i|"),
-        Step("off", add(add(_off("first", 1), _off("last", 1)), _off("second", -2)), "of |B_i - what it should be|"),
-        Step("worst", add(mul("gains", "distance"), "off"), "the norm of e - psi, at most"),
-        Step("margin", sub(div(1, "inverse_epsilon"), "worst"), "at the worst f"),
+        Scalar("scale", sqrt(the.cells), "2^(level/2)"),
+        Scalar("distance", sqrt(sqrt(pi / the.W) / 2 + square(third)), "of an S6 function to its step"),
+        Scalar("gains", the.first + the.last + -the.second, "the sum of |B_i|"),
+        Scalar("off", _off(the.first, 1) + _off(the.last, 1) + _off(the.second, -2), "of |B_i - what it should be|"),
+        Scalar("worst", the.gains * the.distance + the.off, "the norm of e - psi, at most"),
+        Scalar("margin", 1 / the.inverse_epsilon - the.worst, "at the worst f"),
     )
 
 
-def _off(name: str, jump: int) -> Expression:
-    return magnitude(sub(name, mul(jump, "scale")))
+def _off(weight: Term, jump: int) -> Term:
+    return abs(weight - jump * the.scale)
 
 
-WAVELET_ARGUMENT = Argument(
-    claim=WAVELET,
-    target="mixer",
-    statement=WAVELET_STATEMENT,
-    words=WAVELET_WORDS,
-    requires=(
-        ("a level", sub("level", 0)),
-        ("cells is 2^level", sub(div(1, 2), magnitude(sub("cells", power(2, "level"))))),
-        ("W is positive", sub("W", 1)),
-        ("gains have their signs", "first"),
-        ("gains have their signs", sub(0, "second")),
-        ("gains have their signs", "last"),
-        zero("half a cell is half of 2^-level", sub(mul("half", mul(2, "cells")), 1)),
-    ),
-    tensors={
-        "B": tensor((3,), 0, every(0, 1, 1, "first"), every(1, 1, 1, "second"), every(2, 1, 1, "last")),
-        "W": tensor((1,), "W"),
-        "thresholds": tensor(
-            ("cells", 3), 0, Entries("cells", 3, add(mul(3, "i"), "j"), mul("half", add(mul(2, "i"), "j")))
+def _wavelet_argument(target: str) -> Argument:
+    thresholds = Entries(the.cells, 3, 3 * the.i + the.j, the.half * (2 * the.i + the.j))
+    return Argument(
+        claim=WAVELET,
+        target=target,
+        statement=WAVELET_STATEMENT,
+        words=WAVELET_WORDS,
+        requires=(
+            ("a level", the.level - 0),
+            ("cells is 2^level", Term(1) / 2 >= abs(the.cells - 2**the.level)),
+            ("W is positive", the.W >= 1),
+            ("gains have their signs", the.first >= 0),
+            ("gains have their signs", the.second <= 0),
+            ("gains have their signs", the.last >= 0),
+            ("half a cell is half of 2^-level", equal(the.half * (2 * the.cells), 1)),
         ),
-    },
-    steps=_wavelet_steps(),
-    closing=(("margin", POSITIVE),),
-)
+        tensors={
+            "B": tensor((3,), 0, single(0, the.first), single(1, the.second), single(2, the.last)),
+            "W": tensor((1,), the.W),
+            "thresholds": tensor((the.cells, 3), 0, thresholds),
+        },
+        steps=_wavelet_steps(),
+        closing=positive("margin"),
+    )
 
 
-def _wavelet_sizes(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _wavelet_sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """level and inverse_epsilon. Raises ValueError for impossible sizes."""
-    _need("A wavelet", chosen, ("level", "inverse_epsilon"))
-    if not 0 <= chosen["level"] <= 20 or chosen["inverse_epsilon"] < 1:
+    sizes = only(chosen, "A wavelet needs", ("level", "inverse_epsilon"))
+    if not 0 <= sizes["level"] <= 20 or sizes["inverse_epsilon"] < 1:
         raise ValueError("A wavelet needs 0 <= level <= 20 and inverse_epsilon >= 1: change them.")
-    return {name: chosen[name] for name in ("level", "inverse_epsilon")} | {"cells": 2 ** chosen["level"]}
+    return sizes | {"cells": 2 ** sizes["level"]}
 
 
-def _ship_wavelet(sizes: Mapping[str, Any], dtype: str) -> Tensors:
-    return shipped(wavelet_layer(sizes["level"], sizes["inverse_epsilon"]), dtype)
+def _half(sizes: Sizes, tensors: Tensors) -> dict[str, Any]:
+    return {"half": float(tensors["thresholds"][0, 1])}  # type: ignore[index]
 
 
-def subject(claim: str, target: str) -> Subject:
-    """The block's transform, or the wavelets of a level."""
-    if claim == WAVELET:
-        return Subject(WAVELET_ARGUMENT, _wavelet_sizes, _ship_wavelet, lambda _, found: {"half": _half(found)})
-    return Subject(BLOCK_ARGUMENT, block_sizes, lambda sizes, dtype: _block(sizes["length"], dtype), _code)
+def _wavelet_frozen(target: str) -> Frozen:
+    for level in range(7):
+        yield "float32", {"level": level, "inverse_epsilon": 10}
+    yield "float64", {"level": 6, "inverse_epsilon": 100}
 
 
-def _half(tensors: Tensors) -> float:
-    return float(tensors["thresholds"][0, 1])  # type: ignore[index]
+def _middle_halved(gains: np.ndarray) -> np.ndarray:
+    gains[1] /= 2
+    return gains
 
 
-FROZEN = (
-    *((BLOCK, "official", dtype, {"length": 128, "bits": bits}) for dtype, bits in (("float32", 14), ("float64", 43))),
-    *((WAVELET, "mixer", "float32", {"level": level, "inverse_epsilon": 10}) for level in range(7)),
-    (WAVELET, "mixer", "float64", {"level": 6, "inverse_epsilon": 100}),
+WAVELET_MUTANTS: Mutants = {"W a 16th": {"W": lambda w: w / 16}, "middle step halved": {"B": _middle_halved}}
+FAMILIES = (
+    Family(
+        claim=BLOCK,
+        targets=("official",),
+        argument=_block_argument,
+        sizes=block_sizes,
+        weights=lambda target, sizes, dtype: _block(sizes["length"]),
+        frozen=lambda target: block_frozen(float32=14, float64=43),
+        mutants=lambda target: BLOCK_MUTANTS,
+        beside=_code,
+    ),
+    Family(
+        claim=WAVELET,
+        targets=("mixer",),
+        argument=_wavelet_argument,
+        sizes=_wavelet_sizes,
+        weights=lambda target, sizes, dtype: wavelet_layer(sizes["level"], sizes["inverse_epsilon"]),
+        frozen=_wavelet_frozen,
+        mutants=lambda target: WAVELET_MUTANTS,
+        beside=_half,
+    ),
 )

@@ -4,48 +4,22 @@ The first block makes steps of time, whose differences its norm leaves inexact i
 behind a threshold halfway, so that a code is off by a relative error where it is 1 and by nearly nothing where it is 0.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from mamba_theorems.constructions.haar import full_basis, mamba2_haar
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Entries,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    div,
-    entry,
-    every,
-    exp,
-    hull,
-    magnitude,
-    mul,
-    near,
-    power,
-    product,
-    rounded,
-    sigmoid,
-    silu,
-    snap,
-    sqrt,
-    stacked,
-    sub,
-    tensor,
-    total,
-    zero,
-)
-from mamba_theorems.verify.certify.blocks import D_CONV, EPS, dynamics
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.haar.mamba1 import BLOCK, block_sizes, wavelets_lie_in
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import D_CONV, named
+from mamba_theorems.verify.certify.family import Family, Mutants, Sizes, one_more
+from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, slack, snap, sqrt
+from mamba_theorems.verify.certify.haar.mamba1 import BLOCK, ON_SIGNALS, T, block_frozen, block_sizes, wavelets_lie_in
+from mamba_theorems.verify.certify.layout import Entries, TensorLayout, every, single, stacked, tensor
+from mamba_theorems.verify.certify.steps import EPS, dynamics
+from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, the, within
 
 TARGET = "official_mamba2"
-TARGETS = {BLOCK: (TARGET,)}
 BITS = {"float32": 24, "float64": 53}
 
 STATEMENT = (
@@ -84,66 +58,61 @@ WORDS = (
     "and at each of the `length` positions; when floats add one to another number, what they round off is no more "
     "than the product. Underflow adds at most 'least' a rounding, in the state or behind the norm.",
 )
-T = "length"
-D, HINGES = add(mul(2, T), 4), add(mul(2, T), 2)
+D, HINGES = 2 * T + 4, 2 * T + 2
 SIGNAL, ONE, STEPS = 0, 2, 3
-CHANNELS = 32
-
-
-def _layer(number: int, layouts: dict[str, TensorLayout]) -> dict[str, TensorLayout]:
-    return {f"layers.{number}.{name}": layout for name, layout in layouts.items()}
+CHANNELS = Term(32)
 
 
 def _steps_layer() -> dict[str, TensorLayout]:
     """side² channels in side heads; one state, which nothing writes."""
-    d, convolved, idle = "d_inner", add("d_inner", 2), add(2, "side")
+    d, convolved, idle = the.d_inner, the.d_inner + 2, 2 + the.side
     hinges = every(1, D, HINGES, 128)
     readout = (
-        Entries(sub(HINGES, 1), 1, add(mul(add("i", STEPS), d), "i"), "step_out"),
-        Entries(sub(HINGES, 1), 1, add(mul(add("i", STEPS), d), add("i", 1)), mul("step_out", -1)),
+        Entries(HINGES - 1, 1, (the.i + STEPS) * d + the.i, the.step_out),
+        Entries(HINGES - 1, 1, (the.i + STEPS) * d + (the.i + 1), the.step_out * -1),
     )
-    gate = (every(ONE, D, d, "gate"),)
-    x = (hinges, every(add(mul(HINGES, D), ONE), 1, 1, "large"))
-    return _layer(
-        0,
+    gate = (every(ONE, D, d, the.gate),)
+    x = (hinges, single(HINGES * D + ONE, the.large))
+    return named(
+        "layers.0.",
         {
-            "in_proj.weight": stacked((add(mul(2, d), idle), D), (d, 0, gate), (d, 0, x), (idle, 0, ())),
+            "in_proj.weight": stacked((2 * d + idle, D), (d, 0, gate), (d, 0, x), (idle, 0, ())),
             "conv1d.weight": tensor((convolved, 1, D_CONV), 0, every(3, D_CONV, convolved, 1)),
-            "conv1d.bias": tensor((convolved,), 0, Entries(HINGES, 1, "i", mul(128, sub(1, "i")))),
-            "dt_bias": tensor(("side",), "closed"),
-            "A_log": tensor(("side",), "A_log"),
-            "D": tensor(("side",), 1),
+            "conv1d.bias": tensor((convolved,), 0, Entries(HINGES, 1, the.i, 128 * (1 - the.i))),
+            "dt_bias": tensor((the.side,), the.closed),
+            "A_log": tensor((the.side,), the.A_log),
+            "D": tensor((the.side,), 1),
             "norm.weight": tensor((d,), 1),
             "out_proj.weight": tensor((D, d), 0, *readout),
         },
     )
 
 
-def _code(row: Expression, place: Expression, sign: int) -> Entries:
+def _code(row: Expression, place: Term, sign: int) -> Entries:
     """256 sign 1[t >= place] in the rows from `row` on."""
-    return Entries(T, 1, add(mul(add(row, "i"), D), add(place, STEPS)), 256 * sign)
+    return Entries(T, 1, (row + the.i) * D + (place + STEPS), 256 * sign)
 
 
 def _halves_layer() -> dict[str, TensorLayout]:
     """Two groups of two heads of 8 channels: signal and its opposite; the loud one."""
-    states = mul(2, T)
-    convolved = add(CHANNELS, mul(2, states))
+    states = 2 * T
+    convolved = CHANNELS + 2 * states
     threshold = every(ONE, D, states, -128)
-    starts, middles, stops = (entry(name, "i") for name in ("starts", "middles", "stops"))
+    starts, middles, stops = (name[the.i] for name in (the.starts, the.middles, the.stops))
     B = (_code(0, starts, 1), _code(0, middles, -1), _code(T, middles, 1), _code(T, stops, -1), threshold)
-    reads = [_code(row, add(add("i", T), k), sign) for row in (0, T) for k, sign in ((0, 1), (1, -1))]
+    reads = [_code(row, the.i + T + k, sign) for row in (0, T) for k, sign in ((0, 1), (1, -1))]
     halves = ((0, 1), (1, -1), (16, 1), (17, -1))
     x = (
-        *(Entries(1, 1, add(mul(row, D), SIGNAL), sign) for row, sign in halves),
-        *(Entries(1, 1, add(mul(row, D), ONE), "large_2") for row in (8, 24)),
+        *(Entries(1, 1, row * D + SIGNAL, sign) for row, sign in halves),
+        *(Entries(1, 1, row * D + ONE, the.large_2) for row in (8, 24)),
     )
     signs = ((0, 1), (1, -1), (16, -1), (17, 1))
-    return _layer(
-        1,
+    return named(
+        "layers.1.",
         {
             "in_proj.weight": stacked(
-                (add(mul(2, CHANNELS), add(mul(2, states), 4)), D),
-                (CHANNELS, 0, (every(ONE, D, CHANNELS, "gate"),)),
+                (2 * CHANNELS + (2 * states + 4), D),
+                (CHANNELS, 0, (every(ONE, D, CHANNELS, the.gate),)),
                 (CHANNELS, 0, x),
                 (states, 0, B),
                 (states, 0, (*reads, threshold)),
@@ -151,12 +120,12 @@ def _halves_layer() -> dict[str, TensorLayout]:
             ),
             "conv1d.weight": tensor((convolved, 1, D_CONV), 0, every(3, D_CONV, convolved, 1)),
             "conv1d.bias": tensor((convolved,)),
-            "dt_bias": tensor((4,), 0, every(0, 2, 2, "step_bias"), every(1, 2, 2, "closed")),
-            "A_log": tensor((4,), "A_log"),
+            "dt_bias": tensor((4,), 0, every(0, 2, 2, the.step_bias), every(1, 2, 2, the.closed)),
+            "A_log": tensor((4,), the.A_log),
             "D": tensor((4,), 0, every(1, 2, 2, 1)),
             "norm.weight": tensor((CHANNELS,), 1),
             "out_proj.weight": tensor(
-                (D, CHANNELS), 0, every(0, 1, 1, "scale"), *(every(c, 1, 1, mul("scale", s)) for c, s in signs[1:])
+                (D, CHANNELS), 0, single(0, the.scale), *(single(c, the.scale * s) for c, s in signs[1:])
             ),
         },
     )
@@ -165,109 +134,101 @@ def _halves_layer() -> dict[str, TensorLayout]:
 # --------------------------------------------------------------------------------------------------- steps
 
 
-def _norm(name: str, loud: Expression, beside: Expression, width: Expression) -> tuple[Step, ...]:
+def _norm(name: str, loud: Term, beside: Term, width: Expression) -> tuple[Scalar, ...]:
     """The root of a mean of squares, all of them but one small: `rms` of a name."""
-    square, small = product(loud, loud), mul(4, f"beside{name}")
+    loudest, small = rounded(square(loud)), 4 * Term(f"beside{name}")
     return (
-        Step(f"beside{name}", beside, "what the norm sees beside the loud channel, squared"),
-        Step(f"squares{name}", add(square, hull(sub(0, small), small)), "their sum, in any order"),
-        Step(f"summed{name}", rounded(mul(2, add(square, small))), "finite, however it is rounded"),
-        Step(
-            f"rms{name}", near(sqrt(total(["near", 2, div(f"squares{name}", width)], EPS))), "of the norm, eps = 1e-5"
+        Scalar(f"beside{name}", beside, "what the norm sees beside the loud channel, squared"),
+        Scalar(f"squares{name}", loudest + hull(-small, small), "their sum, in any order"),
+        Scalar(f"summed{name}", rounded(2 * (loudest + small)), "finite, however it is rounded"),
+        Scalar(
+            f"rms{name}", near(sqrt(rounded(near(Term(f"squares{name}") / width, 2) + EPS))), "of the norm, eps = 1e-5"
         ),
     )
 
 
-def _square(x: Expression) -> Expression:
-    return mul(x, x)
-
-
-def _first_block() -> tuple[Step, ...]:
-    loudest = mul(mul(128, HINGES), "gated")
-    spread = mul(add(mul(2, T), 1), magnitude(sub("own", "own")))
-    unit = mul(128, mul("common", "sure"))
+def _first_block() -> tuple[Scalar, ...]:
+    loudest = 128 * HINGES * the.gated
+    spread = (2 * T + 1) * abs(the.own - the.own)
+    unit = 128 * (the.common * the.sure)
     return (
-        Step("gated", silu("gate"), "the gate, SiLU(128)"),
-        Step("sure", snap(sigmoid(128)), "of an argument of 128 or more"),
-        Step("leak", mul(1024, add(exp(-128), "least")), "of a closed hinge, at most"),
-        Step("loud", product(silu("large"), "gated"), "the loud channel"),
-        *_norm("", "loud", mul(HINGES, _square(loudest)), "d_inner"),
-        Step("common", ["near", 2, mul("gated", div("step_out", "rms"))], "from a hinge to a step"),
-        Step("own", ["near", 3, hull(1, "sure")], "the roundings of a channel of its own"),
-        Step("low", mul(mul(4, "leak"), add("common", "least")), "of a step that is to come"),
-        Step("off", add(spread, "low"), "of a step, for the difference of two hinges"),
-        Step("high", mul(unit, ["near", 1, add("own", hull("off", sub(0, "off")))]), "a step that was"),
+        Scalar("gated", silu(the.gate), "the gate, SiLU(128)"),
+        Scalar("sure", snap(sigmoid(128)), "of an argument of 128 or more"),
+        Scalar("leak", 1024 * (exp(-128) + the.least), "of a closed hinge, at most"),
+        Scalar("loud", rounded(silu(the.large) * the.gated), "the loud channel"),
+        *_norm("", the.loud, HINGES * square(loudest), the.d_inner),
+        Scalar("common", near(the.gated * (the.step_out / the.rms), 2), "from a hinge to a step"),
+        Scalar("own", near(hull(1, the.sure), 3), "the roundings of a channel of its own"),
+        Scalar("low", 4 * the.leak * (the.common + the.least), "of a step that is to come"),
+        Scalar("off", spread + the.low, "of a step, for the difference of two hinges"),
+        Scalar("high", unit * near(the.own + within(the.off), 1), "a step that was"),
     )
 
 
-def _second_block() -> tuple[Step, ...]:
-    slop = mul(1024, magnitude(sub(["near", 4, 1], 1)))
-    closed = mul(256, add(magnitude(sub("high", "high")), mul(2, "low")))
-    wide = add(mul(256, "low"), "slop")
-    faint = mul(mul(mul(T, T), mul(4, "faint_step")), mul("loud_2", _square("code")))
-    largest = mul(mul(2, T), mul("gated", mul("step_size", _square("code"))))
+def _second_block() -> tuple[Scalar, ...]:
+    slop = 1024 * slack(4)
+    closed = 256 * (abs(the.high - the.high) + 2 * the.low)
+    wide = 256 * the.low + the.slop
+    faint = square(T) * (4 * the.faint_step) * (the.loud_2 * square(the.code))
+    largest = 2 * T * (the.gated * (the.step_size * square(the.code)))
     return (
-        Step("slop", slop, "of three products and their sum"),
-        Step("argument", sub(add(mul(256, "high"), hull(wide, sub(0, wide))), 128), "of a code that is on"),
-        Step("code", product("argument", snap(sigmoid("argument"))), "SiLU of it"),
-        Step("shut", sub(128, add(closed, mul(2, "slop"))), "minus the argument of one that is off, at least"),
-        Step("beyond", sub("shut", 1), "x exp(-x) falls from there on"),
-        Step("stray_code", mul(4, add(mul("shut", exp(sub(0, "shut"))), mul(256, "least"))), "of one, at most"),
+        Scalar("slop", slop, "of three products and their sum"),
+        Scalar("argument", 256 * the.high + within(wide) - 128, "of a code that is on"),
+        Scalar("code", rounded(the.argument * snap(sigmoid(the.argument))), "SiLU of it"),
+        Scalar("shut", 128 - (closed + 2 * the.slop), "minus the argument of one that is off, at least"),
+        Scalar("beyond", the.shut - 1, "x exp(-x) falls from there on"),
+        Scalar("stray_code", 4 * (the.shut * exp(-the.shut) + 256 * the.least), "of one, at most"),
         *dynamics(),
-        Step("loud_2", silu("large_2"), "the loud channel"),
-        Step("faint_step", add(mul(2, exp("closed")), "tiny"), "softplus(x) <= exp(x)"),
-        Step("faint", mul(faint, "kept"), "what its state adds to it"),
-        Step("shown", product("loud_2", "gated"), "behind the gate"),
-        *_norm("_2", "shown", add(mul(4, mul("shown", mul("gated", "faint"))), mul(2, _square(largest))), 16),
-        Step("readout", mul(mul("gated", div("scale", "rms_2")), mul("step_size", "kept")), "norm and out_proj"),
-        Step("factor", ["near", add(add(T, 20), "ulps"), mul("readout", _square("code"))], "of a term of the sum"),
-        Step("worst", magnitude(sub("factor", 1)), "of the L1 norm over the support"),
-        Step("stray", add(_stray(), _underflow()), "at |x_s| <= 1"),
-        Step("margin", sub(div(1, power(2, "bits")), "worst"), "below what is stated"),
-        Step("margin_of_stray", sub(div(1, power(2, 100)), "stray"), "below 2^-100"),
+        Scalar("loud_2", silu(the.large_2), "the loud channel"),
+        Scalar("faint_step", 2 * exp(the.closed) + the.tiny, "softplus(x) <= exp(x)"),
+        Scalar("faint", faint * the.kept, "what its state adds to it"),
+        Scalar("shown", rounded(the.loud_2 * the.gated), "behind the gate"),
+        *_norm("_2", the.shown, 4 * (the.shown * (the.gated * the.faint)) + 2 * square(largest), 16),
+        Scalar("readout", the.gated * (the.scale / the.rms_2) * (the.step_size * the.kept), "norm and out_proj"),
+        Scalar("factor", near(the.readout * square(the.code), T + 20 + the.ulps), "of a term of the sum"),
+        Scalar("worst", abs(the.factor - 1), "of the L1 norm over the support"),
+        Scalar("stray", _stray() + _underflow(), "at |x_s| <= 1"),
+        Scalar("margin", 1 / 2**the.bits - the.worst, "below what is stated"),
+        Scalar("margin_of_stray", 1 / Term(2) ** 100 - the.stray, "below 2^-100"),
     )
 
 
-def _stray() -> Expression:
+def _stray() -> Term:
     """Products of codes that should be 0."""
-    each = mul(mul(8, "stray_code"), add("stray_code", mul(2, "code")))
-    return mul(mul(_square(T), mul(2, each)), magnitude("readout"))
+    each = 8 * the.stray_code * (the.stray_code + 2 * the.code)
+    return square(T) * (2 * each) * abs(the.readout)
 
 
-def _underflow() -> Expression:
+def _underflow() -> Term:
     """In the state, times what follows; behind the norm, times out_proj's entry."""
-    state = mul(mul(_square(T), mul(2**16, "least")), magnitude(hull(1, mul("readout", _square("code")))))
-    return add(state, mul(mul(64, "least"), magnitude("scale")))
+    state = square(T) * (2**16 * the.least) * abs(hull(1, the.readout * square(the.code)))
+    return state + 64 * the.least * abs(the.scale)
 
 
-ARGUMENT = Argument(
-    claim=BLOCK,
-    target=TARGET,
-    statement=STATEMENT,
-    words=WORDS,
-    requires=(
-        ("there is a signal", sub(T, 1)),
-        ("its coefficients are read after it", sub("input_seq_len", mul(2, T))),
-        ("every integer is a float", sub("integers", mul(mul(128, 24), T))),
-        ("decays fade", sub(-20, "A_log")),
-        ("Delta is no small number", sub("step_bias", 1)),
-        ("nor is the gate", sub("gate", 1)),
-        ("nor are the loud channels", sub("large", 1)),
-        ("nor are the loud channels", sub("large_2", 1)),
-        ("steps go up", "step_out"),
-        ("the idle step is closed", sub(-50, "closed")),
-        ("there are enough channels", sub("d_inner", add(HINGES, 1))),
-        zero("side heads of side channels", sub(mul("side", "side"), "d_inner")),
-        ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-        *wavelets_lie_in("the signal", T),
-    ),
-    tensors={**_steps_layer(), **_halves_layer()},
-    steps=(*_first_block(), *_second_block()),
-    closing=(("beyond", POSITIVE), ("margin", POSITIVE), ("margin_of_stray", POSITIVE)),
-)
+def _argument(target: str) -> Argument:
+    return Argument(
+        claim=BLOCK,
+        target=target,
+        statement=STATEMENT,
+        words=WORDS,
+        requires=(
+            *ON_SIGNALS,
+            ("nor are the loud channels", the.large >= 1),
+            ("nor are the loud channels", the.large_2 >= 1),
+            ("steps go up", the.step_out >= 0),
+            ("the idle step is closed", the.closed <= -50),
+            ("there are enough channels", the.d_inner >= HINGES + 1),
+            ("side heads of side channels", equal(square(the.side), the.d_inner)),
+            ULPS,
+            *wavelets_lie_in("the signal", T),
+        ),
+        tensors={**_steps_layer(), **_halves_layer()},
+        steps=(*_first_block(), *_second_block()),
+        closing=positive("beyond", "margin", "margin_of_stray"),
+    )
 
 
-# ------------------------------------------------------------------------------------------- the subject
+# ---------------------------------------------------------------------------------------------- the family
 
 
 @cache
@@ -275,25 +236,32 @@ def _layers(length: int, bits: int) -> tuple[Any, ...]:
     return mamba2_haar(length, full_basis(length), bits=bits).layers
 
 
-def _sizes(chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """length and bits, the basis, and what the first block takes. Raises ValueError for impossible sizes."""
-    sizes = block_sizes(chosen)
+    sizes = block_sizes(target, chosen)
     first = _layers(sizes["length"], BITS["float32"])[0].weights
     (side,), (_, d_inner) = first["D"].shape, first["out_proj.weight"].shape
     return {**sizes, "side": side, "d_inner": d_inner}
 
 
-def _ship(sizes: Mapping[str, Any], dtype: str) -> Tensors:
-    layers = _layers(sizes["length"], BITS[dtype])
-    weights = {f"layers.{i}.{name}": w for i, layer in enumerate(layers) for name, w in layer.weights.items()}
-    return shipped(weights, dtype)
+def _weights(target: str, sizes: Sizes, dtype: str) -> dict[str, Any]:
+    layers = enumerate(_layers(sizes["length"], BITS[dtype]))
+    return {f"layers.{i}.{name}": w for i, layer in layers for name, w in layer.weights.items()}
 
 
-def subject(claim: str, target: str) -> Subject:
-    """The transform in two Mamba-2 blocks."""
-    return Subject(argument=ARGUMENT, sizes=_sizes, tensors=_ship)
-
-
-FROZEN = tuple(
-    (BLOCK, TARGET, dtype, {"length": 128, "bits": bits}) for dtype, bits in (("float32", 10), ("float64", 39))
+MUTANTS: Mutants = {
+    "readout negated": {"layers.1.out_proj.weight": np.negative},
+    "step halved": {"layers.1.dt_bias": lambda bias: bias / 2},
+    "one entry of D": {"layers.0.D": one_more},
+}
+FAMILIES = (
+    Family(
+        claim=BLOCK,
+        targets=(TARGET,),
+        argument=_argument,
+        sizes=_sizes,
+        weights=_weights,
+        frozen=lambda target: block_frozen(float32=10, float64=39),
+        mutants=lambda target: MUTANTS,
+    ),
 )

@@ -1,1 +1,3 @@
 """The certificates of induction_heads."""
+
+MODULES = ("lemma3", "plain")

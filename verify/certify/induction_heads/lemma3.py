@@ -4,33 +4,22 @@ A column of the state belongs to a previous token. It is erased and rewritten wh
 latest write outweighs all older ones together, at any gap up to the length.
 """
 
-from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
+import numpy as np
+
+from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import lemma3
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    every,
-    exp,
-    mul,
-    near,
-    softplus,
-    sub,
-    tensor,
-    total,
-    zero,
-)
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import PaperLayout
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
+from mamba_theorems.verify.certify.functions import exp, near, rounded, softplus
+from mamba_theorems.verify.certify.layout import Many, TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, equal, hull, square, the
 
 CLAIM = "induction.lem3-amended"
-TARGETS = {CLAIM: ("paper",)}
 LARGEST_W = 64
 
 STATEMENT = (
@@ -56,83 +45,95 @@ WORDS = (
 )
 
 
-def _tensors() -> dict[str, TensorLayout]:
-    n = "num_tokens"
-    d, classes = mul(2, n), add(n, 1)
-    previous, current = diagonal(0, 0, d, n), diagonal(0, n, d, n)
-    return {
-        "embedding.weight": tensor((classes, d), 0, previous, current),
-        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, n, 1), every(add(d, 1), 2, n, 1)),
-        "mixer.conv.bias": tensor((d,)),
-        "mixer.delta.weight": tensor((n, d), 0, diagonal(0, 0, d, n, "slope")),
-        "mixer.delta.bias": tensor((n,), "offset"),
-        "mixer.B.weight": tensor((n, d), 0, previous),
-        "mixer.C.weight": tensor((n, d), 0, current),
-        "mixer.A": tensor((d, n), -1),
-        "head.weight": tensor((classes, d), 0, current),
-        "head.bias": tensor((classes,), 0, every(n, 1, 1, "blank_bias")),
-    }
+N = the.num_tokens
+D, CLASSES = 2 * N, N + 1
+"""Channels: the previous token, the current one. Classes: the tokens and the blank."""
+PREVIOUS, CURRENT = diagonal(0, 0, D, N), diagonal(0, N, D, N)
 
 
+def in_paper_block(head: Many, blank: Term, **given: Any) -> dict[str, TensorLayout]:
+    """An induction head in the paper's block, with a head that has a bias at the blank."""
+    layout = PaperLayout(
+        classes=CLASSES,
+        d_model=D,
+        d_state=N,
+        embedding=(PREVIOUS, CURRENT),
+        conv=(every(0, 2, N, 1), every(D + 1, 2, N, 1)),
+        B=(PREVIOUS,),
+        C=(CURRENT,),
+        head=head,
+        **given,
+    )
+    return layout.tensors() | {"head.bias": tensor((CLASSES,), 0, single(N, blank))}
+
+
+BOTH = rounded(the.slope + the.offset)
 STEPS = (
-    Step("blank", "blank_bias", "the blank logit: 0 + bias"),
-    Step("erase_step", near(softplus(total("slope", "offset"))), "Delta where the previous token is the column's"),
-    Step("keep_step", near(softplus("offset")), "Delta elsewhere"),
-    Step("erase", ["near", 2, near(exp(sub(0, "erase_step")))], "with the roundings of one step"),
-    Step("keep", ["near", 2, near(exp(sub(0, "keep_step")))], "with the roundings of one step"),
-    Step("kept", ["pow", ["hull", 1, "keep"], "input_seq_len"], "of 1, between any two steps"),
-    Step("room", sub(1, mul(4, mul("kept", "erase"))), "2 kept erase is below 1/2"),
-    Step("right", "kept", "the latest write, its least"),
-    Step("underflow", mul(mul(4, "input_seq_len"), mul("kept", "tiny")), "at most, in all"),
-    Step("wrong", add(mul(2, mul(mul("kept", "kept"), "erase")), "underflow"), "all older writes, their most"),
-    Step("margin", sub("right", "wrong"), "the latest write over all older ones: the worst case"),
-    Step("margin_over_blank", sub("right", "blank"), "at the longest gap"),
-)
-ARGUMENT = Argument(
-    claim=CLAIM,
-    target="paper",
-    statement=STATEMENT,
-    words=WORDS,
-    requires=(
-        ("there is a token", sub("num_tokens", 1)),
-        ("there is a position", sub("input_seq_len", 1)),
-        ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-        zero("the slope is 2w", sub("slope", mul(2, "w"))),
-        zero("the offset is -w", add("offset", "w")),
-    ),
-    tensors=_tensors(),
-    steps=STEPS,
-    closing=tuple((name, POSITIVE) for name in ("blank", "room", "margin", "margin_over_blank")),
+    Scalar("blank", the.blank_bias, "the blank logit: 0 + bias"),
+    Scalar("erase_step", near(softplus(BOTH)), "Delta where the previous token is the column's"),
+    Scalar("keep_step", near(softplus(the.offset)), "Delta elsewhere"),
+    Scalar("erase", near(near(exp(-the.erase_step)), 2), "with the roundings of one step"),
+    Scalar("keep", near(near(exp(-the.keep_step)), 2), "with the roundings of one step"),
+    Scalar("kept", hull(1, the.keep) ** LENGTH, "of 1, between any two steps"),
+    Scalar("room", 1 - 4 * (the.kept * the.erase), "2 kept erase is below 1/2"),
+    Scalar("right", the.kept, "the latest write, its least"),
+    Scalar("underflow", 4 * LENGTH * (the.kept * the.tiny), "at most, in all"),
+    Scalar("wrong", 2 * (square(the.kept) * the.erase) + the.underflow, "all older writes, their most"),
+    Scalar("margin", the.right - the.wrong, "the latest write over all older ones: the worst case"),
+    Scalar("margin_over_blank", the.right - the.blank, "at the longest gap"),
 )
 
 
-def _sizes(chosen: Mapping[str, int]) -> dict[str, int]:
+def _argument(target: str) -> Argument:
+    slopes = (diagonal(0, 0, D, N, the.slope),)
+    return Argument(
+        claim=CLAIM,
+        target=target,
+        statement=STATEMENT,
+        words=WORDS,
+        requires=(
+            ("there is a token", N >= 1),
+            ("there is a position", LENGTH >= 1),
+            ULPS,
+            ("the slope is 2w", equal(the.slope, 2 * the.w)),
+            ("the offset is -w", equal(the.offset + the.w, 0)),
+        ),
+        tensors=in_paper_block((CURRENT,), the.blank_bias, steps=N, delta=slopes, step_size=the.offset, A=-1),
+        steps=STEPS,
+        closing=positive("blank", "room", "margin", "margin_over_blank"),
+    )
+
+
+def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """num_tokens, input_seq_len and w, the weight of Δ. Raises ValueError for impossible sizes."""
-    names = ("num_tokens", "input_seq_len", "w")
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        raise ValueError(f"Induction heads need the sizes {', '.join(names)}: give {', '.join(missing)}.")
-    if min(chosen[name] for name in names) < 1 or chosen["w"] > LARGEST_W:
+    sizes = only(chosen, "Induction heads need", ("num_tokens", "input_seq_len", "w"))
+    if min(sizes.values()) < 1 or sizes["w"] > LARGEST_W:
         raise ValueError(f"Induction heads need num_tokens, input_seq_len >= 1 and 1 <= w <= {LARGEST_W}: change them.")
-    return {name: chosen[name] for name in names}
+    return sizes
 
 
 @cache
-def _shipped(num_tokens: int, w: int, dtype: str) -> Tensors:
-    return shipped(lemma3(num_tokens, w).weights, dtype)
+def _weights(num_tokens: int, w: int) -> Weights:
+    return lemma3(num_tokens, w).weights
 
 
-def _ship(sizes: Mapping[str, int], dtype: str) -> Tensors:
-    return _shipped(sizes["num_tokens"], sizes["w"], dtype)
+def _frozen(target: str) -> Frozen:
+    for dtype, length in (("float32", 512), ("float32", 4096), ("float64", 4096)):
+        yield dtype, {"num_tokens": 32, "input_seq_len": length, "w": 16}
 
 
-def subject(claim: str, target: str) -> Subject:
-    """Lemma 3, amended, in the paper's block."""
-    return Subject(argument=ARGUMENT, sizes=_sizes, tensors=_ship)
-
-
-FROZEN = tuple(
-    (CLAIM, "paper", dtype, {"num_tokens": 32, "input_seq_len": length, "w": 16})
-    for dtype, lengths in (("float32", (512, 4096)), ("float64", (4096,)))
-    for length in lengths
+MUTANTS: Mutants = {
+    "blank outweighs the writes": {"head.bias": lambda bias: bias * 3},
+    "blank below 0": {"head.bias": np.negative},
+}
+FAMILIES = (
+    Family(
+        claim=CLAIM,
+        targets=("paper",),
+        argument=_argument,
+        sizes=_sizes,
+        weights=lambda target, sizes, dtype: _weights(sizes["num_tokens"], sizes["w"]),
+        frozen=_frozen,
+        mutants=lambda target: MUTANTS,
+    ),
 )

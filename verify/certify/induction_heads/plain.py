@@ -4,45 +4,28 @@ The state decays by one factor below 1/2 a step: the latest write into a column 
 stays a normal number for as long as the gap allows. That limit is what Delta along the state buys.
 """
 
-from collections.abc import Mapping
 from functools import cache
 from math import ceil
 from typing import Any
 
+import numpy as np
 import torch
 
+from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import plain_s6
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    div,
-    every,
-    exp,
-    hull,
-    mul,
-    near,
-    power,
-    product,
-    rounded,
-    silu,
-    softplus,
-    sqrt,
-    sub,
-    tensor,
-)
-from mamba_theorems.verify.certify.blocks import EPS, LAYER, Mixer, common_factor, gated, mamba1, mamba2, normed_input
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import LAYER, MixerLayout, is_model, is_second, official
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus, sqrt
+from mamba_theorems.verify.certify.induction_heads.lemma3 import CLASSES, CURRENT, PREVIOUS, D, N, in_paper_block
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.steps import EPS, LENGTH, common_factor, gated, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
 
 CLAIM = "induction.plain-s6"
-BUILT = {"language_model_mamba2": "mamba2_language_model"}  # the word in certificates: the target
-TARGETS = {CLAIM: ("paper", "official", "language_model", "official_mamba2", "language_model_mamba2")}
+PUBLISHED = "language_model_mamba2"
+"""How the frozen certificates of this claim, and their file names, spell the target mamba2_language_model."""
+TARGETS = ("paper", "official", "language_model", "official_mamba2", PUBLISHED)
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CHUNK = 256
 
@@ -75,177 +58,193 @@ RESIDUAL = (
     "coordinates are the mixer's. The final norm multiplies both by one positive factor, within 'final'; where q did "
     "not come before the residual is that one-hot alone, and the factor 'final_alone'.",
 )
-N = "num_tokens"
-D, CLASSES = mul(2, N), add(N, 1)
 
 
-def _paper_tensors() -> dict[str, TensorLayout]:
-    previous, current = diagonal(0, 0, D, N), diagonal(0, N, D, N)
-    return {
-        "embedding.weight": tensor((CLASSES, D), 0, previous, current),
-        "mixer.conv.weight": tensor((D, 2), 0, every(0, 2, N, 1), every(add(D, 1), 2, N, 1)),
-        "mixer.conv.bias": tensor((D,)),
-        "mixer.B.weight": tensor((N, D), 0, previous),
-        "mixer.C.weight": tensor((N, D), 0, current),
-        "mixer.delta.weight": tensor((D, D)),
-        "mixer.delta.bias": tensor((D,), 1),
-        "mixer.A": tensor((D, N), "A"),
-        "head.weight": tensor((CLASSES, D), 0, diagonal(0, N, D, N, "head_scale")),
-        "head.bias": tensor((CLASSES,), 0, every(N, 1, 1, "blank")),
-    }
+def _target(published: str) -> str:
+    return "mamba2_language_model" if published == PUBLISHED else published
 
 
-def _mixer(target: str) -> dict[str, TensorLayout]:
-    rows = (diagonal(0, 0, D, N),)
-    prefix = f"{LAYER}mixer." if target.startswith("language_model") else "mixer."
-    late, now, later = every(2, 4, N, "tap"), every(3, 4, N, "tap"), every(add(mul(4, N), 3), 4, N, "tap")
-    if target.endswith("mamba2"):
-        head = (diagonal(N, 0, D, N, "head_scale"),)
-        return mamba2(prefix, Mixer(D, D, N, rows, (now,), rows, rows, head, (late,), (now,)))
-    x = (diagonal(0, 0, D, N), diagonal(N, 0, D, N))
-    read = (diagonal(0, N, D, N),)
-    return mamba1(prefix, Mixer(D, D, N, x, (late, later), rows, read, (diagonal(N, N, D, N, "head_scale"),)))
+def _mixer(target: str) -> MixerLayout:
+    previous = (PREVIOUS,)
+    late, now, later = every(2, 4, N, the.tap), every(3, 4, N, the.tap), every(4 * N + 3, 4, N, the.tap)
+    if is_second(target):
+        return MixerLayout(
+            d_model=D,
+            d_inner=D,
+            d_state=N,
+            x=previous,
+            conv=(now,),
+            B=previous,
+            C=previous,
+            out_proj=(diagonal(N, 0, D, N, the.head_scale),),
+            B_conv=(late,),
+            C_conv=(now,),
+        )
+    return MixerLayout(
+        d_model=D,
+        d_inner=D,
+        d_state=N,
+        x=(PREVIOUS, diagonal(N, 0, D, N)),
+        conv=(late, later),
+        B=previous,
+        C=(CURRENT,),
+        out_proj=(diagonal(N, N, D, N, the.head_scale),),
+    )
 
 
-def _official_tensors(target: str) -> dict[str, TensorLayout]:
-    embedding, read = tensor((CLASSES, D), 0, diagonal(0, 0, D, N)), diagonal(0, N, D, N)
-    if not target.startswith("language_model"):
-        head = {"head.weight": tensor((CLASSES, D), 0, read)}
-        bias = {"head.bias": tensor((CLASSES,), 0, every(N, 1, 1, "blank"))}
-        return {"embedding.weight": embedding, **_mixer(target), **head, **bias}
+def _tensors(target: str) -> dict[str, TensorLayout]:
+    if target == "paper":
+        head = (diagonal(0, N, D, N, the.head_scale),)
+        return in_paper_block(head, the.blank, step_size=1, A=the.A)
+    embedding, mixer = tensor((CLASSES, D), 0, PREVIOUS), official(target, _mixer(target))
+    if not is_model(target):
+        head = tensor((CLASSES, D), 0, CURRENT)
+        bias = tensor((CLASSES,), 0, single(N, the.blank))
+        return {"embedding.weight": embedding, **mixer, "head.weight": head, "head.bias": bias}
     return {
         "backbone.embedding.weight": embedding,
-        f"{LAYER}norm.weight": tensor((D,), "norm_weight"),
-        **_mixer(target),
+        f"{LAYER}norm.weight": tensor((D,), the.norm_weight),
+        **mixer,
         "backbone.norm_f.weight": tensor((D,), 1),
-        "lm_head.weight": tensor((CLASSES, D), 0, read, every(mul(N, D), 1, N, "blank")),
+        "lm_head.weight": tensor((CLASSES, D), 0, CURRENT, every(N * D, 1, N, the.blank)),
     }
 
 
 # --------------------------------------------------------------------------------------------------- steps
 
 
-def _codes(target: str) -> tuple[Step, ...]:
+def _codes(target: str) -> tuple[Scalar, ...]:
     if target == "paper":
-        return (Step("code", 1, "ReLU(1)"), Step("exponent", product(1, sub(0, "A")), "Delta |A|"))
-    ideal = (Step("input", 1, "a one-hot embedding"),)
+        return (Scalar("code", 1, "ReLU(1)"), Scalar("exponent", rounded(1 * -the.A), "Delta |A|"))
     return (
-        *(normed_input(D) if target.startswith("language_model") else ideal),
-        Step("code", silu(product("tap", "input")), "SiLU of the convolution"),
-        Step("step_size", near(softplus("step_bias")), "Delta, the same at all times"),
-        Step("exponent", product("step_size", near(exp("A_log"))), "Delta |A|"),
+        *token_input(target, D),
+        Scalar("code", silu(rounded(the.tap * the.input)), "SiLU of the convolution"),
+        Scalar("step_size", near(softplus(the.step_bias)), "Delta, the same at all times"),
+        Scalar("exponent", rounded(the.step_size * near(exp(the.A_log))), "Delta |A|"),
         *gated(),
     )
 
 
-def _state(step_size: Expression) -> tuple[Step, ...]:
-    exponent = ["near", "chunk_size", "exponent"]
-    wrong = div(mul(mul("write", "kept"), "decay"), sub(1, "decay"))
+def _state(step_size: Term) -> tuple[Scalar, ...]:
+    exponent = near(the.exponent, the.chunk_size)
+    wrong = the.write * the.kept * the.decay / (1 - the.decay)
     return (
-        Step("decay", ["near", add("ulps", 2), exp(sub(0, exponent))], "of one step, with its roundings"),
-        Step("kept", power("decay", "gap"), "over the longest gap"),
-        Step("write", ["near", 2, mul(step_size, mul("code", "code"))], "Delta x B"),
-        Step("latest", rounded(mul("write", hull(1, "kept"))), "what is left of the latest write, a normal number"),
-        Step("underflow", mul(mul(64, "input_seq_len"), "least"), "at most, in all"),
-        Step("older", add(wrong, "underflow"), "all older writes in one row, at the longest gap"),
-        Step("largest", rounded(div(mul(2, "write"), sub(1, "decay"))), "no entry of the state is larger"),
+        Scalar("decay", near(exp(-exponent), the.ulps + 2), "of one step, with its roundings"),
+        Scalar("kept", the.decay**the.gap, "over the longest gap"),
+        Scalar("write", near(step_size * (square(the.code)), 2), "Delta x B"),
+        Scalar("latest", rounded(the.write * hull(1, the.kept)), "what is left of the latest write, a normal number"),
+        Scalar("underflow", 64 * LENGTH * the.least, "at most, in all"),
+        Scalar("older", wrong + the.underflow, "all older writes in one row, at the longest gap"),
+        Scalar("largest", rounded(2 * the.write / (1 - the.decay)), "no entry of the state is larger"),
     )
 
 
-def _readout(target: str) -> tuple[Step, ...]:
+def _readout(target: str) -> tuple[Scalar, ...]:
     """The factor from the state to the logits, norms left out, and the norms."""
-    second, whole = target.endswith("mamba2"), target.startswith("language_model")
-    inner = mul("code", 1 if target == "paper" else "gated")
-    norm = common_factor(mul("largest", inner)) if second else 1
+    second, whole = is_second(target), is_model(target)
+    inner = the.code * (1 if target == "paper" else the.gated)
+    norm = common_factor(the.largest * inner) if second else 1
     steps = (
-        Step("factor", ["near", 6, mul(inner, "head_scale")], "from the state to the logits, norms left out"),
-        Step("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
-        Step("readout", rounded(mul(mul("latest", inner), "norm")), "before the head, a normal number"),
-        Step("blank_shown", "blank", "the blank logit, the last norm left out"),
+        Scalar("factor", near(inner * the.head_scale, 6), "from the state to the logits, norms left out"),
+        Scalar("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
+        Scalar("readout", rounded(the.latest * inner * the.norm), "before the head, a normal number"),
+        Scalar("blank_shown", the.blank, "the blank logit, the last norm left out"),
     )
     return (*steps, *_last_norm()) if whole else steps
 
 
-def _last_norm() -> tuple[Step, ...]:
-    mean_square = ["near", D, div(1, D)]
-    largest = add(div(1, mul("factor", "norm")), mul(2, "largest"))
+def _last_norm() -> tuple[Scalar, ...]:
+    mean_square = near(1 / D, D)
+    largest = 1 / (the.factor * the.norm) + 2 * the.largest
     return (
-        Step("final", common_factor(add(1, mul(2, mul("largest", mul("factor", "norm"))))), "where q came before"),
-        Step("final_alone", div(hull(div(1, 2), 2), sqrt(add(mean_square, EPS))), "and where it did not"),
-        Step("final_readout", rounded(div("latest", mul(4, largest))), "the right logit, its least, a normal number"),
-        Step("blank_alone", rounded(mul("blank", "final_alone")), "the blank logit where q did not come before"),
+        Scalar("final", common_factor(1 + 2 * (the.largest * (the.factor * the.norm))), "where q came before"),
+        Scalar("final_alone", hull(Term(1) / 2, 2) / sqrt(mean_square + EPS), "and where it did not"),
+        Scalar("final_readout", rounded(the.latest / (4 * largest)), "the right logit, its least, a normal number"),
+        Scalar("blank_alone", rounded(the.blank * the.final_alone), "the blank logit where q did not come before"),
     )
 
 
-def _steps(target: str) -> tuple[Step, ...]:
-    shown = mul(mul("right", "factor"), "norm")
+def _steps(target: str) -> tuple[Scalar, ...]:
+    shown = the.right * the.factor * the.norm
     return (
         *_codes(target),
-        *_state(1 if target == "paper" else "step_size"),
+        *_state(Term(1) if target == "paper" else the.step_size),
         *_readout(target),
-        Step("right", mul(mul("write", "kept"), ["near", 2, 1]), "the latest write, as it is read"),
-        Step("wrong", mul("older", hull(1, div("factor", "factor"))), "all older ones, in the same units"),
-        Step("margin", sub("right", "wrong"), "the worst case, in units of 'factor'"),
-        Step("over_blank", sub(shown, add(mul(2, "blank_shown"), _underflow(target))), "over twice the blank"),
+        Scalar("right", the.write * the.kept * near(1, 2), "the latest write, as it is read"),
+        Scalar("wrong", the.older * hull(1, the.factor / the.factor), "all older ones, in the same units"),
+        Scalar("margin", the.right - the.wrong, "the worst case, in units of 'factor'"),
+        Scalar("over_blank", shown - (2 * the.blank_shown + _underflow(target)), "over twice the blank"),
     )
 
 
 def _underflow(target: str) -> Expression:
     """What the last norm's underflow may add to the blank, its factor left out: least over the factor's least."""
-    return div(mul(4, "least"), "final") if target.startswith("language_model") else 0
+    return 4 * the.least / the.final if is_model(target) else 0
 
 
-def _argument(target: str) -> Argument:
-    second, whole = target.endswith("mamba2"), target.startswith("language_model")
-    blank = "blank_alone" if whole else "blank_shown"
+def _argument(published: str) -> Argument:
+    target = _target(published)
+    second, whole = is_second(target), is_model(target)
     return Argument(
         claim=CLAIM,
-        target=target,
+        target=published,
         statement=STATEMENT,
         words=(*WORDS, *(NORMED if second else ()), *(RESIDUAL if whole else ())),
         requires=(
-            ("there is a token", sub(N, 1)),
-            ("a gap", "gap"),
-            ("a sequence", sub("input_seq_len", 1)),
-            ("chunks", sub("chunk_size", 1)),
-            ("the head's scale is positive", "head_scale"),
-            ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
+            ("there is a token", N >= 1),
+            ("a gap", the.gap >= 0),
+            ("a sequence", LENGTH >= 1),
+            ("chunks", the.chunk_size >= 1),
+            ("the head's scale is positive", the.head_scale >= 0),
+            ULPS,
         ),
-        tensors=_paper_tensors() if target == "paper" else _official_tensors(target),
+        tensors=_tensors(target),
         steps=_steps(target),
-        closing=tuple((name, POSITIVE) for name in ("exponent", "margin", "over_blank", blank)),
+        closing=positive("exponent", "margin", "over_blank", "blank_alone" if whole else "blank_shown"),
     )
 
 
-def _sizes(target: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
+# ---------------------------------------------------------------------------------------------- the family
+
+
+def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     """num_tokens, gap, input_seq_len. Raises ValueError for impossible sizes."""
-    names = ("num_tokens", "input_seq_len", "gap")
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        raise ValueError(f"Induction heads need the sizes {', '.join(names)}: give {', '.join(missing)}.")
-    if min(chosen["num_tokens"], chosen["input_seq_len"]) < 1 or chosen["gap"] < 0:
+    sizes = only(chosen, "Induction heads need", ("num_tokens", "input_seq_len", "gap"))
+    if min(sizes["num_tokens"], sizes["input_seq_len"]) < 1 or sizes["gap"] < 0:
         raise ValueError("Induction heads need num_tokens, input_seq_len >= 1 and gap >= 0: change them.")
-    sizes = {name: chosen[name] for name in names} | {"chunk_size": CHUNK if target.endswith("mamba2") else 1}
-    return sizes | ({"dt_rank": ceil(chosen["num_tokens"] / 8)} if target in ("official", "language_model") else {})
+    sizes["chunk_size"] = CHUNK if is_second(target) else 1
+    return sizes | ({} if target == "paper" or is_second(target) else {"dt_rank": ceil(sizes["num_tokens"] / 8)})
 
 
 @cache
-def _shipped(num_tokens: int, target: str, dtype: str) -> Tensors:
-    return shipped(plain_s6(num_tokens, BUILT.get(target, target), dtype=DTYPES[dtype]).weights, dtype)
+def _weights(num_tokens: int, target: str, dtype: str) -> Weights:
+    return plain_s6(num_tokens, _target(target), dtype=DTYPES[dtype]).weights
 
 
-def subject(claim: str, target: str) -> Subject:
-    """Plain S6 in a target."""
-    return Subject(
-        argument=_argument(target),
-        sizes=lambda chosen: _sizes(target, chosen),
-        tensors=lambda sizes, dtype: _shipped(sizes["num_tokens"], target, dtype),
-    )
+def _frozen(target: str) -> Frozen:
+    if not is_model(_target(target)):
+        yield "float64", {"num_tokens": 32, "input_seq_len": 900, "gap": 898}
+    for length in (112, 4096):
+        yield "float32", {"num_tokens": 32, "input_seq_len": length, "gap": 110}
 
 
-FROZEN = tuple(
-    (CLAIM, target, dtype, {"num_tokens": 32, "input_seq_len": length, "gap": gap})
-    for target in TARGETS[CLAIM]
-    for dtype, length, gap in (("float64", 900, 898), ("float32", 112, 110), ("float32", 4096, 110))
-    if dtype == "float32" or not target.startswith("language_model")
+def _blank_raised(head: np.ndarray) -> np.ndarray:
+    head[-1] *= 2.0 ** (100 if head.dtype == np.float32 else 300)
+    return head
+
+
+MUTANTS: Mutants = {
+    "decay slower than 1/2": {"mixer.A": lambda A: A * 0.9, "A_log": lambda A: A - 0.1},
+    "blank outweighs the writes": {"head.bias": _blank_raised, "lm_head.weight": _blank_raised},
+}
+FAMILIES = (
+    Family(
+        claim=CLAIM,
+        targets=TARGETS,
+        argument=_argument,
+        sizes=_sizes,
+        weights=lambda target, sizes, dtype: _weights(sizes["num_tokens"], target, dtype),
+        frozen=_frozen,
+        mutants=lambda target: MUTANTS,
+    ),
 )

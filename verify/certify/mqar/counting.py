@@ -4,99 +4,48 @@ Its count is exact in floats whose reciprocal root is; the steps allow for every
 times a number close to 1, and what looks at positions does so half a position or more away from its threshold.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
-from mamba_theorems.verify.certify.argument import (
-    Entries,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    div,
-    every,
-    exp,
-    hull,
-    mul,
-    near,
-    power,
-    product,
-    rounded,
-    silu,
-    snap,
-    softplus,
-    sqrt,
-    stacked,
-    sub,
-    tensor,
-    total,
-)
-from mamba_theorems.verify.certify.blocks import D_CONV, EPS
-from mamba_theorems.verify.certify.mqar.entries import ANSWERS, V
+from mamba_theorems.verify.certify.argument import Scalar
+from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus, sqrt
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, V
+from mamba_theorems.verify.certify.steps import EPS, LENGTH
+from mamba_theorems.verify.certify.term import Term, hull, square, the
 
-D, LENGTH = "d_model", "input_seq_len"
-D_INNER = mul("expand", D)
-COUNT, ANCHOR = V, add(V, 1)
-Many = tuple[Entries, ...]
+D = the.d_model
+D_INNER = the.expand * D
+COUNT, ANCHOR = V, V + 1
+UNCOUNTED = every(COUNT, D, D_INNER, 0)
+"""The gate's weights at the count are 0."""
 
 
-@dataclass(frozen=True)
-class Second:
-    """The second layer's entries: in x's rows of in_proj, conv1d, x_proj (steps, B, C), dt_proj and out_proj."""
-
-    d_state: Expression
-    x: Many
-    conv: Many
-    conv_bias: Many
-    steps: Many
-    B: Many
-    C: Many
-    follow: Many
-    out_proj: Many
-
-
-def counting_model(second: Second) -> dict[str, TensorLayout]:
+def counting_model(second: MixerLayout) -> dict[str, TensorLayout]:
     """One-hot and anchor, the layer that counts, a second one, a norm before each and before a head of the answers."""
-    first = Second(
+    first = MixerLayout(
+        d_model=D,
+        d_inner=D_INNER,
         d_state=second.d_state,
-        x=(),
-        conv=(),
-        conv_bias=(every(0, 1, 1, "count_bias"),),
-        steps=(),
-        B=(every(0, 1, 1, "count_B"),),
-        C=(every(0, 1, 1, "count_C"),),
-        follow=(),
-        out_proj=(every(mul(COUNT, D_INNER), 1, 1, "count_out"),),
+        conv_bias=((D_INNER, 0, (single(0, the.count_bias),)),),
+        B=(single(0, the.count_B),),
+        C=(single(0, the.count_C),),
+        out_proj=(single(COUNT * D_INNER, the.count_out),),
+        gate=(the.count_gate, (UNCOUNTED,)),
+        step_bias=the.count_step_bias,
+        A_log=the.count_A_log,
     )
-    norm = tensor((D,), "norm_weight", every(ANCHOR, 1, 1, 0))
+    norm = tensor((D,), the.norm_weight, single(ANCHOR, 0))
     layers: dict[str, TensorLayout] = {}
-    for number, layer, prefix in ((0, first, "count_"), (1, second, "")):
+    for number, layer in enumerate((first, replace(second, gate=(the.gate, (UNCOUNTED,))))):
         name = f"backbone.layers.{number}."
-        layers |= {f"{name}norm.weight": norm, **_mixer(f"{name}mixer.", layer, prefix)}
+        layers |= {f"{name}norm.weight": norm, **mamba1(f"{name}mixer.", layer)}
     return {
-        "backbone.embedding.weight": tensor((V, D), 0, diagonal(0, 0, D, V), every(ANCHOR, D, V, "anchor")),
+        "backbone.embedding.weight": tensor((V, D), 0, diagonal(0, 0, D, V), every(ANCHOR, D, V, the.anchor)),
         **layers,
         "backbone.norm_f.weight": norm,
-        "lm_head.weight": tensor((V, D), 0, diagonal(ANSWERS, ANSWERS, D, "num_values")),
+        "lm_head.weight": tensor((V, D), 0, diagonal(ANSWERS, ANSWERS, D, the.num_values)),
     }
-
-
-def _mixer(name: str, m: Second, prefix: str) -> dict[str, TensorLayout]:
-    """The official Mamba-1 block's tensors; the gate sees no count."""
-    uncounted = every(COUNT, D, D_INNER, 0)
-    codes = ((m.d_state, 0, m.B), (m.d_state, 0, m.C))
-    layouts = {
-        "in_proj.weight": stacked((mul(2, D_INNER), D), (D_INNER, 0, m.x), (D_INNER, f"{prefix}gate", (uncounted,))),
-        "conv1d.weight": tensor((D_INNER, 1, D_CONV), 0, *m.conv),
-        "conv1d.bias": tensor((D_INNER,), 0, *m.conv_bias),
-        "x_proj.weight": stacked((add("dt_rank", mul(2, m.d_state)), D_INNER), ("dt_rank", 0, m.steps), *codes),
-        "dt_proj.weight": tensor((D_INNER, "dt_rank"), 0, *m.follow),
-        "dt_proj.bias": tensor((D_INNER,), f"{prefix}step_bias"),
-        "A_log": tensor((D_INNER, m.d_state), f"{prefix}A_log"),
-        "D": tensor((D_INNER,)),
-        "out_proj.weight": tensor((D, D_INNER), 0, *m.out_proj),
-    }
-    return {f"{name}{key}": layout for key, layout in layouts.items()}
 
 
 # ----------------------------------------------------------------------------------------- words and steps
@@ -114,30 +63,30 @@ WORDS = (
 )
 
 
-def count_steps(beside: Expression) -> tuple[Step, ...]:
+def count_steps(beside: Term) -> tuple[Scalar, ...]:
     """The norms, the first layer, and the count. `beside` bounds the squares that any norm sees beside the anchor's."""
-    written = mul("count_step", mul("count_code", product("count_B", "count_code")))
-    shown = mul(product("count_C", "count_code"), mul(silu(product("count_gate", "normed")), "count_out"))
-    square = product("anchor", "anchor")
+    written = the.count_step * (the.count_code * rounded(the.count_B * the.count_code))
+    shown = rounded(the.count_C * the.count_code) * (silu(rounded(the.count_gate * the.normed)) * the.count_out)
+    anchor = rounded(square(the.anchor))
     return (
-        Step("beside", beside, "what a norm sees beside the anchor, squared"),
-        Step("squares", hull(square, add(square, mul(4, "beside"))), "their sum, in any order"),
-        Step("summed", rounded(mul(2, add(square, mul(4, "beside")))), "finite, however it is rounded"),
-        Step("rms", near(sqrt(total(["near", 2, div("squares", D)], EPS))), "of any norm, eps = 1e-5"),
-        Step("normed", ["near", 4, div("norm_weight", "rms")], "what a norm multiplies entries by"),
-        Step("count_code", silu("count_bias"), "the channel that counts, at all times"),
-        Step("count_step", near(softplus("count_step_bias")), "its Delta"),
-        Step("tick", ["near", 3, written], "Delta u B"),
-        *kept("count_", "count_step"),
-        Step("unit", ["near", add(LENGTH, 8), mul(mul("tick", "count_kept"), shown)], "a step of the count"),
+        Scalar("beside", beside, "what a norm sees beside the anchor, squared"),
+        Scalar("squares", hull(anchor, anchor + 4 * the.beside), "their sum, in any order"),
+        Scalar("summed", rounded(2 * (anchor + 4 * the.beside)), "finite, however it is rounded"),
+        Scalar("rms", near(sqrt(rounded(near(the.squares / D, 2) + EPS))), "of any norm, eps = 1e-5"),
+        Scalar("normed", near(the.norm_weight / the.rms, 4), "what a norm multiplies entries by"),
+        Scalar("count_code", silu(the.count_bias), "the channel that counts, at all times"),
+        Scalar("count_step", near(softplus(the.count_step_bias)), "its Delta"),
+        Scalar("tick", near(written, 3), "Delta u B"),
+        *kept("count_", the.count_step),
+        Scalar("unit", near(the.tick * the.count_kept * shown, LENGTH + 8), "a step of the count"),
     )
 
 
-def kept(prefix: str, step: Expression) -> tuple[Step, ...]:
+def kept(prefix: str, step: Term) -> tuple[Scalar, ...]:
     """What is left of a write after input_seq_len steps of a size, however the recurrence is evaluated."""
-    longest = ["near", LENGTH, mul(LENGTH, product(step, f"{prefix}rate"))]
+    longest = near(LENGTH * rounded(step * Term(f"{prefix}rate")), LENGTH)
     return (
-        Step(f"{prefix}rate", near(exp(f"{prefix}A_log")), "-A"),
-        Step(f"{prefix}segment", hull(1, snap(exp(sub(0, longest)))), "the decay over any stretch, a float"),
-        Step(f"{prefix}kept", power(["snap", 2, f"{prefix}segment"], LENGTH), "of 1, at any age"),
+        Scalar(f"{prefix}rate", near(exp(Term(f"{prefix}A_log"))), "-A"),
+        Scalar(f"{prefix}segment", hull(1, snap(exp(-longest))), "the decay over any stretch, a float"),
+        Scalar(f"{prefix}kept", snap(Term(f"{prefix}segment"), 2) ** LENGTH, "of 1, at any age"),
     )

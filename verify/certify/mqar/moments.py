@@ -4,26 +4,14 @@ Codes, gate and step are so large that SiLU and softplus give them back, and wha
 are the roundings of B's two entries and of a logit's own products.
 """
 
-from mamba_theorems.verify.certify.argument import (
-    POSITIVE,
-    Expression,
-    Step,
-    add,
-    div,
-    hull,
-    magnitude,
-    mul,
-    rounded,
-    sigmoid,
-    softplus,
-    sqrt,
-    sub,
-)
-from mamba_theorems.verify.certify.blocks import common_factor, dynamics, normed_input, one_hot_input
-from mamba_theorems.verify.certify.mqar.entries import V
+from mamba_theorems.verify.certify.argument import Scalar, positive
+from mamba_theorems.verify.certify.blocks import is_model, is_second
+from mamba_theorems.verify.certify.functions import near, rounded, sigmoid, softplus, sqrt
+from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, V
+from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
 
-K2 = mul("num_keys", "num_keys")
-LARGEST = mul(4, K2)
+LARGEST = 4 * square(K)
 """More than the largest score, 2 K^2 and what codes are off by."""
 WORDS = (
     "SiLU: its arguments at codes and gates are 'arguments' or larger, or 0; 'open' exists only if sigmoid is within "
@@ -46,68 +34,63 @@ WORDS = (
     "bound a state, and the sums of squares of the norms: they are finite. The residual at a query is the key's own "
     "one-hot, 0 at all values, and the head reads values only.",
 )
-REQUIRES = (("softplus gives its argument back", sub("step_bias", 64)),)
-SIGN = div("head", magnitude("head"))
-CLOSING = (("margin", POSITIVE),)
+REQUIRES = (("softplus gives its argument back", the.step_bias >= 64),)
+CLOSING = positive("margin")
 
 
-def steps(target: str) -> tuple[Step, ...]:
+def steps(target: str) -> tuple[Scalar, ...]:
     """In an official block or a language model."""
-    whole, second = target.endswith("language_model"), "mamba2" in target
     return (
-        *(normed_input(V) if whole else one_hot_input()),
-        *given_back("input"),
-        *dynamics(hull("step_bias", softplus("step_bias"))),
-        Step("lost", mul("input_seq_len", mul("step_size", "rate")), "of the oldest write, at most, exactly"),
-        *_units(whole, second),
-        Step("factor", ["near", 5, mul("code", "kept")], "of a logit's own: at most 8 roundings, < 10 u"),
-        Step("quotient", div("factor", "factor"), "of two logits"),
-        Step("tilt", div("code", "code"), "t, of C's two entries"),
-        Step("margin", sub(LEAD, sub(1, SIGN)), "at neighbouring keys, in units of a score of 1 for the right logit"),
+        *token_input(target, V),
+        *given_back(the.input),
+        *dynamics(hull(the.step_bias, softplus(the.step_bias))),
+        Scalar("lost", LENGTH * (the.step_size * the.rate), "of the oldest write, at most, exactly"),
+        *_units(is_model(target), is_second(target)),
+        Scalar("factor", near(the.code * the.kept, 5), "of a logit's own: at most 8 roundings, < 10 u"),
+        Scalar("quotient", the.factor / the.factor, "of two logits"),
+        Scalar("tilt", the.code / the.code, "t, of C's two entries"),
+        Scalar("margin", LEAD - (1 - HEAD_SIGN), "at neighbouring keys, in units of a score of 1 for the right logit"),
     )
 
 
-LEAD = sub(
-    sub(1, mul(mul(2, "num_keys"), magnitude(sub("tilt", 1)))),
-    mul(mul(K2, add(1, mul("tilt", "tilt"))), magnitude(sub("quotient", 1))),
-)
+LEAD = 1 - 2 * K * abs(the.tilt - 1) - square(K) * (1 + square(the.tilt)) * abs(the.quotient - 1)
 """What the right logit has more than any other, in units of a score of 1."""
 
 
-def given_back(entry: str) -> tuple[Step, ...]:
+def given_back(entry: Term) -> tuple[Scalar, ...]:
     """SiLU gives codes and gates back, where a token's one entry is `entry`; how far a code is from its integer."""
-    least = hull(hull(mul("key", entry), mul("value", entry)), mul("gate", entry))
-    unit = div(1, "integers")
+    least = hull(the.key * entry, the.value * entry, the.gate * entry)
+    unit = 1 / the.integers
     return (
-        Step("arguments", least, "of SiLU, the least that are not 0, but for a rounding that is monotone"),
-        Step("open", sqrt(sub(add(sigmoid("arguments"), div(unit, 8)), 1)), "a root: sigmoid exceeds 1 - u/8 there"),
-        Step("passed", hull(1, sigmoid("arguments")), "SiLU(x) / x"),
-        Step("code", mul("passed", hull(sub(1, unit), add(1, unit))), "a code, divided by integer, key and entry"),
+        Scalar("arguments", least, "of SiLU, the least that are not 0, but for a rounding that is monotone"),
+        Scalar("open", sqrt(sigmoid(the.arguments) + unit / 8 - 1), "a root: sigmoid exceeds 1 - u/8 there"),
+        Scalar("passed", hull(1, sigmoid(the.arguments)), "SiLU(x) / x"),
+        Scalar("code", the.passed * hull(1 - unit, 1 + unit), "a code, divided by integer, key and entry"),
     )
 
 
-def _units(whole: bool, second: bool) -> tuple[Step, ...]:
+def _units(whole: bool, second: bool) -> tuple[Scalar, ...]:
     """A score of 1, and the largest, in the state, the stream and the logits."""
-    width = mul("expand", V)
-    key, value, gate = (mul(name, "input") for name in ("key", "value", "gate"))
-    state = mul(mul(mul(key, key), mul(value, gate)), mul("step_size", "kept"))
-    head = magnitude("head")
-    read, largest = mul("state_unit", head), mul(LARGEST, mul("state_unit", head))
+    width = the.expand * V
+    key, value, gate = (weight * the.input for weight in (the.key, the.value, the.gate))
+    state = square(key) * (value * gate) * (the.step_size * the.kept)
+    head = abs(the.head)
+    read, largest = the.state_unit * head, LARGEST * (the.state_unit * head)
     if second:
-        read, largest = mul(read, "norm"), mul(head, mul(2, sqrt(width)))
+        read, largest = read * the.norm, head * (2 * sqrt(width))
     return (
-        Step("state_unit", ["near", 9, state], "of the gated state"),
-        Step("state_largest", rounded(mul(LARGEST, "state_unit")), "finite"),
-        Step("normed_sum", _squares(width, "state_largest") if second else 0, "of squares, finite"),
-        Step("norm", common_factor("state_largest") if second else 1, "the block's" if second else "there is none"),
-        Step("read_unit", ["near", 3, read], "of the readout"),
-        Step("read_largest", largest, "a normed vector has no entry beyond the root of its width" if second else ""),
-        Step("final_sum", _squares(V, add(1, "read_largest")) if whole else 0, "of squares, finite"),
-        Step("final", common_factor(add(1, "read_largest")) if whole else 1, "the last norm" if whole else "none"),
-        Step("shown_unit", rounded(mul("read_unit", "final")), "of the logits"),
+        Scalar("state_unit", near(state, 9), "of the gated state"),
+        Scalar("state_largest", rounded(LARGEST * the.state_unit), "finite"),
+        Scalar("normed_sum", _squares(width, the.state_largest) if second else 0, "of squares, finite"),
+        Scalar("norm", common_factor(the.state_largest) if second else 1, "the block's" if second else "there is none"),
+        Scalar("read_unit", near(read, 3), "of the readout"),
+        Scalar("read_largest", largest, "a normed vector has no entry beyond the root of its width" if second else ""),
+        Scalar("final_sum", _squares(V, 1 + the.read_largest) if whole else 0, "of squares, finite"),
+        Scalar("final", common_factor(1 + the.read_largest) if whole else 1, "the last norm" if whole else "none"),
+        Scalar("shown_unit", rounded(the.read_unit * the.final), "of the logits"),
     )
 
 
-def _squares(count: Expression, largest: Expression) -> Expression:
+def _squares(count: Expression, largest: Expression) -> Term:
     """At most so many squares of at most so large numbers, a finite sum however it is rounded."""
-    return rounded(mul(2, mul(count, mul(largest, largest))))
+    return rounded(2 * (count * square(largest)))

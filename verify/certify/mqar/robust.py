@@ -3,49 +3,26 @@
 Keys write at the positions of the pairs only, in integers; so nothing is rounded, whatever the tail.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from itertools import product as product_of
-from typing import Any
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Entries,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    every,
-    exp,
-    hull,
-    mul,
-    rounded,
-    snap,
-    stacked,
-    sub,
-    tensor,
-    zero,
-)
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.mqar import entries as codes
-from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, K2, LENGTH, NAMES
-from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST, Code, V
-from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import PaperLayout
+from mamba_theorems.verify.certify.functions import exp, rounded, snap
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, stacked
+from mamba_theorems.verify.certify.mqar import entries, recall
+from mamba_theorems.verify.certify.mqar.entries import columns, rows
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, P, V
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, equal, hull, square, the
 
 ROBUST = "mqar.robust"
 ONE_HOT, TWO_STATES = "paper", "two_state_paper"
-TARGETS = {ROBUST: (ONE_HOT, TWO_STATES)}
-K = "num_keys"
-READS = mul(2, K)
+READS = 2 * K
 """Where C's channels start, after 'open' and 'open late' of every key."""
 
 ROBUST_STATEMENT = (
@@ -61,20 +38,20 @@ STORED = (
 
 
 @dataclass(frozen=True)
-class Kind:
+class ByPosition:
     """Codes: who chooses them, what they assume, what B writes in units of a weight, and the largest numbers."""
 
     choose: Callable[[Vocabulary], RecallCodes]
     hypothesis: str
     words: tuple[str, ...]
-    codes: codes.Codes
-    write: Callable[[str], tuple[Code, ...]]
-    bounds: tuple[Step, ...]
+    codes: entries.CodesLayout
+    write: Callable[[Term], entries.Code]
+    bounds: tuple[Scalar, ...]
     margin: str
 
 
-KINDS = {
-    ONE_HOT: Kind(
+BLOCKS = {
+    ONE_HOT: ByPosition(
         one_hot_codes,
         "",
         (
@@ -87,12 +64,12 @@ KINDS = {
             "partial sum. It is below 2^24 or 2^53: nothing is rounded, and the floats are the exact network's "
             "numbers.",
         ),
-        codes.ONE_HOT,
-        codes.one_hot_writes,
-        (Step("largest", add(mul(4, LENGTH), mul(4, "reach")), "no number is larger"),),
+        entries.ONE_HOT,
+        entries.one_hot_writes,
+        (Scalar("largest", 4 * LENGTH + 4 * the.reach, "no number is larger"),),
         "the right logit; all others are 0",
     ),
-    TWO_STATES: Kind(
+    TWO_STATES: ByPosition(
         two_state_codes,
         DISTINCT,
         (
@@ -115,13 +92,15 @@ KINDS = {
             "C none beyond 2 K, and rounding makes none 8 times as large. So it is finite, and it is multiplied by 0: B"
             " at t = 1 by the value channels of a key, readouts of other channels by the head.",
         ),
-        codes.moments("relu"),
-        codes.moment_writes,
+        entries.moments("relu"),
+        entries.moment_writes,
         (
-            Step("largest", hull(LENGTH, mul("reach", K2)), "no number on the way to a logit exceeds the upper end"),
-            Step(
+            Scalar(
+                "largest", hull(LENGTH, the.reach * square(K)), "no number on the way to a logit exceeds the upper end"
+            ),
+            Scalar(
                 "unread",
-                rounded(mul(mul(mul(32, K), LENGTH), mul(add("reach", mul(2, K)), mul(add(K, "reach"), K2)))),
+                rounded(32 * K * LENGTH * ((the.reach + 2 * K) * ((K + the.reach) * square(K)))),
                 "8 times C's two largest entries, the length, x's largest and B's: finite",
             ),
         ),
@@ -130,86 +109,56 @@ KINDS = {
 }
 
 
-def _tensors(kind: Kind) -> dict[str, TensorLayout]:
-    n, now = kind.codes.d_state, add(kind.codes.d_state, kind.codes.width)
-    values, d = add(READS, n), add(READS, now)
-
-    def rows(part: tuple[Code, ...], row: Expression, column: Expression) -> tuple[Entries, ...]:
-        return tuple(code.tokens_by_channels(row, column, d) for code in part)
-
-    def writes(unit: str, column: Expression) -> tuple[Entries, ...]:
-        return tuple(code.channels_by_tokens(0, column, d) for code in kind.write(unit))
-
-    opens = (diagonal(FIRST, 0, d, K, "reach"), diagonal(FIRST, K, d, K, "reach"))
-    stored = (*rows(kind.codes.read, FIRST, READS), *rows(kind.codes.value, ANSWERS, values))
-    return {
-        "embedding.weight": tensor((V, d), 0, *opens, *stored),
-        "position.weight": stacked((d,), (READS, "position", ()), (now, 0, ())),
-        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, READS, 1), every(add(mul(2, READS), 1), 2, now, 1)),
-        "mixer.conv.bias": stacked((d,), (K, "bias", ()), (add(K, now), 0, ())),
-        "mixer.delta.weight": tensor((d, d)),
-        "mixer.delta.bias": tensor((d,), "step_size"),
-        "mixer.B.weight": tensor((n, d), 0, *writes("opening", 0), *writes("closing", K)),
-        "mixer.C.weight": tensor((n, d), 0, diagonal(0, READS, d, n)),
-        "mixer.A": tensor((d, n)),
-        "head.weight": tensor((V, d), 0, *rows(kind.codes.head, ANSWERS, values)),
-    }
+def _tensors(block: ByPosition) -> dict[str, TensorLayout]:
+    codes = block.codes
+    n, now = codes.d_state, codes.d_state + codes.width
+    d = READS + now
+    opens = (diagonal(FIRST, 0, d, K, the.reach), diagonal(FIRST, K, d, K, the.reach))
+    layout = PaperLayout(
+        classes=V,
+        d_model=d,
+        d_state=n,
+        embedding=(*opens, *columns(codes.read, FIRST, READS, d), *columns(codes.value, ANSWERS, READS + n, d)),
+        conv=(every(0, 2, READS, 1), every(2 * READS + 1, 2, now, 1)),
+        conv_bias=((K, the.bias, ()), (K + now, 0, ())),
+        B=(*rows(block.write(the.opening), 0, 0, d), *rows(block.write(the.closing), 0, K, d)),
+        C=(diagonal(0, READS, d, n),),
+        head=columns(codes.head, ANSWERS, READS + n, d),
+    )
+    return layout.tensors() | {"position.weight": stacked((d,), (READS, the.position, ()), (now, 0, ()))}
 
 
 def _argument(target: str) -> Argument:
-    kind, ones = KINDS[target], ("key", "value", "step_size", "bias", "opening")
-    open_ = mul("opening", "bias")
+    block = BLOCKS[target]
+    written = the.opening * the.bias * (the.value * the.step_size)
     return Argument(
         claim=ROBUST,
         target=target,
-        statement=ROBUST_STATEMENT + kind.hypothesis + CONCLUSION,
-        words=(FLOATS, *kind.words),
+        statement=ROBUST_STATEMENT + block.hypothesis + recall.CONCLUSION,
+        words=(FLOATS, *block.words),
         requires=(
-            *REQUIRES,
-            *(zero(f"'{name}' is 1", sub(name, 1)) for name in ones),
-            zero("'closing' is -1", add("closing", 1)),
-            zero("positions count down", add("position", 1)),
-            zero("keys reach as far as the pairs", sub("reach", mul(2, "num_kv_pairs"))),
-            zero("'head' is 1 or -1", sub(mul("head", "head"), 1)),
+            *recall.REQUIRES,
+            *recall.fixed(key=1, value=1, step_size=1, bias=1, opening=1),
+            ("'closing' is -1", equal(the.closing + 1, 0)),
+            ("positions count down", equal(the.position + 1, 0)),
+            ("keys reach as far as the pairs", equal(the.reach, 2 * P)),
+            recall.SIGNED,
         ),
-        tensors=_tensors(kind),
+        tensors=_tensors(block),
         steps=(
-            Step("kept", snap(exp(0)), "the decay, exp(Delta A) with A = 0"),
-            Step("written", mul(open_, mul("value", "step_size")), "Delta x B of a pair, in units of its code"),
-            *kind.bounds,
-            Step("exact", sub("integers", "largest"), "integers below 2^24 or 2^53 are floats"),
-            Step("margin", mul(mul("head", "key"), mul("written", "kept")), kind.margin),
+            Scalar("kept", snap(exp(0)), "the decay, exp(Delta A) with A = 0"),
+            Scalar("written", written, "Delta x B of a pair, in units of its code"),
+            *block.bounds,
+            Scalar("exact", the.integers - the.largest, "integers below 2^24 or 2^53 are floats"),
+            Scalar("margin", the.head * the.key * (the.written * the.kept), block.margin),
         ),
-        closing=(("exact", POSITIVE), ("margin", POSITIVE)),
+        closing=positive("exact", "margin"),
     )
 
 
-# ------------------------------------------------------------------------------------------- the subject
-
-
-@cache
-def _network(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
+def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
     vocabulary = Vocabulary.paper(num_kv_pairs, vocab_size - num_kv_pairs)
-    return mqar.robust(vocabulary, "paper", num_kv_pairs=num_kv_pairs, choose=KINDS[target].choose)
+    return mqar.robust(vocabulary, "paper", num_kv_pairs=num_kv_pairs, choose=BLOCKS[target].choose)
 
 
-def _ship(target: str, sizes: Mapping[str, Any], dtype: str) -> Tensors:
-    return shipped(_network(target, sizes["vocab_size"], sizes["num_kv_pairs"]).weights, dtype)
-
-
-def subject(claim: str, target: str) -> Subject:
-    """Extension E in the paper's block, over one-hot codes or two states."""
-    return Subject(
-        argument=_argument(target),
-        sizes=lambda chosen: recall_sizes("paper", chosen),
-        tensors=lambda sizes, dtype: _ship(target, sizes, dtype),
-    )
-
-
-def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    """Two sizes a target."""
-    for target, size in product_of((ONE_HOT, TWO_STATES), ((64, 64, 8), (1024, 4096, 64))):
-        yield ROBUST, target, "float32", dict(zip(NAMES, size, strict=True))
-
-
-FROZEN = tuple(_frozen())
+FAMILIES = (recall.family(ROBUST, tuple(BLOCKS), _argument, build=_build),)

@@ -4,61 +4,29 @@ One channel shuts the step after the context; before, a write is as if there wer
 hold whatever the tail, in floats that may compute the count, every code and every step with an error.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from itertools import product as product_of
-from typing import Any
+
+import numpy as np
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    div,
-    every,
-    exp,
-    hull,
-    magnitude,
-    mul,
-    near,
-    product,
-    rounded,
-    silu,
-    softplus,
-    sub,
-    total,
-)
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.mqar import entries as codes
-from mamba_theorems.verify.certify.mqar import moments
-from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, LENGTH, NAMES
-from mamba_theorems.verify.certify.mqar.counting import (
-    COUNT,
-    D_INNER,
-    WORDS,
-    D,
-    Second,
-    count_steps,
-    counting_model,
-    kept,
-)
-from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST
-from mamba_theorems.verify.certify.mqar.robust import DISTINCT, ROBUST, ROBUST_STATEMENT
-from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, not_negative, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout
+from mamba_theorems.verify.certify.family import Mutants, one_more
+from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single
+from mamba_theorems.verify.certify.mqar import counting, entries, moments, recall, robust
+from mamba_theorems.verify.certify.mqar.counting import COUNT, D_INNER, D
+from mamba_theorems.verify.certify.mqar.entries import columns, rows
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, P, V
+from mamba_theorems.verify.certify.steps import LENGTH
+from mamba_theorems.verify.certify.term import Term, hull, square, the, within
 
 ONE_HOT, TWO_STATES = "language_model", "two_state_language_model"
-TARGETS = {ROBUST: (ONE_HOT, TWO_STATES)}
-P = "num_kv_pairs"
+VALUES = the.num_values
 ROBUST_WORDS = (
     "Channels of the second layer: B's, with the write code of the token before; C's, with the read code of the token "
     "at t; x's, with the value code of the token at t; and 'late', SiLU of late count + threshold. A code of n is n "
@@ -81,51 +49,47 @@ ROBUST_WORDS = (
 
 
 @dataclass(frozen=True)
-class Kind:
+class ByCount:
     """Codes, the largest score of two of them, the largest code that B has, and how the margin follows."""
 
     choose: Callable[[Vocabulary], RecallCodes]
-    codes: codes.Codes
+    codes: entries.CodesLayout
     hypothesis: str
     words: tuple[str, ...]
-    score: Expression
-    write: Expression
-    margin: Expression
-    steps: tuple[Step, ...] = ()
-    requires: tuple[tuple[str, Expression], ...] = ()
+    score: Term
+    write: Term
+    margin: Term
+    steps: tuple[Scalar, ...] = ()
+    requires: tuple[Requirement, ...] = ()
 
 
-K2 = mul("num_keys", "num_keys")
-EXACT_STEP = softplus(add("step_bias", hull("off", sub(0, "off"))))
+EXACT_STEP = softplus(the.step_bias + within(the.off))
 OWN = (
-    *moments.given_back("normed"),
-    Step(
-        "norms",
-        ["snap", 24, div("squares", "squares")],
-        "of what two norms multiply a code by: 1 if they see one float",
+    *moments.given_back(the.normed),
+    Scalar(
+        "norms", snap(the.squares / the.squares, 24), "of what two norms multiply a code by: 1 if they see one float"
     ),
-    Step("deltas", ["snap", 24, div(EXACT_STEP, EXACT_STEP)], "of two steps in the context: 1 if they see one float"),
-    Step("alike", mul(mul("norms", "norms"), mul("deltas", "passed")), "of two pairs' Delta x and B, roundings apart"),
-    Step("own", ["near", 5, mul(mul("code", "alike"), "kept")], "of a logit: at most 9 roundings beside, < 10 u"),
-    Step("quotient", div("own", "own"), "of two logits"),
-    Step("tilt", div(["near", 1, "code"], ["near", 1, "code"]), "t, of C's two entries"),
+    Scalar("deltas", snap(EXACT_STEP / EXACT_STEP, 24), "of two steps in the context: 1 if they see one float"),
+    Scalar("alike", square(the.norms) * (the.deltas * the.passed), "of two pairs' Delta x and B, roundings apart"),
+    Scalar("own", near(the.code * the.alike * the.kept, 5), "of a logit: at most 9 roundings beside, < 10 u"),
+    Scalar("quotient", the.own / the.own, "of two logits"),
+    Scalar("tilt", near(the.code, 1) / near(the.code, 1), "t, of C's two entries"),
 )
-SLACK = add(div("stray", "factor"), "underflow")
-SIGN = div("head", magnitude("head"))
-KINDS = {
-    ONE_HOT: Kind(
+SLACK = the.stray / the.factor + the.underflow
+MODELS = {
+    ONE_HOT: ByCount(
         one_hot_codes,
-        codes.ONE_HOT,
+        entries.ONE_HOT,
         "",
         ("One-hot keys and values: the pair (q, v(q)) adds 1 to logit v(q), and no other pair adds to any logit.",),
-        1,
-        1,
-        sub(1, SLACK),
+        Term(1),
+        Term(1),
+        1 - SLACK,
     ),
-    TWO_STATES: Kind(
+    TWO_STATES: ByCount(
         two_state_codes,
-        codes.moments("relu"),
-        DISTINCT,
+        entries.moments("relu"),
+        robust.DISTINCT,
         (
             "Addresses: key k = 1 ... K writes (k, K^2 - k^2), query q reads (2 q, 1): the score is K^2 + q^2 - (q - "
             "k)^2, at most 2 K^2, and largest at k = q by at least 1. A value stands behind one key of the context, by "
@@ -144,147 +108,128 @@ KINDS = {
             "1|) more, at least 1 - 2 K |t - 1| if that is positive. The margin is this, less the largest score times "
             "what 'quotient' is off from 1, and less what late writes and underflow may add.",
         ),
-        mul(2, K2),
-        K2,
-        sub(moments.LEAD, SLACK),
+        2 * square(K),
+        square(K),
+        moments.LEAD - SLACK,
         OWN,
-        (("softplus gives its argument back", sub("step_bias", 64)),),
+        moments.REQUIRES,
     ),
 }
 
 
-def _late(c: codes.Codes) -> Expression:
+def _late(codes: entries.CodesLayout) -> Term:
     """Where 'late' stands, after B's, C's and x's channels."""
-    return add(mul(2, c.d_state), c.width)
+    return 2 * codes.d_state + codes.width
 
 
-def _layout(kind: Kind) -> dict[str, TensorLayout]:
-    c = kind.codes
-    n, values, late = c.d_state, mul(2, c.d_state), _late(c)
-
-    def rows(part: tuple[codes.Code, ...], row: Expression, column: Expression) -> tuple[Any, ...]:
-        return tuple(code.channels_by_tokens(row, column, D) for code in part)
-
-    stored = (*rows(c.write, 0, FIRST), *rows(c.read, n, FIRST), *rows(c.value, values, ANSWERS))
-    return counting_model(
-        Second(
+def _tensors(codes: entries.CodesLayout) -> dict[str, TensorLayout]:
+    n, late = codes.d_state, _late(codes)
+    stored = (*rows(codes.write, 0, FIRST, D), *rows(codes.read, n, FIRST, D), *rows(codes.value, 2 * n, ANSWERS, D))
+    return counting.counting_model(
+        MixerLayout(
+            d_model=D,
+            d_inner=D_INNER,
             d_state=n,
-            x=(*stored, every(add(mul(late, D), COUNT), 1, 1, "late")),
-            conv=(every(2, 4, n, 1), every(add(mul(4, n), 3), 4, add(add(n, c.width), 1), 1)),
-            conv_bias=(every(late, 1, 1, "threshold"),),
-            steps=(every(late, 1, 1, "closing"),),
-            B=(diagonal(0, 0, D_INNER, n, "B"),),
-            C=(diagonal(0, n, D_INNER, n, "C"),),
-            follow=(every(0, "dt_rank", add(late, 1), 1),),
-            out_proj=tuple(code.tokens_by_channels(ANSWERS, values, D_INNER) for code in c.head),
+            x=(*stored, single(late * D + COUNT, the.late)),
+            conv=(every(2, 4, n, 1), every(4 * n + 3, 4, n + codes.width + 1, 1)),
+            conv_bias=((D_INNER, 0, (single(late, the.threshold),)),),
+            steps=(single(late, the.closing),),
+            B=(diagonal(0, 0, D_INNER, n, the.B),),
+            C=(diagonal(0, n, D_INNER, n, the.C),),
+            dt_proj=(0, (every(0, the.dt_rank, late + 1, 1),)),
+            out_proj=columns(codes.head, ANSWERS, 2 * n, D_INNER),
         )
     )
 
 
-def _steps(kind: Kind) -> tuple[Step, ...]:
-    context = mul(2, P)
-    largest = mul(mul(4, add(P, 2)), kind.score)
-    closed = mul(mul(mul(2, LENGTH), "step_closed"), div(mul("value_factor", kind.score), "step_size"))
-    logits = mul(add(add(P, 1), div("stray", "factor")), mul("factor", kind.score))
-    stored = mul(mul(mul("step_size", "value_code"), mul("B", "key_code")), kind.write)
-    read = mul(mul(4, "num_keys"), hull(1, "gated"))
-    actual = add(add(1, _square(mul(LENGTH, "unit"))), mul("num_values", _square(logits)))
+def _steps(model: ByCount) -> tuple[Scalar, ...]:
+    context = 2 * P
+    largest = 4 * (P + 2) * model.score
+    closed = 2 * LENGTH * the.step_closed * (the.value_factor * model.score / the.step_size)
+    logits = (P + 1 + the.stray / the.factor) * (the.factor * model.score)
+    stored = the.step_size * the.value_code * (the.B * the.key_code) * model.write
+    code = the.B * the.key_code * (the.C * the.key_code)
+    read = 4 * K * hull(1, the.gated)
+    actual = 1 + square(LENGTH * the.unit) + VALUES * square(logits)
     return (
-        *count_steps(add(mul(16, _square(LENGTH)), mul("num_values", _square(largest)))),
-        Step("pace", ["near", 3, mul("late", mul("unit", "normed"))], "a position, in the channel 'late'"),
-        Step("early", rounded(sub(sub(0, "threshold"), mul(context, "pace"))), "minus its argument at 2 num_kv_pairs"),
-        Step("beyond", sub("early", 1), "x exp(-x) falls from there on"),
-        Step("ajar", mul(4, add(mul("early", exp(sub(0, "early"))), "tiny")), "|SiLU| of it, at most"),
-        Step("off", magnitude(mul(mul(2, "closing"), "ajar")), "what it may add to Delta's argument"),
-        Step("step_size", near(softplus(total("step_bias", hull("off", sub(0, "off"))))), "Delta in the context"),
-        Step("past", total(mul(add(context, 2), "pace"), "threshold"), "the argument of 'late' at 2 num_kv_pairs + 2"),
-        Step("shut", total("step_bias", product("closing", silu("past"))), "the argument of Delta then, at most"),
-        Step("step_closed", add(mul(2, exp("shut")), "tiny"), "and Delta"),
-        Step("key_code", silu(product("key", "normed")), "the code 1 of a key"),
-        Step("value_code", silu(product("value", "normed")), "of a value"),
-        Step("gated", silu(product("gate", "normed")), "SiLU(z)"),
-        *kept("", "step_size"),
-        Step(
+        *counting.count_steps(16 * square(LENGTH) + VALUES * square(largest)),
+        Scalar("pace", near(the.late * (the.unit * the.normed), 3), "a position, in the channel 'late'"),
+        Scalar("early", rounded(-the.threshold - context * the.pace), "minus its argument at 2 num_kv_pairs"),
+        Scalar("beyond", the.early - 1, "x exp(-x) falls from there on"),
+        Scalar("ajar", 4 * (the.early * exp(-the.early) + the.tiny), "|SiLU| of it, at most"),
+        Scalar("off", abs(2 * the.closing * the.ajar), "what it may add to Delta's argument"),
+        Scalar("step_size", near(softplus(rounded(the.step_bias + within(the.off)))), "Delta in the context"),
+        Scalar(
+            "past", rounded((context + 2) * the.pace + the.threshold), "the argument of 'late' at 2 num_kv_pairs + 2"
+        ),
+        Scalar(
+            "shut",
+            rounded(the.step_bias + rounded(the.closing * silu(the.past))),
+            "the argument of Delta then, at most",
+        ),
+        Scalar("step_closed", 2 * exp(the.shut) + the.tiny, "and Delta"),
+        Scalar("key_code", silu(rounded(the.key * the.normed)), "the code 1 of a key"),
+        Scalar("value_code", silu(rounded(the.value * the.normed)), "of a value"),
+        Scalar("gated", silu(rounded(the.gate * the.normed)), "SiLU(z)"),
+        *counting.kept("", the.step_size),
+        Scalar(
             "read",
-            ["near", 12, mul(_squared_code(), mul("kept", mul("gated", magnitude("head"))))],
+            near(code * (the.kept * (the.gated * abs(the.head))), 12),
             "what multiplies Delta x(v), for each unit of the score",
         ),
-        Step("factor", mul(mul("step_size", "value_code"), "read"), "of a pair's score, in its logit"),
-        Step("value_factor", hull("factor", mul("factor", ["near", 4, 1])), "with the roundings of a late write"),
-        Step("stray", magnitude(closed), "what all late writes add to a logit, at most"),
-        Step(
-            "largest", rounded(mul(mul(LENGTH, "kept"), mul(stored, read))), "no number in the block is larger: finite"
-        ),
-        Step("shown", rounded(div("factor", "rms")), "a logit of 1 behind the last norm, its weight left out"),
-        Step("underflow", div(mul(8, "tiny"), "shown"), "of two logits"),
-        Step("room", sub("beside", actual), "nothing that a norm sees beside the anchor is larger"),
-        *kind.steps,
-        Step("margin", sub(kind.margin, sub(1, SIGN)), "in units of the right logit's factor: the worst case"),
+        Scalar("factor", the.step_size * the.value_code * the.read, "of a pair's score, in its logit"),
+        Scalar("value_factor", hull(the.factor, the.factor * near(1, 4)), "with the roundings of a late write"),
+        Scalar("stray", abs(closed), "what all late writes add to a logit, at most"),
+        Scalar("largest", rounded(LENGTH * the.kept * (stored * read)), "no number in the block is larger: finite"),
+        Scalar("shown", rounded(the.factor / the.rms), "a logit of 1 behind the last norm, its weight left out"),
+        Scalar("underflow", 8 * the.tiny / the.shown, "of two logits"),
+        Scalar("room", the.beside - actual, "nothing that a norm sees beside the anchor is larger"),
+        *model.steps,
+        Scalar("margin", model.margin - (1 - recall.HEAD_SIGN), "in units of the right logit's factor: the worst case"),
     )
-
-
-def _squared_code() -> Expression:
-    return mul(mul("B", "key_code"), mul("C", "key_code"))
-
-
-def _square(x: Expression) -> Expression:
-    return mul(x, x)
 
 
 def _argument(target: str) -> Argument:
-    kind = KINDS[target]
-    positive = ("key", "value", "B", "C", "late", "anchor", "norm_weight", "count_out", "gate")
+    model = MODELS[target]
     return Argument(
-        claim=ROBUST,
+        claim=robust.ROBUST,
         target=target,
-        statement=ROBUST_STATEMENT + kind.hypothesis + CONCLUSION,
-        words=(FLOATS, *WORDS, *ROBUST_WORDS, *kind.words),
+        statement=robust.ROBUST_STATEMENT + model.hypothesis + recall.CONCLUSION,
+        words=(FLOATS, *counting.WORDS, *ROBUST_WORDS, *model.words),
         requires=(
-            *REQUIRES,
-            ("the stream holds count and anchor", sub(D, add("vocab_size", 2))),
-            ("there are enough channels", sub(D_INNER, add(_late(kind.codes), 1))),
-            ("the step closes", sub(0, "closing")),
-            *((f"'{name}' is not negative", name) for name in positive),
-            *kind.requires,
+            *recall.REQUIRES,
+            ("the stream holds count and anchor", D >= V + 2),
+            ("there are enough channels", _late(model.codes) + 1 <= D_INNER),
+            ("the step closes", the.closing <= 0),
+            *not_negative("key", "value", "B", "C", "late", "anchor", "norm_weight", "count_out", "gate"),
+            *model.requires,
         ),
-        tensors=_layout(kind),
-        steps=_steps(kind),
-        closing=tuple((name, POSITIVE) for name in ("beyond", "room", "margin")),
+        tensors=_tensors(model.codes),
+        steps=_steps(model),
+        closing=positive("beyond", "room", "margin"),
     )
 
 
-# ------------------------------------------------------------------------------------------- the subject
+# ---------------------------------------------------------------------------------------------- the family
 
 
-@cache
-def _network(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
+def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
     vocabulary = Vocabulary.zoology(vocab_size)
-    return mqar.robust(vocabulary, ONE_HOT, num_kv_pairs=num_kv_pairs, choose=KINDS[target].choose)
+    return mqar.robust(vocabulary, ONE_HOT, num_kv_pairs=num_kv_pairs, choose=MODELS[target].choose)
 
 
-def _sizes(target: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    sizes: dict[str, Any] = {**recall_sizes(ONE_HOT, chosen)}
-    network = _network(target, sizes["vocab_size"], sizes["num_kv_pairs"])
-    return sizes | {name: network.hyperparameters[name] for name in ("d_model", "expand", "dt_rank")}
-
-
-def _ship(target: str, sizes: Mapping[str, Any], dtype: str) -> Tensors:
-    return shipped(_network(target, sizes["vocab_size"], sizes["num_kv_pairs"]).weights, dtype)
-
-
-def subject(claim: str, target: str) -> Subject:
-    """Extension E in a language model, over one-hot codes or two states."""
-    return Subject(
-        argument=_argument(target),
-        sizes=lambda chosen: _sizes(target, chosen),
-        tensors=lambda sizes, dtype: _ship(target, sizes, dtype),
-    )
-
-
-def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    """Two sizes a target."""
-    for target, size in product_of((ONE_HOT, TWO_STATES), ((64, 64, 8), (1024, 4096, 64))):
-        yield ROBUST, target, "float32", dict(zip(NAMES, size, strict=True))
-
-
-FROZEN = tuple(_frozen())
+MUTANTS: Mutants = {
+    "readout negated": {"layers.1.mixer.out_proj.weight": np.negative},
+    "one entry of D": {"mixer.D": one_more},
+    "one entry of x_proj": {"mixer.x_proj.weight": one_more},
+}
+FAMILIES = (
+    recall.family(
+        robust.ROBUST,
+        tuple(MODELS),
+        _argument,
+        build=_build,
+        shapes=("d_model", "expand", "dt_rank"),
+        mutants=lambda target: MUTANTS,
+    ),
+)

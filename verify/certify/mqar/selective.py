@@ -7,97 +7,57 @@ code that is shut is not 0 but SiLU of a number so negative that floats round it
 in a language model it does not matter what the norm before the block rounds.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    POSITIVE,
-    Argument,
-    Entries,
-    Expression,
-    TensorLayout,
-    add,
-    block,
-    diagonal,
-    every,
-    mul,
-    stacked,
-    sub,
-    tensor,
-    zero,
-)
-from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, alone, language_model
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.mqar.codes import CONCLUSION, NAMES
-from mamba_theorems.verify.certify.mqar.entries import ANSWERS, FIRST, V
-from mamba_theorems.verify.certify.mqar.shrinking import (
-    ANY_ORDER,
-    IN_ORDER,
-    MODEL,
-    NORM_WORDS,
-    PAPER_WORDS,
-    QUERIES,
-    SCANNED,
-    SEQUENTIAL,
-    SILENT,
-    SILU_WORDS,
-    STEPPED,
-    WORDS,
-    K,
-    P,
-    W,
-    block_of,
-    steps,
-)
-from mamba_theorems.verify.certify.mqar.theorem2 import REQUIRES, recall_sizes
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, not_negative, positive
+from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, MixerLayout, PaperLayout, around, is_model, official
+from mamba_theorems.verify.certify.family import Frozen, Sizes
+from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, block, diagonal, every, single, stacked
+from mamba_theorems.verify.certify.mqar import recall, shrinking
+from mamba_theorems.verify.certify.mqar.entries import TokenMatrix
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
+from mamba_theorems.verify.certify.mqar.shrinking import MODEL, QUERIES, SEQUENTIAL, W, block_of
+from mamba_theorems.verify.certify.term import Expression, Term, equal, term, the
 
 SELECTIVE = "mqar.n1-delta-gate"
 BLOCKS = ("paper", "official", MODEL)
-TARGETS = {SELECTIVE: (*BLOCKS, *(f"{SEQUENTIAL}{block}" for block in BLOCKS))}
+TARGETS = (*BLOCKS, *(f"{SEQUENTIAL}{block}" for block in BLOCKS))
 
 STATEMENT = (
     "For every sequence k_1 v_1 ... k_p v_p | tail with p = num_kv_pairs pairs, of at most input_seq_len tokens, with "
     "distinct keys k_1 ... k_p (H1), whose tail begins with the filler and holds only the filler and keys (H4), at "
     "most num_queries keys, none directly after itself"
 )
-FILLER = add(ANSWERS, W)
-QUERY, ASKED, ONE = mul(K, W), add(mul(K, W), K), add(mul(K, W), mul(2, K))
-PAIRS = mul(2, K)
-MINUS = mul(sub(0, 1), "steps")
+FILLER = ANSWERS + W
+QUERY, ASKED, ONE = K * W, K * W + K, K * W + 2 * K
+PAIRS = 2 * K
+MINUS = (Term(0) - 1) * the.steps
 
 # ------------------------------------------------------------------------------------------------- layouts
 
 
-def _stored(channels_first: bool, width: Expression) -> tuple[Entries, ...]:
+def _stored(matrix: TokenMatrix) -> Many:
     """Codes and indicators of the tokens, in in_proj or in the embedding."""
-
-    def place(channel: Expression, token: Expression) -> Expression:
-        row, column = (channel, token) if channels_first else (token, channel)
-        return add(mul(row, width), column)
-
-    far = width if channels_first else 1
+    place, far = matrix.place, matrix.next_channel
     return (
-        Entries(K, 1, place(mul("i", W), add(FIRST, "i")), "key", W, far),
-        Entries(W, 1, place("i", add(ANSWERS, "i")), "value", K, mul(W, far)),
-        Entries(PAIRS, 1, place(add(QUERY, "i"), FILLER), "other"),
-        Entries(PAIRS, K, place(add(QUERY, "i"), add(FIRST, "j")), "other"),
-        Entries(K, 1, place(add(QUERY, "i"), add(FIRST, "i")), "other"),
-        Entries(K, 1, place(add(ASKED, "i"), add(FIRST, "i")), "other"),
+        Entries(K, 1, place(the.i * W, FIRST + the.i), the.key, W, far),
+        Entries(W, 1, place(the.i, ANSWERS + the.i), the.value, K, W * far),
+        Entries(PAIRS, 1, place(QUERY + the.i, FILLER), the.other),
+        Entries(PAIRS, K, place(QUERY + the.i, FIRST + the.j), the.other),
+        Entries(K, 1, place(QUERY + the.i, FIRST + the.i), the.other),
+        Entries(K, 1, place(ASKED + the.i, FIRST + the.i), the.other),
     )
 
 
-def _taps(width: int) -> tuple[Entries, ...]:
+def _taps(width: int) -> Many:
     """Codes see the last token and minus the current one, queries the two last, asked the two before the current."""
     now = width - 1
 
     def tap(row: Expression, back: int, count: Expression, number: int) -> Entries:
-        return Entries(1, 1, add(mul(width, row), now - back), number, count, width)
+        return Entries(1, 1, width * term(row) + (now - back), number, count, width)
 
     codes = (tap(0, 1, QUERY, 1), tap(0, 0, QUERY, -1))
     return (*codes, tap(QUERY, 1, K, 1), tap(QUERY, 0, K, 2), tap(ASKED, 2, K, 1), tap(ASKED, 1, K, 2))
@@ -105,164 +65,144 @@ def _taps(width: int) -> tuple[Entries, ...]:
 
 def _head(width: Expression) -> Entries:
     """Value i reads channel i of every block."""
-    return Entries(W, 1, add(mul(add(ANSWERS, "i"), width), "i"), "head", K, W)
+    return Entries(W, 1, (ANSWERS + the.i) * width + the.i, the.head, K, W)
 
 
 def _paper_tensors() -> dict[str, TensorLayout]:
-    d = add(ONE, 1)
-    return {
-        "embedding.weight": tensor((V, d), 0, *_stored(False, d)),
-        "mixer.conv.weight": tensor((d, 3), 0, *_taps(3)),
-        "mixer.conv.bias": stacked((d,), (QUERY, "bias", ()), (PAIRS, "blind", ()), (1, 1, ())),
-        "mixer.delta.weight": tensor(
-            (d, d),
-            0,
-            Entries(K, 1, add(mul(mul("i", W), d), add(ASKED, "i")), "steps", W, d),
-            Entries(K, K, add(mul(mul("i", W), d), add(QUERY, "j")), "steps", W, d),
-            Entries(K, 1, add(mul(mul("i", W), d), add(QUERY, "i")), MINUS, W, d),
-            every(add(mul(QUERY, d), ONE), d, add(PAIRS, 1), "quiet"),
+    d = ONE + 1
+    row = the.i * W * d
+    return PaperLayout(
+        classes=V,
+        d_model=d,
+        embedding=_stored(TokenMatrix(channels_first=False, width=d)),
+        d_conv=3,
+        conv=_taps(3),
+        conv_bias=((QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, 1, ())),
+        delta=(
+            Entries(K, 1, row + (ASKED + the.i), the.steps, W, d),
+            Entries(K, K, row + (QUERY + the.j), the.steps, W, d),
+            Entries(K, 1, row + (QUERY + the.i), MINUS, W, d),
+            every(QUERY * d + ONE, d, PAIRS + 1, the.quiet),
         ),
-        "mixer.delta.bias": tensor((d,), "step_size"),
-        "mixer.B.weight": tensor((1, d), 0, every(ONE, 1, 1, "scale")),
-        "mixer.C.weight": tensor((1, d), 0, every(ONE, 1, 1, 1)),
-        "mixer.A": tensor((d, 1), "A"),
-        "head.weight": tensor((V, d), 0, _head(d)),
-    }
+        B=(single(ONE, the.scale),),
+        C=(single(ONE, 1),),
+        A=the.A,
+        head=(_head(d),),
+    ).tensors()
 
 
-def _silu_tensors(model: bool) -> dict[str, TensorLayout]:
+def _silu_tensors(target: str) -> dict[str, TensorLayout]:
     """Of the official block, alone or in a language model."""
-    d = mul("expand", V)
+    d, scale, read = the.expand * V, (single(ONE, the.scale),), (single(ONE, the.read),)
     patterns = (
-        diagonal(0, ASKED, d, K, "steps"),
-        block(0, QUERY, d, K, K, "steps"),
+        diagonal(0, ASKED, d, K, the.steps),
+        block(0, QUERY, d, K, K, the.steps),
         diagonal(0, QUERY, d, K, MINUS),
-        every(add(mul(K, d), ONE), 1, 1, "quiet"),
+        single(K * d + ONE, the.quiet),
     )
     followed = (
-        Entries(K, 1, add(mul(mul("i", W), "dt_rank"), "i"), 1, W, "dt_rank"),
-        every(add(mul(QUERY, "dt_rank"), K), "dt_rank", add(PAIRS, 1), 1),
+        Entries(K, 1, the.i * W * the.dt_rank + the.i, 1, W, the.dt_rank),
+        every(QUERY * the.dt_rank + K, the.dt_rank, PAIRS + 1, 1),
     )
-    constants = (every(ONE, 1, 1, "scale"),), (every(ONE, 1, 1, "read"),)
-    unused = (sub(d, add(ONE, 1)), 0, ())
-    mixer = {
-        "in_proj.weight": stacked((mul(2, d), V), (d, 0, _stored(True, V)), (d, "gate", ())),
-        "conv1d.weight": tensor((d, 1, D_CONV), 0, *_taps(D_CONV)),
-        "conv1d.bias": stacked((d,), (QUERY, "bias", ()), (PAIRS, "blind", ()), (1, "one", ()), unused),
-        "x_proj.weight": stacked(
-            (add("dt_rank", 2), d), ("dt_rank", 0, patterns), *((1, 0, entries) for entries in constants)
-        ),
-        "dt_proj.weight": tensor((d, "dt_rank"), 0, *followed),
-        "dt_proj.bias": tensor((d,), "step_bias"),
-        "A_log": tensor((d, 1), "A_log"),
-        "D": tensor((d,)),
-        "out_proj.weight": tensor((V, d), 0, _head(d)),
-    }
-    named = {f"{LAYER if model else ''}mixer.{name}": layout for name, layout in mixer.items()}
-    return language_model(named, V, ANSWERS, W) if model else alone(named, V)
+    mixer = MixerLayout(
+        d_model=V,
+        d_inner=d,
+        x=_stored(TokenMatrix(channels_first=True, width=V)),
+        conv=_taps(D_CONV),
+        conv_bias=((QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, the.one, ()), (d - (ONE + 1), 0, ())),
+        steps=patterns,
+        B=scale,
+        C=read,
+        dt_proj=(0, followed),
+        out_proj=(_head(d),),
+    )
+    x_proj = stacked((the.dt_rank + 2, d), (the.dt_rank, 0, patterns), (1, 0, scale), (1, 0, read))
+    name = f"{LAYER}mixer.x_proj.weight" if is_model(target) else "mixer.x_proj.weight"
+    return around(target, official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
 
 
 # ---------------------------------------------------------------------------------------------- the argument
 
 REQUIRED = (
-    *REQUIRES,
-    ("there is a query", sub(QUERIES, 1)),
-    ("the filler is a token", sub(V, add(FILLER, 1))),
-    ("steps shrink", sub("steps", 1)),
-    ("writes are positive", "scale"),
+    *recall.REQUIRES,
+    ("there is a query", QUERIES >= 1),
+    ("the filler is a token", V >= FILLER + 1),
+    ("steps shrink", the.steps >= 1),
+    ("writes are positive", the.scale >= 0),
 )
 
 
 CODES = (
-    ("'key' is not negative", "key"),
-    zero("'value' is minus 'key'", add("value", "key")),
-    zero("'bias' is -3/2 'key'", add(mul(2, "bias"), mul(3, "key"))),
+    ("'key' is not negative", the.key >= 0),
+    ("'value' is minus 'key'", equal(the.value + the.key, 0)),
+    ("'bias' is -3/2 'key'", equal(2 * the.bias + 3 * the.key, 0)),
 )
 
 
-def _paper_requires() -> tuple[tuple[str, Expression], ...]:
-    numbers = {"other": 2, "blind": -9, "step_size": 1, "quiet": -1}
-    integral = tuple(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items())
-    return (*integral, *CODES, ("decays", sub(0, "A")))
+def _paper_requires() -> tuple[Requirement, ...]:
+    return (*recall.fixed(other=2, blind=-9, step_size=1, quiet=-1), *CODES, ("decays", the.A <= 0))
 
 
-def _silu_requires(model: bool) -> tuple[tuple[str, Expression], ...]:
-    numbers = {"other": 512, "blind": -2304}
+def _silu_requires(model: bool) -> tuple[Requirement, ...]:
     return (
-        *(zero(f"'{name}' is {n}", sub(name, n)) for name, n in numbers.items()),
+        *recall.fixed(other=512, blind=-2304),
         *CODES,
-        ("there are enough channels", sub(mul("expand", V), add(ONE, 1))),
-        ("there are enough steps", sub("dt_rank", add(K, 1))),
-        ("a step at rest has an argument between -100 and 1", add("step_bias", 100)),
-        ("a step at rest has an argument between -100 and 1", sub(1, "step_bias")),
-        *((f"'{name}' is not negative", name) for name in ("read", "gate", "one")),
-        *((("the last norm adds up at most 2^20 squares", sub(2**20, V)),) if model else ()),
+        ("there are enough channels", the.expand * V >= ONE + 1),
+        ("there are enough steps", the.dt_rank >= K + 1),
+        ("a step at rest has an argument between -100 and 1", the.step_bias + 100),
+        ("a step at rest has an argument between -100 and 1", the.step_bias <= 1),
+        *not_negative("read", "gate", "one"),
+        *((("the last norm adds up at most 2^20 squares", V <= 2**20),) if model else ()),
     )
 
 
 def _argument(target: str) -> Argument:
-    block, sequential = block_of(target), target.startswith(SEQUENTIAL)
-    model, paper = block == MODEL, block == "paper"
-    floats = FLOATS.replace(ANY_ORDER, IN_ORDER) if sequential else FLOATS
-    words = PAPER_WORDS if paper else (SILENT, *SILU_WORDS)
-    closing = () if paper else tuple((name, POSITIVE) for name in ("deep", "silent", "unlit", "hushed"))
-    last = STEPPED if sequential else SCANNED
+    sequential, model, paper = target.startswith(SEQUENTIAL), is_model(target), block_of(target) == "paper"
+    floats = FLOATS.replace(shrinking.ANY_ORDER, shrinking.IN_ORDER) if sequential else FLOATS
+    words = shrinking.PAPER_WORDS if paper else (shrinking.SILENT, *shrinking.SILU_WORDS)
+    shut = () if paper else ("deep", "silent", "unlit", "hushed")
+    last = shrinking.STEPPED if sequential else shrinking.SCANNED
     return Argument(
         claim=SELECTIVE,
         target=target,
-        statement=STATEMENT + CONCLUSION,
-        words=(floats, *words, *WORDS, *(NORM_WORDS if model else ()), *last),
+        statement=STATEMENT + recall.CONCLUSION,
+        words=(floats, *words, *shrinking.WORDS, *(shrinking.NORM_WORDS if model else ()), *last),
         requires=(*REQUIRED, *(_paper_requires() if paper else _silu_requires(model))),
-        tensors=_paper_tensors() if paper else _silu_tensors(model),
-        steps=steps(target),
-        closing=(*closing, ("margin", POSITIVE)),
+        tensors=_paper_tensors() if paper else _silu_tensors(target),
+        steps=shrinking.steps(target),
+        closing=positive(*shut, "margin"),
     )
 
 
-# ------------------------------------------------------------------------------------------- the subject
+# ---------------------------------------------------------------------------------------------- the family
 
 LASTING, WIDEST = 23, {"paper": 46, "official": 46, MODEL: 37}
 """In float32, for one query a pair: up to where the usual form lasts, however it is evaluated; the wide, in order."""
 
 
-@cache
-def _network(block: str, vocab_size: int, num_kv_pairs: int) -> Construction:
+def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
     """Keys, values and a filler. Beyond what float32 holds, the usual form."""
     vocabulary = Vocabulary(vocab_size, range(num_kv_pairs), range(num_kv_pairs, vocab_size - 1), filler=vocab_size - 1)
-    wide = LASTING < num_kv_pairs <= WIDEST[block]
-    return mqar.theorem4_without_gate(vocabulary, block, num_kv_pairs=num_kv_pairs, positions=False, widest=wide)
-
-
-def _sizes(target: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """One token is the filler; as many queries as pairs, unless it is said."""
-    sizes: dict[str, Any] = {**recall_sizes("paper", {**chosen, "vocab_size": chosen.get("vocab_size", 0) - 1})}
-    sizes |= {"vocab_size": sizes["vocab_size"] + 1, QUERIES: chosen.get(QUERIES, sizes[P])}
-    network = _network(block_of(target), sizes["vocab_size"], sizes[P])
-    names = () if block_of(target) == "paper" else ("expand", "dt_rank")
-    return sizes | {name: network.hyperparameters[name] for name in names}
-
-
-def _ship(target: str, sizes: Mapping[str, Any], dtype: str) -> Tensors:
-    return shipped(_network(block_of(target), sizes["vocab_size"], sizes[P]).weights, dtype)
-
-
-def subject(claim: str, target: str) -> Subject:
-    """Extension I in the paper's block, the official one, or a language model of one layer, without positions."""
-    return Subject(
-        argument=_argument(target),
-        sizes=lambda chosen: _sizes(target, chosen),
-        tensors=lambda sizes, dtype: _ship(target, sizes, dtype),
+    wide = LASTING < num_kv_pairs <= WIDEST[block_of(target)]
+    return mqar.theorem4_without_gate(
+        vocabulary, block_of(target), num_kv_pairs=num_kv_pairs, positions=False, widest=wide
     )
 
 
-def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    small, lasting, most = (65, 64, 8), (1024, 4096, LASTING), (1024, 4096, 64)
-    for target in TARGETS[SELECTIVE]:
-        in_order, widest = target.startswith(SEQUENTIAL), (1024, 4096, WIDEST[block_of(target)])
-        float64 = () if in_order else (("float64", (most,)),)
-        for dtype, sizes in (("float32", (small, widest if in_order else lasting)), *float64):
-            for size in sizes:
-                yield SELECTIVE, target, dtype, dict(zip(NAMES, size, strict=True))
+def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
+    """One token is the filler; as many queries as pairs, unless it is said."""
+    sizes = recall.completed("paper", {**chosen, "vocab_size": chosen.get("vocab_size", 0) - 1})
+    queries = chosen.get("num_queries", sizes["num_kv_pairs"])
+    return sizes | {"vocab_size": sizes["vocab_size"] + 1, "num_queries": queries}
 
 
-FROZEN = tuple(_frozen())
+def _frozen(target: str) -> Frozen:
+    """A small size and the widest that float32 holds, in any order of evaluation or step by step."""
+    sequential = target.startswith(SEQUENTIAL)
+    yield "float32", recall.at(65, 64, 8)
+    yield "float32", recall.at(1024, 4096, WIDEST[block_of(target)] if sequential else LASTING)
+    if not sequential:
+        yield "float64", recall.at(1024, 4096, 64)
+
+
+FAMILIES = (recall.family(SELECTIVE, TARGETS, _argument, build=_build, sizes=_sizes, frozen=_frozen),)

@@ -3,32 +3,14 @@
 Floats keep the blocks' ratio for as long as the smallest of them is a normal number; and nothing else may become one.
 """
 
-from mamba_theorems.verify.certify.argument import (
-    Expression,
-    Step,
-    add,
-    div,
-    exp,
-    hull,
-    magnitude,
-    mul,
-    near,
-    power,
-    product,
-    rounded,
-    silu,
-    snap,
-    softplus,
-    sqrt,
-    sub,
-    total,
-)
-from mamba_theorems.verify.certify.blocks import EPS, gated, normed_input, one_hot_input
-from mamba_theorems.verify.certify.mqar.codes import LENGTH
-from mamba_theorems.verify.certify.mqar.entries import V
+from mamba_theorems.verify.certify.argument import Scalar
+from mamba_theorems.verify.certify.functions import exp, log, near, rounded, silu, slack, snap, softplus, sqrt
+from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, P, V
+from mamba_theorems.verify.certify.steps import EPS, LENGTH, gated, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the, within
 
 SEQUENTIAL, MODEL = "sequential_", "language_model"
-K, W, P, QUERIES = "num_keys", "num_values", "num_kv_pairs", "num_queries"
+W, QUERIES = the.num_values, the.num_queries
 
 ANY_ORDER = "the recurrence may be evaluated step by step, by an associative scan or chunk by chunk"
 IN_ORDER = "the recurrence is evaluated step by step"
@@ -90,139 +72,127 @@ STEPPED = (
 )
 
 
-def _paper_codes() -> tuple[Step, ...]:
+def _paper_codes() -> tuple[Scalar, ...]:
     return (
-        Step("rate", sub(0, "A"), "-A"),
-        Step("code", div("key", 2), "a code where the value follows the key"),
-        Step("longer", ["near", 1, add(hull(0, "step_size"), "steps")], "Delta of a block that shrinks"),
-        Step("written", ["near", 1, mul("code", "scale")], "Delta x B of a pair"),
-        *_products("code", "scale"),
-        Step("factor", ["near", 1, magnitude("head")], "from a state to a logit"),
-        Step("stray", 0, "of all shut codes"),
+        Scalar("rate", -the.A, "-A"),
+        Scalar("code", the.key / 2, "a code where the value follows the key"),
+        Scalar("longer", near(hull(0, the.step_size) + the.steps, 1), "Delta of a block that shrinks"),
+        Scalar("written", near(the.code * the.scale, 1), "Delta x B of a pair"),
+        *_products(the.code, the.scale),
+        Scalar("factor", near(abs(the.head), 1), "from a state to a logit"),
+        Scalar("stray", 0, "of all shut codes"),
     )
 
 
-def _channels() -> tuple[Step, ...]:
+def _channels() -> tuple[Scalar, ...]:
     """Codes and indicators, at their thresholds' two sides."""
 
-    def seen(n: int) -> Expression:
-        return ["near", 3, mul(mul(n, "other"), "input")]
+    def seen(n: int) -> Term:
+        return near(n * the.other * the.input, 3)
 
     return (
-        Step("entry", ["near", 3, mul("key", "input")], "of a key on its block, or of a value"),
-        Step("open", add(mul(2, "entry"), ["near", 3, "bias"]), "the argument of a code where v directly follows k"),
-        Step("shut", sub(sub(0, "entry"), ["near", 3, "bias"]), "minus that of any other code, at least"),
-        Step("deep", sub("shut", 600), "more than 600"),
-        Step("silent", sub(add("shut", ["log", "least"]), ["log", 32]), "a code that is shut is 0 in floats"),
-        Step("leak", mul(600, exp(-600)), "one that is shut, in exact arithmetic, at most"),
-        Step("code", silu("open"), "a code where v directly follows k"),
-        Step("on", silu(add(seen(5), ["near", 3, "blind"])), "an indicator that is on"),
-        Step("dark", sub(sub(0, seen(4)), ["near", 3, "blind"]), "minus the argument of one that is off, at least"),
-        Step("unlit", sub("dark", 128), "more than 128"),
-        Step("off", mul(16, add(mul("dark", exp(sub(0, "dark"))), "tiny")), "the size of one that is off, at most"),
+        Scalar("entry", near(the.key * the.input, 3), "of a key on its block, or of a value"),
+        Scalar("open", 2 * the.entry + near(the.bias, 3), "the argument of a code where v directly follows k"),
+        Scalar("shut", -the.entry - near(the.bias, 3), "minus that of any other code, at least"),
+        Scalar("deep", the.shut - 600, "more than 600"),
+        Scalar("silent", the.shut + log(the.least) - log(32), "a code that is shut is 0 in floats"),
+        Scalar("leak", 600 * exp(-600), "one that is shut, in exact arithmetic, at most"),
+        Scalar("code", silu(the.open), "a code where v directly follows k"),
+        Scalar("on", silu(seen(5) + near(the.blind, 3)), "an indicator that is on"),
+        Scalar("dark", -seen(4) - near(the.blind, 3), "minus the argument of one that is off, at least"),
+        Scalar("unlit", the.dark - 128, "more than 128"),
+        Scalar("off", 16 * (the.dark * exp(-the.dark) + the.tiny), "the size of one that is off, at most"),
     )
 
 
-def _products(x: Expression, B: str) -> tuple[Step, ...]:
+def _products(x: Term, B: Term) -> tuple[Scalar, ...]:
     """Delta x B in any order; `x` holds the convolution's channels."""
     return (
-        Step("Delta_x", rounded(mul("step_size", "code")), "of a pair, if it is multiplied first: finite"),
-        Step("Delta_B", rounded(mul("step_size", B)), "or this"),
-        Step("x_B", rounded(mul(x, B)), "or this, in any channel"),
-        Step("longest_B", rounded(mul(mul(2, "longer"), hull(1, B))), "where all shrink, before codes, 0: finite"),
+        Scalar("Delta_x", rounded(the.step_size * the.code), "of a pair, if it is multiplied first: finite"),
+        Scalar("Delta_B", rounded(the.step_size * B), "or this"),
+        Scalar("x_B", rounded(x * B), "or this, in any channel"),
+        Scalar("longest_B", rounded(2 * the.longer * hull(1, B)), "where all shrink, before codes, 0: finite"),
     )
 
 
-def _silu_codes(model: bool) -> tuple[Step, ...]:
-    dims = hull("dim", sub(0, "dim"))
-    ends = hull(1, mul("C", hull(1, "gated")))
-    held = mul(mul(mul(2, LENGTH), exp(-100)), mul(hull("on", "one_code"), "B"))
+def _silu_codes(block: str) -> tuple[Scalar, ...]:
+    dims = within(the.dim)
+    ends = hull(1, the.C * hull(1, the.gated))
+    held = 2 * LENGTH * exp(-100) * (hull(the.on, the.one_code) * the.B)
     return (
-        *(normed_input(V) if model else one_hot_input()),
+        *token_input(block, V),
         *_channels(),
-        Step("dim", mul(mul(mul(8, K), "steps"), "off"), "of all that are off, in the argument of a step"),
-        Step("step_size", near(softplus(total("step_bias", dims))), "Delta of a block at rest"),
-        Step("extra", product("steps", "on"), "what one indicator adds to the argument"),
-        Step(
-            "longer",
-            ["near", add("ulps", 4), add("extra", hull(hull("step_bias", 0), 2))],
-            "Delta of a block that shrinks",
-        ),
-        Step("rate", near(exp("A_log")), "-A"),
-        Step("one_code", silu("one"), "the constant channel"),
-        Step("B", product("scale", "one_code"), "B, at all times"),
-        Step("written", ["near", 2, mul(mul("step_size", "code"), "B")], "Delta x B of a pair"),
+        Scalar("dim", 8 * K * the.steps * the.off, "of all that are off, in the argument of a step"),
+        Scalar("step_size", near(softplus(rounded(the.step_bias + dims))), "Delta of a block at rest"),
+        Scalar("extra", rounded(the.steps * the.on), "what one indicator adds to the argument"),
+        Scalar("longer", near(the.extra + hull(the.step_bias, 0, 2), the.ulps + 4), "Delta of a block that shrinks"),
+        Scalar("rate", near(exp(the.A_log)), "-A"),
+        Scalar("one_code", silu(the.one), "the constant channel"),
+        Scalar("B", rounded(the.scale * the.one_code), "B, at all times"),
+        Scalar("written", near(the.step_size * the.code * the.B, 2), "Delta x B of a pair"),
         *gated(),
-        Step("C", product("read", "one_code"), "C, at all times"),
-        Step("factor", ["near", 6, mul(mul("C", "gated"), magnitude("head"))], "from a state to a logit"),
-        *_products(hull("code", hull("on", "one_code")), "B"),
-        Step("loud", rounded(mul("written", "C")), "no readout is larger: finite"),
-        Step("loudest", rounded(mul("written", mul("C", "gated"))), "nor behind the gate"),
-        Step("hushed", sub(-101, add("step_bias", product("quiet", "one_code"))), "the argument of other steps"),
-        Step(
-            "idle",
-            rounded(add(1, mul(held, ends))),
-            "of a channel that is no code: finite, and read, and behind the gate",
-        ),
-        Step(
+        Scalar("C", rounded(the.read * the.one_code), "C, at all times"),
+        Scalar("factor", near(the.C * the.gated * abs(the.head), 6), "from a state to a logit"),
+        *_products(hull(the.code, hull(the.on, the.one_code)), the.B),
+        Scalar("loud", rounded(the.written * the.C), "no readout is larger: finite"),
+        Scalar("loudest", rounded(the.written * (the.C * the.gated)), "nor behind the gate"),
+        Scalar("hushed", -101 - (the.step_bias + rounded(the.quiet * the.one_code)), "the argument of other steps"),
+        Scalar("idle", rounded(1 + held * ends), "of a channel that is no code: finite, and read, and behind the gate"),
+        Scalar(
             "stray",
-            mul(mul(mul(LENGTH, K), "leak"), mul(mul(4, "longer"), mul("B", div("factor", "factor")))),
+            LENGTH * K * the.leak * (4 * the.longer * (the.B * (the.factor / the.factor))),
             "of all shut codes, in exact arithmetic, in the state",
         ),
     )
 
 
-def _shrinking(sequential: bool) -> tuple[Step, ...]:
+def _shrinking(sequential: bool) -> tuple[Scalar, ...]:
     """The factors of a step, with the roundings of its exponent, its function, its product and its sum."""
-    terms: Expression = 2 if sequential else add(LENGTH, 2)
-    rest = mul("rate", "step_size")
+    terms: Expression = 2 if sequential else LENGTH + 2
+    rest = the.rate * the.step_size
     return (
-        Step("base", ["snap", 2, snap(exp(sub(0, ["near", terms, rest])))], "of a step without a query"),
-        Step(
-            "per_query",
-            ["near", 2, near(exp(sub(0, ["near", terms, mul("rate", "longer")])))],
-            "of a step that shrinks once more",
+        Scalar("base", snap(snap(exp(-near(rest, terms))), 2), "of a step without a query"),
+        Scalar(
+            "per_query", near(near(exp(-near(the.rate * the.longer, terms))), 2), "of a step that shrinks once more"
         ),
-        Step("stretch", mul(power("base", LENGTH), power("per_query", sub(QUERIES, 1))), "of all steps, for block q"),
+        Scalar("stretch", the.base**LENGTH * the.per_query ** (QUERIES - 1), "of all steps, for block q"),
     )
 
 
-def _underflow(sequential: bool, shown: tuple[str, ...]) -> Expression:
+def _underflow(sequential: bool, shown: tuple[Term, ...]) -> Term:
     """What it adds to all others, in units of block q, on the way to the logits and in the state."""
-    lost: Expression = 0
-    for number in shown:
-        lost = add(lost, div(mul(mul(8, P), "least"), number))
+    lost = sum((8 * P * the.least / number for number in shown), Term(0))
     if sequential:
-        restless = mul("resting", mul(mul(4, "integers"), magnitude(sub("base", 1))))
-        return add(lost, div(mul(mul(P, "least"), add(mul(2, QUERIES), restless)), "least_state"))
-    return add(lost, div(mul(mul(mul(64, LENGTH), mul(P, "least")), hull(1, "written")), "least_state"))
+        restless = the.resting * (4 * the.integers * abs(the.base - 1))
+        return lost + P * the.least * (2 * QUERIES + restless) / the.least_state
+    return lost + 64 * LENGTH * (P * the.least) * hull(1, the.written) / the.least_state
 
 
-def _seen(block: str) -> tuple[Step, ...]:
+def _seen(block: str) -> tuple[Scalar, ...]:
     """Block q at the last query, on its way to the logits: normal numbers."""
-    logit = rounded(mul("least_state", "factor"))
+    logit = rounded(the.least_state * the.factor)
     if block == "paper":
-        return (Step("shown", logit, "and its logit"),)
+        return (Scalar("shown", logit, "and its logit"),)
     on_the_way = (
-        Step("least_readout", rounded(mul("least_state", "C")), "and its readout"),
-        Step("least_gated", rounded(mul("least_state", mul("C", "gated"))), "and that behind the gate"),
+        Scalar("least_readout", rounded(the.least_state * the.C), "and its readout"),
+        Scalar("least_gated", rounded(the.least_state * (the.C * the.gated)), "and that behind the gate"),
     )
     if block == "official":
-        return (*on_the_way, Step("shown", logit, "and its logit"))
-    mean = div(add(1, mul(8, mul("least_logit", "least_logit"))), V)
+        return (*on_the_way, Scalar("shown", logit, "and its logit"))
+    mean = (1 + 8 * (square(the.least_logit))) / V
     return (
         *on_the_way,
-        Step("least_logit", logit, "and its logit before the last norm"),
-        Step("root", sqrt(mul(4, add(EPS, mean))), "what the norm divides by there, at most"),
-        Step("shown", rounded(div("least_logit", "root")), "and its logit behind the norm, at least"),
+        Scalar("least_logit", logit, "and its logit before the last norm"),
+        Scalar("root", sqrt(4 * (EPS + mean)), "what the norm divides by there, at most"),
+        Scalar("shown", rounded(the.least_logit / the.root), "and its logit behind the norm, at least"),
     )
 
 
-def _finite(block: str) -> tuple[Step, ...]:
-    squares = rounded(mul(2, add(1, mul("largest", "largest"))))
+def _finite(block: str) -> tuple[Scalar, ...]:
+    squares = rounded(2 * (1 + square(the.largest)))
     return (
-        Step("largest", rounded(mul(2, mul("written", "factor"))), "no logit at a query is larger: finite"),
-        *((Step("squares", squares, "that the last norm adds up: finite"),) if block == MODEL else ()),
+        Scalar("largest", rounded(2 * (the.written * the.factor)), "no logit at a query is larger: finite"),
+        *((Scalar("squares", squares, "that the last norm adds up: finite"),) if block == MODEL else ()),
     )
 
 
@@ -231,33 +201,29 @@ def block_of(target: str) -> str:
     return target.removeprefix(SEQUENTIAL)
 
 
-def steps(target: str) -> tuple[Step, ...]:
+def steps(target: str) -> tuple[Scalar, ...]:
     """The steps of a target's argument."""
     sequential, block = target.startswith(SEQUENTIAL), block_of(target)
-    ages = hull(1, power("base", LENGTH))
-    alike = mul(div("written", "written"), div("factor", "factor"))
-    wrong = add(add("others", "underflow"), add(div("stray", "least_state"), mul(4, "rounding")))
+    ages = hull(1, the.base**LENGTH)
+    alike = the.written / the.written * (the.factor / the.factor)
+    wrong = the.others + the.underflow + (the.stray / the.least_state + 4 * the.rounding)
     whole = (
-        Step("resting", LENGTH, "steps at rest, at most")
+        Scalar("resting", LENGTH, "steps at rest, at most")
         if sequential
-        else Step("product", rounded("stretch"), "a normal number")
+        else Scalar("product", rounded(the.stretch), "a normal number")
     )
     seen = _seen(block)
-    on_the_way = tuple(step.name for step in seen if step.name != "root")
+    on_the_way = tuple(Term(step.name) for step in seen if step.name != "root")
     return (
-        *(_paper_codes() if block == "paper" else _silu_codes(block == MODEL)),
+        *(_paper_codes() if block == "paper" else _silu_codes(block)),
         *_shrinking(sequential),
         whole,
-        Step("spread", mul(div(ages, ages), power(div("per_query", "per_query"), QUERIES)), "of two blocks"),
-        Step("others", mul(mul(mul(sub(P, 1), "per_query"), "spread"), alike), "all other blocks over block q"),
-        Step("least_state", rounded(mul("written", "stretch")), "block q at the last query, a normal number"),
+        Scalar("spread", ages / ages * (the.per_query / the.per_query) ** QUERIES, "of two blocks"),
+        Scalar("others", (P - 1) * the.per_query * the.spread * alike, "all other blocks over block q"),
+        Scalar("least_state", rounded(the.written * the.stretch), "block q at the last query, a normal number"),
         *seen,
         *_finite(block),
-        Step("underflow", _underflow(sequential, on_the_way), "of all others"),
-        Step("rounding", magnitude(sub(["near", add(P, 4), 1], 1)), "of the sum of the blocks"),
-        Step(
-            "margin",
-            sub(div("head", magnitude("head")), wrong),
-            "the right logit over any other, in units of block q",
-        ),
+        Scalar("underflow", _underflow(sequential, on_the_way), "of all others"),
+        Scalar("rounding", slack(P + 4), "of the sum of the blocks"),
+        Scalar("margin", HEAD_SIGN - wrong, "the right logit over any other, in units of block q"),
     )

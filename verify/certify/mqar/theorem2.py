@@ -5,59 +5,21 @@ one write or none. So at most five scalars meet at a query, and nothing grows wi
 enclose them, exact and as floats, at any age up to the length.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cache
-from math import ceil
+import numpy as np
 
 from mamba_theorems.constructions import mqar
-from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import (
-    FLOATS,
-    NOT_POSITIVE,
-    POSITIVE,
-    Argument,
-    Expression,
-    Step,
-    TensorLayout,
-    add,
-    diagonal,
-    every,
-    exp,
-    mul,
-    product,
-    relu,
-    rounded,
-    silu,
-    snap,
-    sub,
-    tensor,
-    total,
-)
-from mamba_theorems.verify.certify.blocks import (
-    LAYER,
-    Mixer,
-    alone,
-    common_factor,
-    dynamics,
-    gated,
-    language_model,
-    mamba1,
-    normed_input,
-    one_hot_input,
-)
-from mamba_theorems.verify.certify.certificate import Subject, Tensors
-from mamba_theorems.verify.certify.tensors import shipped
+from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Scalar, positive
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_model, official
+from mamba_theorems.verify.certify.family import Frozen, Mutants
+from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap
+from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every
+from mamba_theorems.verify.certify.mqar import recall
+from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
+from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, gated, token_input
+from mamba_theorems.verify.certify.term import Term, square, the
 
-CLAIM = mqar.CLAIM
-TARGETS = {CLAIM: ("paper", "official", "language_model")}
+TARGETS = ("paper", "official", "language_model")
 
-STATEMENT = (
-    "For every sequence k_1 v_1 ... k_p v_p | tail with p = num_kv_pairs pairs, of at most input_seq_len tokens of the "
-    "vocabulary, with distinct keys k_1 ... k_p (H1), in whose tail no key occurs again once a value has directly "
-    "followed it there (H2): at every tail position that holds one of k_1 ... k_p, the logit of that key's value is "
-    "larger than every other logit, both in exact arithmetic on these weights and in every floating-point evaluation "
-    "described below."
-)
 REDUCTION = (
     "Keys are the tokens first_key ... first_key + num_keys - 1, values the num_values tokens after them. Channel c of "
     "the mixer belongs to token first_key + c; any other channel is 0 at all times.",
@@ -92,227 +54,184 @@ RESIDUAL = (
 
 # ------------------------------------------------------------------------------------------------- layouts
 
+VALUES = the.num_values
 
-def _mixer() -> Mixer:
-    """Inner channels: keys, values. Sizes: num_keys, num_values, first_key; weights: key, value_weight, tap_*."""
-    v, n, first = "vocab_size", "num_keys", "first_key"
-    keys = (diagonal(0, 0, v, n),)
-    return Mixer(
-        d_model=v,
-        d_inner=v,
-        d_state=n,
-        x=(diagonal(0, first, v, n, "key"), diagonal(n, add(first, n), v, "num_values", "value_weight")),
-        conv=(every(2, 4, n, "tap_previous"), every(3, 4, add(n, "num_values"), "tap_current")),
+
+def _mixer() -> MixerLayout:
+    """Inner channels: keys, values."""
+    keys = (diagonal(0, 0, V, K),)
+    return MixerLayout(
+        d_model=V,
+        d_inner=V,
+        d_state=K,
+        x=(diagonal(0, FIRST, V, K, the.key), diagonal(K, ANSWERS, V, VALUES, the.value_weight)),
+        conv=(every(2, 4, K, the.tap_previous), every(3, 4, K + VALUES, the.tap_current)),
         B=keys,
         C=keys,
-        out_proj=(diagonal(add(first, n), n, v, "num_values"),),
+        out_proj=(diagonal(ANSWERS, K, V, VALUES),),
     )
 
 
-def _official_tensors() -> dict[str, TensorLayout]:
-    return alone(mamba1("mixer.", _mixer()), "vocab_size")
+def _paper() -> PaperLayout:
+    d = K + VALUES
+    keys = (diagonal(0, 0, d, K),)
+    return PaperLayout(
+        classes=V,
+        d_model=d,
+        d_state=K,
+        embedding=(diagonal(FIRST, 0, d, K, the.key), diagonal(ANSWERS, K, d, VALUES, the.value_weight)),
+        conv=(every(0, 2, d, the.tap_previous), every(1, 2, d, the.tap_current)),
+        conv_bias=((d, the.bias, ()),),
+        B=keys,
+        C=keys,
+        head=(diagonal(ANSWERS, K, d, VALUES),),
+    )
 
 
-def _language_model_tensors() -> dict[str, TensorLayout]:
-    answers = add("first_key", "num_keys")
-    return language_model(mamba1(f"{LAYER}mixer.", _mixer()), "vocab_size", answers, "num_values")
-
-
-def _paper_tensors() -> dict[str, TensorLayout]:
-    v, n, m, first = "vocab_size", "num_keys", "num_values", "first_key"
-    d = add(n, m)
-    keys = diagonal(0, 0, d, n)
-    return {
-        "embedding.weight": tensor(
-            (v, d), 0, diagonal(first, 0, d, n, "key"), diagonal(add(first, n), n, d, m, "value_weight")
-        ),
-        "mixer.conv.weight": tensor((d, 2), 0, every(0, 2, d, "tap_previous"), every(1, 2, d, "tap_current")),
-        "mixer.conv.bias": tensor((d,), "bias"),
-        "mixer.delta.weight": tensor((d, d)),
-        "mixer.delta.bias": tensor((d,), "step_size"),
-        "mixer.B.weight": tensor((n, d), 0, keys),
-        "mixer.C.weight": tensor((n, d), 0, keys),
-        "mixer.A": tensor((d, n)),
-        "head.weight": tensor((v, d), 0, diagonal(add(first, n), n, d, m)),
-    }
+def _tensors(target: str) -> dict[str, TensorLayout]:
+    if target == "paper":
+        return _paper().tensors()
+    return around(target, official(target, _mixer()), V, ANSWERS, VALUES)
 
 
 # --------------------------------------------------------------------------------------------------- steps
 
+READ = ("right", "wrong", "repeated")
 
-def _silu_codes() -> tuple[Step, ...]:
+
+def _silu_codes() -> tuple[Scalar, ...]:
+    codes = ("previous", "current", "after_itself", "value")
     return (
-        Step("key_input", product("key", "input"), "in_proj of a key: one nonzero term"),
-        Step("value_input", product("value_weight", "input"), "in_proj of a value"),
-        Step("conv_previous", product("tap_previous", "key_input"), "a key's channel, one token late"),
-        Step("conv_current", product("tap_current", "key_input"), "a key's channel at the key"),
-        Step("conv_after_itself", total("conv_previous", "conv_current"), "a key's channel at a key after itself"),
-        Step("conv_value", product("tap_current", "value_input"), "a value's channel at the value"),
-        *(Step(code, silu(f"conv_{code}"), "SiLU") for code in ("previous", "current", "after_itself", "value")),
+        Scalar("key_input", rounded(the.key * the.input), "in_proj of a key: one nonzero term"),
+        Scalar("value_input", rounded(the.value_weight * the.input), "in_proj of a value"),
+        Scalar("conv_previous", rounded(the.tap_previous * the.key_input), "a key's channel, one token late"),
+        Scalar("conv_current", rounded(the.tap_current * the.key_input), "a key's channel at the key"),
+        Scalar(
+            "conv_after_itself", rounded(the.conv_previous + the.conv_current), "a key's channel at a key after itself"
+        ),
+        Scalar("conv_value", rounded(the.tap_current * the.value_input), "a value's channel at the value"),
+        *(Scalar(code, silu(Term(f"conv_{code}")), "SiLU") for code in codes),
         *dynamics(),
     )
 
 
-def _relu_codes() -> tuple[Step, ...]:
-    def channel(tap: str, weight: str) -> Expression:
-        return product(tap, weight)
-
+def _relu_codes() -> tuple[Scalar, ...]:
+    late_key, key = rounded(the.tap_previous * the.key), rounded(the.tap_current * the.key)
+    late_value, value = rounded(the.tap_previous * the.value_weight), rounded(the.tap_current * the.value_weight)
     convolutions = {
-        "previous": channel("tap_previous", "key"),
-        "current": channel("tap_current", "key"),
-        "after_itself": total(channel("tap_previous", "key"), channel("tap_current", "key")),
-        "value": channel("tap_current", "value_weight"),
-        "value_again": total(channel("tap_previous", "value_weight"), channel("tap_current", "value_weight")),
+        "previous": late_key,
+        "current": key,
+        "after_itself": rounded(late_key + key),
+        "value": value,
+        "value_again": rounded(late_value + value),
     }
     return (
-        Step("silent", "bias", "a channel that sees none of its tokens, before ReLU"),
-        Step("leak", total(channel("tap_previous", "value_weight"), "bias"), "a value's channel late, before ReLU"),
-        *(Step(code, relu(total(x, "bias")), "ReLU(conv)") for code, x in convolutions.items()),
-        Step("kept", snap(exp(0)), "exp(Delta A) with A = 0"),
+        Scalar("silent", the.bias, "a channel that sees none of its tokens, before ReLU"),
+        Scalar("leak", rounded(late_value + the.bias), "a value's channel late, before ReLU"),
+        *(Scalar(code, relu(rounded(x + the.bias)), "ReLU(conv)") for code, x in convolutions.items()),
+        Scalar("kept", snap(exp(0)), "exp(Delta A) with A = 0"),
     )
 
 
-def _scan(largest_value: str) -> tuple[Step, ...]:
-    codes = add(add("previous", "current"), add("after_itself", largest_value))
+def _scan(largest_value: Term) -> tuple[Scalar, ...]:
+    codes = the.previous + the.current + (the.after_itself + largest_value)
+    write = rounded(rounded(the.step_size * the.value) * the.previous)
+    largest_state = rounded(LENGTH * the.kept * (the.step_size * square(the.codes)))
     return (
-        Step("write", product(product("step_size", "value"), "previous"), "Delta u B, in the column of the key before"),
-        Step("stored", rounded(mul("write", "kept")), "the one write, at any age"),
-        Step("codes", codes, "no entry of the convolution's output is larger"),
-        Step(
-            "largest_state",
-            rounded(mul(mul("input_seq_len", "kept"), mul("step_size", mul("codes", "codes")))),
-            "finite",
-        ),
-        Step("largest_readout", rounded(mul(mul(4, "codes"), "largest_state")), "finite"),
-        Step("read_right", product("stored", "current"), "C_t[q] S[v(q), q]"),
-        Step("read_wrong", product("stored", "previous"), "C_t[i] S[v(i), i]"),
-        Step("read_repeated", product("stored", "after_itself"), "C_t[q] S[v(q), q] where i = q"),
+        Scalar("write", write, "Delta u B, in the column of the key before"),
+        Scalar("stored", rounded(the.write * the.kept), "the one write, at any age"),
+        Scalar("codes", codes, "no entry of the convolution's output is larger"),
+        Scalar("largest_state", largest_state, "finite"),
+        Scalar("largest_readout", rounded(4 * the.codes * the.largest_state), "finite"),
+        Scalar("read_right", rounded(the.stored * the.current), "C_t[q] S[v(q), q]"),
+        Scalar("read_wrong", rounded(the.stored * the.previous), "C_t[i] S[v(i), i]"),
+        Scalar("read_repeated", rounded(the.stored * the.after_itself), "C_t[q] S[v(q), q] where i = q"),
     )
 
 
-def _gated_logits(suffix: str) -> tuple[Step, ...]:
+def _gated_logits(suffix: str) -> tuple[Scalar, ...]:
+    because = "y SiLU(z); out_proj copies it"
     return (
         *gated(),
-        *(
-            Step(f"{name}{suffix}", product(f"read_{name}", "gated"), "y SiLU(z); out_proj copies it")
-            for name in ("right", "wrong", "repeated")
-        ),
+        *(Scalar(f"{name}{suffix}", rounded(Term(f"read_{name}") * the.gated), because) for name in READ),
     )
 
 
-def _normed_logits() -> tuple[Step, ...]:
+def _normed_logits() -> tuple[Scalar, ...]:
+    largest = rounded(rounded(1 + the.right_mixed) + the.repeated_mixed)
+    mixed = {name: Term(f"{name}_mixed") for name in READ}
     return (
-        Step("largest", total(total(1, "right_mixed"), "repeated_mixed"), "no entry of the residual stream is larger"),
-        Step("scale", common_factor("largest"), "1 / rms"),
-        *(
-            Step(f"{name}_score", product(f"{name}_mixed", "scale"), "the logit, a normal number")
-            for name in ("right", "wrong", "repeated")
-        ),
-        *(
-            Step(name, rounded(f"{name}_mixed"), "the logit divided by the position's common factor")
-            for name in ("right", "wrong", "repeated")
-        ),
+        Scalar("largest", largest, "no entry of the residual stream is larger"),
+        Scalar("scale", common_factor(the.largest), "1 / rms"),
+        *(Scalar(f"{name}_score", rounded(x * the.scale), "the logit, a normal number") for name, x in mixed.items()),
+        *(Scalar(name, rounded(x), "the logit divided by the position's common factor") for name, x in mixed.items()),
     )
 
 
-MARGINS = (Step("margin", sub("right", "wrong"), "after a key that stores another value: the worst case"),)
-POSITIVE_ENDS = tuple((name, POSITIVE) for name in ("right", "wrong", "repeated", "margin"))
-REQUIRES = (
-    ("at least one pair", sub("num_kv_pairs", 1)),
-    ("enough keys", sub("num_keys", "num_kv_pairs")),
-    ("at least one value", sub("num_values", 1)),
-    ("all keys and values are tokens", sub("vocab_size", add("first_key", add("num_keys", "num_values")))),
-    ("room for a query", sub("input_seq_len", add(mul(2, "num_kv_pairs"), 1))),
-    ("elementary functions good to at least one ulp are what floats give", sub("ulps", 1)),
-)
+def _steps(target: str) -> tuple[Scalar, ...]:
+    margin = Scalar("margin", the.right - the.wrong, "after a key that stores another value: the worst case")
+    if target == "paper":
+        logits = (Scalar(name, Term(f"read_{name}"), "the head copies the readout") for name in READ)
+        return (*_relu_codes(), *_scan(the.value_again), *logits, margin)
+    codes = (*token_input(target, V), *_silu_codes(), *_scan(the.value))
+    if not is_model(target):
+        return (*codes, *_gated_logits(""), margin)
+    return (*codes, *_gated_logits("_mixed"), *_normed_logits(), margin)
 
 
 def _argument(target: str) -> Argument:
     """The argument for Theorem 2, step 1 in one target."""
-    ideal = one_hot_input()
-    direct = tuple(Step(name, f"read_{name}", "the head copies the readout") for name in ("right", "wrong", "repeated"))
-    parts = {
-        "paper": (_paper_tensors(), (*_relu_codes(), *_scan("value_again"), *direct), ()),
-        "official": (_official_tensors(), (*ideal, *_silu_codes(), *_scan("value"), *_gated_logits("")), GATED),
-        "language_model": (
-            _language_model_tensors(),
-            (*normed_input("vocab_size"), *_silu_codes(), *_scan("value"), *_gated_logits("_mixed"), *_normed_logits()),
-            (*GATED, *RESIDUAL),
-        ),
-    }
-    tensors, steps, words = parts[target]
     silent = (("silent", NOT_POSITIVE), ("leak", NOT_POSITIVE)) if target == "paper" else ()
+    beside = {"paper": (), "official": GATED, "language_model": (*GATED, *RESIDUAL)}
     return Argument(
-        claim=CLAIM,
+        claim=mqar.CLAIM,
         target=target,
-        statement=STATEMENT,
-        words=(FLOATS, *REDUCTION, *words),
-        requires=REQUIRES,
-        tensors=tensors,
-        steps=(*steps, *MARGINS),
-        closing=(*silent, *POSITIVE_ENDS),
+        statement=recall.HYPOTHESES + recall.CONCLUSION,
+        words=(FLOATS, *REDUCTION, *beside[target]),
+        requires=recall.REQUIRES,
+        tensors=_tensors(target),
+        steps=_steps(target),
+        closing=(*silent, *positive(*READ, "margin")),
     )
 
 
-# ----------------------------------------------------------------------------------------- the subject
+# ---------------------------------------------------------------------------------------------- the family
 
 
-def _vocabulary(target: str, sizes: Mapping[str, int]) -> Vocabulary:
-    if target.endswith("language_model"):
-        return Vocabulary.zoology(sizes["vocab_size"])
-    return Vocabulary.paper(sizes["num_kv_pairs"], sizes["vocab_size"] - sizes["num_kv_pairs"])
+def _frozen(target: str) -> Frozen:
+    """The sizes that the report quotes."""
+    for sizes in ((64, 64, 8), (256, 256, 32), (1024, 512, 64), (1024, 4096, 64)):
+        yield "float32", recall.at(*sizes)
+    if is_model(target):
+        yield "float64", recall.at(1024, 4096, 64)
 
 
-def recall_sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
-    """vocab_size, num_kv_pairs, input_seq_len, and what follows from them. Raises ValueError for impossible sizes."""
-    names = ("vocab_size", "num_kv_pairs", "input_seq_len")
-    missing = [name for name in names if name not in chosen]
-    if missing:
-        raise ValueError(f"Recall needs the sizes {', '.join(names)}: give {', '.join(missing)}.")
-    vocab_size, num_kv_pairs, length = (chosen[name] for name in names)
-    if not 1 <= num_kv_pairs < vocab_size or length <= 2 * num_kv_pairs:
-        raise ValueError("Recall needs 1 <= num_kv_pairs < vocab_size and input_seq_len > 2 num_kv_pairs: change them.")
-    vocabulary = _vocabulary(target, chosen)
-    if num_kv_pairs > len(vocabulary.keys):
-        raise ValueError(f"num_kv_pairs={num_kv_pairs} exceeds the {len(vocabulary.keys)} keys: enlarge vocab_size.")
-    sizes = dict(zip(names, (vocab_size, num_kv_pairs, length), strict=True))
-    sizes |= {"first_key": vocabulary.keys[0], "num_keys": len(vocabulary.keys), "num_values": len(vocabulary.values)}
-    return sizes
+def _mutants(target: str) -> Mutants:
+    if target == "paper":
+        return {
+            "conv taps swapped": {"conv.weight": _taps_swapped},
+            "ReLU threshold broken": {"conv.bias": np.zeros_like},
+        }
+    return {
+        "conv taps swapped": {"conv1d.weight": _taps_swapped},
+        "gate negated": {"in_proj.weight": _gate_negated},
+    }
 
 
-def _sizes(target: str, chosen: Mapping[str, int]) -> dict[str, int]:
-    sizes = recall_sizes(target, chosen)
-    return sizes if target == "paper" else sizes | {"dt_rank": ceil(sizes["vocab_size"] / 16)}
+def _taps_swapped(weight: np.ndarray) -> np.ndarray:
+    """The last two taps of every channel that looks back; the others' last tap is theirs, as the layout wants it."""
+    flat = weight.reshape(weight.shape[0], -1)
+    looks_back = flat[:, -2] != 0
+    before, now = flat[looks_back][0, -2:]
+    flat[looks_back, -2:] = now, before
+    flat[~looks_back & (flat[:, -1] != 0), -1] = before
+    return weight
 
 
-@cache
-def _tensors(target: str, vocabulary: Vocabulary, dtype: str) -> Tensors:
-    return shipped(mqar.theorem2_step1(vocabulary, target).weights, dtype)
+def _gate_negated(weight: np.ndarray) -> np.ndarray:
+    half = weight.shape[0] // 2
+    weight[half:] *= -1
+    return weight
 
 
-def subject(claim: str, target: str) -> Subject:
-    """Theorem 2, step 1 in a target. Raises KeyError for an unknown one."""
-    return Subject(
-        argument=_argument(target),
-        sizes=lambda chosen: _sizes(target, chosen),
-        tensors=lambda sizes, dtype: _shipped(target, sizes, dtype),
-    )
-
-
-def _shipped(target: str, sizes: Mapping[str, int], dtype: str) -> Tensors:
-    return _tensors(target, _vocabulary(target, sizes), dtype)
-
-
-def _frozen() -> Iterator[tuple[str, str, str, dict[str, int]]]:
-    """The sizes that the report quotes: (claim, target, dtype, sizes)."""
-    for target in TARGETS[CLAIM]:
-        for vocab_size, length, pairs in ((64, 64, 8), (256, 256, 32), (1024, 512, 64), (1024, 4096, 64)):
-            yield CLAIM, target, "float32", _chosen(vocab_size, length, pairs)
-    yield CLAIM, "language_model", "float64", _chosen(1024, 4096, 64)
-
-
-def _chosen(vocab_size: int, length: int, pairs: int) -> dict[str, int]:
-    return {"vocab_size": vocab_size, "input_seq_len": length, "num_kv_pairs": pairs}
-
-
-FROZEN = tuple(_frozen())
+FAMILIES = (recall.family(mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants),)

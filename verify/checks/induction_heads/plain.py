@@ -146,7 +146,7 @@ def _at_ln_2(head: TestedHead, run: Run) -> Finding:
 
 
 def _plain_checks(target: str) -> list[Check]:
-    head, printed = PLAIN[target], PRINTED.get(target, target)
+    head = PLAIN[target]
     official = "conv1d.weight" if target != "paper" else "conv.weight"
     kept = swap("mixer.A", still) if target == "paper" else swap("A_log", still_logarithm)
     mutants = {

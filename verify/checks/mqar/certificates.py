@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 
 from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.certify.mqar import codes as recall_codes
-from mamba_theorems.verify.checks.certificates import Certified, Tamper, look
+from mamba_theorems.verify.certify.catalogue import Request
+from mamba_theorems.verify.certify.family import Changes
+from mamba_theorems.verify.certify.mqar.codes import RECALLS
+from mamba_theorems.verify.checks.certificates import look
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
-from mamba_theorems.verify.checks.mqar.linear_programs import Keys, _one_state, _too_few_states
+from mamba_theorems.verify.checks.mqar.linear_programs import Keys, one_state, too_few_states
 from mamba_theorems.verify.settings import Run, Tier
 
 # --- margins ---------------------------------------------------------------------------------------------------------
@@ -25,7 +26,7 @@ class Sized:
     claim: str
     sizes: tuple[tuple[int, int], ...]
     targets: tuple[str, ...] = ("paper", "official")
-    changes: Mapping[str, Tamper] | None = None
+    changes: Changes = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float32", "float64")
 
 
@@ -39,7 +40,7 @@ def _certify(subject: Sized, run: Run) -> Finding:
     for (keys, values), target, dtype in product(sizes, subject.targets, subject.dtypes):
         where = f"κ = {keys}, |V| = {values}, {target}, {dtype}"
         chosen = {"vocab_size": keys + values, "input_seq_len": max(LENGTH, 4 * keys), "num_kv_pairs": keys}
-        found = look(Certified(subject.claim, target, dtype, chosen, subject.changes), run)
+        found = look(Request(subject.claim, target, dtype, chosen, subject.changes), run)
         if not found.holds:
             return Finding(found.holds, f"{where}: {found.summary}", facts)
         facts[where] = f"certificate {found.facts['certificate']}"
@@ -52,18 +53,16 @@ def _certificate(subject: Sized, tier: Tier) -> Examination:
         name="margin-for-all-inputs" if tier is Tier.QUICK else "margin-for-all-inputs-large",
         kind=Kind.CERTIFIED,
         subject=subject,
-        mutants={
-            "readout negated": replace(subject, changes=NEGATED),
-        },
+        mutants={"readout negated": replace(subject, changes=NEGATED)},
         tier=tier,
         look=_certify,
     )
 
 
-NEGATED: dict[str, Tamper] = {"mixer.out_proj.weight": np.negative, "head.weight": np.negative}
+NEGATED: Changes = {"mixer.out_proj.weight": np.negative, "head.weight": np.negative}
 SMALL = ((8, 64), (64, 256))
 LARGE = ((128, 1024), (128, 8192))
-CERTIFIED = tuple(Sized(claim, SMALL) for claim in recall_codes.KINDS)
+CERTIFIED = tuple(Sized(claim, SMALL) for claim in RECALLS)
 MANY = (
     Sized("mqar.value-code", LARGE, dtypes=("float64",)),
     Sized("mqar.thm3-step1", LARGE),
@@ -86,7 +85,7 @@ CHECKS: tuple[Check, ...] = (
         kind=Kind.CERTIFIED,
         subject=Keys(),
         mutants={"N = κ": Keys(spare=1)},
-        look=_too_few_states,
+        look=too_few_states,
     ),
     Examination(
         claim="mqar.n1-impossible",
@@ -94,6 +93,6 @@ CHECKS: tuple[Check, ...] = (
         kind=Kind.CERTIFIED,
         subject=Keys(fewest=3),
         mutants={"κ = 2": Keys(fewest=2)},
-        look=_one_state,
+        look=one_state,
     ),
 )

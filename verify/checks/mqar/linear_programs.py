@@ -96,7 +96,7 @@ def _assignments(C: np.ndarray, name: str) -> System:
     return System(tuple(rows), name)
 
 
-def _too_few_states(subject: Keys, run: Run) -> Finding:
+def too_few_states(subject: Keys, run: Run) -> Finding:
     """No states for all 2^κ assignments with N = κ − 1, whatever they are."""
     facts: dict[str, str | int] = {}
     for kappa in range(subject.fewest, subject.most + 1):
@@ -121,7 +121,7 @@ def _extremes(kappa: int, signs: tuple[int, ...]) -> System:
     return System(tuple(rows), f"κ = {kappa}, signs {signs}")
 
 
-def _one_state(subject: Keys, run: Run) -> Finding:
+def one_state(subject: Keys, run: Run) -> Finding:
     """Every choice of signs of c, every κ: no Γ makes each key extreme."""
     facts: dict[str, str | int] = {}
     for kappa in range(subject.fewest, subject.most + 1):

@@ -1,0 +1,63 @@
+"""Families of certificates: one claim in some targets, its network, the frozen sizes, and the mutants."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from mamba_theorems.constructions.compiler.exact import ExactTensor
+from mamba_theorems.verify.certify.argument import Argument
+from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.tensors import shipped
+
+Sizes = Mapping[str, Any]
+Tamper = Callable[[np.ndarray], np.ndarray]
+Changes = Mapping[str, Tamper]
+"""What becomes of weights, by the end of their name."""
+Mutants = Mapping[str, Changes]
+Frozen = Iterable[tuple[str, dict[str, int]]]
+"""Dtypes and sizes of the frozen set, for one target; checks take the first and the last size of a dtype."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A claim in some targets; every function is given a target and says what its certificates need.
+
+    `sizes` completes chosen sizes and raises ValueError for impossible ones. `weights` are the exact weights that ship
+    at those sizes, for a dtype. `mutants` are networks whose worst case is wrong: a change that only widens an
+    enclosure leaves the worst case undecided, which rejects nothing. `beside` reads off weights that stand alone in no
+    layout.
+    """
+
+    claim: str
+    targets: tuple[str, ...]
+    argument: Callable[[str], Argument]
+    sizes: Callable[[str, Sizes], dict[str, Any]]
+    weights: Callable[[str, Sizes, str], Mapping[str, ExactTensor]]
+    frozen: Callable[[str], Frozen]
+    mutants: Callable[[str], Mutants]
+    beside: Callable[[Sizes, Tensors], dict[str, Any]] = lambda sizes, tensors: {}
+
+    def subject(self, target: str) -> Subject:
+        """What can be certified in a target."""
+
+        def tensors(sizes: Sizes, dtype: str) -> Tensors:
+            return shipped(self.weights(target, sizes, dtype), dtype)
+
+        return Subject(self.argument(target), partial(self.sizes, target), tensors, self.beside)
+
+
+def only(chosen: Sizes, who: str, names: Sequence[str]) -> dict[str, Any]:
+    """The chosen sizes of these names. Raises ValueError where one is missing; `who` is who needs them."""
+    missing = [name for name in names if name not in chosen]
+    if missing:
+        raise ValueError(f"{who} the sizes {', '.join(names)}: give {', '.join(missing)}.")
+    return {name: chosen[name] for name in names}
+
+
+def one_more(weight: np.ndarray) -> np.ndarray:
+    """The last entry, one more: no layout has it."""
+    weight.reshape(-1)[-1] += 1
+    return weight
