@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mamba_theorems.kernels.dtypes import DTYPES
+
 FOREIGN_MEMORY = 4 << 30  # bytes that a run on someone else's kernel may take, a worker
 
 
@@ -40,7 +42,7 @@ class Run:
     tier: Tier = Tier.QUICK
     seed: int = 0
     device: str = "cpu"
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = DTYPES
     kernel: str = ""
     sizes: Sizes | None = None
     shrink: bool = True

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.files import write
 from mamba_theorems.verify.fuzz import local
@@ -156,7 +157,7 @@ def sequences_per_second(spec: Batches = SPEED, count: int = 2048) -> dict[str, 
     check = properties("mqar.thm2-step1")["official-block"]
     torch.set_num_threads(1)
     found = {}
-    for dtype in ("float32", "float64"):
+    for dtype in DTYPES:
         run, examples = Run(dtypes=(dtype,)), count // spec.per_example
         run_batches(spec, check, 20, 0, run, Watch())
         start = time.process_time()

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.check import Finding, replay_line
 from mamba_theorems.verify.files import FOLDER, write
@@ -36,7 +37,7 @@ class Found:
     seed: int
     round: int
     device: str = "cpu"
-    dtypes: tuple[str, ...] = ("float32", "float64")
+    dtypes: tuple[str, ...] = DTYPES
     kernel: str = ""
     bug: str = ""
 
