@@ -1,31 +1,75 @@
-"""Which implementation runs an operation: registered by name, chosen by device, or forced.
+"""Which implementation runs an operation: named, chosen by device, or forced.
 
-A backend is a set of functions with the signatures of `kernels.ops` (less `backend`). Someone else's kernel is run
-under every block and every claim by `with using_backend({"selective_scan": their_function}):`.
+A backend is one folder, whose `backend.py` has one object BACKEND, and one line of the list below. Someone else's
+functions are run under every block and every claim by `with using_backend({"selective_scan": their_function}):`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
-Function = Callable[..., Any]
-OPERATIONS = (
-    "selective_scan",
-    "selective_scan_delta_t",
-    "ssd_chunk_scan",
-    "causal_conv1d",
-    "selective_state_update",
-)
-_MODULES = {
-    "reference": "mamba_theorems.kernels.reference",
-    "cpu": "mamba_theorems.kernels.cpu.backend",
-    "torch": "mamba_theorems.kernels.ssd",
-    "triton": "mamba_theorems.kernels.gpu.backend",
+from torch import Tensor
+
+from mamba_theorems.kernels.arguments import RECORDS, S6, SSD, Arguments, Convolution, DeltaT, StateUpdate
+
+
+class _Place(NamedTuple):
+    """The folder of a backend, and the devices whose tensors it takes."""
+
+    folder: str
+    devices: tuple[str, ...]
+
+
+_SHIPPED = {
+    "reference": _Place("reference", ("cpu", "cuda")),
+    "cpu": _Place("cpu", ("cpu",)),
+    "torch": _Place("chunked", ("cpu", "cuda")),
+    "triton": _Place("gpu", ("cuda",)),
 }
-_REGISTERED: dict[str, dict[str, Function]] = {}
-_FORCED: ContextVar[Mapping[str, Function] | str | None] = ContextVar("backend", default=None)
+"""Every backend that ships, by name."""
+
+AUTO, DEFINITION = "auto", "reference"
+OPERATIONS = tuple(record.operation for record in RECORDS)
+Function = Callable[..., Any]
+
+
+class Backend:
+    """One implementation: of these methods, each from its record to its result, those that it offers."""
+
+    selective_scan: Callable[[S6], Any]
+    selective_scan_delta_t: Callable[[DeltaT], Any]
+    ssd_chunk_scan: Callable[[SSD], Any]
+    causal_conv1d: Callable[[Convolution], Tensor]
+    selective_state_update: Callable[[StateUpdate], Tensor]
+    differentiable = True
+
+    def offers(self, operation: str) -> bool:
+        """Whether it has a kernel for the operation."""
+        return hasattr(self, operation)
+
+    @property
+    def operations(self) -> list[str]:
+        """What it offers."""
+        return [operation for operation in OPERATIONS if self.offers(operation)]
+
+
+class Foreign(Backend):
+    """Functions with the field's signature, by operation."""
+
+    def __init__(self, functions: Mapping[str, Function]) -> None:
+        for operation, function in functions.items():
+            setattr(self, operation, partial(_call, function))
+
+
+def _call(function: Function, arguments: Arguments) -> Any:
+    return arguments.call(function)
+
+
+_REGISTERED: dict[str, Backend] = {}
+_FORCED: ContextVar[Backend | None] = ContextVar("backend", default=None)
 
 
 def register_backend(name: str, functions: Mapping[str, Function]) -> None:
@@ -36,58 +80,67 @@ def register_backend(name: str, functions: Mapping[str, Function]) -> None:
     unknown = set(functions) - set(OPERATIONS)
     if unknown:
         raise ValueError(f"{', '.join(sorted(unknown))} is no operation; choose from {', '.join(OPERATIONS)}.")
-    _REGISTERED[name] = dict(functions)
+    _REGISTERED[name] = Foreign(functions)
 
 
 @contextmanager
-def using_backend(backend: str | Mapping[str, Function]) -> Iterator[None]:
-    """Run every call that leaves the choice open (`backend="auto"`) on `backend`: a name, or functions by operation.
+def using_backend(backend: str | Mapping[str, Function] | Backend) -> Iterator[None]:
+    """Run every call that leaves the choice open (`backend="auto"`) on `backend`: by name, by operation, or itself.
 
     Operations that `backend` does not have stay with the automatic choice.
     """
-    functions = backend if isinstance(backend, str) else dict(backend)
-    if isinstance(functions, str):
-        available_functions(functions)
-    token = _FORCED.set(functions)
+    if isinstance(backend, str):
+        backend = load(backend)
+    token = _FORCED.set(backend if isinstance(backend, Backend) else Foreign(backend))
     try:
         yield
     finally:
         _FORCED.reset(token)
 
 
-def available_functions(backend: str) -> Mapping[str, Function]:
-    """The functions of a backend by operation name; ValueError where there is no such backend."""
-    if backend in _REGISTERED:
-        return _REGISTERED[backend]
-    if backend not in _MODULES:
-        raise ValueError(f"There is no backend {backend!r}; choose from {', '.join(backend_names())}.")
-    module = import_module(_MODULES[backend])
-    return {name: getattr(module, name) for name in OPERATIONS if hasattr(module, name)}
+def load(name: str) -> Backend:
+    """The backend of a name; ValueError where there is none."""
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    if name not in _SHIPPED:
+        raise ValueError(f"There is no backend {name!r}; choose from {', '.join(backend_names())}.")
+    return import_module(f"{__package__}.{_SHIPPED[name].folder}.backend").BACKEND
 
 
 def backend_names() -> list[str]:
     """Every name that `backend=` takes."""
-    return ["auto", *_MODULES, *_REGISTERED]
+    return [AUTO, *_SHIPPED, *_REGISTERED]
 
 
-def find(operation: str, backend: str, device_type: str) -> Function:
-    """The function that runs `operation`; ValueError where the forced backend does not have it."""
-    if backend == "auto":
+def choices(operation: str, device_type: str) -> list[str]:
+    """What checks and fuzzing run an operation on: "auto", then each backend that ships and is not its choice."""
+    others = [name for name, place in _SHIPPED.items() if device_type in place.devices]
+    return [AUTO, *(name for name in others if name != _compiled(device_type) and load(name).offers(operation))]
+
+
+def run(arguments: Arguments, backend: str) -> Any:
+    """Check the arguments, and run their operation. Raises TypeError or ValueError that names what does not fit."""
+    arguments.check()
+    return find(arguments.operation, backend, arguments.like.device.type)(arguments)
+
+
+def find(operation: str, backend: str, device_type: str) -> Callable[[Any], Any]:
+    """What runs `operation`, from its record; ValueError where the backend does not offer it."""
+    if backend == AUTO:
         return _automatic(operation, device_type)
-    functions = available_functions(backend)
-    if operation not in functions:
-        raise ValueError(f"The backend {backend!r} has no {operation}; it has {', '.join(functions)}.")
-    return functions[operation]
+    chosen = load(backend)
+    if not chosen.offers(operation):
+        raise ValueError(f"The backend {backend!r} has no {operation}; it has {', '.join(chosen.operations)}.")
+    return getattr(chosen, operation)
 
 
-def _automatic(operation: str, device_type: str) -> Function:
+def _automatic(operation: str, device_type: str) -> Callable[[Any], Any]:
     forced = _FORCED.get()
-    if forced is not None:
-        functions = available_functions(forced) if isinstance(forced, str) else forced
-        if operation in functions:
-            return functions[operation]
-    name = "cpu" if device_type == "cpu" else "triton"
-    functions = available_functions(name)
-    if operation not in functions:
+    chosen = forced if forced and forced.offers(operation) else load(_compiled(device_type))
+    if not chosen.offers(operation):
         raise ValueError(f"{operation} has no kernel for {device_type}; move its tensors to the CPU.")
-    return functions[operation]
+    return getattr(chosen, operation)
+
+
+def _compiled(device_type: str) -> str:
+    return "cpu" if device_type == "cpu" else "triton"

@@ -30,7 +30,7 @@ Run = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Size:
+class ScanSize:
     """The size of a scan."""
 
     batch: int
@@ -59,14 +59,14 @@ class Timing:
     load: float
 
 
-HEADLINE, NARROW = Size(1, 2048, 256, 16), Size(1, 8192, 64, 2)
-SSD_SIZE = Size(1, 4096, 512, 64)
+HEADLINE, NARROW = ScanSize(1, 2048, 256, 16), ScanSize(1, 8192, 64, 2)
+SSD_SIZE = ScanSize(1, 4096, 512, 64)
 CASES = ("forward", "narrow", "backward", "ssd", "linearity", "memory")
 PATIENCE = 10_000.0  # milliseconds
 LENGTHS = (1_000, 3_162, 10_000, 31_623, 100_000)
 
 
-def arguments(size: Size, device: str = "cpu", gradients: bool = False) -> dict[str, Tensor]:
+def arguments(size: ScanSize, device: str = "cpu", gradients: bool = False) -> dict[str, Tensor]:
     """Random arguments of a selective scan with D, as every peer takes them."""
     generator = torch.Generator().manual_seed(0)
 
@@ -117,7 +117,7 @@ def _synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _timing(case: str, size: Size, runs: dict[str, Run], rounds: int, device: str) -> Timing:
+def _timing(case: str, size: ScanSize, runs: dict[str, Run], rounds: int, device: str) -> Timing:
     medians = side_by_side(runs, rounds, device)
     wall, cpu = ({name: both[i] for name, both in medians.items()} for i in range(2))
     timing = Timing(case, str(size), wall, cpu, _ratios(wall), _ratios(cpu), rounds, os.getloadavg()[0])
@@ -128,7 +128,7 @@ def _timing(case: str, size: Size, runs: dict[str, Run], rounds: int, device: st
 def _scans(peers: Sequence[str], device: str) -> dict[str, Callable[..., Tensor]]:
     """Ours and the peers', each imported and compiled by a first small call."""
     scans = {"ours": ops.selective_scan} | {name: PEERS[name][1] for name in peers}
-    small = arguments(Size(1, 8, 16, 2), device, gradients=True)
+    small = arguments(ScanSize(1, 8, 16, 2), device, gradients=True)
     for scan in scans.values():
         _forward_backward(scan, small)()
     return scans
@@ -138,7 +138,7 @@ def _ratios(times: dict[str, float]) -> dict[str, float]:
     return {name: t / times["ours"] for name, t in times.items() if name != "ours"}
 
 
-def forward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
+def forward(size: ScanSize, peers: Sequence[str], rounds: int, device: str) -> Timing:
     """S6 forward."""
     inputs, scans = arguments(size, device), _scans(peers, device)
     with torch.no_grad():
@@ -149,7 +149,7 @@ def _forward(scan: Callable[..., Tensor], inputs: dict[str, Tensor]) -> Run:
     return lambda: scan(**inputs)
 
 
-def forward_backward(size: Size, peers: Sequence[str], rounds: int, device: str) -> Timing:
+def forward_backward(size: ScanSize, peers: Sequence[str], rounds: int, device: str) -> Timing:
     """S6 forward and the gradients of every argument."""
     inputs, scans = arguments(size, device, gradients=True), _scans(peers, device)
     runs = {k: _forward_backward(f, inputs) for k, f in scans.items()}
@@ -160,7 +160,7 @@ def _forward_backward(scan: Callable[..., Tensor], inputs: dict[str, Tensor]) ->
     return lambda: torch.autograd.grad(scan(**inputs).sum(), list(inputs.values()))
 
 
-def ssd(size: Size, rounds: int, device: str, headdim: int = 64) -> Timing:
+def ssd(size: ScanSize, rounds: int, device: str, headdim: int = 64) -> Timing:
     """SSD against torch: in chunks, and as the recurrence, one step after the other; and against the definition."""
     nheads = size.d_inner // headdim
     generator = torch.Generator().manual_seed(0)
@@ -195,7 +195,7 @@ def ssd_recurrent(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Ten
 
 def linearity(rounds: int, device: str) -> dict[str, Any]:
     """The exponent of S6 forward's cost in L, by least squares in logarithms."""
-    inputs = {length: arguments(Size(1, length, 64, 16), device) for length in LENGTHS}
+    inputs = {length: arguments(ScanSize(1, length, 64, 16), device) for length in LENGTHS}
     with torch.no_grad():
         medians = side_by_side({str(k): _forward(ops.selective_scan, v) for k, v in inputs.items()}, rounds, device)
     wall, cpu = (np.array([both[i] for both in medians.values()]) for i in range(2))
@@ -203,16 +203,16 @@ def linearity(rounds: int, device: str) -> dict[str, Any]:
     return {"milliseconds": medians, "exponent": slopes[0], "cpu_exponent": slopes[1]}
 
 
-def memory(size: Size) -> dict[str, float]:
+def memory(size: ScanSize) -> dict[str, float]:
     """Peak memory of S6 forward as a multiple of its inputs plus outputs, in a process of its own (Linux)."""
     program = f"import json; from mamba_theorems.kernels.bench import *; print(json.dumps(peak_memory({size!r})))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
 
-def peak_memory(size: Size) -> dict[str, float]:
+def peak_memory(size: ScanSize) -> dict[str, float]:
     """`memory` of this process: its high-water mark over what it held before the inputs."""
-    _forward(ops.selective_scan, arguments(Size(1, 8, 16, 2)))()
+    _forward(ops.selective_scan, arguments(ScanSize(1, 8, 16, 2)))()
     before = _status("VmRSS")
     inputs = arguments(size)
     with open("/proc/self/clear_refs", "w") as peak:
@@ -227,7 +227,7 @@ def _status(key: str) -> int:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(key))
 
 
-def bandwidth(size: Size, rounds: int) -> dict[str, Any]:
+def bandwidth(size: ScanSize, rounds: int) -> dict[str, Any]:
     """Bytes that S6 forward must move, a second, as a fraction of a copy measured in the same run (CUDA)."""
     inputs = arguments(size, "cuda")
     moved = sum(t.numel() * t.element_size() for t in inputs.values()) + inputs["u"].numel() * 4
@@ -257,9 +257,9 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
     if "linearity" in options.cases:
         result["linearity"] = linearity(rounds, device)
     if "memory" in options.cases and device == "cpu":
-        result["memory"] = memory(Size(4, 4096, 512, 16))
+        result["memory"] = memory(ScanSize(4, 4096, 512, 16))
     if "memory" in options.cases and device == "cuda":
-        result["bandwidth"] = bandwidth(Size(8, 8192, 2048, 2), rounds)
+        result["bandwidth"] = bandwidth(ScanSize(8, 8192, 2048, 2), rounds)
     return result
 
 

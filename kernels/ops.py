@@ -1,7 +1,8 @@
 """The operations of the blocks, with the field's names, layouts and signatures, on interchangeable backends.
 
-`backend` is "auto" (cpu or triton, by device), "reference" (the definition), "cpu", "triton", or a registered name.
-Every operation checks its arguments here, once, for all backends. Source: mamba_ssm's and causal_conv1d's interfaces.
+`backend` is "auto" (compiled, by device), a name that `kernels.backends` lists, or a registered one. Each operation
+makes its record of `kernels.arguments`, whose check serves all backends. Source: mamba_ssm's and causal_conv1d's
+interfaces.
 """
 
 from typing import Any
@@ -11,8 +12,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from mamba_theorems.kernels.arguments import check_group_count, check_no_nan, check_seq_idx, check_tensor
-from mamba_theorems.kernels.backends import find, register_backend, using_backend
+from mamba_theorems.kernels.arguments import S6, SSD, Convolution, DeltaT, StateUpdate, sequence_starts
+from mamba_theorems.kernels.backends import register_backend, run, using_backend
 
 __all__ = [
     "causal_conv1d",
@@ -54,45 +55,8 @@ def selective_scan(
     Returns y like u, and with return_last_state also h_L (batch, d_inner, d_state).
     Raises TypeError or ValueError that names the argument. Source: Gu & Dao 2023, Algorithm 2.
     """
-    _check_selective_scan(u, delta, A, B, C, D, z, delta_bias, initial_state, seq_idx)
-    run = find("selective_scan", backend, u.device.type)
-    extra = {k: v for k, v in {"initial_state": initial_state, "seq_idx": seq_idx}.items() if v is not None}
-    return run(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state, **extra)
-
-
-def _check_selective_scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    initial_state: Tensor | None,
-    seq_idx: Tensor | None,
-) -> None:
-    check_tensor("u", u, [("batch", None), ("d_inner", None), ("L", None)], like=u)
-    batch, d_inner, length = (("batch", u.shape[0]), ("d_inner", u.shape[1]), ("L", u.shape[2]))
-    check_tensor("delta", delta, [batch, d_inner, length], like=u)
-    check_tensor("A", A, [d_inner, ("d_state", None)], like=u)
-    d_state, groups = ("d_state", A.shape[1]), ("groups", None)
-    for name, value in (("B", B), ("C", C)):
-        shapes = ([batch, d_state, length], [batch, groups, d_state, length], [d_inner, d_state])
-        check_tensor(name, value, *shapes, like=u)
-        if value.ndim == 4:
-            check_group_count(name, value.shape[1], u.shape[1], "d_inner")
-    optional = (
-        ("D", D, [d_inner]),
-        ("z", z, [batch, d_inner, length]),
-        ("delta_bias", delta_bias, [d_inner]),
-        ("initial_state", initial_state, [batch, d_inner, d_state]),
-    )
-    for name, tensor, axes in optional:
-        if tensor is not None:
-            check_tensor(name, tensor, axes, like=u)
-    check_seq_idx(seq_idx, u.shape[0], u.shape[2])
-    check_no_nan("delta", delta)
+    options = (delta_bias, delta_softplus, return_last_state, initial_state, seq_idx)
+    return run(S6(u, delta, A, B, C, D, z, *options), backend)
 
 
 def selective_scan_delta_t(
@@ -113,13 +77,7 @@ def selective_scan_delta_t(
 
     Returns and raises as `selective_scan`. On a CPU only: there is no Triton kernel. Source: [P] Lemma 3.
     """
-    _check_selective_scan(u, u, A, B, C, D, z, None, initial_state, seq_idx)
-    axes = [("batch", u.shape[0]), ("d_state", A.shape[1]), ("L", u.shape[2])]
-    for name, tensor in (("delta", delta), ("B", B), ("C", C)):
-        check_tensor(name, tensor, axes, like=u)
-    check_no_nan("delta", delta)
-    run = find("selective_scan_delta_t", backend, u.device.type)
-    return run(u, delta, A, B, C, D, z, return_last_state, initial_state=initial_state, seq_idx=seq_idx)
+    return run(DeltaT(u, delta, A, B, C, D, z, return_last_state, initial_state, seq_idx), backend)
 
 
 def ssd_chunk_scan(
@@ -146,55 +104,8 @@ def ssd_chunk_scan(
     from 0. Returns y like x, and with return_final_states also h_L (batch, nheads, headdim, d_state).
     Raises TypeError or ValueError that names the argument. Source: Dao & Gu 2024; mamba_chunk_scan_combined.
     """
-    _check_ssd(x, dt, A, B, C, chunk_size, D, z, dt_bias, initial_states, seq_idx)
-    run = find("ssd_chunk_scan", backend, x.device.type)
-    optional = {
-        "D": D,
-        "z": z,
-        "dt_bias": dt_bias,
-        "initial_states": initial_states,
-        "seq_idx": seq_idx,
-        "dt_softplus": dt_softplus or None,
-        "dt_limit": None if dt_limit == (0.0, float("inf")) else dt_limit,
-        "return_final_states": return_final_states or None,
-    }
-    return run(x, dt, A, B, C, chunk_size, **{k: v for k, v in optional.items() if v is not None})
-
-
-def _check_ssd(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    chunk_size: int,
-    D: Tensor | None,
-    z: Tensor | None,
-    dt_bias: Tensor | None,
-    initial_states: Tensor | None,
-    seq_idx: Tensor | None,
-) -> None:
-    check_tensor("x", x, [("batch", None), ("L", None), ("nheads", None), ("headdim", None)], like=x)
-    names = zip(("batch", "L", "nheads", "headdim"), x.shape, strict=True)
-    batch, length, nheads, headdim = names
-    check_tensor("dt", dt, [batch, length, nheads], like=x)
-    check_tensor("A", A, [nheads], like=x)
-    check_tensor("B", B, [batch, length, ("groups", None), ("d_state", None)], like=x)
-    check_tensor("C", C, [batch, length, ("groups", B.shape[2]), ("d_state", B.shape[3])], like=x)
-    check_group_count("B", B.shape[2], x.shape[2], "nheads")
-    optional = (
-        ("D", D, ([nheads], [nheads, headdim])),
-        ("z", z, ([batch, length, nheads, headdim],)),
-        ("dt_bias", dt_bias, ([nheads],)),
-        ("initial_states", initial_states, ([batch, nheads, headdim, ("d_state", B.shape[3])],)),
-    )
-    for name, tensor, shapes in optional:
-        if tensor is not None:
-            check_tensor(name, tensor, *shapes, like=x)
-    if chunk_size < 1:
-        raise ValueError(f"chunk_size must be at least 1, not {chunk_size}.")
-    check_seq_idx(seq_idx, x.shape[0], x.shape[1])
-    check_no_nan("dt", dt)
+    options = (initial_states, seq_idx, dt_softplus, dt_limit, return_final_states)
+    return run(SSD(x, dt, A, B, C, chunk_size, D, z, dt_bias, *options), backend)
 
 
 def selective_state_update(
@@ -216,20 +127,7 @@ def selective_state_update(
     Mamba-1: state (batch, dim, d_state), B and C (batch, d_state). Mamba-2: state (batch, nheads, headdim, d_state),
     B and C (batch, groups, d_state). Raises TypeError or ValueError that names the argument. Source: mamba_ssm.
     """
-    check_tensor("x", x, [("batch", None), ("dim", None)], [("batch", None), ("nheads", None), ("dim", None)], like=x)
-    sizes = [("batch", x.shape[0]), *((f"axis {i}", n) for i, n in enumerate(x.shape[1:], 1))]
-    check_tensor("state", state, [*sizes, ("d_state", None)], like=x)
-    check_tensor("dt", dt, sizes, like=x)
-    d_state, groups = ("d_state", state.shape[-1]), [("groups", None)] * (x.ndim - 2)
-    check_tensor("A", A, [*sizes[1:], d_state], like=x)
-    for name, tensor in (("B", B), ("C", C)):
-        check_tensor(name, tensor, [sizes[0], *groups, d_state], like=x)
-    for name, optional, axes in (("D", D, sizes[1:]), ("z", z, sizes), ("dt_bias", dt_bias, sizes[1:])):
-        if optional is not None:
-            check_tensor(name, optional, axes, like=x)
-    check_no_nan("dt", dt)
-    run = find("selective_state_update", backend, x.device.type)
-    return run(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
+    return run(StateUpdate(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus), backend)
 
 
 def causal_conv1d(
@@ -248,28 +146,16 @@ def causal_conv1d(
     initial_states and the returned final states are the width − 1 tokens before and at the end.
     Raises TypeError or ValueError that names the argument. Source: Dao-AILab/causal-conv1d.
     """
-    check_tensor("x", x, [("batch", None), ("dim", None), ("L", None)], like=x)
-    batch, dim, length = x.shape
-    check_tensor("weight", weight, [("dim", dim), ("width", None)], like=x)
-    if bias is not None:
-        check_tensor("bias", bias, [("dim", dim)], like=x)
-    if initial_states is not None:
-        axes = [("batch", batch), ("dim", dim), ("width - 1", weight.shape[1] - 1)]
-        check_tensor("initial_states", initial_states, axes, like=x)
-    if activation not in (None, "silu", "swish"):
-        raise ValueError(f"activation must be None, 'silu' or 'swish', not {activation!r}.")
-    check_seq_idx(seq_idx, batch, length)
-    run = find("causal_conv1d", backend, x.device.type)
-    final = final_conv_states(x, weight.shape[1] - 1, initial_states, seq_idx) if return_final_states else None
-    y = run(x, weight, bias, seq_idx, activation, initial_states=initial_states)
-    return (y, final) if return_final_states else y
+    y = run(Convolution(x, weight, bias, seq_idx, activation, initial_states), backend)
+    return (y, final_conv_states(x, weight.shape[1] - 1, initial_states, seq_idx)) if return_final_states else y
 
 
 def final_conv_states(x: Tensor, past: int, initial: Tensor | None, seq_idx: Tensor | None) -> Tensor:
     """The last `past` inputs (batch, dim, past) that the next token's convolution will see: 0 before the sequence."""
     before = x.new_zeros(*x.shape[:2], past) if initial is None else initial.to(x.dtype)
     tail = torch.cat([before, x], dim=-1)[..., x.shape[-1] :]
-    if seq_idx is None or past == 0:
+    starts = sequence_starts(seq_idx)
+    if starts is None or past == 0:
         return tail
-    stretch = functional.pad((seq_idx[:, 1:] != seq_idx[:, :-1]).cumsum(-1), (past + 1, 0))
+    stretch = functional.pad(starts.cumsum(-1), (past, 0))
     return tail * (stretch[:, x.shape[-1] :] == stretch[:, -1:])[:, None]

@@ -15,7 +15,7 @@ signal.signal(
 
 CHECKED = [
     "mamba_theorems.kernels.ops",
-    "mamba_theorems.kernels.ssd",
+    "mamba_theorems.kernels.chunked.ssd",
     "mamba_theorems.kernels.blocks.mamba",
     "mamba_theorems.kernels.blocks.mamba2",
     "mamba_theorems.kernels.blocks.paper",

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from mamba_theorems.kernels import bench
-from mamba_theorems.kernels.bench import Size
+from mamba_theorems.kernels.bench import ScanSize
 
 
 def test_peak_memory_is_at_most_three_times_inputs_and_outputs():
     """No (batch, L, d_inner, N) tensor: that alone would be 16 times as much."""
-    assert bench.memory(Size(2, 2048, 256, 32))["ratio"] <= 3
+    assert bench.memory(ScanSize(2, 2048, 256, 32))["ratio"] <= 3
 
 
 @pytest.mark.parametrize(
@@ -29,10 +29,10 @@ def test_a_request_that_cannot_be_met_is_one_sentence(arguments, message, capsys
 
 
 def test_the_record_is_json_and_every_peer_is_timed(tmp_path, capsys, monkeypatch):
-    small = Size(1, 8, 4, 2)
+    small = ScanSize(1, 8, 4, 2)
     for name in ("HEADLINE", "NARROW"):
         monkeypatch.setattr(bench, name, small)
-    monkeypatch.setattr(bench, "SSD_SIZE", Size(1, 8, 64, 2))
+    monkeypatch.setattr(bench, "SSD_SIZE", ScanSize(1, 8, 64, 2))
     monkeypatch.setattr(bench, "LENGTHS", (8, 16))
     monkeypatch.setattr(bench, "memory", lambda size: {"ratio": 1.0})
     record = tmp_path / "bench.json"

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mamba_theorems.kernels import blocks, ops, semantics
+from mamba_theorems.kernels import backends, blocks, ops, semantics
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS, contains, rounding
 
 unchecked_conv = inspect.unwrap(ops.causal_conv1d)
@@ -261,7 +261,7 @@ def test_convolution_is_its_definition(dim, length, width, packed, continued):
     balls = [semantics.causal_conv1d(f, f.array(torch.cat([past, parts[0]], 1).numpy()), *arrays)[:, past.shape[1] :]]
     balls += [semantics.causal_conv1d(f, f.array(part.numpy()), *arrays) for part in parts[1:]]
     for layout in (x.transpose(1, 2), x.transpose(1, 2).contiguous()):
-        for backend in ("cpu", "reference"):
+        for backend in backends.choices("causal_conv1d", "cpu"):
             y = ops.causal_conv1d(layout, weight, bias, backend=backend, **options)
             assert contains(np.concatenate(balls, 1), y.transpose(1, 2).numpy()).all()
 

@@ -67,7 +67,9 @@ def test_the_smallest_counterexample_replays_with_margin_zero_and_its_extension_
 
 def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypatch):
     (tmp_path / "theirs.py").write_text(
-        "from mamba_theorems.kernels.cpu.backend import selective_scan as ours\n"
+        "from functools import partial\n"
+        "from mamba_theorems.kernels.ops import selective_scan\n"
+        "ours = partial(selective_scan, backend='cpu')\n"
         "def good(*args, **options): return ours(*args, **options)\n"
         "def swapped(u, delta, A, B, C, *rest, **options): return ours(u, delta, A, C, B, *rest, **options)\n"
     )
@@ -79,7 +81,9 @@ def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypa
 def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
     """An option that it does not take skips a check; memory that it cannot have fails one."""
     (tmp_path / "lacking.py").write_text(
-        "from mamba_theorems.kernels.cpu.backend import selective_scan as ours\n"
+        "from functools import partial\n"
+        "from mamba_theorems.kernels.ops import selective_scan\n"
+        "ours = partial(selective_scan, backend='cpu')\n"
         "def plain(*args): return ours(*args)\n"
         "def hungry(u, *args, **options): return u.new_empty(1 << 44)\n"
     )

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from scan_strategies import scan_cases
 
 from mamba_theorems.kernels import blocks, semantics
+from mamba_theorems.kernels.arguments import S6
 from mamba_theorems.kernels.backends import using_backend
 from mamba_theorems.kernels.blocks.interop import from_transformers, model_from_transformers, to_transformers
 from mamba_theorems.kernels.bounds.running_error import contains, rounding, selective_scan_bound
@@ -87,7 +88,7 @@ def test_a_peers_scan_stays_within_our_error_bound(peer, case):
     arguments = dict(case.arguments)
     positional = [arguments.pop(name) for name in ("u", "delta", "A", "B", "C")]
     y = PEERS[peer][1](*positional, **arguments)
-    assert selective_scan_bound(**case.arguments, associative=True).ratio(y) <= 1
+    assert selective_scan_bound(S6(**case.arguments), associative=True).ratio(y) <= 1
 
 
 @pytest.mark.parametrize("peer", ["transformers", "mambapy"])

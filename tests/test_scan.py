@@ -9,7 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scan_strategies import ScanCase, delta_t_arguments, scan_cases
 
-from mamba_theorems.kernels import accuracy, ops
+from mamba_theorems.kernels import accuracy, backends, ops
+from mamba_theorems.kernels.arguments import S6, DeltaT
 from mamba_theorems.kernels.bounds.running_error import (
     ELEMENTARY_ULPS,
     selective_scan_bound,
@@ -21,10 +22,7 @@ quick = settings(max_examples=40, deadline=None)
 unchecked_scan = inspect.unwrap(ops.selective_scan)
 
 
-@pytest.fixture
-def shapes_unchecked(monkeypatch):
-    """The package as a user runs it: without the tests' run-time check of annotations."""
-    monkeypatch.setattr(ops, "_check_selective_scan", inspect.unwrap(ops._check_selective_scan))
+BACKENDS = backends.choices("selective_scan", "cpu")
 
 
 def scan(case_or_arguments, backend="cpu", **changes):
@@ -33,7 +31,7 @@ def scan(case_or_arguments, backend="cpu", **changes):
 
 
 def bound(arguments):
-    return selective_scan_bound(**arguments)
+    return selective_scan_bound(S6(**arguments))
 
 
 def packed_free(present=("D", "z", "delta_bias", "initial_state"), **options):
@@ -46,7 +44,7 @@ def packed_free(present=("D", "z", "delta_bias", "initial_state"), **options):
 @quick
 def test_float32_scan_stays_within_its_error_bound(case):
     limits = bound(case.arguments)
-    for backend in ("cpu", "reference"):
+    for backend in BACKENDS:
         y, last = scan(case, backend, return_last_state=True)
         assert limits.ratio(y) <= 1
         assert bool(((last.double() - limits.last_state.value).abs() <= limits.last_state.error).all())
@@ -64,7 +62,7 @@ def test_error_bound_is_never_looser_than_fifty_times_the_worst_error():
 @quick
 def test_float64_scan_stays_within_its_error_bound(case):
     limits = bound(case.arguments)
-    for backend in ("cpu", "reference"):
+    for backend in BACKENDS:
         y, last = scan(case, backend, return_last_state=True)
         assert limits.ratio(y) <= 1
         assert bool(((last - limits.last_state.value).abs() <= limits.last_state.error).all())
@@ -139,7 +137,7 @@ def test_constant_matrices_are_matrices_that_do_not_vary(case):
         else (m if m.ndim == 4 else m[:, None]).repeat_interleave(by_channel, 1)
         for k, m in ((k, case.arguments[k]) for k in "BC")
     }
-    for backend in ("cpu", "reference"):
+    for backend in BACKENDS:
         y, last = scan(case, backend, return_last_state=True)
         limits = bound(case.arguments | varying)
         assert limits.ratio(y) <= 1
@@ -150,8 +148,8 @@ def test_constant_matrices_are_matrices_that_do_not_vary(case):
 @quick
 def test_delta_along_the_state_stays_within_its_error_bound(case):
     arguments = delta_t_arguments(case)
-    limits = selective_scan_delta_t_bound(**arguments)
-    for backend in ("cpu", "reference"):
+    limits = selective_scan_delta_t_bound(DeltaT(**arguments))
+    for backend in backends.choices("selective_scan_delta_t", "cpu"):
         y, last = ops.selective_scan_delta_t(**arguments, return_last_state=True, backend=backend)
         assert limits.ratio(y) <= 1
         assert limits.last_state.ratio(last) <= 1
@@ -162,9 +160,9 @@ def test_the_bound_of_delta_along_the_state_is_tight_and_rejects_what_is_wrong()
     for seed in range(20):
         case = ScanCase(2, 8, 1 + 3 * seed, 1 + seed % 8, 1, torch.float32, seed, frozenset({"D", "z"}), "contiguous")
         arguments = delta_t_arguments(case)
-        ratios.append(selective_scan_delta_t_bound(**arguments).ratio(ops.selective_scan_delta_t(**arguments)))
+        ratios.append(selective_scan_delta_t_bound(DeltaT(**arguments)).ratio(ops.selective_scan_delta_t(**arguments)))
         doubled = arguments | {"B": arguments["B"] * arguments["delta"]}  # Δ on the input, as in S6
-        assert selective_scan_delta_t_bound(**arguments).ratio(ops.selective_scan_delta_t(**doubled)) > 1
+        assert selective_scan_delta_t_bound(DeltaT(**arguments)).ratio(ops.selective_scan_delta_t(**doubled)) > 1
     assert 1 / 50 <= max(ratios) <= 1
 
 
@@ -295,7 +293,7 @@ def test_exp_of_nothing_is_one_and_nan_stays_nan(dtype):
     assert list(out[5:9]) == [np.inf, 0, np.inf, 0]
 
 
-@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_delta_near_zero_survives_softplus(backend):
     u = torch.ones(1, 1, 1)
     for x in (-15.0, -17.0, -50.0, -87.0, -100.0):
@@ -335,7 +333,6 @@ def test_delta_near_zero_survives_softplus(backend):
         ({"backend": "triton"}, "needs CUDA tensors"),
     ],
 )
-@pytest.mark.usefixtures("shapes_unchecked")
 def test_bad_arguments_are_named(change, message, monkeypatch):
     monkeypatch.delenv("TRITON_INTERPRET", raising=False)
     arguments = {

@@ -19,6 +19,7 @@ from test_blocks import assert_is
 from test_ssd import ssd_arguments
 
 from mamba_theorems.kernels import blocks, ops, semantics
+from mamba_theorems.kernels.arguments import S6, SSD
 from mamba_theorems.kernels.bounds.running_error import CUDA, selective_scan_bound
 from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.kernels.gpu import backend as triton_ops
@@ -101,7 +102,7 @@ def test_s6_forward_and_backward_index_every_element_once(case):
 @tiny
 def test_interpreted_s6_stays_within_the_error_bound(case):
     y, last = ops.selective_scan(**case.arguments, return_last_state=True, backend="triton")
-    limits = selective_scan_bound(**case.arguments, associative=True)
+    limits = selective_scan_bound(S6(**case.arguments), associative=True)
     assert limits.ratio(y) <= 1
     assert limits.last_state.ratio(last) <= 1
 
@@ -142,7 +143,7 @@ def test_ssd_forward_and_backward_index_every_element_once(arguments):
 def test_interpreted_ssd_stays_within_the_error_bound(arguments):
     y, last = ops.ssd_chunk_scan(**arguments, return_final_states=True, backend="triton")
     length = arguments["x"].shape[1]
-    limits = ssd_bound(**(arguments | {"chunk_size": max(16, min(triton_ops.SSD_CHUNK, length))}))
+    limits = ssd_bound(SSD(**(arguments | {"chunk_size": max(16, min(triton_ops.SSD_CHUNK, length))})))
     assert limits.ratio(y) <= 1
     assert limits.last_state.ratio(last) <= 1
 
@@ -233,7 +234,7 @@ def on_gpu(arguments):
 @settings(max_examples=50, deadline=None)
 def test_s6_on_a_gpu_stays_within_the_error_bound(case):
     y = ops.selective_scan(**on_gpu(case.arguments), backend="triton")
-    assert selective_scan_bound(**case.arguments, elementary=CUDA, associative=True).ratio(y) <= 1
+    assert selective_scan_bound(S6(**case.arguments), elementary=CUDA, associative=True).ratio(y) <= 1
 
 
 @pytest.mark.gpu
@@ -241,5 +242,5 @@ def test_s6_on_a_gpu_stays_within_the_error_bound(case):
 @settings(max_examples=50, deadline=None)
 def test_ssd_on_a_gpu_stays_within_the_error_bound(arguments):
     y = ops.ssd_chunk_scan(**on_gpu(arguments), backend="triton")
-    limits = ssd_bound(**(arguments | {"chunk_size": triton_ops.SSD_CHUNK}), elementary=CUDA)
+    limits = ssd_bound(SSD(**(arguments | {"chunk_size": triton_ops.SSD_CHUNK})), elementary=CUDA)
     assert limits.ratio(y) <= 1

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mamba_theorems.kernels.dtypes import DTYPES
+
 FOREIGN_MEMORY = 4 << 30  # bytes that a run on someone else's kernel may take, a worker
-
-
-DTYPES = ("float32", "float64")
-"""The dtypes in which kernels and networks are checked."""
 
 
 class Tier(StrEnum):

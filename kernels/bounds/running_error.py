@@ -7,18 +7,19 @@ products. Source: Higham 2002, section 3.3.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, TypeVar
 
 import flint
 import numpy as np
 import torch
 from torch import Tensor
 
+from mamba_theorems.kernels.arguments import S6, SSD, DeltaT
 from mamba_theorems.kernels.fields import BALL, Field, _elementwise
-from mamba_theorems.kernels.reference import by_group
 
-ELEMENTARY_ULPS = 4  # numpy states this for its vectorised exp, log, expit, logaddexp; kernels.simd stays below it
+ELEMENTARY_ULPS = 4  # numpy states this for its vectorised exp, log, expit, logaddexp; kernels.cpu.simd stays below it
+AnyScan = TypeVar("AnyScan", S6, DeltaT, SSD)
 
 
 @dataclass(frozen=True)
@@ -204,22 +205,15 @@ def analysed(dtype: torch.dtype, elementary: Elementary = HOST) -> Rounding:
     return Rounding(r.unit + own.unit, r.tiny + own.tiny, r.ulp + own.ulp, elementary)
 
 
+def in_float64(s: AnyScan) -> AnyScan:
+    """The arguments on the host, floats in float64 and without gradients."""
+    given = {name: value.detach().cpu() for name, value in vars(s).items() if isinstance(value, Tensor)}
+    wide: dict[str, Any] = {name: m.double() if m.is_floating_point() else m for name, m in given.items()}
+    return replace(s, **wide)
+
+
 def selective_scan_bound(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
-    delta_softplus: bool = False,
-    *,
-    initial_state: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-    dtype: torch.dtype | None = None,
-    elementary: Elementary = HOST,
-    associative: bool = False,
+    s: S6, *, dtype: torch.dtype | None = None, elementary: Elementary = HOST, associative: bool = False
 ) -> ScanBound:
     """y of `kernels.ops.selective_scan` with a bound on its error when evaluated in `dtype` (that of u by default).
 
@@ -227,32 +221,18 @@ def selective_scan_bound(
     any bracketing of the steps, as a parallel scan chooses it. The inputs count as exact; the float64 value's own
     rounding is included. Time O(batch·d_inner·N·L), memory O(batch·d_inner·(N + L)).
     """
-    r = analysed(dtype or u.dtype, elementary)
-    u, A, B, C = (m.detach().cpu().double() for m in (u, A, B, C))
-    step = bounded_delta(r, delta, delta_bias, delta_softplus)
-    B, C = (_per_channel(by_group(M, u.shape[0], u.shape[2]), u.shape[1]) for M in (B, C))
-    scan = Scan(by_channel(step), u, A, B, C, D, z, initial_state, seq_idx)
+    r, s = analysed(dtype or s.u.dtype, elementary), in_float64(s)
+    step = bounded_delta(r, s.delta, s.delta_bias, s.delta_softplus)
+    B, C = (_per_channel(M, s.u.shape[1]) for M in s.matrices)
+    scan = Scan(by_channel(step), s.u, s.A, B, C, s.D, s.z, s.initial_state, s.seq_idx)
     return bounded_associative_scan(r, scan) if associative else bounded_scan(r, scan)
 
 
-def selective_scan_delta_t_bound(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    *,
-    initial_state: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-    dtype: torch.dtype | None = None,
-) -> ScanBound:
+def selective_scan_delta_t_bound(s: DeltaT, *, dtype: torch.dtype | None = None) -> ScanBound:
     """`selective_scan_bound` of `kernels.ops.selective_scan_delta_t`: Δ along the state, and none on the input."""
-    r = analysed(dtype or u.dtype)
-    u, A, B, C = (m.detach().cpu().double() for m in (u, A, B, C))
-    step = exactly(delta.detach().cpu().double()[:, None])
-    return bounded_scan(r, Scan(step, u, A, B[:, None], C[:, None], D, z, initial_state, seq_idx, written=exactly(u)))
+    r, s = analysed(dtype or s.u.dtype), in_float64(s)
+    step, B, C = exactly(s.delta[:, None]), s.B[:, None], s.C[:, None]
+    return bounded_scan(r, Scan(step, s.u, s.A, B, C, s.D, s.z, s.initial_state, s.seq_idx, exactly(s.u)))
 
 
 class Scan(NamedTuple):
@@ -281,9 +261,9 @@ def by_channel(step: Approximate) -> Approximate:
 
 def bounded_scan(r: Rounding, s: Scan) -> ScanBound:
     """y and the last state, step by step."""
-    skip, written = None if s.D is None else s.D.detach().cpu().double() * s.u.transpose(1, 2), _written(r, s)
+    skip, written = None if s.D is None else s.D * s.u.transpose(1, 2), _written(r, s)
     nothing = torch.zeros(s.u.shape[0], *s.A.shape, dtype=torch.float64)
-    h = exactly(nothing if s.initial_state is None else s.initial_state.detach().cpu().double())
+    h = exactly(nothing if s.initial_state is None else s.initial_state)
     ys = []
     for t in range(s.u.shape[2]):
         h = _restarted(h, s.seq_idx, t)
@@ -292,7 +272,7 @@ def bounded_scan(r: Rounding, s: Scan) -> ScanBound:
         h = total(r, product(r, decay, h), write)
         ys.append(_bounded_readout(r, h, s.C[..., t], None if skip is None else skip[:, t]))
     y = Approximate(torch.stack([y.value for y in ys], -1), torch.stack([y.error for y in ys], -1))
-    return ScanBound(y if s.z is None else bounded_gate(r, y, s.z.detach().cpu().double()), h)
+    return ScanBound(y if s.z is None else bounded_gate(r, y, s.z), h)
 
 
 def _written(r: Rounding, s: Scan) -> Approximate:
@@ -312,17 +292,17 @@ def bounded_associative_scan(r: Rounding, s: Scan) -> ScanBound:
     length = s.u.shape[2]
     sums = 2 * (length - 1).bit_length() + 1
     writes = _written(r, s).largest[:, :, None] * s.B.abs()
-    start = 0 if s.initial_state is None else s.initial_state.detach().cpu().double().abs()[..., None]
+    start = 0 if s.initial_state is None else s.initial_state.abs()[..., None]
     lost = length * r.tiny * (start + writes.cumsum(-1))
     y_error = absolute.y.error + r.operations(sums, absolute.y.largest) + (lost * s.C.abs()).sum(-2)
     last_error = absolute.last_state.error + r.operations(sums, absolute.last_state.largest) + lost[..., -1]
     y, last = Approximate(found.y.value, y_error), Approximate(found.last_state.value, last_error)
-    return ScanBound(y if s.z is None else bounded_gate(r, y, s.z.detach().cpu().double()), last)
+    return ScanBound(y if s.z is None else bounded_gate(r, y, s.z), last)
 
 
 def _absolute(r: Rounding, s: Scan) -> Scan:
     """The scan whose terms are the absolute values of this one's; Δ and A stay, and so do the decays."""
-    start, D = (None if m is None else m.detach().cpu().double().abs() for m in (s.initial_state, s.D))
+    start, D = (None if m is None else m.abs() for m in (s.initial_state, s.D))
     written = _written(r, s)
     written = Approximate(written.value.abs(), written.error)
     return s._replace(u=s.u.abs(), B=s.B.abs(), C=s.C.abs(), D=D, z=None, initial_state=start, written=written)
@@ -343,9 +323,9 @@ def _per_channel(M: Tensor, d_inner: int) -> Tensor:
 
 def bounded_delta(r: Rounding, delta: Tensor, bias: Tensor | None, softplus: bool) -> Approximate:
     """Δ = delta + bias, through softplus where asked; delta (batch, d_inner, L), bias (d_inner)."""
-    raw = exactly(delta.detach().cpu().double())
+    raw = exactly(delta)
     if bias is not None:
-        raw = total(r, raw, exactly(bias.detach().cpu().double()[:, None]))
+        raw = total(r, raw, exactly(bias[:, None]))
     if not softplus:
         return raw
     value = torch.logaddexp(raw.value, torch.zeros_like(raw.value))

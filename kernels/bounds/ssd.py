@@ -1,6 +1,6 @@
 """Running-error analysis of SSD: the recurrence step by step, and the chunks, product by product.
 
-Every operation of `kernels.ssd.chunk_scan` is done here on a value in float64 and a bound on its error, so that
+Every operation of `kernels.chunked.ssd.chunk_scan` is done here on a value in float64 and a bound on its error, so that
 cancellation, underflow and the order of summation are accounted for where they occur. Source: Higham 2002, chapter 3.
 """
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mamba_theorems.kernels import ssd
+from mamba_theorems.kernels.arguments import NO_LIMIT, SSD
 from mamba_theorems.kernels.bounds.running_error import (
     HOST,
     Approximate,
@@ -24,101 +24,66 @@ from mamba_theorems.kernels.bounds.running_error import (
     by_channel,
     exactly,
     exponential,
+    in_float64,
     product,
     total,
 )
-from mamba_theorems.kernels.ssd import CHUNK_SIZE, segment_sums
+from mamba_theorems.kernels.chunked import ssd
+from mamba_theorems.kernels.chunked.ssd import segment_sums
 
 
-def ssd_bound(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    chunk_size: int = CHUNK_SIZE,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    dt_bias: Tensor | None = None,
-    initial_states: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-    dt_softplus: bool = False,
-    *,
-    dtype: torch.dtype | None = None,
-    elementary: Elementary = HOST,
-) -> ScanBound:
+def ssd_bound(s: SSD, *, dtype: torch.dtype | None = None, elementary: Elementary = HOST) -> ScanBound:
     """`kernels.ops.ssd_chunk_scan` with a bound on its error when evaluated in `dtype` (that of x by default).
 
     The larger of two bounds: of the recurrence, and of chunks of chunk_size; for any order of summation, with or
-    without fused multiply-adds. The inputs count as exact; the float64 value's own rounding is included.
+    without fused multiply-adds. The inputs count as exact; the float64 value's own rounding is included. Raises
+    ValueError for a dt_limit.
     """
-    r = analysed(dtype or x.dtype, elementary)
-    x, dt, A, B, C = (m.detach().cpu().double() for m in (x, dt, A, B, C))
-    D = None if D is None else (D if D.ndim == 2 else D[:, None]).detach().cpu().double().expand(x.shape[2:])
-    step = bounded_delta(r, dt.mT, dt_bias, dt_softplus)
-    by_steps = _recurrence(r, x, step, A, B, C, D, initial_states, seq_idx)
-    by_chunks = _chunks(r, x, step, A, B, C, chunk_size, D, initial_states, seq_idx)
+    if s.dt_limit != NO_LIMIT:
+        raise ValueError(f"No bound is known for dt_limit = {s.dt_limit}; clamp dt, and leave dt_limit out.")
+    r, s = analysed(dtype or s.x.dtype, elementary), in_float64(s)
+    step = bounded_delta(r, s.dt.mT, s.dt_bias, s.dt_softplus)
+    by_steps, by_chunks = _recurrence(r, s, step), _chunks(r, s, step)
     y, last = _either(by_steps.y, by_chunks.y), _either(by_steps.last_state, by_chunks.last_state)
-    return ScanBound(y if z is None else bounded_gate(r, y, z.detach().cpu().double()), last)
+    return ScanBound(y if s.z is None else bounded_gate(r, y, s.z), last)
 
 
 def _either(a: Approximate, b: Approximate) -> Approximate:
     return Approximate(a.value, torch.maximum(a.error, b.error))
 
 
-def _recurrence(
-    r: Rounding,
-    x: Tensor,
-    step: Approximate,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    initial_states: Tensor | None,
-    seq_idx: Tensor | None,
-) -> ScanBound:
+def _recurrence(r: Rounding, s: SSD, step: Approximate) -> ScanBound:
     """SSD as the S6 scan that it is: the channels of a head share Δ and one rate."""
-    heads, headdim = x.shape[2:]
+    heads, headdim = s.x.shape[2:]
     channels = Approximate(*(m.repeat_interleave(headdim, 1) for m in (step.value, step.error)))
-    rate = A.repeat_interleave(headdim)[:, None].expand(-1, B.shape[3])
-    B, C = (m.permute(0, 2, 3, 1).repeat_interleave(heads * headdim // m.shape[2], 1) for m in (B, C))
-    skip = None if D is None else D.flatten()
-    start = None if initial_states is None else initial_states.flatten(1, 2)
-    scan = Scan(by_channel(channels), x.flatten(2).mT, rate, B, C, skip, None, start, seq_idx)
-    found = bounded_scan(r, scan)
+    rate = s.A.repeat_interleave(headdim)[:, None].expand(-1, s.B.shape[3])
+    B, C = (m.permute(0, 2, 3, 1).repeat_interleave(heads * headdim // m.shape[2], 1) for m in (s.B, s.C))
+    skip = None if s.skip is None else s.skip.expand(s.x.shape[2:]).flatten()
+    start = None if s.initial_states is None else s.initial_states.flatten(1, 2)
+    found = bounded_scan(r, Scan(by_channel(channels), s.x.flatten(2).mT, rate, B, C, skip, None, start, s.seq_idx))
     y, last = found.y, found.last_state
     by_head = Approximate(*(m.mT.unflatten(2, (heads, headdim)) for m in (y.value, y.error)))
     return ScanBound(by_head, Approximate(*(m.unflatten(1, (heads, headdim)) for m in (last.value, last.error))))
 
 
-def _chunks(
-    r: Rounding,
-    x: Tensor,
-    step: Approximate,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    chunk_size: int,
-    D: Tensor | None,
-    initial_states: Tensor | None,
-    seq_idx: Tensor | None,
-) -> ScanBound:
-    """`kernels.ssd.ssd_chunk_scan`, operation by operation."""
+def _chunks(r: Rounding, s: SSD, step: Approximate) -> ScanBound:
+    """`kernels.chunked.backend.in_chunks` without its gate, operation by operation."""
     dt = Approximate(step.value.mT, step.error.mT)
-    log_decay = product(r, dt, exactly(A))
-    starts = ssd.sequence_starts(seq_idx)
+    log_decay = product(r, dt, exactly(s.A))
+    starts, skip = s.starts, s.skip
     if starts is not None:
         log_decay = Approximate(log_decay.value.masked_fill(starts[..., None], -torch.inf), log_decay.error)
-    written = product(r, exactly(x), Approximate(dt.value[..., None], dt.error[..., None]))
-    start = x.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if initial_states is None else initial_states.cpu()
-    y, last = _chunk_scan(r, written, log_decay, B, C, start.detach().double(), min(chunk_size, x.shape[1]))
-    return ScanBound(y if D is None else total(r, y, product(r, exactly(D), exactly(x))), last)
+    written = product(r, exactly(s.x), Approximate(dt.value[..., None], dt.error[..., None]))
+    nothing = s.x.new_zeros(s.x.shape[0], *s.x.shape[2:], s.B.shape[-1])
+    start, size = nothing if s.initial_states is None else s.initial_states, min(s.chunk_size, s.x.shape[1])
+    y, last = _chunk_scan(r, written, log_decay, s.B, s.C, start, size)
+    return ScanBound(y if skip is None else total(r, y, product(r, exactly(skip), exactly(s.x))), last)
 
 
 def _chunk_scan(
     r: Rounding, x: Approximate, log_decay: Approximate, B: Tensor, C: Tensor, start: Tensor, size: int
 ) -> tuple[Approximate, Approximate]:
-    """`kernels.ssd.chunk_scan`, operation by operation."""
+    """`kernels.chunked.ssd.chunk_scan`, operation by operation."""
     cut = ssd.cut(x.value, log_decay.value, B, C, size)
     cut_errors = ssd.cut(x.error, log_decay.error, 0 * B, 0 * C, size)
     values, decay = Approximate(cut.x, cut_errors.x), Approximate(cut.decay, cut_errors.decay)

@@ -13,13 +13,12 @@ import numpy as np
 from numba import njit, prange
 
 from mamba_theorems.kernels.cpu import simd
-from mamba_theorems.kernels.cpu.simd import LANES, load, splat, store
+from mamba_theorems.kernels.cpu.simd import LANES, Array, load, splat, store
 
 TILE = 64  # time steps a tile: its buffers fit into a first-level cache
-Array = np.ndarray
 
 
-class S6(NamedTuple):
+class S6Arrays(NamedTuple):
     """The arguments of a scan, of one dtype; what is absent has size 0.
 
     u, delta, z (batch, d_inner, L), or (batch, L, d_inner) where time_major; A (d_inner, N); B, C (batch, ngroups, N,
@@ -45,7 +44,7 @@ class S6(NamedTuple):
     time_major: bool
 
 
-class Block(NamedTuple):
+class ScanJob(NamedTuple):
     """Which channels of which sequence a job works on: channels start … start + width − 1, all of one group."""
 
     batch: int
@@ -66,7 +65,7 @@ def _block(s, job):
     channels = s.A.shape[0] // ngroups
     batch, rest = job // (per_group * ngroups), job % (per_group * ngroups)
     group, i = rest // per_group, rest % per_group
-    return Block(batch, group, group * channels + i * LANES, min(LANES, channels - i * LANES))
+    return ScanJob(batch, group, group * channels + i * LANES, min(LANES, channels - i * LANES))
 
 
 # Unsigned indices below spare numba's test for negative ones; it is what these loops would spend their time on.

@@ -25,9 +25,7 @@ from mamba_theorems.kernels.cpu.s6 import (
     _scatter,
     _scatter_matrix,
 )
-from mamba_theorems.kernels.cpu.simd import LANES, load, splat, store, total
-
-Array = np.ndarray
+from mamba_theorems.kernels.cpu.simd import LANES, Array, load, splat, store, total
 
 
 class Saved(NamedTuple):

@@ -21,6 +21,7 @@ from numba.core import cgutils
 from numba.core.datamodel import models, register_default
 from numba.extending import intrinsic, overload
 
+Array = np.ndarray
 LANES = 16
 # Numba's cache notices a change of a loop's own file only. A loop that takes SOURCES as a default argument is compiled
 # anew after a change of any file that it inlines, for the value is part of its signature.
@@ -267,4 +268,3 @@ def _elementary(generate_ir: Callable[[Any, Any], Any]) -> Any:
 exp = _elementary(_exp)
 softplus = _elementary(_softplus)
 sigmoid = _elementary(_sigmoid)
-DTYPES = (np.float32, np.float64)

@@ -13,14 +13,13 @@ import numpy as np
 from numba import njit, prange
 
 from mamba_theorems.kernels.cpu import simd
-from mamba_theorems.kernels.cpu.simd import LANES, load, splat, store
+from mamba_theorems.kernels.cpu.simd import LANES, Array, load, splat, store
 
 TILE = 32  # time steps a tile: B, C and the state of one head stay in a first-level cache
 COMPONENTS = 8
-Array = np.ndarray
 
 
-class SSD(NamedTuple):
+class SSDArrays(NamedTuple):
     """The arguments of a scan, contiguous and of one dtype; what is absent has size 0.
 
     x, z (batch, L, nheads, headdim), headdim a multiple of LANES; dt (batch, L, nheads); A, dt_bias (nheads);
@@ -41,7 +40,7 @@ class SSD(NamedTuple):
     dt_softplus: bool
 
 
-class Head(NamedTuple):
+class HeadJob(NamedTuple):
     """One head of one sequence, and its group."""
 
     batch: int
@@ -135,5 +134,5 @@ def forward(s, state, y, sources=simd.SOURCES):
     """Fill y, as x, with h_t C_t + D x_t, gated; advance state (batch, nheads, N·headdim) from h_0 to h_L."""
     nheads, by_group = s.x.shape[2], s.x.shape[2] // s.B.shape[2]
     for job in prange(s.x.shape[0] * nheads):
-        at = Head(job // nheads, job % nheads, job % nheads // by_group)
+        at = HeadJob(job // nheads, job % nheads, job % nheads // by_group)
         _head(s, at, state[at.batch, at.head], y)

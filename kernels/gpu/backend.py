@@ -13,21 +13,55 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
-from mamba_theorems.kernels import ssd
-from mamba_theorems.kernels.arguments import compute_dtype
-from mamba_theorems.kernels.cpu.backend import fresh_starts, selective_state_update, with_groups
+from mamba_theorems.kernels.arguments import S6, SSD, Convolution, StateUpdate
+from mamba_theorems.kernels.backends import Backend
+from mamba_theorems.kernels.chunked.backend import in_chunks
+from mamba_theorems.kernels.cpu.backend import one_step
 from mamba_theorems.kernels.gpu import conv as triton_conv
 from mamba_theorems.kernels.gpu import s6 as triton_s6
 from mamba_theorems.kernels.gpu import s6_backward as triton_s6_backward
 from mamba_theorems.kernels.gpu import ssd as triton_ssd
-from mamba_theorems.kernels.reference import by_group
-
-__all__ = ["causal_conv1d", "selective_scan", "selective_state_update", "ssd_chunk_scan"]
 
 BLOCK_D, BLOCK_T, NUM_WARPS = 2, 256, 4
 CONV_BLOCK_D, CONV_BLOCK_T = 8, 128
 SSD_CHUNK, SSD_BLOCK_P = 64, 32
 OPTIONS = {"num_warps": NUM_WARPS, "enable_fp_fusion": triton_s6.FP_FUSION}
+
+
+class Triton(Backend):
+    """Fused scans and convolution with gradients, a step in whole-tensor operations; no Δ^⊤."""
+
+    def selective_scan(self, s: S6) -> Any:
+        """One launch."""
+        require_device(s.u)
+        B, C = s.matrices
+        groups = max(B.shape[1], C.shape[1])
+        B, C = (_spread(M, groups) for M in (B, C))
+        starts = s.starts
+        fresh = None if starts is None else starts.to(torch.int8)
+        tensors = _wide(s.dtype, s.u, s.delta, s.A, B, C, s.D, s.z, s.delta_bias, s.initial_state)
+        return s.result(*_TritonScan.apply(s.delta_softplus, fresh, *tensors))
+
+    def ssd_chunk_scan(self, s: SSD) -> Any:
+        """Chunks of SSD_CHUNK steps, whatever chunk_size asks for."""
+        require_device(s.x)
+        return in_chunks(s, _chunk_scan)
+
+    def causal_conv1d(self, s: Convolution) -> Tensor:
+        """Fused with SiLU. Raises ValueError for more taps than the kernel takes."""
+        require_device(s.x)
+        past, starts = s.weight.shape[1] - 1, s.starts
+        if past >= 16:
+            raise ValueError(f"weight has {past + 1} taps; the Triton convolution takes at most 16.")
+        before = s.x.new_zeros(*s.x.shape[:2], past) if s.initial_states is None else s.initial_states
+        tokens = torch.cat([before.to(s.dtype), s.x.to(s.dtype)], dim=-1)
+        stretch = None if starts is None else functional.pad(starts.cumsum(-1), (past, 0)).to(torch.int32)
+        y = _TritonConvolution.apply(tokens, *_wide(s.dtype, s.weight, s.bias), stretch, s.activation is not None)
+        return y.to(s.x.dtype)
+
+    def selective_state_update(self, s: StateUpdate) -> Tensor:
+        """A handful of operations, on any device."""
+        return one_step(s)
 
 
 def interpreted() -> bool:
@@ -56,37 +90,9 @@ def _wide(dtype: torch.dtype, *tensors: Tensor | None) -> list[Tensor | None]:
 # --------------------------------------------------------------------------------------------- S6
 
 
-def selective_scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
-    delta_softplus: bool = False,
-    return_last_state: bool = False,
-    *,
-    initial_state: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-) -> Any:
-    """`kernels.ops.selective_scan`, fused on a GPU, with gradients."""
-    require_device(u)
-    dtype = compute_dtype(u, delta, A, B, C, D, z, delta_bias, initial_state)
-    B, C = (by_group(M, u.shape[0], u.shape[2]) for M in (B, C))
-    groups = max(B.shape[1], C.shape[1])
-    B, C = (_spread(M, groups) for M in (B, C))
-    fresh = None if seq_idx is None else fresh_starts(seq_idx).to(torch.int8)
-    y, last = _SelectiveScan.apply(
-        delta_softplus, fresh, *_wide(dtype, u, delta, A, B, C, D, z, delta_bias, initial_state)
-    )
-    return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
-
-
 def _spread(M: Tensor, groups: int) -> Tensor:
     """B or C with as many groups: a constant matrix made every channel a group."""
-    return with_groups(M, groups) if M.shape[1] == 1 else M.repeat_interleave(groups // M.shape[1], dim=1)
+    return M.expand(-1, groups, -1, -1) if M.shape[1] == 1 else M.repeat_interleave(groups // M.shape[1], dim=1)
 
 
 class _Launch(NamedTuple):
@@ -118,7 +124,7 @@ def _launch(softplus: bool, fresh: Tensor | None, tensors: Sequence[Tensor | Non
     return _Launch(grid, (length, d_inner, groups, d_state), flags)
 
 
-class _SelectiveScan(torch.autograd.Function):
+class _TritonScan(torch.autograd.Function):
     """y and the last state; everything in one dtype, B and C with groups."""
 
     @staticmethod
@@ -163,16 +169,10 @@ class _SelectiveScan(torch.autograd.Function):
 # -------------------------------------------------------------------------------------------- SSD
 
 
-def ssd_chunk_scan(*args: Any, **kwargs: Any) -> Any:
-    """`kernels.ops.ssd_chunk_scan` with its chunks in Triton, of SSD_CHUNK steps whatever chunk_size asks for."""
-    require_device(args[0])
-    return ssd.ssd_chunk_scan(*args, **(kwargs | {"scan": _chunk_scan}))
-
-
 def _chunk_scan(
     x: Tensor, log_decay: Tensor, B: Tensor, C: Tensor, initial_state: Tensor, chunk_size: int
 ) -> tuple[Tensor, Tensor]:
-    return _ChunkScan.apply(x, log_decay, B, C, initial_state)
+    return _TritonChunkScan.apply(x, log_decay, B, C, initial_state)
 
 
 def _ssd_launch(x: Tensor, B: Tensor) -> _Launch:
@@ -188,8 +188,8 @@ def _ssd_launch(x: Tensor, B: Tensor) -> _Launch:
     return _Launch(grid, (length, nheads, headdim, groups), flags | {"d_state": d_state})
 
 
-class _ChunkScan(torch.autograd.Function):
-    """`kernels.ssd.chunk_scan`, in Triton."""
+class _TritonChunkScan(torch.autograd.Function):
+    """`kernels.chunked.ssd.chunk_scan`, in Triton."""
 
     @staticmethod
     def forward(
@@ -223,29 +223,7 @@ class _ChunkScan(torch.autograd.Function):
 # ------------------------------------------------------------------------------------ convolution
 
 
-def causal_conv1d(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-    activation: str | None = None,
-    *,
-    initial_states: Tensor | None = None,
-) -> Tensor:
-    """`kernels.ops.causal_conv1d`, fused with SiLU on a GPU, with gradients."""
-    require_device(x)
-    dtype, past = compute_dtype(x, weight, bias), weight.shape[1] - 1
-    if weight.shape[1] > 16:
-        raise ValueError(f"weight has {weight.shape[1]} taps; the Triton convolution takes at most 16.")
-    before = x.new_zeros(*x.shape[:2], past) if initial_states is None else initial_states
-    tokens = torch.cat([before.to(dtype), x.to(dtype)], dim=-1)
-    stretch = None
-    if seq_idx is not None:
-        stretch = functional.pad(fresh_starts(seq_idx).cumsum(-1), (past, 0)).to(torch.int32)
-    return _Convolution.apply(tokens, *_wide(dtype, weight, bias), stretch, activation is not None).to(x.dtype)
-
-
-class _Convolution(torch.autograd.Function):
+class _TritonConvolution(torch.autograd.Function):
     """The convolution of tokens that are padded in front, optionally with SiLU."""
 
     @staticmethod
@@ -276,3 +254,6 @@ class _Convolution(torch.autograd.Function):
         results = (tokens_bar, weight_bar, bias_bar)
         triton_conv.conv_backward[grid](*inputs, y_bar.contiguous(), *results, length, dim, **ctx.flags, **OPTIONS)
         return tokens_bar, weight_bar.sum(0), bias_bar.sum(0) if ctx.flags["HAS_BIAS"] else None, None, None
+
+
+BACKEND = Triton()

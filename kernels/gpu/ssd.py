@@ -1,7 +1,7 @@
 """SSD in Triton, forward and backward: chunk after chunk with the state in registers, matrix products inside.
 
-The same function as `kernels.ssd.chunk_scan`, and its formulas. Products are IEEE float32, never TF32; decays come from
-segment sums, which cumulate a masked square and never subtract.
+The same function as `kernels.chunked.ssd.chunk_scan`, and its formulas. Products are IEEE float32, never TF32; decays
+come from segment sums, which cumulate a masked square and never subtract.
 """
 
 import triton

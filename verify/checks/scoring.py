@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
-from mamba_theorems.verify import settings
+from mamba_theorems.kernels.dtypes import DTYPES
 
-DTYPES: dict[str, torch.dtype] = {name: getattr(torch, name) for name in settings.DTYPES}
 EVERY_DTYPE = ", ".join(DTYPES)
 UNIT = float(torch.finfo(torch.float64).eps) / 2
 ELEMENTARY = 2 * ELEMENTARY_ULPS

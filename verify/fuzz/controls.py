@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from mamba_theorems.kernels.cpu import backend as cpu_ops
+from mamba_theorems.kernels.cpu.backend import warm_up
 from mamba_theorems.verify.fuzz import coverage, local
 from mamba_theorems.verify.fuzz.campaign import Pool, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import properties
@@ -52,7 +52,7 @@ def hunt_all(selected: Sequence[str], run: Run, options: Any, console: Console) 
     """Hunt every bug, and say how each was found; whether all were."""
     workers = local.automatic() if options.workers == "auto" else int(options.workers)
     missed = []
-    cpu_ops.warm_up()  # compiling for the first time is no part of a hunt
+    warm_up()  # compiling for the first time is no part of a hunt
     for bug in BUGS:
         with local.pool_of(workers) as pool:
             hunted = hunt(bug, selected, run, pool)

@@ -21,6 +21,7 @@ from typing import Any
 
 import torch
 
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.files import write
 from mamba_theorems.verify.fuzz import local
@@ -28,7 +29,7 @@ from mamba_theorems.verify.fuzz.batches import Batches, run_batches
 from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.search import CellResult, Watch
-from mamba_theorems.verify.settings import DTYPES, Run
+from mamba_theorems.verify.settings import Run
 
 WORKERS = (2, 16, 128, 1000, 4096)
 PER_CELL = (25, 100, 400)

@@ -5,20 +5,20 @@ A property that fixes the backend itself, or bounds the error of one chunk size,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
 
-from mamba_theorems.kernels import ops, ssd
-from mamba_theorems.kernels.backends import using_backend
+from mamba_theorems.kernels.arguments import S6, SSD
+from mamba_theorems.kernels.backends import AUTO, Backend, backend_names, choices, load, using_backend
 from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.settings import Run
 
-PLAIN = "auto"
-DEFINITION = "reference"
+PLAIN = AUTO
 PIECES = "pieces of "
 LENGTHS = (1, 2, 3, 7, 16, 64)
 OWN_BACKEND = ("backend", "chunk_size")
@@ -30,8 +30,10 @@ def admitted(check: Property, run: Run) -> st.SearchStrategy[str]:
     if run.kernel or run.device != "cpu" or not _runs_kernels(check) or _chooses_itself(check):
         return st.just(PLAIN)
     pieces = [f"{PIECES}{n}" for n in LENGTHS] if "target" in check.facts else []
-    definition = [] if check.claim.startswith("sensitivity.") else [DEFINITION]  # it cannot be differentiated
-    return st.sampled_from([PLAIN, *pieces, *definition])
+    others = [name for name in choices("selective_scan", run.device) if name != AUTO]
+    if check.claim.startswith("sensitivity."):
+        others = [name for name in others if load(name).differentiable]
+    return st.sampled_from([PLAIN, *pieces, *others])
 
 
 def _runs_kernels(check: Property) -> bool:
@@ -49,54 +51,34 @@ def running(execution: str) -> Iterator[None]:
     if execution == PLAIN:
         yield
         return
-    if execution == DEFINITION:
-        chosen: Any = DEFINITION
-    elif execution.startswith(PIECES) and execution[len(PIECES) :].isdigit():
-        size = int(execution[len(PIECES) :])
-        chosen = {"selective_scan": scan_in_pieces(size), "ssd_chunk_scan": ssd_in_chunks(size)}
-    else:
-        raise ValueError(f"there is no execution '{execution}': use {PLAIN}, {DEFINITION} or '{PIECES}N'")
-    with using_backend(chosen):
+    size = execution.removeprefix(PIECES)
+    if execution not in backend_names() and not (execution.startswith(PIECES) and size.isdigit()):
+        names = ", ".join(backend_names())
+        raise ValueError(f"there is no execution '{execution}': use {names} or '{PIECES}N'")
+    with using_backend(execution if execution in backend_names() else Pieces(int(size))):
         yield
 
 
-def scan_in_pieces(size: int) -> Callable[..., Any]:
-    """The selective scan `size` steps at a time, the state handed on: what a long context or decoding does."""
+class Pieces(Backend):
+    """Scans a number of steps at a time: what a long context does, and what devices without a compiled path do."""
 
-    def scan(
-        u: Any,
-        delta: Any,
-        A: Any,
-        B: Any,
-        C: Any,
-        D: Any = None,
-        z: Any = None,
-        delta_bias: Any = None,
-        delta_softplus: bool = False,
-        return_last_state: bool = False,
-        initial_state: Any = None,
-        seq_idx: Any = None,
-    ) -> Any:
-        options: Any = {"delta_softplus": delta_softplus, "return_last_state": True, "seq_idx": seq_idx}
-        step = u.shape[2] if seq_idx is not None else size  # packed sequences are run whole
-        state, ys = initial_state, []
-        for start in range(0, u.shape[2], step):
-            part = slice(start, start + step)
-            uc, dc, Bc, Cc, zc = (m if m is None or m.ndim < 3 else m[..., part] for m in (u, delta, B, C, z))
-            y, state = ops.selective_scan(
-                uc, dc, A, Bc, Cc, D, zc, delta_bias, backend="cpu", initial_state=state, **options
-            )
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def selective_scan(self, s: S6) -> Any:
+        """The compiled scan of each piece, the state handed on; packed sequences are run whole."""
+        if s.seq_idx is not None:
+            return load("cpu").selective_scan(s)
+        state: Any = s.initial_state
+        signals = {name: m for name in ("u", "delta", "B", "C", "z") if (m := getattr(s, name)) is not None}
+        ys = []
+        for start in range(0, s.u.shape[2], self.size):
+            time = slice(start, start + self.size)
+            cut: dict[str, Any] = {name: m[..., time] for name, m in signals.items() if m.ndim > 2}
+            y, state = load("cpu").selective_scan(replace(s, **cut, initial_state=state, return_last_state=True))
             ys.append(y)
-        y = torch.cat(ys, dim=-1)
-        return (y, state) if return_last_state else y
+        return s.result(torch.cat(ys, dim=-1), state)
 
-    return scan
-
-
-def ssd_in_chunks(size: int) -> Callable[..., Any]:
-    """SSD as torch runs it, in chunks of `size`: the path of gradients, and of devices without a compiled one."""
-
-    def scan(x: Any, dt: Any, A: Any, B: Any, C: Any, chunk_size: int = 64, *rest: Any, **options: Any) -> Any:
-        return ssd.ssd_chunk_scan(x, dt, A, B, C, size, *rest, **options)
-
-    return scan
+    def ssd_chunk_scan(self, s: SSD) -> Any:
+        """In torch, in chunks of as many steps: also the path of gradients."""
+        return load("torch").ssd_chunk_scan(replace(s, chunk_size=self.size))

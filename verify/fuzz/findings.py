@@ -13,13 +13,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.check import Finding, replay_line
 from mamba_theorems.verify.files import FOLDER, write
 from mamba_theorems.verify.fuzz import search
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.search import CellResult, Failure
-from mamba_theorems.verify.settings import DTYPES, Run
+from mamba_theorems.verify.settings import Run
 
 FINDINGS = FOLDER / "findings"
 FORMAT = 1

@@ -13,6 +13,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mamba_theorems.kernels.backends import choices
 from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.checks.foundations import copying, duality, forms, scan
 from mamba_theorems.verify.checks.induction_heads import sequences
@@ -184,7 +185,7 @@ def wide_cuts(draw: st.DrawFn, subject: Any, run: Run) -> forms.CutCase:
     """A scan cut anywhere, its ends included."""
     length = draw(st.integers(2, 600))
     cut = draw(st.one_of(st.integers(1, length - 1), st.sampled_from([1, length - 1])))
-    backend = draw(st.sampled_from(forms.BACKENDS))
+    backend = draw(st.sampled_from(choices("selective_scan", run.device)))
     return forms.CutCase(length, cut, draw(st.integers(1, 33)), draw(st.integers(0, 999)), backend)
 
 
@@ -197,7 +198,7 @@ def wide_chunks(subject: Any, run: Run) -> st.SearchStrategy[duality.ChunkCase]:
         headdim=st.integers(1, 9),
         chunk_size=st.one_of(st.integers(1, 9), st.sampled_from([16, 63, 64, 65, 256])),
         seed=st.integers(0, 2**16),
-        backend=st.sampled_from(duality.BACKENDS),
+        backend=st.sampled_from(duality.fast_backends(run.device)),
     )
 
 

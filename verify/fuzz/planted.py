@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import _lru_cache_wrapper
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -22,8 +22,9 @@ from torch.nn import functional
 from mamba_theorems.constructions.compiler import modules as construction_modules
 from mamba_theorems.constructions.compiler.description import MixerDescription
 from mamba_theorems.constructions.mqar import codes, theorem2
-from mamba_theorems.kernels.cpu import backend as cpu_ops
-from mamba_theorems.kernels.ssd import time_steps
+from mamba_theorems.kernels.arguments import S6, SSD, Convolution, sequence_starts, time_steps
+from mamba_theorems.kernels.backends import Backend
+from mamba_theorems.kernels.cpu.backend import BACKEND as COMPILED
 
 Wrong = Callable[..., Any]
 BUILT = ("mamba_theorems.constructions.", "mamba_theorems.verify.checks.")
@@ -56,97 +57,72 @@ def forget() -> None:
 
 # --- kernels ---------------------------------------------------------------------------------------------------------
 
-SCAN, CONVOLUTION = cpu_ops.selective_scan, cpu_ops.causal_conv1d
-SSD: Wrong = cpu_ops.ssd_chunk_scan
+scan, convolution, ssd = COMPILED.selective_scan, COMPILED.causal_conv1d, COMPILED.ssd_chunk_scan
 CHUNK = 8
 
 
-def _oldest_tap_late(
-    x: Tensor, weight: Tensor, *rest: Any, initial_states: Tensor | None = None, **options: Any
-) -> Any:
+def _oldest_tap_late(s: Convolution) -> Tensor:
     """The oldest of three or more taps reads one token further back."""
-    if weight.shape[1] < 3:
-        return CONVOLUTION(x, weight, *rest, initial_states=initial_states, **options)
-    wider = torch.cat([weight[:, :1], torch.zeros_like(weight[:, :1]), weight[:, 1:]], dim=1)
-    before = None if initial_states is None else functional.pad(initial_states, (1, 0))
-    return CONVOLUTION(x, wider, *rest, initial_states=before, **options)
+    if s.weight.shape[1] < 3:
+        return convolution(s)
+    wider = torch.cat([s.weight[:, :1], torch.zeros_like(s.weight[:, :1]), s.weight[:, 1:]], dim=1)
+    before = None if s.initial_states is None else functional.pad(s.initial_states, (1, 0))
+    return convolution(replace(s, weight=wider, initial_states=before))
 
 
-def _last_carry_lost(u: Tensor, *rest: Any, **options: Any) -> Any:
+def _last_carry_lost(s: S6) -> Any:
     """A last chunk that is not full starts from an empty state."""
-    length = u.shape[2]
+    length = s.u.shape[2]
     whole = length - length % CHUNK
     if length % CHUNK == 0 or whole == 0:
-        return SCAN(u, *rest, **options)
-    chunk = torch.arange(length, device=u.device) >= whole
-    given = options.pop("seq_idx", None)
-    restarted = torch.zeros(u.shape[0], length, dtype=torch.long) if given is None else given.long()
-    return SCAN(u, *rest, seq_idx=2 * restarted + chunk, **options)
+        return scan(s)
+    chunk = torch.arange(length, device=s.u.device) >= whole
+    restarted = torch.zeros(s.u.shape[0], length, dtype=torch.long) if s.seq_idx is None else s.seq_idx.long()
+    return scan(replace(s, seq_idx=2 * restarted + chunk))
 
 
-def _packing_leaks(u: Tensor, *rest: Any, seq_idx: Tensor | None = None, **options: Any) -> Any:
+def _packing_leaks(s: S6) -> Any:
     """A packed sequence that begins at a multiple of 4 sees the one before it."""
-    if seq_idx is not None:
-        starts = functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
-        starts[:, ::4] = False
-        seq_idx = starts.cumsum(1)
-    return SCAN(u, *rest, seq_idx=seq_idx, **options)
+    starts = sequence_starts(s.seq_idx)
+    if starts is None:
+        return scan(s)
+    starts[:, ::4] = False
+    return scan(replace(s, seq_idx=starts.cumsum(1)))
 
 
-def _softplus_linear(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    delta_bias: Tensor | None = None,
-    delta_softplus: bool = False,
-    *rest: Any,
-    **options: Any,
-) -> Any:
+def _softplus_linear(s: S6) -> Any:
     """softplus(x) = x above 8, which is wrong by e^−8."""
-    if delta_softplus:
-        raw = delta if delta_bias is None else delta + delta_bias[:, None]
-        delta, delta_bias = torch.where(raw > 8, raw, torch.logaddexp(raw, torch.zeros_like(raw))), None
-    return SCAN(u, delta, A, B, C, D, z, delta_bias, False, *rest, **options)
+    if not s.delta_softplus:
+        return scan(s)
+    raw = s.delta if s.delta_bias is None else s.delta + s.delta_bias[:, None]
+    delta = torch.where(raw > 8, raw, torch.logaddexp(raw, torch.zeros_like(raw)))
+    return scan(replace(s, delta=delta, delta_bias=None, delta_softplus=False))
 
 
-def _wrong_group(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, *rest: Any, **options: Any) -> Any:
+def _wrong_group(s: S6) -> Any:
     """Channel d reads B of group d mod G."""
-    groups = B.shape[1] if B.ndim == 4 else 1
-    return SCAN(u, delta, A, B.repeat(1, u.shape[1] // groups, 1, 1) if groups > 1 else B, *rest, **options)
+    groups = s.B.shape[1] if s.B.ndim == 4 else 1
+    return scan(replace(s, B=s.B.repeat(1, s.u.shape[1] // groups, 1, 1)) if groups > 1 else s)
 
 
-def _skip_lost(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, *rest: Any, **options: Any
-) -> Any:
+def _skip_lost(s: S6) -> Any:
     """D is left out where L is odd."""
-    return SCAN(u, delta, A, B, C, None if u.shape[2] % 2 else D, *rest, **options)
+    return scan(replace(s, D=None) if s.u.shape[2] % 2 else s)
 
 
-def _decay_grows(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, size: int = 64, **o: Any) -> Any:
+def _decay_grows(s: SSD) -> Any:
     """The state enters a chunk of 8 with e^{−ΔA} for e^{ΔA} at its first step."""
-    if o.get("seq_idx") is not None:
-        return SSD(x, dt, A, B, C, size, **o)
-    state, z, last = o.pop("initial_states", None), o.pop("z", None), o.pop("return_final_states", False)
-    steps = time_steps(dt, o.get("dt_bias"), o.get("dt_softplus", False), o.get("dt_limit", (0.0, float("inf"))))
-    ys = []
-    for start in range(0, x.shape[1], CHUNK):
-        part = slice(start, start + CHUNK)
+    if s.seq_idx is not None:
+        return ssd(s)
+    steps, state, ys = time_steps(s, s.dt_limit), cast(Any, s.initial_states), []
+    signals = {name: m for name in ("x", "dt", "B", "C", "z") if (m := getattr(s, name)) is not None}
+    for start in range(0, s.x.shape[1], CHUNK):
         if start:
-            state = state * torch.exp(-2 * steps[:, start] * A)[:, :, None, None]
-        inputs: dict[str, Any] = {
-            "x": x[:, part],
-            "dt": dt[:, part],
-            "B": B[:, part],
-            "C": C[:, part],
-            "z": z if z is None else z[:, part],
-        }
-        y, state = SSD(A=A, chunk_size=size, initial_states=state, return_final_states=True, **inputs, **o)
+            state = state * torch.exp(-2 * steps[:, start] * s.A)[:, :, None, None]
+        chunk: dict[str, Any] = {name: m[:, start : start + CHUNK] for name, m in signals.items()}
+        y, state = ssd(replace(s, **chunk, initial_states=state, return_final_states=True))
         ys.append(y)
-    return (torch.cat(ys, 1), state) if last else torch.cat(ys, 1)
+    return s.result(torch.cat(ys, 1), state)
 
 
 # --- constructions ---------------------------------------------------------------------------------------------------
@@ -173,14 +149,14 @@ def _positions_from_zero(self: Any, x: Tensor) -> Tensor:
     return x + t[:, None] * self.weight
 
 
-BUGS: dict[str, tuple[ModuleType | type, str, Wrong]] = {
-    "convolution: the oldest tap is off by one": (cpu_ops, "causal_conv1d", _oldest_tap_late),
-    "scan: the carry into the last chunk is lost": (cpu_ops, "selective_scan", _last_carry_lost),
-    "scan: packed sequences leak": (cpu_ops, "selective_scan", _packing_leaks),
-    "scan: softplus turns linear at 8": (cpu_ops, "selective_scan", _softplus_linear),
-    "scan: B of the wrong group": (cpu_ops, "selective_scan", _wrong_group),
-    "scan: no D where L is odd": (cpu_ops, "selective_scan", _skip_lost),
-    "SSD: the decay's sign at a chunk's boundary": (cpu_ops, "ssd_chunk_scan", _decay_grows),
+BUGS: dict[str, tuple[ModuleType | type | Backend, str, Wrong]] = {
+    "convolution: the oldest tap is off by one": (COMPILED, "causal_conv1d", _oldest_tap_late),
+    "scan: the carry into the last chunk is lost": (COMPILED, "selective_scan", _last_carry_lost),
+    "scan: packed sequences leak": (COMPILED, "selective_scan", _packing_leaks),
+    "scan: softplus turns linear at 8": (COMPILED, "selective_scan", _softplus_linear),
+    "scan: B of the wrong group": (COMPILED, "selective_scan", _wrong_group),
+    "scan: no D where L is odd": (COMPILED, "selective_scan", _skip_lost),
+    "SSD: the decay's sign at a chunk's boundary": (COMPILED, "ssd_chunk_scan", _decay_grows),
     "codes: one key has another's code": (codes, "describe", _one_wrong_code),
     "Theorem 2: neighbours tie": (theorem2, "describe", _tie_of_neighbours),
     "positions: off by one": (construction_modules.Position, "forward", _positions_from_zero),

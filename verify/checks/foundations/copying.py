@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from mamba_theorems.constructions.foundations import Copier, Copying
 from mamba_theorems.constructions.tasks import IGNORED
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, EVERY_DTYPE
+from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Tier
 
 PROVED_MARGIN = 0.25
@@ -51,7 +52,7 @@ class Blunt(Copier):
 @lru_cache(maxsize=64)
 def module(network: Network, num_values: int, num_tokens: int, dtype: str) -> torch.nn.Module:
     """The language model of a size."""
-    return network.copier(num_values, num_tokens).network().module(DTYPES[dtype])
+    return network.copier(num_values, num_tokens).network().module(DTYPE_NAMED[dtype])
 
 
 @dataclass(frozen=True)

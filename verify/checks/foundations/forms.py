@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from mamba_theorems.constructions import foundations as forms
 from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.arguments import S6
+from mamba_theorems.kernels.backends import choices
 from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL
 from mamba_theorems.verify.checks.check import Check, Property, Score
@@ -68,9 +70,6 @@ def tree_score(subject: Combine, case: TreeCase, run: Run) -> Score:
     return Score(int(_fold(subject, steps, np.random.default_rng(case.seed))[1] != last), "mismatches")
 
 
-BACKENDS = ("auto", "reference")
-
-
 @dataclass(frozen=True)
 class CutCase:
     """A scan cut in two: the state is carried over, on a backend ("auto" is the device's compiled one)."""
@@ -87,7 +86,9 @@ def cut_cases(draw: st.DrawFn, subject: Any, run: Run) -> CutCase:
     """A scan cut at any step but its ends."""
     length = draw(st.integers(2, 90))
     cut, d_state = draw(st.integers(1, length - 1)), draw(st.integers(1, 9))
-    return CutCase(length, cut, d_state, draw(st.integers(0, 999)), draw(st.sampled_from(BACKENDS)))
+    return CutCase(
+        length, cut, d_state, draw(st.integers(0, 999)), draw(st.sampled_from(choices("selective_scan", run.device)))
+    )
 
 
 def _random_scan(case: CutCase) -> dict[str, Any]:
@@ -128,7 +129,7 @@ def cut_score(subject: Callable[..., torch.Tensor], case: CutCase, run: Run) -> 
     """Against the unrolled whole, over its running-error bound."""
     inputs = _random_scan(case)
     moved = {name: value.to(run.device) for name, value in inputs.items()}
-    bound = selective_scan_bound(**inputs)
+    bound = selective_scan_bound(S6(**inputs))
     return Score(bound.ratio(subject(moved, case.cut, case.backend)), "error/bound")
 
 
@@ -196,7 +197,7 @@ def fft_cases(subject: Any, run: Run) -> st.SearchStrategy[FftCase]:
         d_state=st.integers(1, 16),
         length=lengths,
         seed=st.integers(0, 999),
-        backend=st.sampled_from(BACKENDS),
+        backend=st.sampled_from(choices("selective_scan", run.device)),
     )
 
 
@@ -226,7 +227,7 @@ def fft_score(subject: Callable[[int], int], case: FftCase, run: Run) -> Score:
     terms = np.exp(delta * A[:, None] * lags) * np.abs(delta * B * C)[:, None] * (lags * (ELEMENTARY + 2) + 5)
     kernel_error = UNIT * float(np.linalg.norm(terms.sum(0)) * np.linalg.norm(x))
     fft_error = 21 * UNIT * max(1, math.log2(period)) * size
-    bound = selective_scan_bound(**inputs).y.error.numpy()[0, 0] + kernel_error + fft_error
+    bound = selective_scan_bound(S6(**inputs)).y.error.numpy()[0, 0] + kernel_error + fft_error
     return Score(float((np.abs(y - found) / bound).max()), "error/bound")
 
 

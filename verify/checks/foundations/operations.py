@@ -14,23 +14,24 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from mamba_theorems.kernels import ops, reference, ssd
+from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.arguments import DTYPE_NAMED, S6, SSD
+from mamba_theorems.kernels.backends import DEFINITION, choices
 from mamba_theorems.kernels.bounds.running_error import Approximate, selective_scan_bound
 from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
 Operation = Callable[..., Any]
 LAYOUTS = ("contiguous", "time-major", "strided")
-BACKENDS = ("auto", "reference")
 
 
 class RandomTensors:
     """Random tensors of one dtype from a seed, scaled."""
 
     def __init__(self, seed: int, dtype: str) -> None:
-        self._generator, self._dtype = torch.Generator().manual_seed(seed), DTYPES[dtype]
+        self._generator, self._dtype = torch.Generator().manual_seed(seed), DTYPE_NAMED[dtype]
 
     def normal(self, *shape: int, scale: float = 1.0) -> Tensor:
         """Normal numbers."""
@@ -119,7 +120,7 @@ def scan_options(draw: st.DrawFn, _: Operation, run: Run) -> ScanOptions:
         scale=draw(st.sampled_from([1.0, 1e-6, 1e6])),
         delta_shift=draw(st.sampled_from([0.0, -8.0, 8.0, 30.0])),
         dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(BACKENDS)),
+        backend=draw(st.sampled_from(choices("selective_scan", run.device))),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -127,7 +128,7 @@ def scan_options(draw: st.DrawFn, _: Operation, run: Run) -> ScanOptions:
 def scan_score(subject: Operation, case: ScanOptions, run: Run) -> Score:
     """y and the last state over their running-error bounds."""
     arguments = case.arguments()
-    bound = selective_scan_bound(**arguments)
+    bound = selective_scan_bound(S6(**arguments))
     y, last = subject(**_moved(arguments, run.device), return_last_state=True, backend=case.backend)
     return Score(max(bound.ratio(y), bound.last_state.ratio(last)), "error/bound")
 
@@ -151,7 +152,7 @@ def _interleaved(M: Tensor, u: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class SsdOptions:
-    """Sizes and options of `ops.ssd_chunk_scan`; `backend` "torch" runs the chunks by matrix products."""
+    """Sizes and options of `ops.ssd_chunk_scan`; `backend` "torch" runs its chunks by matrix products."""
 
     batch: int
     groups: int
@@ -203,27 +204,20 @@ def ssd_options(draw: st.DrawFn, _: Operation, run: Run) -> SsdOptions:
         options=draw(_options(("D", "z", "dt_bias", "initial_states", "seq_idx"))),
         wide_skip=draw(st.booleans()),
         dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from([*BACKENDS, "torch"])),
+        backend=draw(st.sampled_from(choices("ssd_chunk_scan", run.device))),
         seed=draw(st.integers(0, 2**16)),
     )
-
-
-def any_ssd(*, backend: str, **arguments: Any) -> Any:
-    """`ops.ssd_chunk_scan`, or by torch's matrix products."""
-    if backend == "torch":
-        return ssd.ssd_chunk_scan(**arguments)
-    return ops.ssd_chunk_scan(**arguments, backend=backend)
 
 
 def ssd_score(subject: Operation, case: SsdOptions, run: Run) -> Score:
     """y over its running-error bound."""
     arguments = case.arguments()
     y = subject(**_moved(arguments, run.device), backend=case.backend)
-    return Score(ssd_bound(**arguments).ratio(y), "error/bound")
+    return Score(ssd_bound(SSD(**arguments)).ratio(y), "error/bound")
 
 
 def _ssd_groups_reversed(B: Tensor, C: Tensor, **arguments: Any) -> Any:
-    return any_ssd(B=B.flip(2), C=C.flip(2), **arguments)
+    return ops.ssd_chunk_scan(B=B.flip(2), C=C.flip(2), **arguments)
 
 
 # --- convolution -----------------------------------------------------------------------------------------------------
@@ -271,7 +265,7 @@ def conv_options(draw: st.DrawFn, _: Operation, run: Run) -> ConvOptions:
         activation=draw(st.sampled_from(["", "silu"])),
         layout=draw(st.sampled_from(LAYOUTS)),
         dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(BACKENDS)),
+        backend=draw(st.sampled_from(choices("causal_conv1d", run.device))),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -289,13 +283,13 @@ def conv_score(subject: Operation, case: ConvOptions, run: Run) -> Score:
     positive: dict[str, Any] = {
         k: v.abs() if k in ("x", "weight", "bias", "initial_states") else v for k, v in wide.items()
     }
-    size = reference.causal_conv1d(**positive | {"activation": None})
-    info = torch.finfo(DTYPES[case.dtype])
+    size = ops.causal_conv1d(**positive | {"activation": None}, backend=DEFINITION)
+    info = torch.finfo(DTYPE_NAMED[case.dtype])
     unit = (info.eps + torch.finfo(torch.float64).eps) / 2
     error = (case.width + 1) * (unit * size + info.tiny)
     if case.activation:
         error = STEEPEST_SILU * error + (ELEMENTARY + 4) * (unit * STEEPEST_SILU * size + info.tiny)
-    limit = Approximate(reference.causal_conv1d(**wide), error)
+    limit = Approximate(ops.causal_conv1d(**wide, backend=DEFINITION), error)
     y = subject(**_moved(arguments, run.device), backend=case.backend)
     return Score(limit.ratio(y), "error/bound")
 
@@ -351,7 +345,7 @@ def step_options(draw: st.DrawFn, _: Operation, run: Run) -> StepOptions:
         d_state=draw(st.integers(1, 9)),
         options=draw(_options(("D", "z", "dt_bias"))),
         dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(BACKENDS)),
+        backend=draw(st.sampled_from(choices("selective_state_update", run.device))),
         seed=draw(st.integers(0, 2**16)),
     )
 
@@ -359,29 +353,30 @@ def step_options(draw: st.DrawFn, _: Operation, run: Run) -> StepOptions:
 def step_score(subject: Operation, case: StepOptions, run: Run) -> Score:
     """y and the new state over the running-error bounds of a scan of length 1 that starts from the old state."""
     arguments = case.arguments()
-    bound = selective_scan_bound(**_as_scan(arguments))
+    bound = selective_scan_bound(_as_scan(arguments))
     moved = _moved(arguments, run.device)
     y = subject(**moved, backend=case.backend)
     y, state = y.flatten(1)[..., None], moved["state"].flatten(1, -2)
     return Score(max(bound.ratio(y), bound.last_state.ratio(state)), "error/bound")
 
 
-def _as_scan(arguments: dict[str, Any]) -> dict[str, Any]:
-    """The same step as arguments of `ops.selective_scan`, its channels those of all heads."""
+def _as_scan(arguments: dict[str, Any]) -> S6:
+    """The same step as a scan of length 1, its channels those of all heads."""
     flat = {name: arguments[name].flatten(1)[..., None] for name in ("x", "dt", "z") if name in arguments}
     groups = {name: m if m.ndim == 3 else m[:, None] for name, m in arguments.items() if name in "BC"}
     plain = {name: arguments[name].flatten() for name in ("D", "dt_bias") if name in arguments}
-    return {
-        "u": flat["x"],
-        "delta": flat["dt"],
-        "A": arguments["A"].flatten(0, -2),
-        **{name: m[..., None] for name, m in groups.items()},
-        "D": plain.get("D"),
-        "z": flat.get("z"),
-        "delta_bias": plain.get("dt_bias"),
-        "delta_softplus": True,
-        "initial_state": arguments["state"].flatten(1, -2).clone(),
-    }
+    return S6(
+        flat["x"],
+        flat["dt"],
+        arguments["A"].flatten(0, -2),
+        groups["B"][..., None],
+        groups["C"][..., None],
+        plain.get("D"),
+        flat.get("z"),
+        plain.get("dt_bias"),
+        delta_softplus=True,
+        initial_state=arguments["state"].flatten(1, -2).clone(),
+    )
 
 
 def _state_kept(state: Tensor, **arguments: Any) -> Any:
@@ -436,10 +431,10 @@ CHECKS: tuple[Check, ...] = (
     Property(
         claim="foundations.ssd-duality",
         name="every-option-of-the-kernel",
-        subject=any_ssd,
+        subject=ops.ssd_chunk_scan,
         mutants={
-            "packing ignored": _deaf(any_ssd, "seq_idx"),
-            "state not handed on": _deaf(any_ssd, "initial_states"),
+            "packing ignored": _deaf(ops.ssd_chunk_scan, "seq_idx"),
+            "state not handed on": _deaf(ops.ssd_chunk_scan, "initial_states"),
             "groups reversed": _ssd_groups_reversed,
         },
         cases=ssd_options,

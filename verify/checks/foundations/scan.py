@@ -15,10 +15,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.arguments import DTYPE_NAMED, S6
 from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, EVERY_DTYPE
+from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
 UNROLLED = "foundations.unrolled"
@@ -69,7 +70,7 @@ def scan_inputs(case: ScanCase, device: str = "cpu") -> dict[str, Any]:
     n, d, s, length = case.batch, case.d_inner, case.d_state, case.length
 
     def normal(*shape: int) -> Tensor:
-        return torch.from_numpy(rng.standard_normal(shape)).to(DTYPES[case.dtype]).to(device)
+        return torch.from_numpy(rng.standard_normal(shape)).to(DTYPE_NAMED[case.dtype]).to(device)
 
     return {
         "u": normal(n, d, length),
@@ -87,7 +88,7 @@ def scan_score(subject: Scan, case: ScanCase, run: Run) -> Score:
     """Error against the unrolled definition over its running-error bound, with softplus, D and gate."""
     inputs = scan_inputs(case, run.device)
     y = subject(**inputs, delta_softplus=True)
-    return Score(selective_scan_bound(**inputs, delta_softplus=True).ratio(y), "error/bound")
+    return Score(selective_scan_bound(S6(**inputs, delta_softplus=True)).ratio(y), "error/bound")
 
 
 def _swapped(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, **rest: Any) -> Tensor:

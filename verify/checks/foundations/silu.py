@@ -10,8 +10,9 @@ import torch
 from hypothesis import strategies as st
 
 from mamba_theorems.kernels import ops
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
 
@@ -40,7 +41,7 @@ def kernel_silu(x: torch.Tensor) -> torch.Tensor:
 
 def silu_pair_score(subject: Activation, case: SiluCase, run: Run) -> Score:
     """|SiLU(x) − SiLU(−x) − x| over (e + 2)u|x|: one elementary function and a product each, one subtraction."""
-    x = torch.tensor([case.x, -case.x], dtype=DTYPES[case.dtype], device=run.device)
+    x = torch.tensor([case.x, -case.x], dtype=DTYPE_NAMED[case.dtype], device=run.device)
     high, low = subject(x).cpu()
     value = x[0].cpu()
     info = torch.finfo(value.dtype)
@@ -67,7 +68,7 @@ def step_value_cases(subject: Any, run: Run) -> st.SearchStrategy[StepValueCase]
 def silu_step_score(subject: Activation, case: StepValueCase, run: Run) -> Score:
     """|step(d) + step(−1−d) − 1| over the roundings of four SiLUs of size w(|d|+1), divided by w."""
     w, d = float(2**case.log_w), case.d
-    arguments = torch.tensor([w * (d + 1), w * d, -w * d, -w * (d + 1)], dtype=DTYPES[case.dtype])
+    arguments = torch.tensor([w * (d + 1), w * d, -w * d, -w * (d + 1)], dtype=DTYPE_NAMED[case.dtype])
     a, b, c, e = subject(arguments.to(run.device)).cpu().double()
     total = float((a - b) + (c - e)) / w
     bound = 4 * (ELEMENTARY + 2) * torch.finfo(arguments.dtype).eps / 2 * (abs(d) + 1)

@@ -20,10 +20,11 @@ from mamba_theorems.constructions.compiler.exact import ExactTensor
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.haar import HaarNetwork, Wavelet, full_basis, mamba1_haar, mamba2_haar, wavelet
 from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 FEW = 8 + ELEMENTARY
@@ -111,7 +112,7 @@ def _coefficient_score(subject: Transform, case: CoefficientCase, run: Run) -> S
     length, basis = case.blocks * 2**case.level, (wavelet(case.level, case.k),)
     signal = _signal(length, case.seed, case.dtype) * np.array(2.0**case.scale, case.dtype)
     wanted = oracle(signal, case.level)[1][..., case.k : case.k + 1] * 2 ** (case.level / 2)
-    found = subject.network(length, basis, case.dtype).on_kernels(signal[None], DTYPES[case.dtype], run.device)[0]
+    found = subject.network(length, basis, case.dtype).on_kernels(signal[None], DTYPE_NAMED[case.dtype], run.device)[0]
     return Score(_worst_ratio(found, wanted, rounding_bound(signal, basis, case.dtype)), "error/bound")
 
 

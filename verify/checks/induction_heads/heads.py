@@ -14,7 +14,7 @@ from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.induction_heads import (
     answers,
 )
-from mamba_theorems.verify.checks.scoring import DTYPES
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.verify.settings import Run
 
 NUMPY: dict[str, type[np.floating]] = {"float32": np.float32, "float64": np.float64}
@@ -40,7 +40,7 @@ class TestedHead:
 
 @lru_cache(maxsize=64)
 def _module(head: TestedHead, num_tokens: int, dtype: str, device: str) -> torch.nn.Module:
-    return head.network(num_tokens, DTYPES[dtype]).module(DTYPES[dtype], device=device)
+    return head.network(num_tokens, DTYPE_NAMED[dtype]).module(DTYPE_NAMED[dtype], device=device)
 
 
 def margins(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:

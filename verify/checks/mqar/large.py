@@ -16,11 +16,11 @@ from mamba_theorems.constructions.mqar import codes as recall_codes
 from mamba_theorems.constructions.mqar.active import ActiveBlock
 from mamba_theorems.constructions.mqar.sizes import MODEL, Cost, of_zoology
 from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, zoology_mqar
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
 from mamba_theorems.verify.checks.mqar.recall import keep
 from mamba_theorems.verify.checks.mqar.targets import head_negated, taps_swapped
-from mamba_theorems.verify.checks.scoring import DTYPES
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 SMALLEST, MIDDLE, LARGE, HUGE = Sizes(64, 64, 8), Sizes(512, 256, 64), Sizes(1024, 512, 128), Sizes(8192, 512, 64)
@@ -98,7 +98,7 @@ def _look(subject: Large, run: Run) -> Finding:
         batch = own_keys(batch)
     built = subject.tamper(subject.build(sizes, batch.vocabulary))
     for dtype in subject.row(sizes).dtypes:
-        right = int(ActiveBlock(built, DTYPES[dtype]).right(batch).sum())
+        right = int(ActiveBlock(built, DTYPE_NAMED[dtype]).right(batch).sum())
         where = f"(|V|, L, κ) = ({sizes.vocab_size}, {sizes.input_seq_len}, {sizes.num_kv_pairs}), {dtype}"
         facts["examples"] = int(facts["examples"]) + count
         facts[where] = f"{right} of {count}"

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, answers
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.backends import using_backend
 from mamba_theorems.verify.checks.check import Score
-from mamba_theorems.verify.checks.scoring import DTYPES
 from mamba_theorems.verify.settings import Run
 
 LONGEST_GAP = 40
@@ -103,7 +103,7 @@ def _tail(steps: list[int | tuple[int, int]], rewrites: bool) -> list[int]:
 @lru_cache(maxsize=256)
 def network(subject: Recall, vocabulary: Vocabulary, dtype: str, device: str) -> torch.nn.Module:
     """The torch module with the subject's weights."""
-    return subject.construct(vocabulary).module(DTYPES[dtype], device=device)
+    return subject.construct(vocabulary).module(DTYPE_NAMED[dtype], device=device)
 
 
 def logits(subject: Recall, vocabulary: Vocabulary, tokens: np.ndarray, dtype: str, run: Run) -> np.ndarray:

@@ -14,11 +14,12 @@ from mamba_theorems.constructions import sensitivity as construction
 from mamba_theorems.constructions.compiler.exact import silu_preimage
 from mamba_theorems.constructions.sensitivity import StepRule
 from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.blocks import Mamba
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, EVERY_DTYPE, disjoint
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE, disjoint
 from mamba_theorems.verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
 from mamba_theorems.verify.settings import Run
 
@@ -43,7 +44,7 @@ class LatchCase:
         u = np.ones((1, self.length, 3))
         u[0, :, 0] = rng.uniform(-1, 1, self.length)
         u[0, :, 1] = np.isin(np.arange(self.length), self.flags)
-        return torch.from_numpy(u).to(DTYPES[self.dtype])
+        return torch.from_numpy(u).to(DTYPE_NAMED[self.dtype])
 
 
 @st.composite

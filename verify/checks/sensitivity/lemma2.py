@@ -16,12 +16,13 @@ from mamba_theorems.constructions import sensitivity as construction
 from mamba_theorems.constructions.compiler.exact import softplus_preimage
 from mamba_theorems.constructions.sensitivity import StepRule
 from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
-from mamba_theorems.verify.checks.scoring import DTYPES, ELEMENTARY, UNIT
+from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT
 from mamba_theorems.verify.checks.sensitivity.latch import ROUNDINGS
 from mamba_theorems.verify.checks.sensitivity.recurrence import Scan, sensitivities
 from mamba_theorems.verify.settings import Run, Tier
@@ -231,7 +232,7 @@ def look_flat(subject: Frozen, run: Run) -> Finding:
     drifts: list[str] = []
     holds = True
     for name in run.dtypes:
-        dtype = DTYPES[name]
+        dtype = DTYPE_NAMED[name]
         found = frozen_gradients(subject, length, dtype, run.device)
         drift = float(np.abs(found - found[0]).max())
         holds = holds and bool(abs(found[0]) > 0.5 and drift <= subject.drift(dtype))
@@ -254,7 +255,7 @@ FLAG, CLOCK = construction.by_flag(), construction.by_clock(7)
 def _flat(claim: str, *, mamba2: bool) -> tuple[Examination, Examination]:
     """Time frozen by a flag, and by a clock, in one of the official blocks."""
 
-    def frozen(step: Step, *, clock: bool) -> Frozen:
+    def frozen(step: StepRule, *, clock: bool) -> Frozen:
         return Frozen(step, clock, mamba2=mamba2)
 
     tail, ticking = frozen(FLAG, clock=False), frozen(CLOCK, clock=True)

@@ -5,7 +5,6 @@ strong decay such a difference has lost its digits. Torch throughout: any device
 Source: Dao & Gu 2024, section 6 and Listing 1.
 """
 
-from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,9 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
-
-CHUNK_SIZE = 64
-ChunkScan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
 
 
 class Chunks(NamedTuple):
@@ -81,11 +77,6 @@ def joined(y: Tensor, length: int) -> Tensor:
     return y.permute(0, 1, 4, 2, 3, 5).flatten(1, 2).flatten(2, 3)[:, :length]
 
 
-def sequence_starts(seq_idx: Tensor | None) -> Tensor | None:
-    """Where a packed sequence begins after another, (batch, L) bool."""
-    return None if seq_idx is None else functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
-
-
 def _between_chunks(written: Tensor, decay: Tensor, initial_state: Tensor) -> tuple[Tensor, Tensor]:
     """The state before each chunk (b, c, g, k, p, n), and the last one (b, nheads, p, n): one step a chunk."""
     h = initial_state.unflatten(1, written.shape[2:4])
@@ -94,44 +85,3 @@ def _between_chunks(written: Tensor, decay: Tensor, initial_state: Tensor) -> tu
         states.append(h)
         h = decay[:, chunk, ..., None, None] * h + written[:, chunk]
     return torch.stack(states, 1), h.flatten(1, 2)
-
-
-def ssd_chunk_scan(
-    x: Tensor,
-    dt: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    chunk_size: int = CHUNK_SIZE,
-    D: Tensor | None = None,
-    z: Tensor | None = None,
-    dt_bias: Tensor | None = None,
-    initial_states: Tensor | None = None,
-    seq_idx: Tensor | None = None,
-    dt_softplus: bool = False,
-    dt_limit: tuple[float, float] = (0.0, float("inf")),
-    return_final_states: bool = False,
-    scan: ChunkScan = chunk_scan,
-) -> Tensor | tuple[Tensor, Tensor]:
-    """`kernels.ops.ssd_chunk_scan` on any device; `scan` may be another implementation of `chunk_scan`."""
-    tensors = (x, dt, A, B, C, D, z, dt_bias, initial_states)
-    dtype = torch.float64 if any(t is not None and t.dtype == torch.float64 for t in tensors) else torch.float32
-    wide, A, B, C = (t.to(dtype) for t in (x, A, B, C))
-    step = time_steps(dt.to(dtype), dt_bias, dt_softplus, dt_limit)
-    log_decay = step * A
-    starts = sequence_starts(seq_idx)
-    if starts is not None:
-        log_decay = log_decay.masked_fill(starts[..., None], -torch.inf)
-    start = wide.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if initial_states is None else initial_states
-    y, last = scan(wide * step[..., None], log_decay, B, C, start.to(dtype), min(chunk_size, x.shape[1]))
-    if D is not None:
-        y = y + (D if D.ndim == 2 else D[:, None]) * wide
-    y = (y if z is None else y * functional.silu(z.to(dtype))).to(x.dtype)
-    return (y, last) if return_final_states else y
-
-
-def time_steps(dt: Tensor, dt_bias: Tensor | None, dt_softplus: bool, dt_limit: tuple[float, float]) -> Tensor:
-    """Δ = clamp(softplus(dt + dt_bias)), in dt's dtype."""
-    step = dt if dt_bias is None else dt + dt_bias.to(dt.dtype)
-    step = torch.logaddexp(step, torch.zeros_like(step)) if dt_softplus else step
-    return step if dt_limit == (0.0, float("inf")) else step.clamp(*dt_limit)

@@ -1,0 +1,1 @@
+"""The backend "torch": SSD in chunks, in whole-tensor operations."""

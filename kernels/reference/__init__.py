@@ -1,0 +1,1 @@
+"""The backend "reference": the definition itself."""
