@@ -11,11 +11,12 @@ import pytest
 from mamba_theorems.kernels.peers import installed
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.checks.mqar import exact_margin
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
 from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.commands import asked
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.engine.gather import replay, run_check
 from mamba_theorems.verify.evidence import Evidence
 from mamba_theorems.verify.report import readme
@@ -128,10 +129,8 @@ def test_a_kernel_that_cannot_be_found_gets_one_sentence(capsys, path):
 
 def test_sizes_from_the_command_line_are_the_ones_that_run():
     check = named("mqar.thm2-step1", "zoology")
-    run = cli._run(
-        cli._parser().parse_args(["all", "--vocab-size", "32", "--input-seq-len", "20", "--num-kv-pairs", "3"])
-    )
-    evidence = run_check(check, replace(run, shrink=False))
+    _, args = cli.parsed(["all", "--vocab-size", "32", "--input-seq-len", "20", "--num-kv-pairs", "3"])
+    evidence = run_check(check, replace(asked.run(args), shrink=False))
     assert evidence.holds
     assert any("(32, 20, 3)" in name for name in evidence.facts)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.engine.derivations import steps_of
 from mamba_theorems.verify.report import paper_map
 

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
-from mamba_theorems.verify.commands.fuzz import seconds_of
+from mamba_theorems.verify.commands import main as cli
+from mamba_theorems.verify.commands.table import seconds
 from mamba_theorems.verify.fuzz import batches, cost, coverage, findings, local, report
 from mamba_theorems.verify.fuzz.campaign import Campaign, Notes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import Cell, Stream, cells, properties, streams
@@ -208,9 +208,9 @@ def test_a_campaign_s_evidence_is_added_to_the_ordinary_report(alone, small_repo
         report.read_evidence(edited)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2", 2), ("0.5h", 1800)])
-def test_times_are_read(text, seconds):
-    assert seconds_of(text) == seconds
+@pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2", 2), ("0.5h", 1800)])
+def test_times_are_read(text, expected):
+    assert seconds(text) == expected
 
 
 @pytest.mark.parametrize(
