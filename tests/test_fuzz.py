@@ -251,6 +251,16 @@ def with_path():
     return os.environ | {"PYTHONPATH": os.getcwd()}
 
 
+def test_a_finding_that_cannot_be_stored_is_told_and_the_hunt_goes_on(broken, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".verify").write_text("in the way")
+    assert cli.main(["fuzz", "mqar.thm2-step1", "--examples", "5", "--workers", "1"]) == cli.Exit.UNEXPECTED
+    printed = capsys.readouterr()
+    assert "not stored: cannot write .verify/findings/" in printed.err
+    assert "finding" in printed.out
+    assert (tmp_path / ".verify").read_text() == "in the way"
+
+
 def test_profiles_choose_the_examples(capsys):
     assert cli.main(["fuzz", "foundations.s6-not-lti", "--profile", "ci", "--workers", "1"]) == cli.Exit.EXPECTED
     assert "200 examples" in capsys.readouterr().out

@@ -34,7 +34,7 @@ def verify(args: Namespace, terminal: Terminal) -> Exit:
     found = report(selected, args)
     _hand_over(found, args, terminal)
     if args.record:
-        record(found)
+        _record(found)
     return outcome(found.as_expected)
 
 
@@ -64,6 +64,8 @@ def _ready(args: Namespace) -> None:
         raise UsageError("--record goes with `all`, without -k and --kernel: a record of less would lose the rest")
     FORMATS[args.output_format].ready()
     asked.output(args, FORMATS[args.output_format].file)
+    if args.record and not readme.README.exists():
+        raise UsageError(f"--record writes into a checkout, and there is no {readme.README} here: start it in one")
     for path in (paper_map.RECORD, paper_map.MAP, readme.README) if args.record else ():
         writable(path)
 
@@ -79,17 +81,17 @@ def _hand_over(found: Report, args: Namespace, terminal: Terminal) -> None:
         write(args.output / form.file, form.dumps(found))
 
 
-def record(found: Report, folder: Path = Path()) -> None:
+def _record(found: Report) -> None:
     """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
     document = {key: value for key, value in data.document(found).items() if key != "volatile"}
-    printed = (folder / readme.README).read_text(encoding="utf-8")
+    before = readme.README.read_text(encoding="utf-8")
     files = {
         paper_map.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
         paper_map.MAP: paper_map.render(document),
-        readme.README: readme.with_sample(printed, plain_text(found)),
+        readme.README: readme.with_sample(before, plain_text(found)),
     }
     for path, content in files.items():
-        write(folder / path, content)
+        write(path, content)
 
 
 def report(selected: list[str], args: Namespace) -> Report:

@@ -35,8 +35,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, command: Command) -> None:
         super().__init__(
             usage=f"{PROGRAM} {command.words}",
-            description=f"{command.about[0].upper()}{command.about[1:]}.",
-            epilog=command.more,
+            description=f"{command.about[0].upper()}{command.about[1:]}. {command.more}",
             formatter_class=partial(argparse.HelpFormatter, max_help_position=24, width=80),
             allow_abbrev=False,
         )
