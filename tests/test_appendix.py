@@ -11,8 +11,8 @@ pytest.importorskip("typst")
 pytest.importorskip("matplotlib")
 
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.evidence import Report
 from mamba_theorems.verify.report import appendix, book, figures, publish
 

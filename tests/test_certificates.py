@@ -23,6 +23,7 @@ import check_certificate as alone
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.mqar import TapCodes
 from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import Argument, Scalar, canonical, digest_of
 from mamba_theorems.verify.certify.catalogue import Request
@@ -368,7 +369,7 @@ def _exact(point: flint.arb) -> Fraction:
 
 
 def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
-    from mamba_theorems.verify.cli import main
+    from mamba_theorems.verify.commands.main import main
 
     sizes = [f"{name}={size}" for name, size in SMALL.items()]
     assert main(["certify", mqar.CLAIM, "-o", str(tmp_path), "--sizes", *sizes]) == 0
@@ -390,10 +391,12 @@ def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
         ["certify", mqar.CLAIM, "--target", "nowhere", "--sizes", "vocab_size=4"],
         ["certify", "all", "--sizes", "vocab_size=4"],
         ["check"],
+        ["check", "nowhere.json"],
+        ["check", "certificates"],
     ],
 )
 def test_what_cannot_be_certified_is_told_in_one_sentence(words, capsys):
-    from mamba_theorems.verify.cli import main
+    from mamba_theorems.verify.commands.main import main
 
     assert main(words) == 4
     error = capsys.readouterr().err
@@ -402,14 +405,15 @@ def test_what_cannot_be_certified_is_told_in_one_sentence(words, capsys):
 
 
 def test_a_file_that_cannot_be_read_is_no_certificate(tmp_path, capsys):
-    from mamba_theorems.verify.cli import main
+    from mamba_theorems.verify.commands.main import main
 
-    assert main(["check", str(tmp_path / "missing.json")]) == 1
-    assert "cannot be read" in capsys.readouterr().out
+    (tmp_path / "latin1.json").write_bytes(b"\xe9")
+    assert main(["check", str(tmp_path / "latin1.json")]) == 1
+    assert "no: " in capsys.readouterr().out
 
 
 def test_an_undecided_size_is_told_and_exits_with_1(capsys):
-    from mamba_theorems.verify.cli import main
+    from mamba_theorems.verify.commands.main import main
 
     words = ["num_tokens=8", "input_seq_len=200", "gap=198"]
     assert main(["certify", plain.CLAIM, "--target", "paper", "--sizes", *words]) == 1
@@ -417,6 +421,6 @@ def test_an_undecided_size_is_told_and_exits_with_1(capsys):
 
 
 def test_the_entries_of_a_claim_without_sizes_are_its_frozen_set():
-    assert commands.entries("all", None, None, ()) == FROZEN
+    assert commands.entries(list(claims()), None, None, {}) == FROZEN
     first = next(request for request in FROZEN if request.claim == mqar.CLAIM)
-    assert copy.copy(first) in commands.entries(mqar.CLAIM, "paper", "float32", ())
+    assert copy.copy(first) in commands.entries([mqar.CLAIM], "paper", "float32", {})

@@ -11,11 +11,12 @@ import pytest
 from mamba_theorems.kernels.peers import installed
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
 from mamba_theorems.verify.checks.mqar.theorem2 import exact_margin
 from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.commands import asked
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.engine.gather import replay, run_check
 from mamba_theorems.verify.evidence import Evidence
 from mamba_theorems.verify.report import readme
@@ -65,17 +66,41 @@ def test_the_smallest_counterexample_replays_with_margin_zero_and_its_extension_
     assert exact_margin(RecallCase(1, 2, [0, 1, 0, 1, 0], "rational")) > 0
 
 
-def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named(tmp_path, monkeypatch):
+@pytest.fixture
+def theirs(tmp_path, monkeypatch):
+    """A module with kernels of someone else."""
     (tmp_path / "theirs.py").write_text(
         "from functools import partial\n"
         "from mamba_theorems.kernels.ops import selective_scan\n"
         "ours = partial(selective_scan, backend='cpu')\n"
         "def good(*args, **options): return ours(*args, **options)\n"
         "def swapped(u, delta, A, B, C, *rest, **options): return ours(u, delta, A, C, B, *rest, **options)\n"
+        "def nothing(*args, **options): raise NotImplementedError('it does nothing yet')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
+
+
+@pytest.mark.usefixtures("theirs")
+def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named():
     assert cli.main(["foundations.unrolled", "--kernel", "theirs:good"]) == cli.Exit.EXPECTED
     assert cli.main(["foundations.unrolled", "--kernel", "theirs:swapped"]) == cli.Exit.UNEXPECTED
+
+
+@pytest.mark.usefixtures("theirs")
+def test_conform_reports_the_claims_whose_checks_called_the_kernel_and_no_other(capsys):
+    words = ["foundations.unrolled", "haar.thm1"]
+    assert cli.main(["conform", "theirs:good", *words]) == cli.Exit.EXPECTED
+    printed = capsys.readouterr()
+    assert "foundations.unrolled" in printed.out
+    assert "haar.thm1" not in printed.out
+    assert "calls by 1 claims; 1 others never called it" in printed.err
+    assert cli.main(["conform", "theirs:swapped", *words]) == cli.Exit.UNEXPECTED
+    assert "replay: " in capsys.readouterr().out
+    for never in (["theirs:good", "haar.thm1"], ["theirs:nothing", "foundations.unrolled"]):
+        assert cli.main(["conform", *never]) == cli.Exit.NOTHING
+        printed = capsys.readouterr()
+        assert printed.out == ""
+        assert "was never called" in printed.err
 
 
 def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
@@ -132,10 +157,8 @@ def test_a_kernel_that_cannot_be_found_gets_one_sentence(capsys, path):
 
 def test_sizes_from_the_command_line_are_the_ones_that_run():
     check = named("mqar.thm2-step1", "recall-zoology")
-    run = cli._run(
-        cli._parser().parse_args(["all", "--vocab-size", "32", "--input-seq-len", "20", "--num-kv-pairs", "3"])
-    )
-    evidence = run_check(check, replace(run, shrink=False))
+    _, args = cli.parsed(["all", "--vocab-size", "32", "--input-seq-len", "20", "--num-kv-pairs", "3"])
+    evidence = run_check(check, replace(asked.run(args), shrink=False))
     assert evidence.holds
     assert any("(32, 20, 3)" in name for name in evidence.facts)
 

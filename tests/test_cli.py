@@ -4,15 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
+from mamba_theorems.theorems.claim import FAMILIES
+from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify.commands import asked, run, show, table
+from mamba_theorems.verify.commands import fuzz as campaigns
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.engine.derivations import steps_of
-from mamba_theorems.verify.report import paper_map
+from mamba_theorems.verify.fuzz import cells
+from mamba_theorems.verify.report import formats, paper_map
+from mamba_theorems.verify.version import __version__
 
 SSE_ONLY = {
     "ATEN_CPU_CAPABILITY": "default",
@@ -26,9 +33,9 @@ SSE_ONLY = {
 """What makes torch, numpy and numba compute as on a processor twenty years older."""
 
 
-def verify(*args: str, **environment: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "verify", *args]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})
+def verify(*args: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+    command, surroundings = [sys.executable, "-m", "verify", *args], {**os.environ, **environment}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=surroundings)
 
 
 def usage(capsys, *args: str) -> str:
@@ -73,17 +80,206 @@ def test_a_missing_device_gets_one_sentence(capsys):
     assert "CUDA" in usage(capsys, "all", "--device", "cuda")
 
 
-@pytest.mark.parametrize("args", ["all --tier huge", "", "mqar.thm2-step1 --replay nonsense", "explain"])
+@pytest.mark.parametrize(
+    "args", ["all --tier huge", "", "mqar.thm2-step1 --replay nonsense", "mqar --replay x", "explain"]
+)
 def test_wrong_usage_gets_one_sentence(capsys, args):
     assert usage(capsys, *args.split())
 
 
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ("all --input-seq-len -3", "--input-seq-len: give a whole number from 1, not '-3'"),
+        ("all --seed x", "--seed: give a whole number from 0, not 'x'"),
+        ("fuzz all --examples 0", "--examples: give a whole number from 1, not '0'"),
+        ("fuzz all --workers 0", "--workers: give a whole number from 1, not '0'"),
+        ("fuzz all --time 0m", "--time: give a time as in 90s, 10m or 1h30m, not '0m'"),
+        ("certify mqar.thm4 --sizes kappa=0", "--sizes: give a whole number from 1, not '0'"),
+        ("check nowhere.json", "cannot read nowhere.json (No such file or directory)"),
+        ("all --fuzz nowhere.json", "cannot read nowhere.json"),
+        ("conform math:pi", "'math:pi' is no MODULE:FUNCTION (it is of type float)"),
+        ("all --record -k haar", "--record goes with `all`"),
+    ],
+)
+def test_a_wrong_value_is_told_before_anything_runs(capsys, args, says):
+    assert says in usage(capsys, *args.split())
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ("list --longest", "--longest goes with `certify`, not with `list`: see `python -m verify list --help`"),
+        ("all --time=3m", "--time goes with `fuzz`, not with `verify`: see `python -m verify all --help`"),
+        ("sizes --replay x", "--replay goes with `verify`, `fuzz`, not with `sizes`"),
+        ("certify all --lngest", "`certify` takes no --lngest (did you mean --longest?)"),
+        ("sizes mqar", "`sizes` takes no mqar"),
+        ("--seed 7 fuzz all", "`fuzz` is a command and comes first"),
+        ("fuz all", "there is no claim 'fuz' (did you mean 'fuzz'?)"),
+        ("list mqra", "there is no claim 'mqra' (did you mean 'mqar'?)"),
+    ],
+)
+def test_what_belongs_elsewhere_is_refused_and_says_where_it_goes(capsys, args, says):
+    assert says in usage(capsys, *args.split())
+
+
+@pytest.mark.parametrize("words", [["--help"], *([name, "--help"] for name in table.TABLE)])
+def test_every_help_fits_one_screen(capsys, words):
+    with pytest.raises(SystemExit) if len(words) > 1 else nullcontext():
+        cli.main(words)
+    lines = capsys.readouterr().out.splitlines()
+    assert 5 < len(lines) <= 24
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("usage: python -m verify ")
+
+
+def test_the_overview_names_every_command_and_every_command_is_there():
+    for name, command in table.TABLE.items():
+        assert f"\n  {name} " in cli.overview()
+        module, _, function = command.work.partition(":")
+        assert callable(getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function))
+
+
+def test_the_table_names_what_the_rooms_offer():
+    """The table imports none of them, so that help is told at once."""
+    assert tuple(formats.FORMATS) == table.FORMATS
+    assert tuple(show.DRAWN) == table.GRAPHS
+    assert tuple(campaigns.PROFILES) == table.PROFILES
+    _, args = cli.parsed(["fuzz", "all"])
+    assert args.per_cell == cells.PER_ROUND
+
+
+@pytest.mark.parametrize(
+    ("words", "imports"),
+    [
+        ("--help", set()),
+        ("--version", set()),
+        ("fuzz --help", set()),
+        ("list --longest", set()),
+        ("list", {"sympy", "networkx"}),
+        ("graph", {"sympy", "networkx"}),
+    ],
+)
+def test_help_and_wrong_usage_import_no_theorem_and_what_only_shows_claims_no_torch(words, imports):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "verify", *words.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "mamba_theorems.verify.commands.main" in found
+    assert found & {"sympy", "networkx", "torch", "numba"} == imports
+
+
+def test_the_version_is_told(capsys):
+    assert cli.main(["--version"]) == cli.Exit.EXPECTED
+    assert capsys.readouterr().out == f"mamba-theorems {__version__}\n"
+
+
+def selected(*words: str) -> list[str]:
+    return asked.selected(cli.parsed(words)[1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_s_name_selects_its_claims(family):
+    members = [c for c in claims() if family_of(c) == family]
+    assert selected(family) == selected("fuzz", family) == selected("certify", family) == members
+    assert selected(members[0].partition(".")[0]) == members
+    assert selected("all") == list(claims())
+
+
+def test_k_alone_selects_among_all_and_narrows_what_is_named(capsys):
+    assert selected("-k", "THM1") == ["haar.thm1", "haar.thm1-amended"]
+    assert selected("haar", "-k", "thm1", "mqar") == selected("-k", "thm1")
+    assert selected("mqar.thm4", "-x", "mqar.lem4", "mqar.thm4") == ["mqar.thm4", "mqar.lem4"]
+    for words in (["fuzz", "-k", "no such words"], ["list", "-k", "no such words"], ["haar", "-k", "KEEP!"]):
+        assert cli.main(words) == cli.Exit.NOTHING
+        assert "no claim matches" in capsys.readouterr().err
+
+
+# --- surroundings ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "foundations.euler-gap --output-format json",
+        "appendix",
+        "conform mamba_theorems.kernels.ops:selective_scan",
+        "fuzz all",
+        "certify mqar.thm2-step1",
+        "export mqar.thm2-step1 --vocab-size 16 --input-seq-len 16 --num-kv-pairs 2",
+        "figure all",
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_before_the_run(args, tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(run, "with_progress", None)
+    monkeypatch.setattr(campaigns, "_campaign", None)
+    said = usage(capsys, *args.split(), "-o", str(tmp_path / "file" / "out"))
+    assert "cannot write" in said
+    assert "choose another folder" in said
+    assert (tmp_path / "file").read_text() == "in the way"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_in_the_place_of_the_report_is_told_before_the_run(tmp_path, capsys, monkeypatch):
+    (tmp_path / "report.txt").mkdir()
+    monkeypatch.setattr(run, "with_progress", None)
+    assert "Is a directory" in usage(capsys, "foundations.euler-gap", "-o", str(tmp_path))
+
+
+def test_a_record_is_written_only_where_there_is_one(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(run, "with_progress", None)
+    assert "README.md" in usage(capsys, "all", "--record")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_where_nothing_can_be_noted_on_a_terminal_of_ascii_reports_all(tmp_path):
+    """`.verify` is in the way here, as a file: a read-only checkout gives the same errors."""
+    (tmp_path / ".verify").write_text("mine")
+    surroundings = {"PYTHONPATH": os.getcwd(), "PYTHONIOENCODING": "ascii"}
+    done = verify("foundations.bilinear", "-o", str(tmp_path / "out"), cwd=tmp_path, **surroundings)
+    assert (done.returncode, done.stderr) == (cli.Exit.EXPECTED, "")
+    assert (tmp_path / ".verify").read_text() == "mine"
+    assert done.stdout.isascii()
+    assert r"beyond \u03bb\u0394 = 2" in done.stdout
+    assert "beyond λΔ = 2" in (tmp_path / "out" / "report.txt").read_text(encoding="utf-8")
+
+
+def test_the_locale_c_gets_escapes():
+    done = verify("list", "foundations", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+    assert (done.returncode, done.stderr) == (cli.Exit.EXPECTED, "")
+    assert done.stdout.isascii()
+    assert r"beyond \u03bb\u0394 = 2" in done.stdout
+
+
+def test_a_document_is_the_same_bytes_whatever_the_terminal(tmp_path):
+    command = [sys.executable, "-m", "verify", "graph", "foundations", "--output-format", "svg"]
+    here, there = (
+        subprocess.run(command, capture_output=True, check=True, env=os.environ | {"PYTHONIOENCODING": name}).stdout
+        for name in ("utf-8", "ascii")
+    )
+    assert here == there
+    assert "Δ".encode() in here
+
+
+def test_a_reader_that_stops_reading_is_no_error():
+    """As `python -m verify list | head -1` does."""
+    for args in (["list"], ["--version"], ["graph"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        done = subprocess.run(
+            [sys.executable, "-m", "verify", *args], stdout=writing, stderr=subprocess.PIPE, check=False
+        )
+        os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_a_broken_replay_case_gets_one_sentence(capsys):
     assert "replay line" in usage(capsys, "mqar.thm2-step1-printed", "--replay", "smallest-counterexample:{")
-
-
-def test_nothing_that_matches_is_exit_5():
-    assert verify("all", "-k", "no such words").returncode == cli.Exit.NOTHING
 
 
 def test_a_report_is_written_whole_and_says_the_same_twice(tmp_path):
@@ -109,15 +305,6 @@ def test_another_processor_gives_other_floats_and_the_same_digest(tmp_path):
     here, older = (json.loads((tmp_path / f / "report.json").read_text()) for f in ("here", "older"))
     assert here["digest"] == older["digest"]
     assert measured(here) != measured(older)
-
-
-def test_an_output_folder_that_cannot_be_written_is_a_usage_error(tmp_path):
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    done = verify("foundations.scan-associative", "-o", str(blocked))
-    assert done.returncode == cli.Exit.USAGE
-    assert "Traceback" not in done.stderr
-    assert blocked.read_text() == "in the way"
 
 
 def test_the_paper_map_and_the_record_are_not_stale():

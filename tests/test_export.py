@@ -11,7 +11,7 @@ import torch
 
 from mamba_theorems.constructions import export
 from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM
-from mamba_theorems.verify import cli
+from mamba_theorems.verify.commands import main as cli
 
 transformers = pytest.importorskip("transformers")
 

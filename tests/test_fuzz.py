@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
-from mamba_theorems.verify.commands.fuzz import seconds_of
+from mamba_theorems.verify.commands import main as cli
+from mamba_theorems.verify.commands.table import seconds
 from mamba_theorems.verify.fuzz import batches, cost, coverage, findings, local, report
 from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import Cell, Stream, cells, properties, streams
@@ -208,9 +208,9 @@ def test_a_campaign_s_evidence_is_added_to_the_ordinary_report(alone, small_repo
         report.read_evidence(edited)
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2", 2), ("0.5h", 1800)])
-def test_times_are_read(text, seconds):
-    assert seconds_of(text) == seconds
+@pytest.mark.parametrize(("text", "expected"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("2", 2), ("0.5h", 1800)])
+def test_times_are_read(text, expected):
+    assert seconds(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -249,6 +249,16 @@ def test_ctrl_c_leaves_a_whole_report_and_exit_code_2(tmp_path):
 
 def with_path():
     return os.environ | {"PYTHONPATH": os.getcwd()}
+
+
+def test_a_finding_that_cannot_be_stored_is_told_and_the_hunt_goes_on(broken, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".verify").write_text("in the way")
+    assert cli.main(["fuzz", "mqar.thm2-step1", "--examples", "5", "--workers", "1"]) == cli.Exit.UNEXPECTED
+    printed = capsys.readouterr()
+    assert "not stored: cannot write .verify/findings/" in printed.err
+    assert "finding" in printed.out
+    assert (tmp_path / ".verify").read_text() == "in the way"
 
 
 def test_profiles_choose_the_examples(capsys):

@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from mamba_theorems.verify import cli
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.fuzz import cluster, findings, local, report
 from mamba_theorems.verify.fuzz.campaign import Settings, run_campaign
 from mamba_theorems.verify.settings import Run

@@ -9,8 +9,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify import cli
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.evidence import Report
 from mamba_theorems.verify.report import book, formula, graph, html, junit, latex, markup
 from mamba_theorems.verify.settings import Run

@@ -3,7 +3,7 @@
 import signal
 import sys
 
-from mamba_theorems.verify.cli import main
+from mamba_theorems.verify.commands.main import main
 
 
 def run() -> None:

@@ -62,7 +62,10 @@ Steps = Mapping[str, tuple[Line, ...]]
 
 @dataclass(frozen=True)
 class ClaimReport:
-    """A claim, all its evidence, the outcome, and the steps of its derivations for a reader."""
+    """A claim, all its evidence, the outcome, and the steps of its derivations for a reader.
+
+    `calls` says how often its checks called someone else's kernel, where the run named one.
+    """
 
     claim: Claim
     family: str
@@ -70,6 +73,7 @@ class ClaimReport:
     evidence: tuple[Evidence, ...]
     seconds: float = 0.0
     steps: Steps = field(default_factory=dict)
+    calls: int = 0
 
     @property
     def as_expected(self) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -13,13 +16,14 @@ from mamba_theorems.verify.settings import FOREIGN_MEMORY, NotAvailable
 
 
 @contextmanager
-def foreign(kernel: str) -> Iterator[None]:
-    """Someone else's operation under every block: [OPERATION=]MODULE:FUNCTION, or "" for ours.
+def foreign(kernel: str) -> Iterator[Counter[str]]:
+    """Someone else's operation under every block: [OPERATION=]MODULE:FUNCTION, or "" for ours; counts its calls.
 
     Raises ValueError for an operation or a function that does not exist.
     """
+    calls: Counter[str] = Counter()
     if not kernel:
-        yield
+        yield calls
         return
     from mamba_theorems.kernels.backends import OPERATIONS, using_backend  # noqa: PLC0415 - most runs need no other kernel
 
@@ -27,8 +31,8 @@ def foreign(kernel: str) -> Iterator[None]:
     operation = operation or "selective_scan"
     if operation not in OPERATIONS:
         raise ValueError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
-    with using_backend({operation: _with_reasons(_function(path), path)}):
-        yield
+    with using_backend({operation: _counted(_with_reasons(_function(path), path), calls)}):
+        yield calls
 
 
 def _with_reasons(function: Callable, path: str) -> Callable:
@@ -56,10 +60,30 @@ def _with_reasons(function: Callable, path: str) -> Callable:
     return call
 
 
+def _counted(function: Callable, calls: Counter[str]) -> Callable:
+    """`function`, counted in `calls` whenever it does what it is asked to, rightly or wrongly."""
+
+    @wraps(function)
+    def call(*args: Any, **options: Any) -> Any:
+        calls["kernel"] += 1
+        try:
+            return function(*args, **options)
+        except NotAvailable:
+            calls["kernel"] -= 1
+            raise
+
+    return call
+
+
 def _function(path: str) -> Callable:
     """The function at MODULE:FUNCTION; modules of the current directory count."""
     module, _, name = path.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as reason:
-        raise ValueError(f"--kernel takes MODULE:FUNCTION, and '{path}' is none ({reason})") from reason
+        function = getattr(import_module(module), name)
+    except Exception as reason:  # someone else's module may raise anything
+        raise ValueError(f"'{path}' is no MODULE:FUNCTION ({type(reason).__name__}: {reason})") from reason
+    if not callable(function):
+        raise ValueError(f"'{path}' is no MODULE:FUNCTION (it is of type {type(function).__name__})")
+    return function

@@ -1,92 +1,100 @@
-"""`verify certify` and `verify check`: make certificates, and check files, one line each."""
+"""`certify` and `check`: make certificates, and check files, one line each."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-from rich.console import Console
 
 from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import canonical
 from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.commands import asked
+from mamba_theorems.verify.commands.usage import PROGRAM, Exit, NothingRan, Terminal, UsageError, outcome
 from mamba_theorems.verify.files import write
 
 
-def entries(claim: str, target: str | None, dtype: str | None, sizes: Sequence[str]) -> list[Request]:
-    """What `certify` was asked for: one size of a claim, or its frozen set (`all`: the whole set).
+def certify(args: Namespace, terminal: Terminal) -> Exit:
+    """Make each certificate, print its line, write it into the folder."""
+    try:
+        wanted = entries(asked.selected(args), args.target, args.dtype, dict(args.sizes))
+        if not wanted:
+            raise NothingRan("no certificate of the frozen set has this target and dtype: give its --sizes")
+        asked.output(args, *(entry.name for entry in wanted))
+        decided = [_certified(entry, args, terminal) for entry in wanted]
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
+    return outcome(all(decided))
 
-    Raises ValueError for an unknown claim or target, or a size that is not NAME=N.
+
+def entries(claims: Sequence[str], target: str | None, dtype: str | None, sizes: Mapping[str, int]) -> list[Request]:
+    """What `certify` was asked for: one size of a claim, or what the frozen set has of the claims.
+
+    Raises ValueError where no claim has a certificate, and for sizes of several claims.
     """
-    if claim != "all" and claim not in catalogue.subjects():
-        known = ", ".join(catalogue.subjects())
-        raise ValueError(f"there is no certificate of '{claim}': choose one of {known}, or `all`")
+    targets = catalogue.subjects()
+    chosen = [claim for claim in claims if claim in targets]
+    if not chosen:
+        raise ValueError(f"there is no certificate of '{claims[0]}': choose one of {', '.join(targets)}, or `all`")
     if not sizes:
-        wanted = (e for e in catalogue.frozen() if claim in ("all", e.claim) and target in (None, e.target))
+        wanted = (e for e in catalogue.frozen() if e.claim in chosen and target in (None, e.target))
         return [entry for entry in wanted if dtype in (None, entry.dtype)]
-    if claim == "all":
-        raise ValueError("--sizes goes with one claim: name it in place of `all`")
-    targets = (target,) if target else catalogue.subjects()[claim]
-    return [Request(claim, t, dtype or "float32", _sizes(sizes)) for t in targets]
+    if len(claims) > 1:
+        raise ValueError(f"--sizes goes with one claim: name it, as in `{PROGRAM} certify {chosen[0]} --sizes …`")
+    return [
+        Request(chosen[0], t, dtype or "float32", dict(sizes)) for t in ((target,) if target else targets[chosen[0]])
+    ]
 
 
-def _sizes(words: Sequence[str]) -> dict[str, int]:
-    pairs = [word.partition("=") for word in words]
-    if not all(name and number.isdecimal() for name, _, number in pairs):
-        raise ValueError("--sizes takes NAME=N, as in `--sizes vocab_size=64 input_seq_len=64 num_kv_pairs=8`")
-    return {name: int(number) for name, _, number in pairs}
-
-
-def certify(wanted: Sequence[Request], folder: Path | None, console: Console, *, longest: bool = False) -> bool:
-    """Make each certificate, print its line, write it into the folder; whether all were decided.
-
-    Raises ValueError for impossible sizes.
-    """
-    decided = True
-    for entry in wanted:
-        start = time.perf_counter()
-        try:
-            certificate = entry.make()
-        except Disproved as reason:
-            line, decided = f"no: {reason}", False
-        except Undecided as reason:
-            line, decided = f"undecided: {reason}", False
-        else:
-            line = f"certified, {_ends(certificate)}"
-            if folder is not None:
-                write(folder / entry.name, canonical(certificate))
-        if longest:
-            line += f"; closes up to input_seq_len = {catalogue.longest(entry)}"
-        sizes = ", ".join(f"{name}={size}" for name, size in entry.sizes.items())
-        seconds = time.perf_counter() - start
-        console.print(
-            f"{entry.claim} ({entry.target}, {entry.dtype}, {sizes}): {line} [{seconds:.1f} s]",
-            soft_wrap=True,
-            markup=False,
-        )
+def _certified(entry: Request, args: Namespace, terminal: Terminal) -> bool:
+    """Whether a certificate was decided. Raises ValueError for impossible sizes."""
+    start, decided = time.perf_counter(), False
+    try:
+        certificate = entry.make()
+    except Disproved as reason:
+        line = f"no: {reason}"
+    except Undecided as reason:
+        line = f"undecided: {reason}"
+    else:
+        line, decided = f"certified, {_ends(certificate)}", True
+        if args.output is not None:
+            write(args.output / entry.name, canonical(certificate))
+    if args.longest:
+        line += f"; closes up to input_seq_len = {catalogue.longest(entry)}"
+    sizes = ", ".join(f"{name}={size}" for name, size in entry.sizes.items())
+    seconds = time.perf_counter() - start
+    terminal.put(f"{entry.claim} ({entry.target}, {entry.dtype}, {sizes}): {line} [{seconds:.1f} s]")
     return decided
 
 
 def _ends(certificate: dict) -> str:
-    """The lower ends of the closing inequalities."""
+    """Both ends of the closing inequalities."""
     ends = {name: certificate["enclosures"][name] for name, _ in certificate["closing"]}
     return ", ".join(f"{name} in [{float(low):.6g}, {float(high):.6g}]" for name, (low, high) in ends.items())
 
 
-def check(paths: Sequence[str], console: Console) -> bool:
-    """Check each file against this code base, and print yes or no with the reason; whether all hold."""
-    sound = bool(paths)
-    for path in paths:
-        try:
-            certificate = catalogue.recheck(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as reason:
-            sound, line = False, f"no: {path}: it cannot be read ({reason})"
-        except Refused as reason:
-            sound, line = False, f"no: {path}: {reason}"
-        else:
-            line = f"yes: {path}: {certificate['claim']} ({certificate['target']}, {certificate['dtype']})"
-        console.print(line, soft_wrap=True, markup=False)
-    return sound
+def check(args: Namespace, terminal: Terminal) -> Exit:
+    """Check each file against this code base, and print yes or no with the reason."""
+    if not args.words:
+        raise UsageError(f"name the certificates to check, as in `{PROGRAM} check certificates/*.json`")
+    try:
+        contents = [(path, Path(path).read_bytes()) for path in args.words]
+    except OSError as reason:
+        raise UsageError(
+            f"cannot read {reason.filename} ({reason.strerror}): name files that `certify` wrote"
+        ) from reason
+    sound = [_sound(path, content, terminal) for path, content in contents]
+    return outcome(all(sound))
+
+
+def _sound(path: str, content: bytes, terminal: Terminal) -> bool:
+    try:
+        certificate = catalogue.recheck(content.decode("utf-8"))
+    except (UnicodeDecodeError, Refused) as reason:
+        terminal.put(f"no: {path}: {reason}")
+        return False
+    terminal.put(f"yes: {path}: {certificate['claim']} ({certificate['target']}, {certificate['dtype']})")
+    return True

@@ -1,25 +1,23 @@
-"""`python -m verify fuzz CLAIM…|all`, `fuzz --replay FILE` and `fuzz --controls`: from words to campaigns and text."""
+"""`fuzz CLAIM…`, `fuzz --replay FILE` and `fuzz --controls`: from words to campaigns and text."""
 
 from __future__ import annotations
 
 import math
-import re
-import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from mamba_theorems.verify.files import write
+from mamba_theorems.verify.commands import asked
+from mamba_theorems.verify.commands.usage import Exit, Terminal, UsageError, outcome, say
+from mamba_theorems.verify.files import CannotWrite, write
 from mamba_theorems.verify.fuzz import findings, local, report
 from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Pool, Settings, run_campaign
-from mamba_theorems.verify.fuzz.cells import PER_ROUND
 from mamba_theorems.verify.settings import Run
-
-UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -38,76 +36,68 @@ PROFILES = {
 }
 
 
-@dataclass(frozen=True)
-class Options:
-    """The words of the command line that only `fuzz` reads."""
+def fuzz(args: Namespace, terminal: Terminal) -> Exit:
+    """Run a campaign on the selected claims and tell what it found."""
+    if args.replay is not None:
+        return outcome(_replay(Path(args.replay), terminal))
+    selected, run = asked.selected(args), asked.run(args)
+    asked.output(args, report.FILE)
+    if args.controls:
+        from mamba_theorems.verify.fuzz.controls import hunt_all  # noqa: PLC0415 - kept apart from campaigns
 
-    time: str | None = None
-    examples: int | None = None
-    per_cell: int = PER_ROUND
-    workers: str = "auto"
-    scheduler: str | None = None
-    profile: str = "quick"
-    stop_early: bool = False
-    json: bool = False
-    output: Path | None = None
-
-
-def seconds_of(text: str) -> float:
-    """10m, 90s, 2h, 1h30m, or a number of seconds. Raises ValueError."""
-    if re.fullmatch(r"\d+(\.\d+)?", text):
-        text += "s"
-    if not re.fullmatch(r"(\d+(\.\d+)?[smh])+", text):
-        raise ValueError(f"--time takes a time as in 90s, 10m or 1h30m, not '{text}'")
-    return sum(float(number) * UNITS[unit] for number, _, unit in re.findall(r"(\d+(\.\d+)?)([smh])", text))
+        return outcome(hunt_all(selected, run, args.workers or local.automatic(), terminal))
+    campaign = _campaign(selected, run, args, terminal)
+    if campaign.interrupted:
+        return Exit.INTERRUPTED
+    return outcome(not campaign.findings)
 
 
-def fuzz(selected: Sequence[str], run: Run, options: Options, console: Console) -> Campaign:
-    """Run a campaign on the selected claims and tell what it found. Raises ValueError for options that cannot be."""
-    settings, seconds = _settings(selected, run, options)
-    if not settings.streams:
-        raise ValueError("the selected claims have no property to hunt through: `fuzz all` shows those that have")
-    resumes = PROFILES[options.profile].resumes and not run.kernel
-    with _pool(options) as pool:
+def _campaign(selected: Sequence[str], run: Run, args: Namespace, terminal: Terminal) -> Campaign:
+    settings, seconds = _settings(selected, run, args)
+    resumes = PROFILES[args.profile].resumes and not run.kernel
+    with _pool(args) as pool:
         known = _run_known(selected)
         notes = CampaignNotes(settings) if resumes else None
         if notes and notes.results:
-            _say(f"{len(notes.results)} cells are from an interrupted campaign ({notes.path})")
+            say(f"{len(notes.results)} cells are from an interrupted campaign ({notes.path})")
         with _progress() as show:
             campaign = run_campaign(
-                settings, pool, seconds=seconds, stop_early=options.stop_early, notes=notes, progress=show,
+                settings, pool, seconds=seconds, stop_early=args.stop_early, notes=notes, progress=show,
                 on_finding=_keep,
             )  # fmt: skip
     if notes and not campaign.interrupted:
         notes.close()
-    _tell(campaign, options, console)
+    _tell(campaign, args, terminal)
     for path in known:
-        console.print(f"still fails: {path}", soft_wrap=True, markup=False)
+        terminal.put(f"still fails: {path}")
     return campaign
 
 
-def _settings(selected: Sequence[str], run: Run, options: Options) -> tuple[Settings, float]:
-    profile = PROFILES[options.profile]
-    if options.examples is not None and options.examples < 1:
-        raise ValueError("--examples takes a number from 1: how many cases each way of drawing is given")
-    if options.per_cell < 1:
-        raise ValueError("--per-cell takes a number from 1: how many cases one task runs")
+def _settings(selected: Sequence[str], run: Run, args: Namespace) -> tuple[Settings, float]:
+    profile = PROFILES[args.profile]
     examples, seconds = profile.examples, profile.seconds
-    if options.time is not None or options.examples is not None:
-        examples, seconds = options.examples, math.inf if options.time is None else seconds_of(options.time)
-    return Settings(tuple(selected), run, examples, options.per_cell), seconds
+    if args.time is not None or args.examples is not None:
+        examples, seconds = args.examples, math.inf if args.time is None else args.time
+    settings = Settings(tuple(selected), run, examples, args.per_cell)
+    if not settings.streams:
+        raise UsageError("the selected claims have no property to hunt through: `fuzz all` shows those that have")
+    return settings, seconds
 
 
-def _pool(options: Options) -> AbstractContextManager[Pool]:
-    if options.scheduler is not None:
+@contextmanager
+def _pool(args: Namespace) -> Iterator[Pool]:
+    """Processes here, or a cluster."""
+    with ExitStack() as stack:
+        if args.scheduler is None:
+            yield stack.enter_context(local.pool_of(args.workers or local.automatic()))
+            return
         from mamba_theorems.verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
 
-        return pool_at(options.scheduler)
-    if options.workers == "auto":
-        return local.pool_of(local.automatic())
-    if not options.workers.isdigit() or int(options.workers) < 1:
-        raise ValueError(f"--workers takes auto or a number from 1, not '{options.workers}'")
-    return local.pool_of(int(options.workers))
+        try:
+            pool = stack.enter_context(pool_at(args.scheduler))
+        except ValueError as reason:
+            raise UsageError(str(reason)) from reason
+        yield pool
 
 
 def _run_known(selected: Sequence[str]) -> list[Path]:
@@ -115,29 +105,26 @@ def _run_known(selected: Sequence[str]) -> list[Path]:
     failing = [path for path, finding in findings.stored(selected) if finding.again() is not None]
     known = len(findings.stored(selected))
     if known:
-        _say(f"{known} known findings on these claims: {len(failing)} still fail")
+        say(f"{known} known findings on these claims: {len(failing)} still fail")
     return failing
 
 
 def _keep(finding: findings.Found) -> None:
-    """Store a finding at once, and say so."""
-    path = findings.store(finding)
-    _say(
-        f"finding: {finding.claim}: {finding.check}: {finding.failure.summary}\n  python -m verify fuzz --replay {path}"
-    )
+    """Store a finding at once, where that can be, and say so."""
+    try:
+        again = f"python -m verify fuzz --replay {findings.store(finding)}"
+    except CannotWrite as reason:
+        again = f"not stored: {reason}"
+    say(f"finding: {finding.claim}: {finding.check}: {finding.failure.summary}\n  {again}")
 
 
-def _tell(campaign: Campaign, options: Options, console: Console) -> None:
-    if options.json:
-        sys.stdout.write(report.dumps(campaign))
+def _tell(campaign: Campaign, args: Namespace, terminal: Terminal) -> None:
+    if args.output_format == "json":
+        terminal.document(report.dumps(campaign))
     else:
-        report.write(campaign, console)
-    if options.output is not None:
-        write(options.output / report.FILE, report.dumps(campaign))
-
-
-def _say(text: str) -> None:
-    print(f"verify: {text}", file=sys.stderr, flush=True)
+        report.write(campaign, terminal)
+    if args.output is not None:
+        write(args.output / report.FILE, report.dumps(campaign))
 
 
 # --- progress --------------------------------------------------------------------------------------------------------
@@ -157,7 +144,7 @@ def _progress() -> Iterator[Callable[[Campaign], None]]:
             nonlocal last
             if time.monotonic() - last >= EVERY:
                 last = time.monotonic()
-                _say(progress_line(campaign))
+                say(progress_line(campaign))
 
         yield log
         return
@@ -190,20 +177,12 @@ def progress_line(campaign: Campaign) -> str:
 # --- replay ----------------------------------------------------------------------------------------------------------
 
 
-def replay(file: str, console: Console) -> bool:
-    """Run a stored finding again; whether it passes now. Raises ValueError for a file that holds none."""
+def _replay(path: Path, terminal: Terminal) -> bool:
+    """Run a stored finding again; whether it passes now."""
     try:
-        finding = findings.load(Path(file))
+        finding = findings.load(path)
         again = finding.again() if finding.failure.case is not None else finding.failure
     except ValueError as reason:
-        raise ValueError(f"cannot replay {file}: {reason}") from reason
-    where = f"{finding.claim}: {finding.check}"
-    console.print(f"{where}: {'passes now' if again is None else again.summary}", soft_wrap=True, markup=False)
+        raise UsageError(f"cannot replay {path}: {reason}") from reason
+    terminal.put(f"{finding.claim}: {finding.check}: {'passes now' if again is None else again.summary}")
     return again is None
-
-
-def controls(selected: Sequence[str], run: Run, options: Options, console: Console) -> bool:
-    """Plant each bug in turn and hunt until something fails; whether all were found."""
-    from mamba_theorems.verify.fuzz.controls import hunt_all  # noqa: PLC0415 - kept apart from campaigns
-
-    return hunt_all(selected, run, options, console)

@@ -19,20 +19,21 @@ from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 @dataclass(frozen=True)
 class Gathered:
-    """A claim's evidence, the steps of its proofs, and the seconds it took."""
+    """A claim's evidence, the steps of its proofs, the seconds it took, and the calls of someone else's kernel."""
 
     evidence: tuple[Evidence, ...]
     steps: Steps
     seconds: float
+    calls: int
 
 
 def gather(claim_id: str, run: Run) -> Gathered:
     """Derive the claim and run its checks, on someone else's kernel if the run names one."""
     start = time.perf_counter()
-    with foreign(run.kernel):
+    with foreign(run.kernel) as calls:
         derived = derive(claim_id)
         numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
-    return Gathered((*derived.evidence, *numeric), derived.steps, time.perf_counter() - start)
+    return Gathered((*derived.evidence, *numeric), derived.steps, time.perf_counter() - start, calls.total())
 
 
 def reject_mutants(claim_id: str, run: Run) -> tuple[MutantResult, ...]:

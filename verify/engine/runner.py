@@ -4,45 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from typing import Protocol
 
 import networkx as nx
 
 from mamba_theorems.theorems.registry import claims, dependencies_first, dependency_graph, family_of
 from mamba_theorems.verify.engine.gather import Gathered, gather, reject_mutants
+from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import ClaimReport, MutantResult, Report, outcome_of
 from mamba_theorems.verify.settings import Run
 from mamba_theorems.verify.workers import workers
 
 Progress = Callable[[str], None]
-
-
-class Notes(Protocol):
-    """What an interrupted run has, and where to add to it."""
-
-    claims: dict[str, ClaimReport]
-    mutants: dict[str, tuple[MutantResult, ...]]
-
-    def add(self, report: ClaimReport) -> None:
-        """Note a claim that is done."""
-
-    def add_mutants(self, claim: str, found: Sequence[MutantResult]) -> None:
-        """Note what became of a claim's mutants."""
-
-
-class _NoNotes:
-    """Nothing from before, and nothing kept."""
-
-    def __init__(self) -> None:
-        self.claims: dict[str, ClaimReport] = {}
-        self.mutants: dict[str, tuple[MutantResult, ...]] = {}
-
-    def add(self, report: ClaimReport) -> None:
-        """Keep nothing."""
-
-    def add_mutants(self, claim: str, found: Sequence[MutantResult]) -> None:
-        """Keep nothing."""
 
 
 def with_dependencies(selected: Iterable[str]) -> list[str]:
@@ -60,26 +32,32 @@ def verify(
     controls: bool = False,
     stop_early: bool = False,
     progress: Progress = lambda _: None,
-    notes: Notes | None = None,
+    notes: Journal | None = None,
 ) -> Report:
     """Gather all evidence on the selected claims and on what they rest on.
 
     What `notes` has from an interrupted run is not run again, and what is done is noted there.
     """
     start, order = time.perf_counter(), with_dependencies(selected)
-    notes = notes or _NoNotes()
     reports: dict[str, ClaimReport] = {}
+    known, known_mutants = (notes.claims, notes.mutants) if notes else ({}, {})
     with workers(run) as pool:
-        gathered = {c: pool.submit(gather, c, run) for c in order if c not in notes.claims}
-        mutated = {c: pool.submit(reject_mutants, c, run) for c in order if c not in notes.mutants and controls}
+        gathered = {c: pool.submit(gather, c, run) for c in order if c not in known}
+        mutated = {c: pool.submit(reject_mutants, c, run) for c in order if controls and c not in known_mutants}
         for claim in order:
             progress(claim)
-            reports[claim] = notes.claims.get(claim) or _report(claim, gathered[claim].result(), reports)
-            if claim in gathered:
+            reports[claim] = known.get(claim) or _report(claim, gathered[claim].result(), reports)
+            if notes and claim in gathered:
                 notes.add(reports[claim])
             if stop_early and not reports[claim].as_expected:
                 break
-        rejected = [m for c in order for m in _mutants(c, mutated, progress, notes)] if controls else []
+        rejected: list[tuple[str, MutantResult]] = []
+        for claim in order if controls else ():
+            progress(f"controls of {claim}")
+            found = mutated[claim].result() if claim in mutated else known_mutants[claim]
+            if notes and claim in mutated:
+                notes.add_mutants(claim, found)
+            rejected += [(claim, m) for m in found]
     listed = [c for c in claims() if c in reports]
     return Report(tuple(reports[c] for c in listed), run, time.perf_counter() - start, tuple(rejected))
 
@@ -87,17 +65,4 @@ def verify(
 def _report(claim_id: str, found: Gathered, done: dict[str, ClaimReport]) -> ClaimReport:
     claim = claims()[claim_id]
     outcome = outcome_of(found.evidence, [done[d].outcome for d in claim.depends_on])
-    return ClaimReport(claim, family_of(claim_id), outcome, found.evidence, found.seconds, found.steps)
-
-
-def _mutants(
-    claim: str, mutated: dict[str, Future], progress: Progress, notes: Notes
-) -> Iterable[tuple[str, MutantResult]]:
-    """Every mutant of a claim's checks and proof steps, from the workers or from the notes."""
-    progress(f"controls of {claim}")
-    if claim in mutated:
-        found = mutated[claim].result()
-        notes.add_mutants(claim, found)
-    else:
-        found = notes.mutants[claim]
-    return [(claim, m) for m in found]
+    return ClaimReport(claim, family_of(claim_id), outcome, found.evidence, found.seconds, found.steps, found.calls)

@@ -6,7 +6,6 @@ same whatever the number of workers and the order in which they finish.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mamba_theorems.verify.checks.check import Score
-from mamba_theorems.verify.files import FOLDER
+from mamba_theorems.verify.files import FOLDER, JsonLines
 from mamba_theorems.verify.fuzz import findings
 from mamba_theorems.verify.fuzz.cells import PER_ROUND, Cell, Stream, cells, streams
 from mamba_theorems.verify.fuzz.search import CellResult, Failure
@@ -125,17 +124,16 @@ class Campaign:
         return findings.distinct([f for f in made if f is not None])
 
 
-class CampaignNotes:
-    """A campaign's journal: each cell's result, a line each, so that the same command goes on after an interruption."""
+class CampaignNotes(JsonLines):
+    """A campaign's journal: each cell's result, so that the same command goes on after an interruption."""
 
     def __init__(self, settings: Settings, folder: Path = FOLDER) -> None:
-        self.path = folder / f"fuzz-{fingerprint(settings)}.jsonl"
+        super().__init__(folder / f"fuzz-{fingerprint(settings)}.jsonl")
         self.results: dict[Cell, CellResult] = {}
         self.seconds = 0.0
-        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        for line in filter(None, lines):
-            with suppress(ValueError, KeyError, TypeError):  # one that a kill cut short
-                self._take(json.loads(line))
+        for note in self.read():
+            with suppress(ValueError, KeyError, TypeError):
+                self._take(note)
 
     def _take(self, note: dict[str, Any]) -> None:
         result = read_result(note["result"])
@@ -143,14 +141,7 @@ class CampaignNotes:
 
     def add(self, result: CellResult, seconds: float) -> None:
         """Note a cell that is done, and for how long the campaign has run."""
-        with suppress(OSError):  # a campaign that cannot be resumed is still a campaign
-            self.path.parent.mkdir(exist_ok=True)
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(f"\n{json.dumps({'result': asdict(result), 'seconds': round(seconds, 2)})}\n")
-
-    def close(self) -> None:
-        """Forget everything: the campaign is complete."""
-        self.path.unlink(missing_ok=True)
+        self.append({"result": asdict(result), "seconds": round(seconds, 2)})
 
 
 def read_result(data: dict[str, Any]) -> CellResult:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rich.console import Console
 
@@ -48,9 +47,8 @@ def hunt(bug: str, selected: Sequence[str], run: Run, pool: Pool, seconds: float
     return Hunted(bug, time.monotonic() - start, found[0] if found else None)
 
 
-def hunt_all(selected: Sequence[str], run: Run, options: Any, console: Console) -> bool:
+def hunt_all(selected: Sequence[str], run: Run, workers: int, console: Console) -> bool:
     """Hunt every bug, and say how each was found; whether all were."""
-    workers = local.automatic() if options.workers == "auto" else int(options.workers)
     missed = []
     warm_up()  # compiling for the first time is no part of a hunt
     for bug in BUGS:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 README = Path("README.md")
@@ -40,9 +39,3 @@ def with_sample(readme: str, printed: str) -> str:
         raise ValueError(f"README.md needs the lines {START} and {END} around its sample")
     indented = "\n".join(f"    {line}".rstrip() for line in excerpt(printed).splitlines())
     return f"{head}{START}\n\n{indented}\n\n{END}{tail}"
-
-
-def update(write: Callable[[Path, str], None], printed: str, folder: Path) -> None:
-    """Put the sample of a run into the README of `folder`."""
-    path = folder / README
-    write(path, with_sample(path.read_text(encoding="utf-8"), printed))

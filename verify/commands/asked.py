@@ -1,0 +1,106 @@
+"""From the words of a command line to what they ask for; each function raises UsageError for what cannot be."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mamba_theorems.theorems.claim import FAMILIES
+from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.verify.checks.foreign import foreign
+from mamba_theorems.verify.commands.table import TABLE
+from mamba_theorems.verify.commands.usage import PROGRAM, NothingRan, UsageError
+from mamba_theorems.verify.files import writable
+from mamba_theorems.verify.settings import Run, Sizes, Tier
+
+
+def selected(args: Namespace, unnamed: Iterable[str] = ()) -> list[str]:
+    """The ids of the claims that the words name, narrowed by -k; -k alone selects among all.
+
+    `unnamed` is what a command takes where nothing is named.
+    """
+    words = args.words or (["all"] if args.k else list(unnamed))
+    if not words:
+        raise UsageError(f"name claims, a family, or all, as in `mqar.thm2-step1`: `{PROGRAM} list` shows every claim")
+    chosen = dict.fromkeys(claim for word in words for claim in _named(word))
+    narrowed = [c for c in chosen if args.k.lower() in f"{c} {claims()[c].title}".lower()]
+    if not narrowed:
+        raise NothingRan(f"no claim matches -k '{args.k}': `{PROGRAM} list` shows every claim")
+    return narrowed
+
+
+def _named(word: str) -> list[str]:
+    """One claim, a family's, or all."""
+    found = [c for c in claims() if word in ("all", c, family_of(c), c.partition(".")[0])]
+    if word in TABLE:
+        raise UsageError(f"`{word}` is a command and comes first, as in `{PROGRAM} {word} --help`")
+    if not found:
+        known = [*claims(), *FAMILIES, "all", *TABLE]
+        raise UsageError(f"there is no claim '{word}'{closest(word, known)}: `{PROGRAM} list` shows every claim")
+    return found
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """A question in brackets that names the nearest word, if one is near."""
+    near = get_close_matches(word, list(known), n=1)
+    return f" (did you mean '{near[0]}'?)" if near else ""
+
+
+def run(args: Namespace) -> Run:
+    """How much to run, on what, from which seed, at which sizes."""
+    dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
+    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
+
+
+def _device(name: str) -> str:
+    import torch  # noqa: PLC0415 - what needs no run needs no torch
+
+    if name not in ("cpu", "cuda"):
+        raise UsageError(f"there is no device '{name}': use cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("this machine has no CUDA device: leave --device out to run on the CPU")
+    return name
+
+
+def sizes(args: Namespace) -> Sizes | None:
+    """The sizes of recall, by Zoology's names; all three or none."""
+    given = (args.vocab_size, args.input_seq_len, args.num_kv_pairs)
+    if given == (None, None, None):
+        return None
+    if None in given:
+        raise UsageError("give --vocab-size, --input-seq-len and --num-kv-pairs together")
+    from mamba_theorems.constructions.tasks import zoology_mqar  # noqa: PLC0415
+
+    try:
+        zoology_mqar(args.vocab_size, 1, args.input_seq_len, 0, num_kv_pairs=args.num_kv_pairs)
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
+    return Sizes(*given)
+
+
+def _kernel(name: str) -> str:
+    """The name of someone else's kernel, once it is known to be there."""
+    try:
+        with foreign(name):
+            return name
+    except ValueError as reason:
+        raise UsageError(str(reason)) from reason
+
+
+def document(path: Path) -> dict[str, Any]:
+    """A JSON file that a run wrote."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as reason:
+        raise UsageError(f"cannot read {path} ({reason}): give the JSON that -o wrote") from reason
+
+
+def output(args: Namespace, *names: str) -> None:
+    """See that -o can be written, before the work whose result it is to hold. Raises CannotWrite."""
+    if args.output is not None:
+        for name in names:
+            writable(args.output / name)

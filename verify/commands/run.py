@@ -1,0 +1,181 @@
+"""`verify CLAIM…`, `--replay` and `conform`: run, show progress, hand over the report."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from mamba_theorems.verify import record as data
+from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.commands import asked
+from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, outcome, say
+from mamba_theorems.verify.engine import gather, runner
+from mamba_theorems.verify.engine.journal import Journal
+from mamba_theorems.verify.evidence import Evidence, Report
+from mamba_theorems.verify.files import writable, write
+from mamba_theorems.verify.report import paper_map, readme, text
+from mamba_theorems.verify.report.formats import FORMATS, plain_text
+from mamba_theorems.verify.settings import Run
+
+
+def verify(args: Namespace, terminal: Terminal) -> Exit:
+    """`verify CLAIM…`: the evidence on claims."""
+    selected = asked.selected(args)
+    if args.replay is not None:
+        return _replay(selected, args.replay, asked.run(args), terminal)
+    _ready(args)
+    found = report(selected, args)
+    _hand_over(found, args, terminal)
+    if args.record:
+        _record(found)
+    return outcome(found.as_expected)
+
+
+def conform(args: Namespace, terminal: Terminal) -> Exit:
+    """`conform MODULE:FUNCTION [CLAIM…]`: what the numeric checks say of someone else's kernel."""
+    if not args.words:
+        raise UsageError("name your kernel, as in `python -m verify conform mypackage.scan:selective_scan`")
+    args.kernel, *args.words = args.words
+    selected = asked.selected(args, unnamed=["all"])
+    _ready(args)
+    found = report(selected, args)
+    exercised = [c for c in found.claims if c.calls]
+    if not exercised:
+        raise NothingRan(
+            f"{args.kernel} was never called by the checks of {len(found.claims)} claims: name others, or all"
+        )
+    shown = replace(found, claims=tuple(exercised))
+    _hand_over(shown, args, terminal)
+    calls, others = sum(c.calls for c in exercised), len(found.claims) - len(exercised)
+    say(f"{args.kernel}: {calls:,} calls by {len(exercised)} claims; {others} others never called it")
+    return outcome(shown.as_expected)
+
+
+def _ready(args: Namespace) -> None:
+    """Before a run, see that its result can be written."""
+    if args.record and (args.words != ["all"] or args.k or args.kernel):
+        raise UsageError("--record goes with `all`, without -k and --kernel: a record of less would lose the rest")
+    FORMATS[args.output_format].ready()
+    asked.output(args, FORMATS[args.output_format].file)
+    if args.record and not readme.README.exists():
+        raise UsageError(f"--record writes into a checkout, and there is no {readme.README} here: start it in one")
+    for path in (paper_map.RECORD, paper_map.MAP, readme.README) if args.record else ():
+        writable(path)
+
+
+def _hand_over(found: Report, args: Namespace, terminal: Terminal) -> None:
+    """Print the report, and write it where -o says."""
+    form = FORMATS[args.output_format]
+    if args.output_format == "text" or args.output is not None:
+        text.write(found, terminal)
+    else:
+        terminal.document(form.dumps(found))
+    if args.output is not None:
+        write(args.output / form.file, form.dumps(found))
+
+
+def _record(found: Report) -> None:
+    """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
+    document = {key: value for key, value in data.document(found).items() if key != "volatile"}
+    before = readme.README.read_text(encoding="utf-8")
+    files = {
+        paper_map.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
+        paper_map.MAP: paper_map.render(document),
+        readme.README: readme.with_sample(before, plain_text(found)),
+    }
+    for path, content in files.items():
+        write(path, content)
+
+
+def report(selected: list[str], args: Namespace) -> Report:
+    """A run, or the one that --from names; with a campaign's evidence, if --fuzz names one."""
+    pieces = _campaign(args.campaign)
+    if args.source is None:
+        found = with_progress(selected, asked.run(args), controls=args.controls, stop_early=args.stop_early)
+    else:
+        found = _stored(selected, args.source)
+    if not pieces:
+        return found
+    from mamba_theorems.verify.fuzz.report import merge  # noqa: PLC0415 - torch is loaded only where it is needed
+
+    return merge(found, pieces)
+
+
+def _stored(selected: list[str], source: Path) -> Report:
+    """The selected claims, and what they rest on, of a report.json."""
+    try:
+        whole = data.load(asked.document(source))
+    except ValueError as reason:
+        raise UsageError(f"cannot use {source}: {reason}") from reason
+    wanted = runner.with_dependencies(selected)
+    return replace(whole, claims=tuple(c for c in whole.claims if c.claim.id in wanted))
+
+
+def _campaign(path: Path | None) -> dict[str, tuple[Evidence, ...]]:
+    """A campaign's evidence, from its fuzz.json."""
+    if path is None:
+        return {}
+    from mamba_theorems.verify.fuzz.report import read_evidence  # noqa: PLC0415 - torch is loaded only where it is needed
+
+    try:
+        return read_evidence(asked.document(path))
+    except ValueError as reason:
+        raise UsageError(f"cannot use {path}: {reason}") from reason
+
+
+def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exit:
+    """Run one instance of one check again."""
+    claim, *others = selected
+    name, _, case = spec.partition(":")
+    names = [c.name for c in all_checks()[claim]]
+    if others or name not in names:
+        known = "" if others else f", with CHECK one of: {', '.join(names) or 'none'}"
+        raise UsageError(f"--replay takes one claim and CHECK:CASE{known}")
+    try:
+        instance = json.loads(case)
+    except json.JSONDecodeError as reason:
+        raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
+    try:
+        evidence = gather.replay(claim, name, instance, run)
+    except (TypeError, KeyError) as reason:
+        raise UsageError(f"the case does not fit check '{name}' ({reason}): copy the whole replay line") from reason
+    terminal.put(f"{claim}: {name}: {evidence.summary}")
+    return outcome(bool(evidence.holds))
+
+
+def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop_early: bool = False) -> Report:
+    """Run with a progress bar, from where an interrupted run of the same kind stopped; not with a foreign kernel."""
+    notes = None if run.kernel else Journal(run)
+    wanted = runner.with_dependencies(selected)
+    if notes is not None and (known := sum(c in notes.claims for c in wanted)):
+        say(f"{known} of {len(wanted)} claims are from an interrupted run ({notes.path})")
+    try:
+        with _bar(len(wanted) * (2 if controls else 1)) as advance:
+            found = runner.verify(
+                selected, run, controls=controls, stop_early=stop_early, progress=advance, notes=notes
+            )
+    except KeyboardInterrupt as reason:
+        goes_on = notes is not None and notes.path.exists()
+        raise KeyboardInterrupt(
+            f"; no report was written{': the same command goes on from here' if goes_on else ''}"
+        ) from reason
+    if notes is not None:
+        notes.close()
+    return found
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar on a terminal's standard error, nothing elsewhere."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=total)
+        yield lambda name: progress.update(task, description=name, advance=1)
