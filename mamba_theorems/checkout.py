@@ -19,8 +19,15 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def hand_over(room: str) -> None:
-    """Make the room that is being imported by its own name the module below `mamba_theorems`."""
-    sys.modules[room] = import_module(f"{__package__}.{room}")
+    """Make the room that is being imported by its own name the module below `mamba_theorems`.
+
+    The room `kernels` gives way to Hugging Face's package, unless `python -m kernels.…` asks for the room.
+    """
+    module = import_module(f"{__package__}.{room}")
+    if room == "kernels" and sys.argv[:1] != ["-m"] and _hugging_face() is not None:
+        del sys.modules[room]
+        module = import_module(room)
+    sys.modules[room] = module
 
 
 class _Rooms(MetaPathFinder, Loader):
@@ -51,7 +58,8 @@ class _Rooms(MetaPathFinder, Loader):
             module.__spec__ = module.__spec__.loader_state
 
     def get_code(self, fullname: str) -> CodeType:
-        """The code that `python -m` runs."""
+        """The code that `python -m` runs, which does not need the name `kernels` any more."""
+        sys.modules.pop("kernels", None)
         own = find_spec(f"{__package__}.{fullname}")
         return own.loader.get_code(own.name)  # type: ignore[union-attr]
 

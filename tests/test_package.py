@@ -118,19 +118,23 @@ def test_a_room_of_a_checkout_is_one_module_under_both_names():
     )
 
 
-def test_the_package_kernels_of_others_is_found_in_a_checkout(tmp_path):
+@pytest.fixture
+def others(tmp_path):
+    """A folder with another's package `kernels`."""
     (tmp_path / "kernels").mkdir()
     (tmp_path / "kernels" / "__init__.py").write_text("get_kernel = True", encoding="utf-8")
-    python(
-        "import verify, kernels, mamba_theorems.kernels\n"
-        "assert kernels.get_kernel and kernels is not mamba_theorems.kernels",
-        PYTHONPATH=str(tmp_path),
-    )
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize("first", ["", "import verify", "import mamba_theorems.kernels"])
+def test_the_package_kernels_of_others_is_found_in_a_checkout(first, others):
+    asked = f"{first}\nimport kernels, mamba_theorems.kernels\nassert kernels.get_kernel\nmamba_theorems.kernels.selective_scan"
+    python(asked, PYTHONPATH=others)
 
 
 @pytest.mark.parametrize("module", ["verify", "mamba_theorems.verify", "kernels.bench", "verify.fuzz.cost"])
-def test_the_modules_of_a_checkout_run_by_their_names(module):
-    assert "usage" in said([sys.executable, "-m", module, "--help"], ROOT)
+def test_the_modules_of_a_checkout_run_by_their_names(module, others):
+    assert "usage" in said([sys.executable, "-m", module, "--help"], ROOT, PYTHONPATH=others)
 
 
 # --- installed, beside transformers and Hugging Face's kernels -------------------------------------------------------
@@ -139,7 +143,7 @@ BESIDE = """
 import kernels, mamba_theorems.kernels, mamba_theorems.verify
 from transformers.utils import is_kernels_available
 from transformers.integrations import hub_kernels
-assert is_kernels_available() and hub_kernels._kernels_available
+assert is_kernels_available() and hub_kernels.LayerRepository is kernels.LayerRepository
 assert kernels.get_kernel and kernels is not mamba_theorems.kernels
 print(mamba_theorems.kernels.selective_scan.__module__)
 """
@@ -167,7 +171,6 @@ def test_everything_runs_from_an_empty_folder_once_installed(installed, tmp_path
         lines = said([*check, *certificates], tmp_path).splitlines()
         assert len(lines) == len(certificates) > 100
         assert all(line.startswith("yes: ") for line in lines)
-    assert "PROVED" in said([program, "graph"], tmp_path) or "REFUTED" in said([program, "graph"], tmp_path)
 
 
 @pytest.mark.slow
