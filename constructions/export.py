@@ -137,7 +137,7 @@ def _save_safetensors(state: dict[str, torch.Tensor], path: Path) -> None:
     try:
         from safetensors.torch import save_file  # noqa: PLC0415 - an optional dependency
     except ImportError as reason:
-        raise CannotExport("safetensors is not installed: pip install 'mamba-theorems[interop]'") from reason
+        raise CannotExport("safetensors is not installed: pip install safetensors") from reason
     save_file({name: w.contiguous() for name, w in state.items()}, path, metadata={"format": "pt"})
 
 

@@ -28,6 +28,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOMS = ("theorems", "constructions", "kernels")
@@ -265,7 +266,7 @@ def scratch_copy() -> Path:
     names = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     for name in names:
         (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, scratch / name)
+        shutil.copy2(ROOT / name, scratch / name, follow_symlinks=False)
     return scratch
 
 
@@ -326,6 +327,8 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="examine survivors without a reason again")
     args = parser.parse_args()
     os.environ.setdefault("TRITON_INTERPRET", "1")
+    if find_spec("cosmic_ray") is None:
+        raise SystemExit("tests/mutation.py needs cosmic-ray, which is not installed: pip install '.[mutation]'")
     for library in LIBRARIES:
         import_module(library)
     run([*(again() if args.again else ()), *sample(args.sample, args.seed, args.only)], args.limit)

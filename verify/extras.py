@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class MissingExtra(RuntimeError):
-    """A report needs a package that is not installed."""
+    """A part of the program needs a package that is not installed."""
 
 
 @contextmanager
@@ -18,5 +18,5 @@ def needs(extra: str, what: str) -> Iterator[None]:
     except ImportError as reason:
         name = reason.name or "a package"
         raise MissingExtra(
-            f"{what} needs {name}, which is not installed: pip install 'mamba-theorems[{extra}]'"
+            f"{what} needs {name}, which is not installed: pip install {name} (in a checkout: pip install '.[{extra}]')"
         ) from reason

@@ -13,6 +13,8 @@ from typing import Any
 
 FOLDER = Path(".verify")
 """Where runs keep their notes and campaigns their findings."""
+SHIPPED = Path(__file__).resolve().parents[1]
+"""The folder of the four rooms and of what ships with them (recorded.json, certificates, notebooks)."""
 
 
 class CannotWrite(RuntimeError):

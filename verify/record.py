@@ -8,12 +8,12 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from mamba_theorems.theorems.claim import Kind, Outcome
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line, MutantResult, Report, Steps
+from mamba_theorems.verify.files import SHIPPED
 from mamba_theorems.verify.settings import Run, Tier
 
 PACKAGES = ("torch", "triton", "numba", "sympy", "numpy", "python-flint", "z3-solver", "hypothesis")
@@ -171,9 +171,8 @@ def _version(name: str) -> str:
 
 def fingerprint(run: object) -> str:
     """The settings (by their repr), the source text of every room and the versions of the packages, as a short hash."""
-    root = Path(__file__).resolve().parent.parent
     found = hashlib.sha256(repr(run).encode())
     found.update(json.dumps(versions(), sort_keys=True).encode())
-    for path in sorted(p for room in ROOMS for p in (root / room).rglob("*.py")):
-        found.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    for path in sorted(p for room in ROOMS for p in (SHIPPED / room).rglob("*.py")):
+        found.update(path.relative_to(SHIPPED).as_posix().encode() + path.read_bytes())
     return found.hexdigest()[:16]

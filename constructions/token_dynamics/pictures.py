@@ -1,6 +1,6 @@
 """Phase pictures: tokens over time in each scenario, and the leading token against its predicted rate.
 
-Needs matplotlib (`pip install 'mamba-theorems[figures]'`); every function returns a figure and writes nothing.
+Needs matplotlib (`pip install matplotlib`); every function returns a figure and writes nothing.
 """
 
 from __future__ import annotations

@@ -8,12 +8,14 @@ exp(0) = 1 and exp(tiny) = 1 exactly, results stay accurate into the subnormals,
 # (numba supplies the first argument of an intrinsic)
 import math
 import operator
+import tempfile
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -27,6 +29,10 @@ LANES = 16
 # anew after a change of any file that it inlines, for the value is part of its signature.
 _FILES = [Path(__file__).with_name(name) for name in ("simd.py", "s6.py", "s6_backward.py", "ssd.py")]
 SOURCES = zlib.crc32(b"".join(file.read_bytes() for file in _FILES))
+try:
+    numba.njit(cache=True)(lambda: None)
+except RuntimeError:  # numba compiles nothing where neither this folder nor the user's cache can be written
+    numba.config.CACHE_DIR = tempfile.mkdtemp(prefix="numba-")  # type: ignore[attr-defined]
 FLAGS = ("contract",)  # fused multiply-add allowed, nothing reordered: the running-error bound covers both
 
 

@@ -36,11 +36,9 @@ def claims_graph(args: Namespace, terminal: Terminal) -> Exit:
 
 
 def _outcomes(source: Path | None) -> dict[str, Outcome]:
-    """Outcomes by claim, from a report or else from the recorded run; none where there is no record."""
-    path = source or paper_map.RECORD
-    if source is None and not path.exists():
-        return {}
-    return {c["id"]: Outcome(c["outcome"]) for c in asked.document(path)["canonical"]["claims"] if c["id"] in claims()}
+    """Outcomes by claim, from a report or else from the last recorded run."""
+    found = asked.document(source or paper_map.last_record())["canonical"]["claims"]
+    return {c["id"]: Outcome(c["outcome"]) for c in found if c["id"] in claims()}
 
 
 def explained(args: Namespace, terminal: Terminal) -> Exit:

@@ -13,7 +13,7 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from mamba_theorems.verify.extras import MissingExtra
+from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.fuzz.cells import Cell
 from mamba_theorems.verify.fuzz.search import CellResult, run_cell
 from mamba_theorems.verify.record import fingerprint
@@ -102,10 +102,8 @@ class _Task:
 @contextmanager
 def pool_at(address: str) -> Iterator[Cluster]:
     """The cluster at a scheduler's address. Raises ValueError where there is none, or no worker in it."""
-    try:
+    with needs("cluster", "--scheduler"):
         from distributed import Client  # noqa: PLC0415 - an optional extra
-    except ImportError as reason:
-        raise MissingExtra("--scheduler needs Dask: pip install 'mamba-theorems[cluster]'") from reason
     try:
         client = Client(address, timeout=PATIENCE, set_as_default=False)
     except (OSError, ValueError) as reason:

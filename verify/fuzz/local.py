@@ -1,21 +1,19 @@
-"""Workers on this machine: processes, each with one thread, replaced when one is lost."""
+"""Workers on this machine: processes with one thread each; a lost process is replaced."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import active_children, get_all_start_methods, get_context
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 
 from mamba_theorems.verify.fuzz.campaign import waited
 from mamba_theorems.verify.fuzz.cells import Cell
 from mamba_theorems.verify.fuzz.search import CellResult, run_cell
 from mamba_theorems.verify.settings import Run
-from mamba_theorems.verify.workers import outlive_no_parent
+from mamba_theorems.verify.workers import Pool
 
 RETRIES = 3
 
@@ -41,12 +39,8 @@ class Processes:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self._others = set(active_children())
-        self._pool, self._losses = self._start(), 0
+        self._pool, self._losses = Pool(workers, threads=1), 0
         self._under_way: dict[Future[CellResult], tuple[Cell, Run, str, Future[CellResult]]] = {}
-
-    def _start(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.workers, _context(), begin)
 
     def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
         """Have a process run the cell; the future outlives a lost process."""
@@ -85,36 +79,21 @@ class Processes:
         if self._losses > RETRIES:
             raise RuntimeError(f"worker processes were lost {self._losses} times in a row: use fewer --workers")
         self._pool.shutdown(wait=False, cancel_futures=True)
-        self._pool, lost, self._under_way = self._start(), self._under_way, {}
+        self._pool, lost, self._under_way = Pool(self.workers, threads=1), self._under_way, {}
         for cell, run, bug, promised in lost.values():
             self._hand_out(cell, run, bug, promised)
 
     @property
     def processes(self) -> set[BaseProcess]:
         """The worker processes."""
-        return set(active_children()) - self._others
+        return self._pool.processes
 
     def close(self) -> None:
-        """Stop every worker at once, at work or not."""
-        self._pool.shutdown(wait=not self._under_way, cancel_futures=True)
-        for process in self.processes:
-            process.terminate()
-        self._pool.shutdown()
-
-
-def _context() -> BaseContext:
-    """Processes forked from one that has imported everything and run nothing; spawned where there is no fork."""
-    if "forkserver" not in get_all_start_methods():
-        return get_context("spawn")
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["mamba_theorems.verify.fuzz.worker"])
-    return context
-
-
-def begin() -> None:
-    """A worker has one thread, ignores Ctrl-C, and exits when its parent does."""
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
-    outlive_no_parent(os.getppid())
+        """Stop every worker, at work or not."""
+        if self._under_way:
+            self._pool.terminate()
+        else:
+            self._pool.shutdown()
 
 
 @contextmanager

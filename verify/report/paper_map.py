@@ -11,6 +11,7 @@ from typing import Any
 
 from mamba_theorems.theorems.claim import FAMILIES, Claim
 from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.verify.files import SHIPPED
 from mamba_theorems.verify.report.places import places
 
 RECORD, MAP = Path("recorded.json"), Path("paper_map.md")
@@ -22,9 +23,14 @@ Danieli, *Understanding Input Selectivity in Mamba*, ICML 2025. Outcomes are tho
 """
 
 
-def recorded(path: Path = RECORD) -> dict[str, Any]:
-    """The last recorded run. Raises FileNotFoundError if there is none."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def last_record() -> Path:
+    """The file of the last recorded run: the current folder's, or else the one that ships with the program."""
+    return RECORD if RECORD.exists() else SHIPPED / RECORD
+
+
+def recorded() -> dict[str, Any]:
+    """The last recorded run."""
+    return json.loads(last_record().read_text(encoding="utf-8"))
 
 
 def render(record: dict[str, Any]) -> str:

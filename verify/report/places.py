@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mamba_theorems.theorems.claim import Claim
 from mamba_theorems.theorems.registry import family_of
+from mamba_theorems.verify.files import SHIPPED
 
 ROOMS = {"derivation": "theorems", "construction": "constructions", "checks": "verify.checks"}
 
@@ -20,9 +21,9 @@ def places(claim: Claim) -> Iterable[tuple[str, str]]:
         own = proof.__module__ if word == "derivation" and proof is not None else ""
         if path := _path(own if own.startswith("mamba_theorems.theorems.") else f"mamba_theorems.{room}.{family}"):
             yield word, path
-    tests = Path("tests", f"test_{family}.py")
-    if tests.exists():
-        yield "tests", tests.as_posix()
+    tests = f"tests/test_{family}.py"
+    if (SHIPPED / tests).exists():
+        yield "tests", tests
 
 
 def _path(module: str) -> str:
