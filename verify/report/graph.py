@@ -12,15 +12,9 @@ import networkx as nx
 
 from mamba_theorems.theorems.claim import FAMILIES, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
-from mamba_theorems.verify.report.book import FAMILY_TITLES, MARKS
+from mamba_theorems.verify.glossary import WORDS
+from mamba_theorems.verify.report.book import FAMILY_TITLES
 
-FILLS = {
-    Outcome.PROVED: "#cfe8d5",
-    Outcome.CERTIFIED: "#d7e6f5",
-    Outcome.TESTED: "#e6eef0",
-    Outcome.REFUTED: "#f6d5e3",
-    Outcome.UNKNOWN: "#fbe3b5",
-}
 Outcomes = Mapping[str, Outcome]
 
 
@@ -59,7 +53,7 @@ def _edges(selected: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _label(claim: str, outcomes: Outcomes) -> str:
-    return f"{MARKS[outcomes[claim]]} {claim}" if claim in outcomes else claim
+    return f"{WORDS[outcomes[claim]].mark} {claim}" if claim in outcomes else claim
 
 
 def _short(claim: str, outcomes: Outcomes) -> str:
@@ -68,7 +62,7 @@ def _short(claim: str, outcomes: Outcomes) -> str:
 
 
 def _fill(claim: str, outcomes: Outcomes) -> str:
-    return FILLS[outcomes[claim]] if claim in outcomes else "#ffffff"
+    return WORDS[outcomes[claim]].fill if claim in outcomes else "#ffffff"
 
 
 # --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------

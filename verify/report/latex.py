@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from mamba_theorems.theorems.claim import Erratum
 from mamba_theorems.verify.evidence import Line, Report
 from mamba_theorems.verify.extras import needs
-from mamba_theorems.verify.report.book import TRUSTED, WORDS, Book, Entry, book
-from mamba_theorems.verify.report.markup import is_formula, pieces
+from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
+from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry, erratum
+from mamba_theorems.verify.report.markup import pieces
 
 if TYPE_CHECKING:
     from pylatexenc.latexencode import UnicodeToLatexEncoder
@@ -30,19 +31,21 @@ WIDE = 110
 """Characters of LaTeX from which a line's brackets no longer grow, so that it can be broken."""
 
 
-def dumps(
-    report: Report,
-    *,
-    weights: bool = True,
-    figures: Sequence[tuple[str, str]] = (),
-    table: Sequence[Sequence[str]] = (),
-) -> str:
+def dumps(report: Report, *, figures: Sequence[tuple[str, str]] = (), table: Sequence[Sequence[str]] = ()) -> str:
     """The whole text; `figures` are (path without suffix, caption), `table` the sizes with their head."""
-    chapters = book(report, weights=weights)
+    chapters = Book(report)
     parts = [HEAD.replace("DIGEST", chapters.digest), _opening(chapters)]
     for _, name, members in chapters.families:
         parts += [f"\\section{{{text(name)}}}", *map(_entry, members)]
-    parts += [_errata(chapters), _beyond(chapters), _table(table), _figures(figures), _trusted(chapters), "\\endgroup"]
+    parts += [
+        _glossary(),
+        _errata(chapters),
+        _beyond(chapters),
+        _table(table),
+        _figures(figures),
+        _trusted(chapters),
+        "\\endgroup",
+    ]
     return "\n".join(filter(None, parts)) + "\n"
 
 
@@ -108,12 +111,12 @@ def _items(lines: Iterable[str], kind: str = "itemize") -> str:
 
 def _opening(chapters: Book) -> str:
     counts = ", ".join(f"{number} {word}" for word, number in chapters.counts)
-    words = [f"\\textbf{{{word}}}: {text(meaning)}" for word, meaning in WORDS.items()]
+    words = [f"\\textbf{{{word.name}}}: {text(word.meaning)}" for word in WORDS.values()]
     run = "; ".join(f"{text(name)} {text(value)}" for name, value in chapters.run)
     return f"\\section{{How to read this}}\n{counts}. {run}.\\par\n{_items(words)}"
 
 
-def _entry(entry: Entry) -> str:
+def _entry(entry: ClaimEntry) -> str:
     claim = entry.claim
     head = f"\\subsection{{{text(claim.title)}}}\\label{{claim:{claim.id}}}"
     about = f"{text(claim.paper)}, {claim.form}: \\textbf{{{entry.outcome}}} (\\claimname{{{claim.id}}})\\par"
@@ -122,11 +125,11 @@ def _entry(entry: Entry) -> str:
         parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.hypotheses)]
     if claim.depends_on:
         parts.append(f"\\paragraph{{Rests on}} {', '.join(map(text, claim.depends_on))}.")
-    for name, lines in entry.steps:
+    for name, lines in entry.derivations.items():
         parts += [f"\\paragraph{{{text(name.capitalize())}}}", _items(map(_step, lines), "enumerate")]
     if entry.weights:
         parts += ["\\paragraph{Weights by channel}", _items(map(verbatim, entry.weights))]
-    parts += ["\\paragraph{Evidence}", _items(map(_piece, entry.pieces))]
+    parts += ["\\paragraph{Evidence}", _items(map(_piece, entry.gathered))]
     return "\n".join([*parts, f"\\paragraph{{Again}} {verbatim(entry.command)}"])
 
 
@@ -138,15 +141,26 @@ def _step(line: Line) -> str:
     return " \\\\ ".join(part for part in (head, shown if line.statement else "", given, text(line.because)) if part)
 
 
-def _piece(piece: object) -> str:
-    kind, check, verdict, figures, summary, replay = (getattr(piece, name) for name in _PIECE)
-    shown = f"\\textbf{{{kind}}} {text(f'{check}: {verdict}')}"
-    shown += f" ({text('; '.join(figures))})" if figures else ""
-    shown += f" {text(summary)}" if summary else ""
-    return shown + (f" \\\\ {verbatim(replay)}" if replay else "")
+def _piece(piece: EvidenceEntry) -> str:
+    shown = f"\\textbf{{{piece.kind}}} {text(f'{piece.check}: {piece.verdict}')}"
+    shown += f" ({text('; '.join(piece.counted))})" if piece.counted else ""
+    shown += f" {text(piece.summary)}" if piece.summary else ""
+    return shown + (f" \\\\ {verbatim(piece.replay)}" if piece.replay else "")
 
 
-_PIECE = ("kind", "check", "verdict", "figures", "summary", "replay")
+def _glossary() -> str:
+    parts = [f"\\subsection{{{text(title)}}}\n{_description(map(_gloss, part))}" for title, part in glossary().items()]
+    return "\n".join(["\\section{Glossary}", *parts])
+
+
+def _gloss(gloss: Gloss) -> tuple[str, str]:
+    name = math(gloss.latex) if gloss.latex else text(gloss.name)
+    return name, text(f"{gloss.meaning} ({gloss.scope})" if gloss.scope else gloss.meaning)
+
+
+def _description(pairs: Iterable[tuple[str, str]]) -> str:
+    body = "\n".join(f"\\item[{{{name}}}] {meaning}" for name, meaning in pairs)
+    return f"\\begin{{description}}\n{body}\n\\end{{description}}"
 
 
 def _errata(chapters: Book) -> str:
@@ -154,12 +168,9 @@ def _errata(chapters: Book) -> str:
     return "\n".join(["\\section{Errata}", *parts]) if parts else ""
 
 
-def _erratum(entry: Entry, e: Erratum) -> str:
-    lines = {"Printed": e.printed, "Fails at": e.instance, "Reading": e.reading, "Instead": e.instead}
-    lines["Survives"] = e.survives
-    body = "\n".join(f"\\item[{name}] {text(value)}" for name, value in lines.items())
+def _erratum(entry: ClaimEntry, e: Erratum) -> str:
     head = f"\\subsection{{{text(entry.claim.paper)} (\\claimname{{{entry.claim.id}}})}}"
-    return f"{head}\n\\begin{{description}}\n{body}\n\\end{{description}}"
+    return f"{head}\n{_description((name, text(value)) for name, value in erratum(e).items())}"
 
 
 def _beyond(chapters: Book) -> str:

@@ -10,7 +10,7 @@ from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import Report
 from mamba_theorems.verify.report import appendix, figures, graph, html, latex
-from mamba_theorems.verify.report.book import book
+from mamba_theorems.verify.report.book import Book
 from mamba_theorems.verify.report.figures import Drawn
 
 Files = dict[str, str | bytes]
@@ -29,11 +29,11 @@ def ready() -> None:
 def companion(report: Report) -> Files:
     """The PDF, its LaTeX version, the page, the results and the figures, by path inside the folder."""
     shown = [c.claim.id for c in report.claims]
-    drawn, table, chapters = [_graph(report), *figures.draw_all(shown)], sizes(shown), book(report)
+    drawn, table = [_graph(report), *figures.draw_all(shown)], sizes(shown)
     inputs = [(f"figures/{f.name}", f.caption) for f in drawn]
     on_page = [{"name": f.name, "svg": f.svg, "caption": f.caption, "command": f.command} for f in drawn[1:]]
     files: Files = {
-        "appendix.pdf": appendix.pdf(chapters, drawn, table),
+        "appendix.pdf": appendix.pdf(Book(report), drawn, table),
         "appendix.tex": latex.dumps(report, figures=inputs, table=table),
         "report.html": html.page(report, figures=on_page, table=table),
         "report.json": data.dumps(report),
@@ -45,7 +45,7 @@ def companion(report: Report) -> Files:
 
 def _graph(report: Report) -> Drawn:
     """What rests on what; the page has it with links, beside its filters."""
-    outcomes = {c.claim.id: c.outcome for c in report.claims}
+    outcomes = Book(report).outcomes
     svg = graph.svg(list(outcomes), outcomes)
     caption = "What rests on what: an arrow leads from a claim to each that it uses; signs as in the list of claims."
     command = "python -m verify graph --output-format svg -o DIR"
