@@ -30,13 +30,14 @@ class Gloss:
 
     @property
     def scope(self) -> str:
-        """The families of a letter that has its meaning in some families only."""
-        return "" if self.families == FAMILIES else ", ".join(self.families)
+        """The families of a letter that has its meaning in some families; one family has a section of its own."""
+        return ", ".join(self.families) if 1 < len(self.families) < len(FAMILIES) else ""
 
     @property
     def anchor(self) -> str:
         """What links to the entry name; a letter has one for each of its meanings."""
-        return "-".join(("word", *re.findall(r"[\w\[\]&^⊤.]+", f"{self.name} {self.scope}")))
+        where = () if self.families == FAMILIES else self.families
+        return "-".join(("word", *re.findall(r"[\w\[\]&^⊤.]+", self.name), *where))
 
 
 @dataclass(frozen=True)
@@ -169,15 +170,17 @@ LETTERS = (
     }),
     *_letters(_SEQUENCES, {
         "Δ": "the step: softplus of a linear function of the input in S6, 1 in S4D",
-        "B": "what writes an input into the state: constant in S4D, linear in the input in S6",
         "h": "the state, h_0 = 0",
-        "y": "the output of the mixer, or the right answer",
         "w": "a weight or a slope: of a SiLU step, of Δ around a threshold; in recall another value",
+    }),
+    *_letters("foundations haar sensitivity mqar", {
+        "B": "what writes an input into the state: constant in S4D, linear in the input in S6",
     }),
     *_letters("foundations haar mqar induction_heads", {
         "C": "what reads the state: constant in S4D, linear in the input in S6",
     }),
     *_letters("foundations haar sensitivity induction_heads", {
+        "y": "the output of the mixer, or the right answer",
         "λ": "the rate of decay, λ = −A ≥ 0: a state keeps e^{−λΔ} in a step",
     }),
     *_letters("foundations sensitivity mqar induction_heads", {
@@ -304,13 +307,15 @@ LETTERS = (
 def glossary() -> dict[str, tuple[Gloss, ...]]:
     """Every entry, by the title of its section."""
     hypotheses = (text.split(": ", 1) for text in _HYPOTHESES)
+    own = {family: tuple(g for g in LETTERS if g.families == (family,)) for family in FAMILIES}
     return {
         "Words of evidence": EVIDENCE,
         "Sources": SOURCES,
         "Hypotheses of recall": tuple(Gloss(name, meaning) for name, meaning in hypotheses),
         "Extensions of the paper": tuple(_extension(letter, ids) for letter, ids in _EXTENSIONS.items()),
         "Terms": TERMS,
-        "Letters": LETTERS,
+        "Letters": tuple(g for g in LETTERS if len(g.families) > 1),
+        **{f"Letters in {family}": letters for family, letters in own.items()},
     }
 
 
@@ -327,7 +332,7 @@ def used(claim: Claim, family: str, words: Iterable[str] = ()) -> list[Gloss]:
     letters = {g.name: g for g in LETTERS if family in g.families}
     seen = {name for part in stated for name in symbols(part, letters)}
     return [
-        *(g for part in glossary().values() if part is not LETTERS for g in part if _occurs(g, text)),
+        *(g for part in glossary().values() for g in part if not g.latex and _occurs(g, text)),
         *(g for name, g in letters.items() if name in seen),
     ]
 

@@ -18,7 +18,7 @@ def write(report: ClaimReport, console: Console) -> None:
     claim = told.claim
     console.print(Text(f"{claim.id} — {claim.title}", style="bold"))
     console.print(Text(f"{claim.paper} · {claim.form} · {told.outcome} (expected {claim.expected})"))
-    for title, lines in _sections(told, console.width - 2):
+    for title, lines in _sections(told, max(console.width - 2, 40)):
         console.print()
         console.print(Text(title, style="bold"))
         for line in lines:
