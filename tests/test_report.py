@@ -214,14 +214,17 @@ def test_filters_folds_and_links_work_in_a_browser_and_nothing_overflows(tmp_pat
         document.getElementById("search").value = ""; filter();
         document.getElementById("unfold").click();
         const open = all(".claim[open]").length;
+        location.hash = "#word-H2"; reveal();
+        const told = document.getElementById("word-H2").closest("details").open;
         const height = document.querySelector(".formula math").getBoundingClientRect().height;
-        return {before, without, searched, open, height,
+        return {before, without, searched, open, told, height,
             overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth};
         """,
     )
     assert found["before"] == SELECTED
     assert found["without"] == found["searched"] == [SELECTED[0]]
     assert found["open"] == len(SELECTED)
+    assert found["told"]
     assert found["height"] > 10
     assert found["overflow"] <= 0
 

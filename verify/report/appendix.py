@@ -1,6 +1,6 @@
 """The appendix as a PDF: the chapters of a report as data, set by typst from its Python package.
 
-The file is PDF/A, which refuses missing glyphs; typst's own fonts are used, so it looks the same on every machine.
+The file is PDF/A, which refuses missing glyphs. typst's own fonts make the file look the same on every machine.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def ready() -> None:
 
 
 def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[str]] = ()) -> bytes:
-    """The whole PDF."""
+    """The whole PDF of a report, with its figures and its table of sizes. Raises MissingExtra."""
     ready()
     import typst  # noqa: PLC0415
 
@@ -52,7 +52,7 @@ def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[
 
 
 def drawing(svg: str) -> bytes:
-    """An SVG as a PDF of its size."""
+    """An SVG as a PDF of the same size. Raises MissingExtra."""
     ready()
     import typst  # noqa: PLC0415
 

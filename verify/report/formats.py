@@ -17,7 +17,10 @@ from mamba_theorems.verify.report import junit, text
 
 @dataclass(frozen=True)
 class Format:
-    """A file name, what gives the file's text, and what raises MissingExtra before a run where that cannot work."""
+    """A format: its file's name, and the function that gives the file's text.
+
+    `ready` raises MissingExtra where a package is missing, so that a user hears of it before a run.
+    """
 
     file: str
     dumps: Callable[[Report], str]

@@ -1,6 +1,6 @@
 """The graph of what rests on what, coloured by outcome: DOT, Mermaid and SVG.
 
-Generated from the claims; outcomes come from a run. Each outcome has a sign too: the graph reads in black and white.
+Claims come from the registry, outcomes from a run. Each outcome has a sign too: the graph reads in black and white.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _layout(selected: Sequence[str]) -> tuple[Places, list[tuple[str, float, flo
 
 
 def _columns(members: Sequence[str]) -> list[list[str]]:
-    """Claims by depth inside their family; those that nothing joins fill the columns evenly, below."""
+    """Claims by depth inside their family; claims that nothing joins fill the columns evenly, below."""
     inside = dependency_graph().subgraph(members)
     joined = [c for c in members if inside.degree(c)]
     loose = [c for c in members if not inside.degree(c)]
@@ -127,7 +127,7 @@ def _band(family: str, top: float, bottom: float, width: float) -> str:
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """From the claim's left edge to the right edge of what it rests on; in one column, around the left."""
+    """An arrow from a claim's left edge to the right edge of a claim below it; in one column, around the left."""
     x1, y1 = start[0], start[1] + HEIGHT / 2
     x2, y2 = end[0] + WIDTH, end[1] + HEIGHT / 2
     if x2 > x1:

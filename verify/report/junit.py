@@ -1,4 +1,4 @@
-"""The report as JUnit XML, for continuous-integration services: a suite a family, a case a piece of evidence.
+"""The report as JUnit XML, for continuous integration: a suite for each family, a case for each piece of evidence.
 
 Each claim adds one case, `outcome`, that fails where the outcome is not the expected one.
 """

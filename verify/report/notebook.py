@@ -17,7 +17,7 @@ class ShownClaim(ClaimReport):
 
 
 class ShownReport(Report):
-    """A report that a notebook shows as a table, as it shows each of its claims."""
+    """A report that a notebook shows as a table of claims, each of which the notebook shows in full."""
 
     def __getitem__(self, claim_id: str) -> ShownClaim:
         """One claim's report. Raises KeyError if it did not run."""

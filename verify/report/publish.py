@@ -17,7 +17,7 @@ Files = dict[str, str | bytes]
 TABLE = "sizes"
 HEAD = ("claim", "κ", "|V|", "width d", "state N", "weights", "bits of state", "least dtype")
 PAIRS, VALUES = (4, 16), 16
-"""The table of sizes: [P] Table 1 states them by order, here they are numbers, held to the weights by a test."""
+"""What the table of sizes counts: [P] Table 1 states sizes by order; a test holds these numbers to the weights."""
 
 
 def ready() -> None:
@@ -44,7 +44,7 @@ def companion(report: Report) -> Files:
 
 
 def _graph(report: Report) -> Drawn:
-    """What rests on what; the page has it with links, beside its filters."""
+    """The graph of what rests on what, for print; the page has a graph with links."""
     outcomes = Book(report).outcomes
     svg = graph.svg(list(outcomes), outcomes)
     caption = "What rests on what: an arrow leads from a claim to each that it uses; signs as in the list of claims."
