@@ -35,33 +35,26 @@ def ready() -> None:
 
 def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[str]] = ()) -> bytes:
     """The whole PDF of a report, with its figures and its table of sizes. Raises MissingExtra."""
-    ready()
-    import typst  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for figure in figures:
-            (folder / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")
-        content = contents(chapters, figures, sizes)
-        (folder / "data.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        template = folder / "appendix.typ"
-        template.write_text(
-            (files("mamba_theorems.verify.report") / "templates/appendix.typ").read_text(encoding="utf-8"), "utf-8"
-        )
-        return typst.compile(template, root=folder, ignore_system_fonts=True, pdf_standards="a-2b")
+    template = (files("mamba_theorems.verify.report") / "templates/appendix.typ").read_text(encoding="utf-8")
+    content = json.dumps(contents(chapters, figures, sizes), ensure_ascii=False)
+    return _typeset(template, {"data.json": content, **{f"{f.name}.svg": f.svg for f in figures}}, pdf_standards="a-2b")
 
 
 def drawing(svg: str) -> bytes:
     """An SVG as a PDF of the same size. Raises MissingExtra."""
+    page = '#set page(width: auto, height: auto, margin: 4pt)\n#image("drawing.svg")\n'
+    return _typeset(page, {"drawing.svg": svg})
+
+
+def _typeset(template: str, beside: Mapping[str, str], **options: Any) -> bytes:
+    """What typst makes of a template, with the files `beside` it."""
     ready()
     import typst  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "drawing.svg").write_text(svg, encoding="utf-8")
-        page = '#set page(width: auto, height: auto, margin: 4pt)\n#image("drawing.svg")\n'
-        (folder / "drawing.typ").write_text(page, encoding="utf-8")
-        return typst.compile(folder / "drawing.typ", root=folder, ignore_system_fonts=True)
+        for file, text in {"main.typ": template, **beside}.items():
+            Path(name, file).write_text(text, encoding="utf-8")
+        return typst.compile(Path(name, "main.typ"), root=Path(name), ignore_system_fonts=True, **options)
 
 
 def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> dict[str, Any]:

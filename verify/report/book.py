@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cache, cached_property, partial
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from mamba_theorems.theorems.claim import FAMILIES, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
@@ -69,11 +70,6 @@ class EvidenceEntry:
     def counted(self) -> tuple[str, ...]:
         """The figures as name and value; facts that a proof cites stand in a chapter of their own."""
         return tuple(f"{name}: {value}" for name, value in self.figures.items() if name != "cited")
-
-    @property
-    def refutes(self) -> bool:
-        """Whether the piece is a counterexample, as it should be."""
-        return self.kind is Kind.REFUTED and self.verdict == "shown"
 
     @property
     def fails(self) -> bool:
@@ -140,17 +136,15 @@ class ClaimEntry(ClaimReport):
     @property
     def worst(self) -> dict[str, float]:
         """The smallest margin and the largest error/bound over all evidence."""
-        found: dict[str, float] = {}
-        for e in self.evidence:
-            for name, value in e.measured.items():
-                if isinstance(value, float | int) and name.startswith("worst"):
-                    pick = min if "margin" in name else max
-                    found[name] = pick(found.get(name, value), value)
-        return found
+        found: dict[str, list[float]] = {}
+        for name, value in (measured for e in self.evidence for measured in e.measured.items()):
+            if isinstance(value, float | int) and name.startswith("worst"):
+                found.setdefault(name, []).append(value)
+        return {name: (min if "margin" in name else max)(values) for name, values in found.items()}
 
     @property
     def weights(self) -> Sequence[str]:
-        """What each weight of the construction does between named channels."""
+        """See `weights_by_channel`."""
         return weights_by_channel(self.claim.id)
 
     @property
@@ -226,11 +220,10 @@ class Book:
     @property
     def cited(self) -> list[tuple[str, list[str]]]:
         """Textbook facts that proofs lean on, each with the claims that do."""
+        cited = [(p.figures["cited"], e.claim.id) for e in self.entries for p in e.pieces if p.figures.get("cited")]
         found: dict[str, dict[str, None]] = {}
-        for entry in self.entries:
-            for piece in entry.pieces:
-                for source in filter(None, piece.figures.get("cited", "").split("; ")):
-                    found.setdefault(source, {})[entry.claim.id] = None
+        for source, by in ((source, by) for sources, by in cited for source in sources.split("; ")):
+            found.setdefault(source, {})[by] = None
         return [(source, list(found[source])) for source in sorted(found)]
 
     @property
@@ -249,7 +242,12 @@ class Book:
 
 def entry(report: ClaimReport) -> ClaimEntry:
     """A claim's report, to be read."""
-    return ClaimEntry(**{f.name: getattr(report, f.name) for f in fields(report)})
+    return ClaimEntry(**parts(report))
+
+
+def parts(report: Report | ClaimReport) -> dict[str, Any]:
+    """The fields of a report by name, to make another kind of report of it."""
+    return {f.name: getattr(report, f.name) for f in fields(report)}
 
 
 def _piece(e: Evidence) -> EvidenceEntry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -29,10 +29,9 @@ class Format:
 
 def plain_text(report: Report) -> str:
     """What a terminal shows, without colour."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
-        file.seek(0)
-        return file.read()
+    file = io.StringIO()
+    text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
+    return file.getvalue()
 
 
 def _module(name: str) -> ModuleType:

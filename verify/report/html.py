@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -11,6 +11,7 @@ from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, glossary, is_formula
 from mamba_theorems.verify.report import book, graph
 from mamba_theorems.verify.report.book import Book
+from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import mathml
 from mamba_theorems.verify.report.markup import Span, pieces
 
@@ -19,8 +20,8 @@ with needs("report", "the HTML page"):
     from markupsafe import Markup, escape
 
 
-def page(report: Report, *, figures: Sequence[Mapping[str, str]] = (), table: Sequence[Sequence[str]] = ()) -> str:
-    """The whole page; `figures` have a name, svg, caption and command, `table` is the sizes with their head."""
+def page(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Sequence[str]] = ()) -> str:
+    """The whole page, with figures and `table`, the sizes with their head."""
     chapters = Book(report)
     outcomes = chapters.outcomes
     return _render(
@@ -34,7 +35,7 @@ def page(report: Report, *, figures: Sequence[Mapping[str, str]] = (), table: Se
         glossary=glossary(),
         trusted=book.TRUSTED,
         table=table,
-        figures=[{**f, "svg": Markup(f["svg"])} for f in figures],
+        figures=figures,
     )
 
 
@@ -68,13 +69,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "math": math,
-        "prose": prose,
-        "hypothesis": hypothesis,
-        "step": step,
-        "erratum": book.erratum,
-    }
+    filters = (math, prose, hypothesis, step, book.erratum)
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment
 
 

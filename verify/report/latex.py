@@ -15,6 +15,7 @@ from mamba_theorems.verify.evidence import Line, Report
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry, erratum
+from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.markup import pieces
 
 if TYPE_CHECKING:
@@ -31,22 +32,14 @@ WIDE = 110
 """In a formula of more characters of LaTeX brackets do not grow: only then can a line end break the formula."""
 
 
-def dumps(report: Report, *, figures: Sequence[tuple[str, str]] = (), table: Sequence[Sequence[str]] = ()) -> str:
-    """The whole text; `figures` are (path without suffix, caption), `table` the sizes with their head."""
+def dumps(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Sequence[str]] = ()) -> str:
+    """The whole text; `figures` lie in the folder figures, `table` is the sizes with their head."""
     chapters = Book(report)
     parts = [HEAD.replace("DIGEST", chapters.digest), _opening(chapters)]
     for _, name, members in chapters.families:
         parts += [f"\\section{{{text(name)}}}", *map(_entry, members)]
-    parts += [
-        _glossary(),
-        _errata(chapters),
-        _beyond(chapters),
-        _table(table),
-        _figures(figures),
-        _trusted(chapters),
-        "\\endgroup",
-    ]
-    return "\n".join(filter(None, parts)) + "\n"
+    parts += [_glossary(), _errata(chapters), _beyond(chapters), _table(table), _figures(figures), _trusted(chapters)]
+    return "\n".join(filter(None, parts)) + "\n\\endgroup\n"
 
 
 def ready() -> None:
@@ -57,20 +50,15 @@ def ready() -> None:
 @cache
 def _encoder(non_ascii_only: bool = False) -> UnicodeToLatexEncoder:
     with needs("report", "the LaTeX version"):
-        from pylatexenc.latexencode import (  # noqa: PLC0415
-            RULE_DICT,
-            RULE_REGEX,
-            UnicodeToLatexConversionRule,
-            UnicodeToLatexEncoder,
-        )
+        from pylatexenc import latexencode as tex  # noqa: PLC0415
     accents = re.compile(f"(.)([{''.join(COMBINED)}])")
     signs = {"ᵀ": r"^{\top}", "⊤": r"\top", "√": r"\surd ", "ŷ": r"\hat{y}", "′": r"'", "⁻": r"^{-}", "²": "^2"}
     rules = [
-        UnicodeToLatexConversionRule(RULE_REGEX, [(accents, _accented)]),
-        UnicodeToLatexConversionRule(RULE_DICT, {ord(k): f"\\ensuremath{{{v}}}" for k, v in signs.items()}),
+        tex.UnicodeToLatexConversionRule(tex.RULE_REGEX, [(accents, _accented)]),
+        tex.UnicodeToLatexConversionRule(tex.RULE_DICT, {ord(k): f"\\ensuremath{{{v}}}" for k, v in signs.items()}),
         "defaults",
     ]
-    return UnicodeToLatexEncoder(
+    return tex.UnicodeToLatexEncoder(
         conversion_rules=rules, unknown_char_policy="fail", non_ascii_only=non_ascii_only, unknown_char_warning=False
     )
 
@@ -187,11 +175,11 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return f"\\section{{Sizes}}\n\\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}\n{body}\n\\end{{tabular}}"
 
 
-def _figures(figures: Sequence[tuple[str, str]]) -> str:
+def _figures(figures: Sequence[Drawn]) -> str:
     parts = [
-        f"\\begin{{figure}}[htbp]\\centering\\includegraphics[width=.8\\linewidth]{{{path}}}\\caption{{{text(caption)}}}"
-        "\\end{figure}"
-        for path, caption in figures
+        f"\\begin{{figure}}[htbp]\\centering\\includegraphics[width=.8\\linewidth]{{figures/{f.name}}}"
+        f"\\caption{{{text(f.caption)}}}\\end{{figure}}"
+        for f in figures
     ]
     return "\n".join(["\\section{Figures}", *parts]) if parts else ""
 

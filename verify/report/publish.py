@@ -30,12 +30,10 @@ def companion(report: Report) -> Files:
     """The PDF, its LaTeX version, the page, the results and the figures, by path inside the folder."""
     shown = [c.claim.id for c in report.claims]
     drawn, table = [_graph(report), *figures.draw_all(shown)], sizes(shown)
-    inputs = [(f"figures/{f.name}", f.caption) for f in drawn]
-    on_page = [{"name": f.name, "svg": f.svg, "caption": f.caption, "command": f.command} for f in drawn[1:]]
     files: Files = {
         "appendix.pdf": appendix.pdf(Book(report), drawn, table),
-        "appendix.tex": latex.dumps(report, figures=inputs, table=table),
-        "report.html": html.page(report, figures=on_page, table=table),
+        "appendix.tex": latex.dumps(report, figures=drawn, table=table),
+        "report.html": html.page(report, figures=drawn[1:], table=table),
         "report.json": data.dumps(report),
     }
     for figure in drawn:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.evidence import Report
 from mamba_theorems.verify.glossary import WORDS
 from mamba_theorems.verify.report.book import Book, ClaimEntry
@@ -48,7 +49,7 @@ def figures(entry: ClaimEntry) -> str:
 def _details(entry: ClaimEntry) -> Iterator[Text]:
     """What a reader must see at once: the counterexample of a REFUTED line, and everything that went wrong."""
     for piece in entry.pieces:
-        if piece.refutes and piece.summary:
+        if piece.kind is Kind.REFUTED and piece.verdict == "shown" and piece.summary:
             yield Text(f"      counterexample: {piece.summary}", style="magenta")
         elif piece.fails:
             yield Text(f"      {piece.verdict}: {piece.check}: {piece.summary}", style="red")
