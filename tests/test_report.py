@@ -48,9 +48,17 @@ def test_every_statement_and_hypothesis_can_be_shown_on_a_page_and_in_print(clai
 
 @pytest.mark.parametrize(
     ("text", "subscripts"),
-    [("x_lᵀSx_l > 0", "ll"), ("S_CᵀS_B", "CB"), ("(Px_l)_i", "li"), ("num_keys", ""), ("e_{n+1}", ["n+1"])],
+    [
+        ("x_lᵀSx_l > 0", "ll"),
+        ("S_CᵀS_B", "CB"),
+        ("μ/S_Δ²", "Δ"),
+        ("S_Δx_l", "Δl"),
+        ("(Px_l)_i", "li"),
+        ("num_keys", ""),
+        ("e_{n+1}", ["n+1"]),
+    ],
 )
-def test_a_subscript_ends_at_a_transpose_and_names_have_none(text, subscripts):
+def test_a_subscript_ends_at_a_transpose_or_a_power_and_names_have_none(text, subscripts):
     assert [piece.text for piece in markup.pieces(text) if piece.kind == "sub"] == list(subscripts)
 
 
