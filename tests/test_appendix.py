@@ -54,7 +54,7 @@ def test_the_pdf_says_every_claim_its_outcome_its_replay_line_and_the_digest(fil
         assert str(c.outcome) in shown
         for e in c.evidence:
             assert re.sub(r"\s", "", e.replay) in shown
-    for title in ("Errata", "Beyondthepaper", "Whatistrusted", "Reproduction"):
+    for title in ("Glossary", "HypothesesofrecallH1", "Errata", "Beyondthepaper", "Whatistrusted", "Reproduction"):
         assert title in shown
 
 
@@ -65,8 +65,7 @@ def test_the_pdf_shows_the_graph_with_every_claim(files, report):
 
 
 def test_every_erratum_stands_in_the_errata_with_all_its_parts(report):
-    chapters = book.book(report, weights=False)
-    listed = appendix.contents(chapters, (), ())["errata"]
+    listed = appendix.contents(book.Book(report), (), ())["errata"]
     assert [e["id"] for e in listed] == [c.claim.id for c in report.claims if c.claim.erratum]
     assert all(set(e["fields"]) == {"Printed", "Fails at", "Reading", "Instead", "Survives"} for e in listed)
 

@@ -178,7 +178,8 @@ def test_the_whole_run_is_as_expected_and_names_every_claim(tmp_path):
 
 
 def test_the_readme_s_sample_is_replaced_between_its_markers():
-    text = readme.with_sample(f"a\n{readme.START}\nold\n{readme.END}\nb", "mqar\n  mqar.thm2-step1  PROVED\n\nall well")
+    page = "a\n<!-- sample -->\nold\n<!-- end of sample -->\nb"
+    text = readme.with_sample(page, "mqar\n  mqar.thm2-step1  PROVED\n\nall well")
     assert text.startswith("a\n")
     assert text.endswith("\nb")
     assert "PROVED" in text

@@ -5,14 +5,18 @@ import re
 import shutil
 import subprocess
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import pytest
 
+from mamba_theorems.theorems.claim import Kind, Outcome
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.commands import main as cli
-from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.evidence import Evidence, Report
+from mamba_theorems.verify.glossary import is_formula
 from mamba_theorems.verify.report import book, formula, graph, html, junit, latex, markup
+from mamba_theorems.verify.report.formats import plain_text
 from mamba_theorems.verify.settings import Run
 
 SELECTED = ["foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"]
@@ -28,14 +32,14 @@ def formulas() -> list[str]:
     return [
         line
         for claim in claims().values()
-        for text in (claim.statement, *filter(markup.is_formula, claim.hypotheses))
+        for text in (claim.statement, *filter(is_formula, claim.hypotheses))
         for line in formula.clauses(text)
     ]
 
 
 @pytest.mark.parametrize("claim", claims())
 def test_every_statement_and_hypothesis_can_be_shown_on_a_page_and_in_print(claim):
-    for text in (claims()[claim].statement, *filter(markup.is_formula, claims()[claim].hypotheses)):
+    for text in (claims()[claim].statement, *filter(is_formula, claims()[claim].hypotheses)):
         for line in formula.clauses(text):
             ET.fromstring(formula.mathml(line))
             assert formula.typst(line)
@@ -44,9 +48,17 @@ def test_every_statement_and_hypothesis_can_be_shown_on_a_page_and_in_print(clai
 
 @pytest.mark.parametrize(
     ("text", "subscripts"),
-    [("x_lᵀSx_l > 0", "ll"), ("S_CᵀS_B", "CB"), ("(Px_l)_i", "li"), ("num_keys", ""), ("e_{n+1}", ["n+1"])],
+    [
+        ("x_lᵀSx_l > 0", "ll"),
+        ("S_CᵀS_B", "CB"),
+        ("μ/S_Δ²", "Δ"),
+        ("S_Δx_l", "Δl"),
+        ("(Px_l)_i", "li"),
+        ("num_keys", ""),
+        ("e_{n+1}", ["n+1"]),
+    ],
 )
-def test_a_subscript_ends_at_a_transpose_and_names_have_none(text, subscripts):
+def test_a_subscript_ends_at_a_transpose_or_a_power_and_names_have_none(text, subscripts):
     assert [piece.text for piece in markup.pieces(text) if piece.kind == "sub"] == list(subscripts)
 
 
@@ -103,6 +115,31 @@ def test_junit_counts_what_it_lists_and_fails_what_is_not_expected(report):
     assert "--replay" in root.find(".//testcase/system-out").text
     broken = Report((), Run(), 0.0, tuple((c, type(m)(m.check, m.mutant, False, "")) for c, m in report.mutants))
     assert int(ET.fromstring(junit.dumps(broken)).get("failures")) == len(report.mutants)
+
+
+def test_every_form_tells_the_same_counts_verdicts_and_replays(report):
+    wrong = Evidence(Kind.TESTED, "a check", False, "the instance", replay="python -m verify --replay it")
+    whole = report["foundations.euler-gap"]
+    open_ = Evidence(Kind.TESTED, "a search", None, "nothing found")
+    late = [Evidence(Kind.SKIPPED, name, None, "needs --tier full") for name in ("one", "two")]
+    broken = replace(report, claims=(replace(whole, outcome=Outcome.UNKNOWN, evidence=(wrong, open_, *late)),))
+    printed, page = plain_text(broken), html.page(broken)
+    for line in (
+        "      contradicted: a check: the instance\n      replay: python -m verify --replay it\n",
+        "      undecided: a search: nothing found\n",
+        "      expected PROVED, found UNKNOWN\n",
+        "1 claims: 1 UNKNOWN, 2 checks SKIPPED\n  skipped 2: needs --tier full\n",
+        "not as expected: foundations.euler-gap\n",
+    ):
+        assert line in printed
+    root = ET.fromstring(junit.dumps(broken))
+    assert [root.get(name) for name in ("failures", "skipped")] == ["3", "2"]
+    for told in (page, latex.dumps(broken)):
+        assert "a check: contradicted" in told
+        assert "a search: undecided" in told
+        assert "one, two: skipped" in told
+        assert "the instance" in told
+    assert "<li>1 UNKNOWN</li><li>2 checks SKIPPED</li>" in page
 
 
 def test_latex_holds_every_claim_step_and_the_digest_in_ascii(report):
@@ -185,14 +222,17 @@ def test_filters_folds_and_links_work_in_a_browser_and_nothing_overflows(tmp_pat
         document.getElementById("search").value = ""; filter();
         document.getElementById("unfold").click();
         const open = all(".claim[open]").length;
+        location.hash = "#word-H2"; reveal();
+        const told = document.getElementById("word-H2").closest("details").open;
         const height = document.querySelector(".formula math").getBoundingClientRect().height;
-        return {before, without, searched, open, height,
+        return {before, without, searched, open, told, height,
             overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth};
         """,
     )
     assert found["before"] == SELECTED
     assert found["without"] == found["searched"] == [SELECTED[0]]
     assert found["open"] == len(SELECTED)
+    assert found["told"]
     assert found["height"] > 10
     assert found["overflow"] <= 0
 

@@ -1,6 +1,6 @@
 """Pieces of evidence, and the outcome they amount to: computed from what ran, never set by hand.
 
-The five words are PROVED, CERTIFIED, TESTED, REFUTED, SKIPPED; a claim is no stronger than what it rests on.
+A claim is no stronger than what it rests on. The words and their meanings stand in `glossary.EVIDENCE`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from mamba_theorems.verify.settings import Run
 
 @dataclass(frozen=True)
 class Evidence:
-    """One piece: what it would show, whether it does, and the figures.
+    """One piece of evidence: what it would show, whether it does, and the figures.
 
-    `holds` is True if it shows its kind, False if something contradicts the claim (with the instance in `summary`
-    and its `replay` line), None if nothing was decided. `facts` are the same on every machine, `measured` are not.
+    `holds` is True if the piece shows its kind, False if something contradicts the claim (with the instance in
+    `summary` and its `replay` line), None if nothing was decided. `facts` are the same on every machine; `measured`
+    are not.
     """
 
     kind: Kind
@@ -28,6 +29,15 @@ class Evidence:
     measured: Mapping[str, float | str] = field(default_factory=dict)
     replay: str = ""
 
+    @property
+    def verdict(self) -> str:
+        """`holds` as a word."""
+        return VERDICTS[self.holds]
+
+
+VERDICTS = {True: "shown", False: "contradicted", None: "undecided"}
+MARKS = {"true": "✓", "false": "✗", "unknown": "?"}
+"""The three truth values of a piece of evidence as words, and of a proof step as signs."""
 
 COMMA = r",\; "
 """Between the formulas of a list in LaTeX."""
@@ -52,8 +62,13 @@ class Line:
     given_latex: str = ""
 
     @property
+    def mark(self) -> str:
+        """Its verdict as a sign."""
+        return MARKS[self.truth]
+
+    @property
     def conditions(self) -> tuple[str, ...]:
-        """What it assumes beyond, one formula each, so that a line can break between them."""
+        """The formulas of `given_latex` one by one, so that a line of print can break between them."""
         return tuple(self.given_latex.split(COMMA)) if self.given_latex else ()
 
 

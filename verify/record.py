@@ -12,17 +12,13 @@ from typing import Any
 
 from mamba_theorems.theorems.claim import Kind, Outcome
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line, MutantResult, Report, Steps
+from mamba_theorems.verify.evidence import VERDICTS, ClaimReport, Evidence, Line, MutantResult, Report, Steps
 from mamba_theorems.verify.files import SHIPPED
 from mamba_theorems.verify.settings import Run, Tier
 
 PACKAGES = ("torch", "triton", "numba", "sympy", "numpy", "python-flint", "z3-solver", "hypothesis")
-
-
 ROOMS = ("theorems", "constructions", "kernels", "verify")
 """What a fingerprint covers."""
-
-VERDICTS = {True: "shown", False: "contradicted", None: "undecided"}
 
 
 def canonical(report: Report) -> dict[str, Any]:
@@ -80,7 +76,7 @@ def said(line: Line) -> str:
 
 
 def _evidence(e: Evidence) -> dict[str, Any]:
-    return {"kind": str(e.kind), "check": e.check, "verdict": VERDICTS[e.holds], **dict(sorted(e.facts.items()))}
+    return {"kind": str(e.kind), "check": e.check, "verdict": e.verdict, **dict(sorted(e.facts.items()))}
 
 
 def volatile(report: Report) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The appendix as a PDF: the chapters of a report as data, set by typst from its Python package.
 
-The file is PDF/A, which refuses missing glyphs; typst's own fonts are used, so it looks the same on every machine.
+The file is PDF/A, which refuses missing glyphs. typst's own fonts make the file look the same on every machine.
 """
 
 from __future__ import annotations
@@ -15,17 +15,13 @@ from typing import Any
 from mamba_theorems.theorems.claim import Erratum
 from mamba_theorems.verify.evidence import Line
 from mamba_theorems.verify.extras import needs
-from mamba_theorems.verify.report import citation
-from mamba_theorems.verify.report.book import TITLE, TRUSTED, WORDS, Book, Entry
+from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
+from mamba_theorems.verify.report import book, citation
+from mamba_theorems.verify.report.book import Book, ClaimEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import typst as typst_math
-from mamba_theorems.verify.report.markup import is_formula, pieces
+from mamba_theorems.verify.report.markup import pieces
 
-MARK = {"true": "✓", "false": "✗", "unknown": "?"}
-SUBTITLE = (
-    "Each claim of Huang, Sarabia, Moudgil, Rodríguez, Zappella and Danieli (ICML 2025): its statement, its derivation "
-    "step by step, the weights that do what it says, and the evidence of one run."
-)
 REPRODUCTION = "Each line of this report comes from the run named on its first page; these commands make it again."
 SIZES = "What the constructions are made of, counted on the weights that were built for this report."
 
@@ -38,56 +34,50 @@ def ready() -> None:
 
 
 def pdf(chapters: Book, figures: Sequence[Drawn] = (), sizes: Sequence[Sequence[str]] = ()) -> bytes:
-    """The whole PDF."""
-    ready()
-    import typst  # noqa: PLC0415
-
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for figure in figures:
-            (folder / f"{figure.name}.svg").write_text(figure.svg, encoding="utf-8")
-        content = contents(chapters, figures, sizes)
-        (folder / "data.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-        template = folder / "appendix.typ"
-        template.write_text(
-            (files("mamba_theorems.verify.report") / "templates/appendix.typ").read_text(encoding="utf-8"), "utf-8"
-        )
-        return typst.compile(template, root=folder, ignore_system_fonts=True, pdf_standards="a-2b")
+    """The whole PDF of a report, with its figures and its table of sizes. Raises MissingExtra."""
+    template = (files("mamba_theorems.verify.report") / "templates/appendix.typ").read_text(encoding="utf-8")
+    content = json.dumps(contents(chapters, figures, sizes), ensure_ascii=False)
+    return _typeset(template, {"data.json": content, **{f"{f.name}.svg": f.svg for f in figures}}, pdf_standards="a-2b")
 
 
 def drawing(svg: str) -> bytes:
-    """An SVG as a PDF of its size."""
+    """An SVG as a PDF of the same size. Raises MissingExtra."""
+    page = '#set page(width: auto, height: auto, margin: 4pt)\n#image("drawing.svg")\n'
+    return _typeset(page, {"drawing.svg": svg})
+
+
+def _typeset(template: str, beside: Mapping[str, str], **options: Any) -> bytes:
+    """What typst makes of a template, with the files `beside` it."""
     ready()
     import typst  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "drawing.svg").write_text(svg, encoding="utf-8")
-        page = '#set page(width: auto, height: auto, margin: 4pt)\n#image("drawing.svg")\n'
-        (folder / "drawing.typ").write_text(page, encoding="utf-8")
-        return typst.compile(folder / "drawing.typ", root=folder, ignore_system_fonts=True)
+        for file, text in {"main.typ": template, **beside}.items():
+            Path(name, file).write_text(text, encoding="utf-8")
+        return typst.compile(Path(name, "main.typ"), root=Path(name), ignore_system_fonts=True, **options)
 
 
 def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> dict[str, Any]:
     """All that the template shows."""
     return {
-        "title": TITLE,
-        "subtitle": SUBTITLE,
+        "title": book.TITLE,
+        "subtitle": book.SUBTITLE,
         "authors": citation.AUTHORS,
         "citation": citation.text(chapters.digest),
         "digest": chapters.digest,
         "counts": chapters.counts,
         "skipped": chapters.skipped,
         "run": chapters.run,
-        "words": list(WORDS.items()),
+        "words": [(word.name, word.meaning) for word in WORDS.values()],
         "families": [{"name": name, "entries": list(map(_entry, members))} for _, name, members in chapters.families],
         "errata": [_erratum(entry, e) for entry, e in chapters.errata],
         "extensions": [_heading(e) for e in chapters.extensions],
         "sizes": sizes,
         "sizes_caption": _prose(SIZES),
         "figures": [{"name": f.name, "file": f"{f.name}.svg", "caption": _prose(f.caption)} for f in figures],
-        "trusted": TRUSTED,
+        "trusted": book.TRUSTED,
         "cited": [{"source": _prose(source), "claims": list(map(_prose, by))} for source, by in chapters.cited],
+        "glossary": [{"title": title, "entries": list(map(_gloss, part))} for title, part in glossary().items()],
         "reproduction": REPRODUCTION,
         "commands": _commands(figures, sizes),
     }
@@ -100,7 +90,7 @@ def _prose(text: str) -> list[dict[str, Any]]:
     ]
 
 
-def _heading(entry: Entry) -> dict[str, Any]:
+def _heading(entry: ClaimEntry) -> dict[str, Any]:
     return {
         "id": entry.claim.id,
         "title": _prose(entry.claim.title),
@@ -113,15 +103,27 @@ def _heading(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
+def _entry(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {
         "lines": [typst_math(line) for line in entry.lines],
         "hypotheses": list(map(_hypothesis, entry.claim.hypotheses)),
         "depends_on": list(map(_prose, entry.claim.depends_on)),
-        "proofs": [{"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.steps],
+        "proofs": [
+            {"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.derivations.items()
+        ],
         "weights": entry.weights,
-        "pieces": [vars(p) | {"summary": _prose(p.summary)} for p in entry.pieces],
+        "pieces": [vars(p) | {"figures": p.counted, "summary": _prose(p.summary)} for p in entry.gathered],
         "command": entry.command,
+    }
+
+
+def _gloss(gloss: Gloss) -> dict[str, Any]:
+    return {
+        "anchor": gloss.anchor,
+        "typst": typst_math(gloss.latex) if gloss.latex else "",
+        "name": _prose(gloss.name),
+        "meaning": _prose(gloss.meaning),
+        "scope": gloss.scope,
     }
 
 
@@ -133,7 +135,7 @@ def _hypothesis(text: str) -> Mapping[str, Any]:
 def _step(line: Line) -> dict[str, Any]:
     return {
         "name": _prose(line.name),
-        "mark": MARK[line.truth],
+        "mark": line.mark,
         "kind": line.kind,
         "method": line.method,
         "typst": typst_math(line.latex) if line.latex else "",
@@ -144,11 +146,10 @@ def _step(line: Line) -> dict[str, Any]:
     }
 
 
-def _erratum(entry: Entry, e: Erratum) -> dict[str, Any]:
-    fields = {"Printed": e.printed, "Fails at": e.instance, "Reading": e.reading}
-    fields |= {"Instead": e.instead, "Survives": e.survives}
+def _erratum(entry: ClaimEntry, e: Erratum) -> dict[str, Any]:
+    fields = {title: _prose(text) for title, text in book.erratum(e).items()}
     replays = [p.replay for p in entry.pieces if p.replay]
-    return _heading(entry) | {"fields": {k: _prose(v) for k, v in fields.items()}, "replays": replays}
+    return _heading(entry) | {"fields": fields, "replays": replays}
 
 
 def _commands(figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> list[tuple[Any, str]]:

@@ -1,4 +1,4 @@
-"""A report as chapters for a reader: what the page, the PDF and the LaTeX version all show, each in its own markup.
+"""A report as chapters for a reader: terminal, `explain`, JUnit, page, PDF and LaTeX show them, each in its own markup.
 
 Everything comes from the claims and from one run; nothing is typed here.
 """
@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache, cached_property, partial
+from typing import Any
 
-from mamba_theorems.theorems.claim import FAMILIES, Claim, Erratum, Form, Kind, Outcome
+from mamba_theorems.theorems.claim import FAMILIES, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
+from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line, Report
+from mamba_theorems.verify.glossary import WORDS, Gloss
 from mamba_theorems.verify.report.formula import clauses
 from mamba_theorems.verify.report.places import places
-from mamba_theorems.verify.report.text import examples_of, worst
 
 TITLE = "Understanding Input Selectivity in Mamba: the verified companion"
+SUBTITLE = (
+    "Each claim of Huang, Sarabia, Moudgil, Rodríguez, Zappella and Danieli (ICML 2025): its statement, its derivation "
+    "step by step, the weights that do what it says, and the evidence of one run."
+)
 FAMILY_TITLES = {
     "foundations": "Foundations",
     "haar": "Approximation",
@@ -28,16 +34,14 @@ FAMILY_TITLES = {
     "induction_heads": "Induction heads",
     "token_dynamics": "Token dynamics",
 }
-WORDS = {
-    "PROVED": "every step holds symbolically for all sizes under the listed hypotheses; cited facts are listed",
-    "CERTIFIED": "a rigorous enclosure for stated sizes and all inputs of those sizes, of the weights actually shipped",
-    "TESTED": "property-based runs on a named kernel, device and dtype: number of examples, worst margin",
-    "REFUTED": "an exact or enclosed counterexample to the statement as printed, replayable",
-    "UNKNOWN": "nothing decides, or something contradicts",
-    "SKIPPED": "not run, with the reason; counted in the headline",
+ERRATUM = {
+    "printed": "Printed",
+    "instance": "Fails at",
+    "reading": "Reading",
+    "instead": "Instead",
+    "survives": "Survives",
 }
-MARKS = {Outcome.PROVED: "■", Outcome.CERTIFIED: "◆", Outcome.TESTED: "●", Outcome.REFUTED: "✗", Outcome.UNKNOWN: "?"}
-"""So that outcomes can be told apart without colour."""
+"""The parts of an erratum, and what each is called."""
 TRUSTED = (
     "sympy: identities, limits, sums and products, where a step says so",
     "Arb (python-flint): enclosures of constants and of functions over boxes",
@@ -50,108 +54,212 @@ TRUSTED = (
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One piece of evidence: its word and verdict, the figures, the text of the finding, the line that replays it."""
+class EvidenceEntry:
+    """One piece of evidence: its word, check (or checks), verdict, figures, finding and replay line."""
 
-    kind: str
+    kind: Kind
     check: str
     verdict: str
-    figures: tuple[str, ...]
+    figures: Mapping[str, str]
     summary: str
     replay: str
 
-
-@dataclass(frozen=True)
-class Entry:
-    """One claim as it is shown."""
-
-    claim: Claim
-    family: str
-    outcome: Outcome
-    as_expected: bool
-    seconds: float
-    lines: tuple[str, ...]
-    steps: tuple[tuple[str, tuple[Line, ...]], ...]
-    pieces: tuple[Piece, ...]
-    weights: tuple[str, ...]
-    carries: tuple[str, ...]
-    code: tuple[tuple[str, str], ...]
-    examples: int
-    worst: tuple[str, ...]
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """The figures as name and value; facts that a proof cites stand in a chapter of their own."""
+        return tuple(f"{name}: {value}" for name, value in self.figures.items() if name != "cited")
 
     @property
-    def command(self) -> str:
-        """What runs this claim again."""
-        return f"python -m verify {self.claim.id}"
+    def fails(self) -> bool:
+        """Whether the piece ran and does not show its kind."""
+        return self.verdict in ("contradicted", "undecided")
+
+
+@dataclass(frozen=True)
+class ClaimEntry(ClaimReport):
+    """A claim's report as it is read."""
 
     @property
     def mark(self) -> str:
         """The outcome as a sign."""
-        return MARKS[self.outcome]
+        return WORDS[self.outcome].mark
+
+    @property
+    def command(self) -> str:
+        """The command line that runs this claim again."""
+        return f"python -m verify {self.claim.id}"
+
+    @property
+    def surprise(self) -> str:
+        """What is wrong with the outcome; empty where it is the expected one."""
+        return "" if self.as_expected else f"expected {self.claim.expected}, found {self.outcome}"
+
+    @property
+    def lines(self) -> list[str]:
+        """The statement, a formula a line."""
+        return clauses(self.claim.statement)
+
+    @property
+    def derivations(self) -> dict[str, list[Line]]:
+        """The derivations by name, with steps fit for a page."""
+        return {name: list(map(legible, lines)) for name, lines in self.steps.items()}
+
+    @cached_property
+    def pieces(self) -> tuple[EvidenceEntry, ...]:
+        """All evidence, in the order in which it was found."""
+        return tuple(map(_piece, self.evidence))
+
+    @property
+    def gathered(self) -> Iterator[EvidenceEntry]:
+        """What was found; then what was not run, together where the reason is one."""
+        skipped: dict[str, list[str]] = {}
+        for piece in self.pieces:
+            if piece.kind is Kind.SKIPPED:
+                skipped.setdefault(piece.summary, []).append(piece.check)
+            else:
+                yield piece
+        for reason, checks in skipped.items():
+            yield EvidenceEntry(Kind.SKIPPED, ", ".join(checks), "skipped", {}, reason, "")
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The evidence words that the claim has."""
+        return tuple(dict.fromkeys(str(p.kind).lower() for p in self.pieces if p.verdict == "shown"))
+
+    @property
+    def examples(self) -> int:
+        """How many examples the claim's tests ran."""
+        return sum(int({**e.measured, **e.facts}.get("examples", 0)) for e in self.evidence)
+
+    @property
+    def worst(self) -> dict[str, float]:
+        """The smallest margin and the largest error/bound over all evidence."""
+        found: dict[str, list[float]] = {}
+        for name, value in (measured for e in self.evidence for measured in e.measured.items()):
+            if isinstance(value, float | int) and name.startswith("worst"):
+                found.setdefault(name, []).append(value)
+        return {name: (min if "margin" in name else max)(values) for name, values in found.items()}
+
+    @property
+    def weights(self) -> Sequence[str]:
+        """See `weights_by_channel`."""
+        return weights_by_channel(self.claim.id)
+
+    @property
+    def carries(self) -> list[str]:
+        """The claims that rest on this one."""
+        return [c for c in claims() if c in dependency_graph().predecessors(self.claim.id)]
+
+    @property
+    def code(self) -> Iterable[tuple[str, str]]:
+        """Where the claim stands in the repository."""
+        return places(self.claim)
+
+    @property
+    def glosses(self) -> list[Gloss]:
+        """The entries of the glossary that the claim uses."""
+        return glossary.used(self.claim, self.family, (self.outcome, *(e.kind for e in self.evidence)))
 
 
 @dataclass(frozen=True)
 class Book:
-    """All claims of a report, by family, with what a title page needs."""
+    """A report's claims by family, with what its title page and its last chapters tell."""
 
     report: Report
-    families: tuple[tuple[str, str, tuple[Entry, ...]], ...]
-    digest: str
-    counts: tuple[tuple[str, int], ...]
-    skipped: tuple[tuple[str, int], ...]
-    cited: tuple[tuple[str, tuple[str, ...]], ...]
-    run: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def families(self) -> tuple[tuple[str, str, tuple[ClaimEntry, ...]], ...]:
+        """The families that the report has claims of: name, title, claims."""
+        members = {f: tuple(entry(c) for c in self.report.claims if c.family == f) for f in FAMILIES}
+        return tuple((f, FAMILY_TITLES[f], found) for f, found in members.items() if found)
 
     @property
-    def entries(self) -> tuple[Entry, ...]:
+    def entries(self) -> tuple[ClaimEntry, ...]:
         """Every claim."""
         return tuple(e for _, _, members in self.families for e in members)
 
     @property
-    def errata(self) -> tuple[tuple[Entry, Erratum], ...]:
+    def outcomes(self) -> dict[str, Outcome]:
+        """The outcome of each claim."""
+        return {e.claim.id: e.outcome for e in self.entries}
+
+    @property
+    def counts(self) -> tuple[tuple[str, int], ...]:
+        """How many claims have each outcome."""
+        counts = Counter(self.outcomes.values())
+        return tuple((str(o), counts[o]) for o in Outcome if counts[o])
+
+    @property
+    def skipped(self) -> tuple[tuple[str, int], ...]:
+        """How many checks did not run, for each reason."""
+        return tuple(Counter(p.summary for e in self.entries for p in e.pieces if p.kind is Kind.SKIPPED).items())
+
+    @property
+    def errata(self) -> tuple[tuple[ClaimEntry, Erratum], ...]:
         """Printed statements that fail."""
         return tuple((e, e.claim.erratum) for e in self.entries if e.claim.erratum is not None)
 
     @property
-    def extensions(self) -> tuple[Entry, ...]:
+    def extensions(self) -> tuple[ClaimEntry, ...]:
         """What is shown beyond the paper."""
         return tuple(e for e in self.entries if e.claim.form is Form.EXTENSION)
 
+    @cached_property
+    def digest(self) -> str:
+        """The digest of the canonical results."""
+        return data.digest(data.canonical(self.report))
 
-def book(report: Report, *, weights: bool = True) -> Book:
-    """The chapters of a report; `weights` builds the constructions to tell their weights by channel."""
-    entries = [_entry(c, weights=weights) for c in report.claims]
-    families = [(f, FAMILY_TITLES[f], tuple(e for e in entries if e.family == f)) for f in FAMILIES]
-    skipped = Counter(e.summary for c in report.claims for e in c.evidence if e.kind is Kind.SKIPPED)
-    counts = Counter(c.outcome for c in report.claims)
-    return Book(
-        report=report,
-        families=tuple(f for f in families if f[2]),
-        digest=data.digest(data.canonical(report)),
-        counts=tuple((str(o), counts[o]) for o in Outcome if counts[o]),
-        skipped=tuple(skipped.items()),
-        cited=tuple(_cited(report.claims)),
-        run=tuple(_run(report)),
-    )
+    @property
+    def controls(self) -> str:
+        """What became of the mutants; empty in a run without controls."""
+        total = len(self.report.mutants)
+        return f"{total - len(self.report.survivors)} of {total} mutants rejected" if total else ""
+
+    @property
+    def cited(self) -> list[tuple[str, list[str]]]:
+        """Textbook facts that proofs lean on, each with the claims that do."""
+        cited = [(p.figures["cited"], e.claim.id) for e in self.entries for p in e.pieces if p.figures.get("cited")]
+        found: dict[str, dict[str, None]] = {}
+        for source, by in ((source, by) for sources, by in cited for source in sources.split("; ")):
+            found.setdefault(source, {})[by] = None
+        return [(source, list(found[source])) for source in sorted(found)]
+
+    @property
+    def run(self) -> list[tuple[str, str]]:
+        """What ran, on what."""
+        extra = data.volatile(self.report)
+        versions = ", ".join(f"{name} {version}" for name, version in extra["versions"].items())
+        return [
+            *((name, str(extra[name])) for name in ("tier", "seed", "device", "kernel")),
+            ("seconds", f"{self.report.seconds:.0f}"),
+            ("Python", f"{extra['python']} on {extra['machine']}"),
+            ("versions", versions),
+            *([("controls", self.controls)] if self.controls else []),
+        ]
 
 
-def _entry(report: ClaimReport, *, weights: bool) -> Entry:
-    claim = report.claim
-    return Entry(
-        claim=claim,
-        family=report.family,
-        outcome=report.outcome,
-        as_expected=report.as_expected,
-        seconds=report.seconds,
-        lines=tuple(clauses(claim.statement)),
-        steps=tuple((name, tuple(map(legible, lines))) for name, lines in report.steps.items()),
-        pieces=tuple(_pieces(report.evidence)),
-        weights=tuple(weights_by_channel(claim.id)) if weights else (),
-        carries=tuple(c for c in claims() if c in dependency_graph().predecessors(claim.id)),
-        code=tuple(places(claim)),
-        examples=examples_of(report),
-        worst=tuple(f"{name} {value:.3g}" for name, value in worst(report).items()),
-    )
+def entry(report: ClaimReport) -> ClaimEntry:
+    """A claim's report, to be read."""
+    return ClaimEntry(**parts(report))
+
+
+def parts(report: Report | ClaimReport) -> dict[str, Any]:
+    """The fields of a report by name, to make another kind of report of it."""
+    return {f.name: getattr(report, f.name) for f in fields(report)}
+
+
+def _piece(e: Evidence) -> EvidenceEntry:
+    figures = {
+        name: f"{value:.4g}" if isinstance(value, float) else str(value)
+        for name, value in (*e.facts.items(), *e.measured.items())
+    }
+    verdict = "skipped" if e.kind is Kind.SKIPPED else e.verdict
+    return EvidenceEntry(e.kind, e.check, verdict, figures, e.summary, e.replay)
+
+
+def erratum(e: Erratum) -> dict[str, str]:
+    """The parts of an erratum by what they are called."""
+    return {title: getattr(e, name) for name, title in ERRATUM.items()}
 
 
 LONG, DIGITS, POWER = 6000, 36, 1 << 20
@@ -174,53 +282,9 @@ def _number(digits: re.Match[str], power: str, gap: str) -> str:
     return f"{digits[0][:8]}{gap}{digits[0][-8:]}" if len(digits[0]) >= DIGITS else digits[0]
 
 
-def _pieces(evidence: Iterable[Evidence]) -> Iterator[Piece]:
-    """What was found, in order; then what was not run, together where the reason is one."""
-    skipped: dict[str, list[str]] = {}
-    for e in evidence:
-        if e.kind is Kind.SKIPPED:
-            skipped.setdefault(e.summary, []).append(e.check)
-        else:
-            yield Piece(str(e.kind), e.check, data.VERDICTS[e.holds], tuple(figures(e)), e.summary, e.replay)
-    for reason, checks in skipped.items():
-        yield Piece(str(Kind.SKIPPED), ", ".join(checks), "skipped", (), reason, "")
-
-
-def figures(e: Evidence) -> Iterable[str]:
-    """What a piece of evidence counted and measured, as name and value."""
-    for name, value in (*e.facts.items(), *e.measured.items()):
-        if name != "cited":
-            yield f"{name}: {value:.4g}" if isinstance(value, float) else f"{name}: {value}"
-
-
-def _cited(reports: Iterable[ClaimReport]) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Textbook facts that proofs lean on, each with the claims that do."""
-    found: dict[str, list[str]] = {}
-    for report in reports:
-        for e in report.evidence:
-            for source in filter(None, str(e.facts.get("cited", "")).split("; ")):
-                found.setdefault(source, []).append(report.claim.id)
-    for source in sorted(found):
-        yield source, tuple(dict.fromkeys(found[source]))
-
-
-def _run(report: Report) -> Iterable[tuple[str, str]]:
-    """What ran, on what: for the title page."""
-    extra = data.volatile(report)
-    yield "tier", extra["tier"]
-    yield "seed", str(extra["seed"])
-    yield "device", extra["device"]
-    yield "kernel", extra["kernel"]
-    yield "seconds", f"{report.seconds:.0f}"
-    yield "Python", f"{extra['python']} on {extra['machine']}"
-    yield "versions", ", ".join(f"{name} {version}" for name, version in extra["versions"].items())
-    if report.mutants:
-        rejected = len(report.mutants) - len(report.survivors)
-        yield "controls", f"{rejected} of {len(report.mutants)} mutants rejected"
-
-
-def weights_by_channel(claim_id: str) -> list[str]:
-    """Lines that say what each weight does between named channels, at the smallest size; [] without a construction."""
+@cache
+def weights_by_channel(claim_id: str) -> Sequence[str]:
+    """Lines that say what each weight does between named channels, at the smallest size; () without a construction."""
     from mamba_theorems.constructions import describe_claim  # noqa: PLC0415 - the other chapters need no torch
 
-    return describe_claim(family_of(claim_id), claim_id)
+    return tuple(describe_claim(family_of(claim_id), claim_id))

@@ -1,70 +1,61 @@
-"""One claim, told in full: statement, hypotheses, every step and its kind, weights by channel, evidence."""
+"""One claim, told in full: statement, hypotheses, every step and its kind, weights by channel, evidence, words."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
 
 from rich.console import Console
 from rich.text import Text
 
-from mamba_theorems.theorems.claim import Claim
-from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line
-from mamba_theorems.verify.report.book import weights_by_channel
-
-MARK = {"true": "✓", "false": "✗", "unknown": "?"}
+from mamba_theorems.verify.evidence import ClaimReport, Line
+from mamba_theorems.verify.report.book import ClaimEntry, EvidenceEntry, entry
 
 
 def write(report: ClaimReport, console: Console) -> None:
     """Print everything about one claim."""
-    claim = report.claim
+    told = entry(report)
+    claim = told.claim
     console.print(Text(f"{claim.id} — {claim.title}", style="bold"))
-    console.print(Text(f"{claim.paper} · {claim.form} · {report.outcome} (expected {claim.expected})"))
+    console.print(Text(f"{claim.paper} · {claim.form} · {told.outcome} (expected {claim.expected})"))
+    for title, lines in _sections(told, max(console.width - 2, 40)):
+        console.print()
+        console.print(Text(title, style="bold"))
+        for line in lines:
+            console.print(Text(f"  {line}"), soft_wrap=True)
+
+
+def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]]]:
+    claim = told.claim
     formula = [] if claim.formula is None else [f"as sympy: {claim.formula}"]  # a relation has no truth value
-    _section(console, "Statement", [claim.statement, *formula])
-    _section(console, "Hypotheses", list(claim.hypotheses) or ["none"])
-    _section(console, "Rests on", list(claim.depends_on) or ["nothing"])
-    for name, steps in report.steps.items():
-        _section(console, name.capitalize(), [text for step in steps for text in _step(step)])
+    yield "Statement", [claim.statement, *formula]
+    yield "Hypotheses", claim.hypotheses or ["none"]
+    yield "Rests on", claim.depends_on or ["nothing"]
+    for name, steps in told.steps.items():
+        yield name.capitalize(), [text for step in steps for text in _step(step)]
     if claim.erratum is not None:
-        _section(console, "Erratum", _erratum(claim))
-    if weights := weights_by_channel(claim.id):
-        _section(console, "Weights by channel", weights)
-    _section(console, "Evidence", [text for e in report.evidence for text in _piece(e)])
+        yield "Erratum", [f"{f'{name}:':<9} {value}" for name, value in vars(claim.erratum).items()]
+    if told.weights:
+        yield "Weights by channel", told.weights
+    yield "Evidence", [text for piece in told.pieces for text in _piece(piece)]
+    glosses = (f"{gloss.name}: {gloss.meaning}" for gloss in told.glosses)
+    yield "Words and letters", [line for text in glosses for line in wrap(text, width, subsequent_indent="    ")]
 
 
-def _section(console: Console, title: str, body: list[str]) -> None:
-    console.print()
-    console.print(Text(title, style="bold"))
-    for text in body:
-        console.print(Text(f"  {text}"), soft_wrap=True)
+def _step(line: Line) -> Iterator[str]:
+    yield f"{line.mark} {line.name}  ({line.kind}; {line.method})"
+    for word, text in (("", line.statement), ("given ", line.given), ("because ", line.because)):
+        if text:
+            yield f"    {word}{text}"
 
 
-def _step(line: Line) -> list[str]:
-    texts = [f"{MARK[line.truth]} {line.name}  ({line.kind}; {line.method})"]
-    if line.statement:
-        texts.append(f"    {line.statement}")
-    if line.given:
-        texts.append(f"    given {line.given}")
-    if line.because:
-        texts.append(f"    because {line.because}")
-    return texts
-
-
-def _erratum(claim: Claim) -> list[str]:
-    e = claim.erratum
-    assert e is not None
-    return [
-        f"printed:  {e.printed}",
-        f"instance: {e.instance}",
-        f"reading:  {e.reading}",
-        f"instead:  {e.instead}",
-        f"survives: {e.survives}",
-    ]
-
-
-def _piece(e: Evidence) -> list[str]:
-    word = {True: "shown", False: "CONTRADICTED", None: "undecided"}[e.holds]
-    figures = [f"{k} {v}" for k, v in e.facts.items()]
-    figures += [f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in e.measured.items()]
-    texts = [f"{e.kind}: {e.check}: {word if e.kind != 'SKIPPED' else e.summary}  {', '.join(figures)}".rstrip()]
-    if e.summary and e.kind != "SKIPPED":
-        texts.append(f"    {e.summary}")
-    return [*texts, f"    replay: {e.replay}"] if e.replay else texts
+def _piece(piece: EvidenceEntry) -> Iterator[str]:
+    """The verdict and the figures, the finding, the replay line; a skipped check tells its reason as its verdict."""
+    skipped = piece.verdict == "skipped"
+    verdict = piece.summary if skipped else piece.verdict.replace("contradicted", "CONTRADICTED")
+    figures = ", ".join(f"{name} {value}" for name, value in piece.figures.items())
+    yield f"{piece.kind}: {piece.check}: {verdict}  {figures}".rstrip()
+    if piece.summary and not skipped:
+        yield f"    {piece.summary}"
+    if piece.replay:
+        yield f"    replay: {piece.replay}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,7 +17,10 @@ from mamba_theorems.verify.report import junit, text
 
 @dataclass(frozen=True)
 class Format:
-    """A file name, what gives the file's text, and what raises MissingExtra before a run where that cannot work."""
+    """A format: its file's name, and the function that gives the file's text.
+
+    `ready` raises MissingExtra where a package is missing, so that a user hears of it before a run.
+    """
 
     file: str
     dumps: Callable[[Report], str]
@@ -26,10 +29,9 @@ class Format:
 
 def plain_text(report: Report) -> str:
     """What a terminal shows, without colour."""
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
-        text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
-        file.seek(0)
-        return file.read()
+    file = io.StringIO()
+    text.write(report, Console(file=file, no_color=True, width=160, highlight=False))
+    return file.getvalue()
 
 
 def _module(name: str) -> ModuleType:

@@ -62,7 +62,7 @@ def _spelled(latex: str) -> str:
 
 
 def _to_alphabet(node: ET.Element) -> None:
-    """MathML Core has no mathvariant: use Unicode's letters."""
+    """Replace mathvariant, which MathML Core lacks, by Unicode's mathematical letters."""
     variant = node.attrib.get("mathvariant")
     if variant in VARIANTS:
         del node.attrib["mathvariant"]
@@ -94,7 +94,7 @@ def typst(latex: str) -> str:
 
 
 def _typst(node: ET.Element, *, small: bool = False) -> str:
-    """`small` inside a script, where limits stand beside their sign."""
+    """A node in typst; `small` says that it stands in a script, where limits stand beside their sign."""
     tag = node.tag.rpartition("}")[2]
     parts = list(node)
     if tag in ("mi", "mn", "mo", "mtext", "mspace"):
@@ -118,7 +118,7 @@ def _typst(node: ET.Element, *, small: bool = False) -> str:
 
 TALL = ("mfrac", "munder", "munderover", "mtable")
 UNBROKEN = 60
-"""Characters up to which brackets that grow, which no line end can break, are allowed."""
+"""Brackets may grow around a formula of so many characters; a line end cannot break such brackets."""
 
 
 def _grows(node: ET.Element, parts: list[ET.Element]) -> bool:
@@ -129,7 +129,7 @@ def _grows(node: ET.Element, parts: list[ET.Element]) -> bool:
 
 
 def _joined(parts: list[ET.Element], small: bool) -> str:
-    """One after the other; typst shows a space that stands beside quoted text, so there is none."""
+    """The parts one after the other, without a space beside quoted text: typst would show the space."""
     text = ""
     for part in parts:
         more = _typst(part, small=small)

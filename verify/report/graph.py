@@ -1,6 +1,6 @@
 """The graph of what rests on what, coloured by outcome: DOT, Mermaid and SVG.
 
-Generated from the claims; outcomes come from a run. Each outcome has a sign too: the graph reads in black and white.
+Claims come from the registry, outcomes from a run. Each outcome has a sign too: the graph reads in black and white.
 """
 
 from __future__ import annotations
@@ -12,15 +12,9 @@ import networkx as nx
 
 from mamba_theorems.theorems.claim import FAMILIES, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
-from mamba_theorems.verify.report.book import FAMILY_TITLES, MARKS
+from mamba_theorems.verify.glossary import WORDS
+from mamba_theorems.verify.report.book import FAMILY_TITLES
 
-FILLS = {
-    Outcome.PROVED: "#cfe8d5",
-    Outcome.CERTIFIED: "#d7e6f5",
-    Outcome.TESTED: "#e6eef0",
-    Outcome.REFUTED: "#f6d5e3",
-    Outcome.UNKNOWN: "#fbe3b5",
-}
 Outcomes = Mapping[str, Outcome]
 
 
@@ -59,7 +53,7 @@ def _edges(selected: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def _label(claim: str, outcomes: Outcomes) -> str:
-    return f"{MARKS[outcomes[claim]]} {claim}" if claim in outcomes else claim
+    return f"{WORDS[outcomes[claim]].mark} {claim}" if claim in outcomes else claim
 
 
 def _short(claim: str, outcomes: Outcomes) -> str:
@@ -68,7 +62,7 @@ def _short(claim: str, outcomes: Outcomes) -> str:
 
 
 def _fill(claim: str, outcomes: Outcomes) -> str:
-    return FILLS[outcomes[claim]] if claim in outcomes else "#ffffff"
+    return WORDS[outcomes[claim]].fill if claim in outcomes else "#ffffff"
 
 
 # --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------
@@ -112,7 +106,7 @@ def _layout(selected: Sequence[str]) -> tuple[Places, list[tuple[str, float, flo
 
 
 def _columns(members: Sequence[str]) -> list[list[str]]:
-    """Claims by depth inside their family; those that nothing joins fill the columns evenly, below."""
+    """Claims by depth inside their family; claims that nothing joins fill the columns evenly, below."""
     inside = dependency_graph().subgraph(members)
     joined = [c for c in members if inside.degree(c)]
     loose = [c for c in members if not inside.degree(c)]
@@ -133,7 +127,7 @@ def _band(family: str, top: float, bottom: float, width: float) -> str:
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """From the claim's left edge to the right edge of what it rests on; in one column, around the left."""
+    """An arrow from a claim's left edge to the right edge of a claim below it; in one column, around the left."""
     x1, y1 = start[0], start[1] + HEIGHT / 2
     x2, y2 = end[0] + WIDTH, end[1] + HEIGHT / 2
     if x2 > x1:

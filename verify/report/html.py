@@ -2,49 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-from mamba_theorems.theorems.claim import FAMILIES, Outcome
-from mamba_theorems.verify.evidence import ClaimReport, Report
+from mamba_theorems.verify.evidence import ClaimReport, Line, Report
 from mamba_theorems.verify.extras import needs
-from mamba_theorems.verify.report import graph
-from mamba_theorems.verify.report.book import MARKS, TITLE, TRUSTED, WORDS, book
+from mamba_theorems.verify.glossary import WORDS, glossary, is_formula
+from mamba_theorems.verify.report import book, graph
+from mamba_theorems.verify.report.book import Book
+from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import mathml
-from mamba_theorems.verify.report.markup import is_formula, pieces
-from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.report.markup import Span, pieces
 
 with needs("report", "the HTML page"):
     from jinja2 import Environment, FunctionLoader, StrictUndefined
     from markupsafe import Markup, escape
 
 
-def page(
-    report: Report,
-    *,
-    weights: bool = True,
-    figures: Sequence[Mapping[str, str]] = (),
-    table: Sequence[Sequence[str]] = (),
-) -> str:
-    """The whole page; `figures` have a name, svg, caption and command, `table` is the sizes with their head."""
-    chapters = book(report, weights=weights)
-    outcomes = {c.claim.id: c.outcome for c in report.claims}
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            title=TITLE,
-            book=chapters,
-            graph=Markup(graph.svg(list(outcomes), outcomes)),
-            outcomes=[o for o in Outcome if o in outcomes.values()],
-            words=WORDS,
-            marks=MARKS,
-            trusted=TRUSTED,
-            table=table,
-            figures=[{**f, "svg": Markup(f["svg"])} for f in figures],
-        )
+def page(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Sequence[str]] = ()) -> str:
+    """The whole page, with figures and `table`, the sizes with their head."""
+    chapters = Book(report)
+    outcomes = chapters.outcomes
+    return _render(
+        "page.html",
+        title=book.TITLE,
+        subtitle=book.SUBTITLE,
+        book=chapters,
+        graph=Markup(graph.svg(list(outcomes), outcomes)),
+        outcomes=[w for w in WORDS.values() if w.name in outcomes.values()],
+        words=WORDS.values(),
+        glossary=glossary(),
+        trusted=book.TRUSTED,
+        table=table,
+        figures=figures,
     )
 
 
@@ -56,15 +47,16 @@ def ready() -> None:
 
 def fragment(report: Report) -> str:
     """A table of the claims, for a notebook."""
-    families = {f: [c for c in report.claims if c.family == f] for f in FAMILIES}
-    template = _environment().get_template("fragment.html")
-    return template.render(report=report, families=families, marks=MARKS)
+    return _render("fragment.html", book=Book(report))
 
 
 def claim_fragment(report: ClaimReport) -> str:
     """One claim in full, for a notebook."""
-    chapters = book(Report((report,), Run(), report.seconds), weights=True)
-    return _environment().get_template("claim.html").render(entry=chapters.entries[0], open=True)
+    return _render("claim.html", entry=book.entry(report), open=True)
+
+
+def _render(template: str, **shown: object) -> str:
+    return _environment().get_template(template).render(**shown)
 
 
 @cache
@@ -77,8 +69,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"math": math, "prose": prose, "hypothesis": hypothesis, "step": step}
-    environment.tests["formula"] = is_formula
+    filters = (math, prose, hypothesis, step, book.erratum)
+    environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment
 
 
@@ -88,16 +80,17 @@ def math(latex: str, display: bool = False) -> Markup:
 
 
 def prose(text: str) -> Markup:
-    """Plain text with its scripts raised and lowered and its claims linked."""
-    shown = []
-    for piece in pieces(text):
-        if piece.kind == "claim":
-            shown.append(Markup('<a href="#{0}"><code>{0}</code></a>').format(piece.text))
-        elif piece.kind in ("sup", "sub"):
-            shown.append(Markup(f"<{piece.kind}>{prose(piece.text)}</{piece.kind}>"))
-        else:
-            shown.append(escape(piece.text))
-    return Markup("").join(shown)
+    """Plain text with its scripts raised and lowered, its claims and hypotheses linked."""
+    return Markup("").join(map(_span, pieces(text)))
+
+
+def _span(span: Span) -> Markup:
+    if span.kind == "text":
+        return escape(span.text)
+    if span.kind in ("sup", "sub"):
+        return Markup(f"<{span.kind}>{prose(span.text)}</{span.kind}>")
+    form = '<a href="#{0}"><code>{0}</code></a>' if span.kind == "claim" else '<a href="#word-{0}">{0}</a>'
+    return Markup(form).format(span.text)
 
 
 def hypothesis(text: str) -> Markup:
@@ -105,7 +98,7 @@ def hypothesis(text: str) -> Markup:
     return math(text) if is_formula(text) else prose(text)
 
 
-def step(line: Any) -> Markup:
+def step(line: Line) -> Markup:
     """What a proof step states."""
     if line.latex:
         return Markup('<div class="formula">{}</div>').format(math(line.latex, display=True))

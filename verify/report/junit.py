@@ -1,4 +1,4 @@
-"""The report as JUnit XML, for continuous-integration services: a suite a family, a case a piece of evidence.
+"""The report as JUnit XML, for continuous integration: a suite for each family, a case for each piece of evidence.
 
 Each claim adds one case, `outcome`, that fails where the outcome is not the expected one.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 
-from mamba_theorems.theorems.claim import FAMILIES, Kind
-from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report
+from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -17,10 +18,8 @@ FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def dumps(report: Report) -> str:
     """The whole document."""
     root = ET.Element("testsuites", name="verify", time=f"{report.seconds:.3f}")
-    for family in FAMILIES:
-        members = [c for c in report.claims if c.family == family]
-        if members:
-            _suite(root, family, members)
+    for family, _, members in Book(report).families:
+        _suite(root, family, members)
     if report.mutants:
         _controls(root, report)
     for attribute in ("tests", "failures", "skipped"):
@@ -29,25 +28,25 @@ def dumps(report: Report) -> str:
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _suite(root: ET.Element, family: str, members: list[ClaimReport]) -> None:
+def _suite(root: ET.Element, family: str, members: Sequence[ClaimEntry]) -> None:
     suite = ET.SubElement(root, "testsuite", name=family, time=f"{sum(c.seconds for c in members):.3f}")
-    for report in members:
-        case = _case(suite, report.claim.id, "outcome", report.seconds)
-        if not report.as_expected:
-            _fail(case, f"expected {report.claim.expected}, found {report.outcome}")
-        for e in report.evidence:
-            _evidence(suite, report.claim.id, e)
+    for entry in members:
+        case = _case(suite, entry.claim.id, "outcome", entry.seconds)
+        if entry.surprise:
+            _fail(case, entry.surprise)
+        for piece in entry.pieces:
+            _evidence(suite, entry.claim.id, piece)
     _count(suite)
 
 
-def _evidence(suite: ET.Element, claim: str, e: Evidence) -> None:
-    case = _case(suite, claim, f"{e.check} ({e.kind})")
-    if e.kind is Kind.SKIPPED:
-        ET.SubElement(case, "skipped", message=_clean(e.summary))
-    elif not e.holds:
-        _fail(case, e.summary or "undecided", e.replay)
-    if e.replay:
-        ET.SubElement(case, "system-out").text = _clean(f"replay: {e.replay}")
+def _evidence(suite: ET.Element, claim: str, piece: EvidenceEntry) -> None:
+    case = _case(suite, claim, f"{piece.check} ({piece.kind})")
+    if piece.verdict == "skipped":
+        ET.SubElement(case, "skipped", message=_clean(piece.summary))
+    elif piece.fails:
+        _fail(case, piece.summary or "undecided", piece.replay)
+    if piece.replay:
+        ET.SubElement(case, "system-out").text = _clean(f"replay: {piece.replay}")
 
 
 def _controls(root: ET.Element, report: Report) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from mamba_theorems.verify.evidence import ClaimReport, Report
+from mamba_theorems.verify.report.book import parts
 
 
 class ShownClaim(ClaimReport):
@@ -17,11 +16,11 @@ class ShownClaim(ClaimReport):
 
 
 class ShownReport(Report):
-    """A report that a notebook shows as a table, as it shows each of its claims."""
+    """A report that a notebook shows as a table of claims, each of which the notebook shows in full."""
 
     def __getitem__(self, claim_id: str) -> ShownClaim:
         """One claim's report. Raises KeyError if it did not run."""
-        return ShownClaim(**_parts(super().__getitem__(claim_id)))
+        return ShownClaim(**parts(super().__getitem__(claim_id)))
 
     def _repr_html_(self) -> str:
         from mamba_theorems.verify.report.html import fragment  # noqa: PLC0415 - html is an extra
@@ -31,8 +30,4 @@ class ShownReport(Report):
 
 def shown(report: Report) -> ShownReport:
     """The same report, to be shown."""
-    return ShownReport(**_parts(report))
-
-
-def _parts(report: Report | ClaimReport) -> dict:
-    return {f.name: getattr(report, f.name) for f in fields(report)}
+    return ShownReport(**parts(report))

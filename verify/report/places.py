@@ -14,7 +14,7 @@ ROOMS = {"derivation": "theorems", "construction": "constructions", "checks": "v
 
 
 def places(claim: Claim) -> Iterable[tuple[str, str]]:
-    """What is where: the derivation's own module, and the family's modules in the other rooms."""
+    """Words and paths: the derivation's own module, the family's modules in the other rooms, and its tests."""
     family = family_of(claim.id)
     for word, room in ROOMS.items():
         proof = claim.proof or claim.disproof

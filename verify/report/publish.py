@@ -10,14 +10,14 @@ from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import Report
 from mamba_theorems.verify.report import appendix, figures, graph, html, latex
-from mamba_theorems.verify.report.book import book
+from mamba_theorems.verify.report.book import Book
 from mamba_theorems.verify.report.figures import Drawn
 
 Files = dict[str, str | bytes]
 TABLE = "sizes"
 HEAD = ("claim", "κ", "|V|", "width d", "state N", "weights", "bits of state", "least dtype")
 PAIRS, VALUES = (4, 16), 16
-"""The table of sizes: [P] Table 1 states them by order, here they are numbers, held to the weights by a test."""
+"""What the table of sizes counts: [P] Table 1 states sizes by order; a test holds these numbers to the weights."""
 
 
 def ready() -> None:
@@ -29,13 +29,11 @@ def ready() -> None:
 def companion(report: Report) -> Files:
     """The PDF, its LaTeX version, the page, the results and the figures, by path inside the folder."""
     shown = [c.claim.id for c in report.claims]
-    drawn, table, chapters = [_graph(report), *figures.draw_all(shown)], sizes(shown), book(report)
-    inputs = [(f"figures/{f.name}", f.caption) for f in drawn]
-    on_page = [{"name": f.name, "svg": f.svg, "caption": f.caption, "command": f.command} for f in drawn[1:]]
+    drawn, table = [_graph(report), *figures.draw_all(shown)], sizes(shown)
     files: Files = {
-        "appendix.pdf": appendix.pdf(chapters, drawn, table),
-        "appendix.tex": latex.dumps(report, figures=inputs, table=table),
-        "report.html": html.page(report, figures=on_page, table=table),
+        "appendix.pdf": appendix.pdf(Book(report), drawn, table),
+        "appendix.tex": latex.dumps(report, figures=drawn, table=table),
+        "report.html": html.page(report, figures=drawn[1:], table=table),
         "report.json": data.dumps(report),
     }
     for figure in drawn:
@@ -44,8 +42,8 @@ def companion(report: Report) -> Files:
 
 
 def _graph(report: Report) -> Drawn:
-    """What rests on what; the page has it with links, beside its filters."""
-    outcomes = {c.claim.id: c.outcome for c in report.claims}
+    """The graph of what rests on what, for print; the page has a graph with links."""
+    outcomes = Book(report).outcomes
     svg = graph.svg(list(outcomes), outcomes)
     caption = "What rests on what: an arrow leads from a claim to each that it uses; signs as in the list of claims."
     command = "python -m verify graph --output-format svg -o DIR"

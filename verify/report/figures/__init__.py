@@ -38,7 +38,7 @@ GREYS = ("#000000", "#333333", "#555555", "#000000", "#666666", "#222222", "#777
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure: what it shows, of which claims, and the function that computes and draws it."""
+    """A figure: its words, the claims that it is about, and the function that computes and draws it."""
 
     name: str
     title: str
@@ -48,7 +48,7 @@ class Figure:
 
     @property
     def command(self) -> str:
-        """What draws it again."""
+        """The command line that draws the figure again."""
         return f"python -m verify figure {self.name} -o DIR"
 
 
@@ -85,7 +85,7 @@ def ready() -> None:
 
 
 def draw(figure: Figure) -> Drawn:
-    """Compute and draw one figure; the same bytes each time."""
+    """Compute and draw one figure; two calls give the same bytes. Raises MissingExtra."""
     ready()
     import matplotlib as mpl  # noqa: PLC0415
 
@@ -114,7 +114,7 @@ def _monochrome() -> Any:
 
 
 def _own_ids(svg: str, name: str) -> str:
-    """Ids that stay apart when several drawings stand on one page."""
+    """The drawing with ids that carry its name, so that several drawings can stand on one page."""
     for before, after in (('id="', f'id="{name}-'), ('"#', f'"#{name}-'), ("url(#", f"url(#{name}-")):
         svg = svg.replace(before, after)
     return svg

@@ -39,13 +39,13 @@ def worst_margin(claim: str, num_kv_pairs: int) -> float:
 
 
 def _no_value_before_a_query(batch: Batch) -> np.ndarray:
-    """(n,): which sequences keep H4."""
+    """Which sequences keep H4: (n,) bool."""
     after_a_value = np.isin(batch.tokens[:, :-1], list(batch.vocabulary.values))
     return ~(after_a_value & (batch.targets[:, 1:] != IGNORED)).any(axis=1)
 
 
 def margins() -> Canvas:
-    """One curve a construction."""
+    """Worst margins over the number of pairs, a curve for each construction."""
     canvas, axes = new_canvas(xlabel="κ, number of pairs", ylabel="worst margin", xscale="log", yscale="log")
     for claim, marker in zip(CLAIMS, "osv^Dx+*p", strict=False):
         found = [worst_margin(claim, pairs) for pairs in PAIRS]

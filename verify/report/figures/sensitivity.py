@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 TIMES, RATE = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 59), 0.25
 FROZEN = 100.0
-"""Δ = softplus(−100) where time stands still."""
+"""Time stands still at Δ = softplus(−100)."""
 
 
 def steps(length: int) -> dict[str, np.ndarray]:

@@ -21,7 +21,7 @@ CLAIMS = {
 }
 FINITE = ("blow-up", "mixed")
 HIGHEST = 100.0
-"""What is shown of tokens that leave every bound in finite time."""
+"""The axis ends here where tokens leave every bound in finite time."""
 
 
 def phase(name: str, scenario: Scenario) -> Canvas:
