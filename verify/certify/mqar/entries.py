@@ -7,7 +7,7 @@ official ones their SiLU preimages. B has the codes of the previous key, C those
 from dataclasses import dataclass
 from typing import Literal
 
-from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_second, official
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_second, official
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, diagonal, every, tensor
 from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
 from mamba_theorems.verify.certify.term import Expression, Term, bit, square, term, the
@@ -134,7 +134,7 @@ def tensors(codes: CodesLayout, target: str) -> dict[str, TensorLayout]:
     if target == "paper_mamba2":
         return _paper_mamba2(codes)
     mixer = official(target, _second(codes) if is_second(target) else _first(codes))
-    return around(target, mixer, V, ANSWERS, the.num_values)
+    return around_one_hots(target, mixer, V, ANSWERS, the.num_values)
 
 
 def _first(codes: CodesLayout) -> MixerLayout:

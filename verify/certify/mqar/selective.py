@@ -13,7 +13,15 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, not_negative, positive
-from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, MixerLayout, PaperLayout, around, is_model, official
+from mamba_theorems.verify.certify.blocks import (
+    D_CONV,
+    LAYER,
+    MixerLayout,
+    PaperLayout,
+    around_one_hots,
+    is_model,
+    official,
+)
 from mamba_theorems.verify.certify.family import Frozen, Sizes
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, block, diagonal, every, single, stacked
 from mamba_theorems.verify.certify.mqar import recall, shrinking
@@ -118,7 +126,7 @@ def _silu_tensors(target: str) -> dict[str, TensorLayout]:
     )
     x_proj = stacked((the.dt_rank + 2, d), (the.dt_rank, 0, patterns), (1, 0, scale), (1, 0, read))
     name = f"{LAYER}mixer.x_proj.weight" if is_model(target) else "mixer.x_proj.weight"
-    return around(target, official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
+    return around_one_hots(target, official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
 
 
 # ---------------------------------------------------------------------------------------------- the argument
