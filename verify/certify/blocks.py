@@ -170,7 +170,7 @@ def around(target: str, mixer: Layouts, embedding: TensorLayout, head: TensorLay
 
 
 def around_one_hots(target: str, mixer: Layouts, tokens: Term, answers: Term, count: Expression) -> Layouts:
-    """The same with a one-hot embedding; the head copies `count` answers in a language model, else every token."""
+    """A mixer after a one-hot embedding; the head copies `count` answers in a language model, else every token."""
     identity = tensor((tokens, tokens), 0, diagonal(0, 0, tokens, tokens))
     copied = tensor((tokens, tokens), 0, diagonal(answers, answers, tokens, count))
     return around(target, mixer, identity, copied if is_model(target) else identity)
