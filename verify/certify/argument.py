@@ -42,7 +42,7 @@ ULPS: Requirement = ("elementary functions good to at least one ulp are what flo
 
 @dataclass(frozen=True)
 class Argument:
-    """Why a network answers every admissible input of its sizes rightly; the inequalities `closing` end the argument."""
+    """Why a network answers every admissible input of its sizes rightly; the inequalities `closing` end it."""
 
     claim: str
     target: str

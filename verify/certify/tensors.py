@@ -44,7 +44,7 @@ class Sparse:
         return self.fills[0][2]
 
     def part(self, start: int, size: int, fill: float) -> "Sparse":
-        """The entries start ... start + size − 1, against a fill. Raises ValueError for a fill that is not the tensor's."""
+        """The entries start ... start + size − 1, against a fill. Raises ValueError unless the tensor has that fill."""
         fills = {number for low, high, number in self.fills if low < start + size and start < high}
         if size and fills != {fill}:
             raise ValueError(f"A part is said to be filled with {fill}, but is with {sorted(fills)}: lay it out anew.")
@@ -139,7 +139,7 @@ EXACT: dict[str, Any] = {
 
 
 def exact(expression: Expression, names: Names) -> Any:
-    """The value of a term for all indices at once; the term has numbers, names and entries of lists, floats only if exact."""
+    """The value of a term in numbers, names and entries of lists, for all indices at once; floats only where exact."""
     if isinstance(expression, int):
         return expression
     if not expression.arguments:
