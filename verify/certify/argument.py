@@ -28,7 +28,7 @@ FLOATS = (
 
 @dataclass(frozen=True)
 class Scalar:
-    """A named number of the network, one step of an argument: its interval holds the exact value and every float's."""
+    """A step of an argument: a named number of the network, whose interval holds the exact value and every float's."""
 
     name: str
     expression: Expression
@@ -42,7 +42,7 @@ ULPS: Requirement = ("elementary functions good to at least one ulp are what flo
 
 @dataclass(frozen=True)
 class Argument:
-    """Why a network answers every admissible input of its sizes rightly; `closing` are the inequalities that end it."""
+    """Why a network answers every admissible input of its sizes rightly; the inequalities `closing` end it."""
 
     claim: str
     target: str

@@ -155,18 +155,22 @@ def is_second(target: str) -> bool:
     return "mamba2" in target
 
 
-def around(target: str, mixer: Layouts, tokens: Term, answers: Term, count: Expression) -> Layouts:
-    """A mixer with what a target has around it: one-hot embedding and head, in a language model norms too.
-
-    The head of a language model copies `count` answers, any other every token.
-    """
-    identity = tensor((tokens, tokens), 0, diagonal(0, 0, tokens, tokens))
+def around(target: str, mixer: Layouts, embedding: TensorLayout, head: TensorLayout) -> Layouts:
+    """A mixer with what a target has around it: embedding and head, in a language model two norms too."""
     if not is_model(target):
-        return {"embedding.weight": identity, **mixer, "head.weight": identity}
+        return {"embedding.weight": embedding, **mixer, "head.weight": head}
+    _, d_model = embedding.shape
     return {
-        "backbone.embedding.weight": identity,
-        f"{LAYER}norm.weight": tensor((tokens,), the.norm_weight),
+        "backbone.embedding.weight": embedding,
+        f"{LAYER}norm.weight": tensor((d_model,), the.norm_weight),
         **mixer,
-        "backbone.norm_f.weight": tensor((tokens,), 1),
-        "lm_head.weight": tensor((tokens, tokens), 0, diagonal(answers, answers, tokens, count)),
+        "backbone.norm_f.weight": tensor((d_model,), 1),
+        "lm_head.weight": head,
     }
+
+
+def around_one_hots(target: str, mixer: Layouts, tokens: Term, answers: Term, count: Expression) -> Layouts:
+    """A mixer after a one-hot embedding; the head copies `count` answers in a language model, else every token."""
+    identity = tensor((tokens, tokens), 0, diagonal(0, 0, tokens, tokens))
+    copied = tensor((tokens, tokens), 0, diagonal(answers, answers, tokens, count))
+    return around(target, mixer, identity, copied if is_model(target) else identity)

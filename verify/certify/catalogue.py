@@ -59,7 +59,7 @@ class Request:
 
     @property
     def name(self) -> str:
-        """Its file name."""
+        """The certificate's file name."""
         sizes = "_".join(str(size) for size in self.sizes.values())
         return f"{self.claim}_{self.target}_{self.dtype}_{sizes}.json"
 
@@ -102,7 +102,7 @@ def recheck(content: str) -> dict[str, Any]:
 def longest(request: Request, name: str = "input_seq_len") -> int:
     """The largest value of one size that the argument covers and at which it closes; 0 where it never does.
 
-    Doubles and bisects: every step that depends on a length is monotone in it. Raises ValueError for impossible sizes.
+    The search doubles and bisects, since every step is monotone in a length. Raises ValueError for impossible sizes.
     """
     subject(request.claim, request.target).sizes(request.sizes)
     if name not in request.sizes:

@@ -1,7 +1,7 @@
 """A certificate: an argument, sizes, the distinct weights bit by bit, digests of the tensors, and every enclosure.
 
-Canonical JSON with the SHA-256 of its own content. `check` compares it with what this code base builds and encloses
-anew; `check_certificate.py` needs neither.
+A certificate is canonical JSON with the SHA-256 of its own content. `check` compares a certificate with what this code
+base builds and encloses anew; `check_certificate.py` does without this code base.
 """
 
 import json
@@ -47,7 +47,7 @@ class Subject:
     """What can be certified: an argument, the sizes that it takes, and the tensors that ship at those sizes.
 
     `sizes` completes the user's sizes and raises ValueError for impossible ones; `tensors` rounds the exact weights to
-    the dtype once; `weights` names those that no layout has standing alone.
+    the dtype once; `weights` gives the weights that stand alone in no layout.
     """
 
     argument: Argument
@@ -144,7 +144,7 @@ class Stated:
 
     @classmethod
     def of(cls, subject: "Subject", chosen: Mapping[str, Any], dtype: str) -> "Stated":
-        """Read off what ships at these sizes. Raises ValueError for impossible sizes, or another layout."""
+        """What is read off the weights that ship. Raises ValueError for impossible sizes, or another layout."""
         sizes = {**subject.sizes(chosen), **LIMITS}
         tensors = subject.tensors(sizes, dtype)
         weights = {**named_weights(subject.argument, sizes, tensors), **subject.weights(sizes, tensors)}

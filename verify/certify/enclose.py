@@ -1,4 +1,4 @@
-"""Intervals with Arb ends: the expressions of an argument, evaluated at a precision that grows until they decide.
+"""Intervals with Arb ends: the terms of an argument, evaluated at a precision that grows until they decide.
 
 Ends are kept apart, so that x^L of an interval around 1 does not lose what a ball's radius would.
 """
@@ -43,12 +43,12 @@ class Interval:
         return cls(end, end)
 
     def fraction(self) -> Fraction | None:
-        """The number, if there is only one and it is known exactly."""
+        """The one number of the interval, where it is known exactly."""
         single = self.low.is_exact() and self.high.is_exact() and self.low == self.high
         return exact_fraction(self.low) if single else None
 
     def ends(self) -> tuple[Fraction, Fraction]:
-        """The least and the largest number that it may hold, without rounding."""
+        """The least and the largest number that the interval may hold, without rounding."""
         low, high = self.low, self.high
         return exact_fraction(low.mid()) - exact_fraction(low.rad()), exact_fraction(high.mid()) + exact_fraction(
             high.rad()
@@ -118,7 +118,7 @@ class Evaluation:
     lists: Mapping[str, list[Interval]]
 
     def value(self, expression: Expression) -> Interval:
-        """The interval of an expression. Raises Undecided where there is none, KeyError for an unknown name."""
+        """The interval of a term. Raises Undecided where there is none, KeyError for an unknown name."""
         name, arguments = term(expression).head, term(expression).arguments
         if isinstance(name, int):
             return Interval.of(name)
@@ -167,7 +167,7 @@ class Evaluation:
         return OPERATIONS["mul"](x, Interval(1 - error, 1 + error))
 
     def size(self, expression: Expression) -> int:
-        """The integer that an expression in sizes is. Raises ValueError where it is none."""
+        """The integer that a term in sizes is. Raises ValueError where the term is none."""
         value = self.value(expression).fraction()
         if value is None or value.denominator != 1:
             raise ValueError(f"{term(expression).json()} is not an integer at these sizes: choose others.")

@@ -50,7 +50,7 @@ class Family:
 
 
 def only(chosen: Sizes, who: str, names: Sequence[str]) -> dict[str, Any]:
-    """The chosen sizes of these names. Raises ValueError where one is missing; `who` is who needs them."""
+    """The chosen sizes of these names. Raises ValueError where a size is missing; the message begins with `who`."""
     missing = [name for name in names if name not in chosen]
     if missing:
         raise ValueError(f"{who} the sizes {', '.join(names)}: give {', '.join(missing)}.")

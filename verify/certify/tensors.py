@@ -1,4 +1,4 @@
-"""Tensors as certificates lay them out: parts of one fill and of entries given by expressions in two indices.
+"""Tensors as certificates lay them out: parts of one fill and of entries that terms in two indices give.
 
 A layout is evaluated for all indices at once, compared with the tensor that ships, and hashed; large sparse tensors
 are never dense.
@@ -33,18 +33,18 @@ class Sparse:
 
     @property
     def size(self) -> int:
-        """How many entries it has."""
+        """The number of entries."""
         return prod(self.shape)
 
     @property
     def fill(self) -> float:
-        """What fills it. Raises ValueError where there is more than one number."""
+        """The number that fills the tensor. Raises ValueError where there is more than one number."""
         if len({number for *_, number in self.fills}) > 1:
             raise ValueError("Parts of this tensor have fills of their own: look at one of them.")
         return self.fills[0][2]
 
     def part(self, start: int, size: int, fill: float) -> "Sparse":
-        """The entries start ... start + size − 1, against a fill. Raises ValueError for another than this one's."""
+        """The entries start ... start + size − 1, against a fill. Raises ValueError unless the tensor has that fill."""
         fills = {number for low, high, number in self.fills if low < start + size and start < high}
         if size and fills != {fill}:
             raise ValueError(f"A part is said to be filled with {fill}, but is with {sorted(fills)}: lay it out anew.")
@@ -70,7 +70,7 @@ def shipped(weights: Mapping[str, ExactTensor], dtype: str) -> dict[str, Shipped
 
 
 def _rounded(weight: ExactTensor, dtype: str) -> Sparse:
-    """A tensor of whole rows, single entries and blocks that do not overlap. Raises ValueError where these do."""
+    """A tensor of whole rows, single entries and blocks. Raises ValueError where these overlap."""
     usual, *entries = rounded([weight.fill, *weight.entries.values()], DTYPES[dtype]).astype(float).tolist()
     number_of = dict(zip(weight.entries, entries, strict=True))
     single = {index: x for index, x in number_of.items() if not any(isinstance(i, range) for i in index)}
@@ -139,7 +139,7 @@ EXACT: dict[str, Any] = {
 
 
 def exact(expression: Expression, names: Names) -> Any:
-    """An expression in numbers, names and entries of lists, for all indices at once; floats only where exact."""
+    """The value of a term in numbers, names and entries of lists, for all indices at once; floats only where exact."""
     if isinstance(expression, int):
         return expression
     if not expression.arguments:
@@ -162,7 +162,7 @@ def places(entries: Entries, names: Names) -> np.ndarray:
 
 
 def repeated(first: np.ndarray, entries: Entries, names: Names) -> np.ndarray:
-    """Those places and all that repeat them."""
+    """The first places and all places that repeat them."""
     times, stride = _repetition(entries, names)
     return (first + stride * np.arange(times)[:, None]).reshape(-1)
 

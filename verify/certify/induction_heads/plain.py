@@ -14,7 +14,7 @@ import torch
 from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import plain_s6
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
-from mamba_theorems.verify.certify.blocks import LAYER, MixerLayout, is_model, is_second, official
+from mamba_theorems.verify.certify.blocks import MixerLayout, around, is_model, is_second, official
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus, sqrt
 from mamba_theorems.verify.certify.induction_heads.lemma3 import CLASSES, CURRENT, PREVIOUS, D, N, in_paper_block
@@ -97,17 +97,10 @@ def _tensors(target: str) -> dict[str, TensorLayout]:
         head = (diagonal(0, N, D, N, the.head_scale),)
         return in_paper_block(head, the.blank, step_size=1, A=the.A)
     embedding, mixer = tensor((CLASSES, D), 0, PREVIOUS), official(target, _mixer(target))
-    if not is_model(target):
-        head = tensor((CLASSES, D), 0, CURRENT)
-        bias = tensor((CLASSES,), 0, single(N, the.blank))
-        return {"embedding.weight": embedding, **mixer, "head.weight": head, "head.bias": bias}
-    return {
-        "backbone.embedding.weight": embedding,
-        f"{LAYER}norm.weight": tensor((D,), the.norm_weight),
-        **mixer,
-        "backbone.norm_f.weight": tensor((D,), 1),
-        "lm_head.weight": tensor((CLASSES, D), 0, CURRENT, every(N * D, 1, N, the.blank)),
-    }
+    if is_model(target):
+        return around(target, mixer, embedding, tensor((CLASSES, D), 0, CURRENT, every(N * D, 1, N, the.blank)))
+    bias = {"head.bias": tensor((CLASSES,), 0, single(N, the.blank))}
+    return around(target, mixer, embedding, tensor((CLASSES, D), 0, CURRENT)) | bias
 
 
 # --------------------------------------------------------------------------------------------------- steps

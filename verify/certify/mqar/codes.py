@@ -61,9 +61,9 @@ UNIT = Term(1)
 
 @dataclass(frozen=True)
 class CodedRecall:
-    """A construction: its codes, how it bounds its margin in integers and in floats, and its largest numbers.
+    """A construction: its codes, its margin in integers, its steps in floats, and its largest numbers.
 
-    `floats` is its argument in the official blocks, where that is not the shared one; `value` is what a value's
+    `floats` is the argument in the official blocks where the shared argument does not serve. `value` is what a value's
     channels hold in the paper's blocks.
     """
 

@@ -1,7 +1,8 @@
-"""A language model whose first layer counts, as layouts and steps that every argument on it shares.
+"""A language model whose first layer counts, as layouts and steps that arguments share.
 
-Its count is exact in floats whose reciprocal root is; the steps allow for every other one: then the count at t is t
-times a number close to 1, and what looks at positions does so half a position or more away from its threshold.
+The count is exact in floats whose reciprocal root is exact. The steps allow for every other reciprocal root: then the
+count at t is t times a number close to 1, and what looks at positions does so half a position or more away from its
+threshold.
 """
 
 from dataclasses import replace

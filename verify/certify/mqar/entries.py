@@ -7,7 +7,7 @@ official ones their SiLU preimages. B has the codes of the previous key, C those
 from dataclasses import dataclass
 from typing import Literal
 
-from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_second, official
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_second, official
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, diagonal, every, tensor
 from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
 from mamba_theorems.verify.certify.term import Expression, Term, bit, square, term, the
@@ -58,13 +58,13 @@ class TokenMatrix:
 
     @property
     def next_channel(self) -> Expression:
-        """How much further on the next channel of a token stands."""
+        """The distance to the next channel of a token."""
         return self.width if self.channels_first else 1
 
 
 @dataclass(frozen=True)
 class CodesLayout:
-    """The codes of a construction, and how many channels B, C and x have."""
+    """The codes of a construction; B and C have d_state channels, x has `width`."""
 
     d_state: Term
     width: Term
@@ -119,7 +119,7 @@ def moment_writes(unit: Term) -> Code:
 
 
 def moments(activation: Activation) -> CodesLayout:
-    """Key i writes those codes and reads (2 (i + 1), 1); values one-hot."""
+    """Key i writes the codes of moment_writes and reads (2 (i + 1), 1); values are one-hot."""
     read = (_keys(0, the.key * (2 * (the.i + 1))), _keys(1, the.key))
     return CodesLayout(Term(2), the.num_values, moment_writes(the.key), read, ONE_HOT.value, ONE_HOT.head)
 
@@ -128,13 +128,13 @@ def moments(activation: Activation) -> CodesLayout:
 
 
 def tensors(codes: CodesLayout, target: str) -> dict[str, TensorLayout]:
-    """Of a target that holds the codes."""
+    """The tensors of a target that holds the codes."""
     if target == "paper":
         return _paper(codes)
     if target == "paper_mamba2":
         return _paper_mamba2(codes)
     mixer = official(target, _second(codes) if is_second(target) else _first(codes))
-    return around(target, mixer, V, ANSWERS, the.num_values)
+    return around_one_hots(target, mixer, V, ANSWERS, the.num_values)
 
 
 def _first(codes: CodesLayout) -> MixerLayout:

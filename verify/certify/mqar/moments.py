@@ -39,7 +39,7 @@ CLOSING = positive("margin")
 
 
 def steps(target: str) -> tuple[Scalar, ...]:
-    """In an official block or a language model."""
+    """The steps in an official block or a language model."""
     return (
         *token_input(target, V),
         *given_back(the.input),

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Requirement, Scalar, positive
-from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_model, official, unbiased
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_model, official, unbiased
 from mamba_theorems.verify.certify.family import Sizes
 from mamba_theorems.verify.certify.functions import exp, near, relu, rounded, silu, slack, snap, sqrt
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, single, tensor
@@ -123,7 +123,7 @@ def _tensors(claim: str, target: str) -> dict[str, TensorLayout]:
     codes = CODES[claim]
     if target == "paper":
         return _paper(codes)
-    return around(target, official(target, _mixer(codes)), V, ANSWERS, the.num_values)
+    return around_one_hots(target, official(target, _mixer(codes)), V, ANSWERS, the.num_values)
 
 
 # --------------------------------------------------------------------------------------------------- steps

@@ -13,7 +13,15 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, not_negative, positive
-from mamba_theorems.verify.certify.blocks import D_CONV, LAYER, MixerLayout, PaperLayout, around, is_model, official
+from mamba_theorems.verify.certify.blocks import (
+    D_CONV,
+    LAYER,
+    MixerLayout,
+    PaperLayout,
+    around_one_hots,
+    is_model,
+    official,
+)
 from mamba_theorems.verify.certify.family import Frozen, Sizes
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, block, diagonal, every, single, stacked
 from mamba_theorems.verify.certify.mqar import recall, shrinking
@@ -92,7 +100,7 @@ def _paper_tensors() -> dict[str, TensorLayout]:
 
 
 def _silu_tensors(target: str) -> dict[str, TensorLayout]:
-    """Of the official block, alone or in a language model."""
+    """The tensors of the official block, alone or in a language model."""
     d, scale, read = the.expand * V, (single(ONE, the.scale),), (single(ONE, the.read),)
     patterns = (
         diagonal(0, ASKED, d, K, the.steps),
@@ -118,7 +126,7 @@ def _silu_tensors(target: str) -> dict[str, TensorLayout]:
     )
     x_proj = stacked((the.dt_rank + 2, d), (the.dt_rank, 0, patterns), (1, 0, scale), (1, 0, read))
     name = f"{LAYER}mixer.x_proj.weight" if is_model(target) else "mixer.x_proj.weight"
-    return around(target, official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
+    return around_one_hots(target, official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
 
 
 # ---------------------------------------------------------------------------------------------- the argument
@@ -181,7 +189,7 @@ LASTING, WIDEST = 23, {"paper": 46, "official": 46, MODEL: 37}
 
 
 def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
-    """Keys, values and a filler. Beyond what float32 holds, the usual form."""
+    """A network over keys, values and a filler, in the wide form where float32 needs and holds it."""
     vocabulary = Vocabulary(vocab_size, range(num_kv_pairs), range(num_kv_pairs, vocab_size - 1), filler=vocab_size - 1)
     wide = LASTING < num_kv_pairs <= WIDEST[block_of(target)]
     return mqar.theorem4_without_gate(
@@ -190,7 +198,7 @@ def _build(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
 
 
 def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
-    """One token is the filler; as many queries as pairs, unless it is said."""
+    """One token is the filler; there are as many queries as pairs, unless num_queries is chosen."""
     sizes = recall.completed("paper", {**chosen, "vocab_size": chosen.get("vocab_size", 0) - 1})
     queries = chosen.get("num_queries", sizes["num_kv_pairs"])
     return sizes | {"vocab_size": sizes["vocab_size"] + 1, "num_queries": queries}

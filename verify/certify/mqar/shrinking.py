@@ -160,7 +160,7 @@ def _shrinking(sequential: bool) -> tuple[Scalar, ...]:
 
 
 def _underflow(sequential: bool, shown: tuple[Term, ...]) -> Term:
-    """What it adds to all others, in units of block q, on the way to the logits and in the state."""
+    """What underflow adds to all others, in units of block q, on the way to the logits and in the state."""
     lost = sum((8 * P * the.least / number for number in shown), Term(0))
     if sequential:
         restless = the.resting * (4 * the.integers * abs(the.base - 1))

@@ -9,7 +9,7 @@ import numpy as np
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Scalar, positive
-from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around, is_model, official
+from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_model, official
 from mamba_theorems.verify.certify.family import Frozen, Mutants
 from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every
@@ -91,7 +91,7 @@ def _paper() -> PaperLayout:
 def _tensors(target: str) -> dict[str, TensorLayout]:
     if target == "paper":
         return _paper().tensors()
-    return around(target, official(target, _mixer()), V, ANSWERS, VALUES)
+    return around_one_hots(target, official(target, _mixer()), V, ANSWERS, VALUES)
 
 
 # --------------------------------------------------------------------------------------------------- steps
