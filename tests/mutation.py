@@ -71,7 +71,7 @@ SHARED = {  # what tests a module that belongs to no family: test files, then pr
     "constructions/compiler/blocks.py": (("haar", "constructions"), ("haar",)),
     "constructions/": (("constructions", "mqar", "export"), ("mqar", "induction")),
     "kernels/gpu/": (("triton",), ()),
-    "kernels/ssd": (("ssd", "gradients", "backends", "blocks"), ("foundations",)),
+    "kernels/chunked/": (("ssd", "gradients", "backends", "blocks"), ("foundations",)),
     "kernels/blocks/interop.py": (("interop",), ()),
     "kernels/": (
         ("semantics", "scan", "backends", "gradients", "ssd", "blocks", "interop", "constructions"),

@@ -119,23 +119,17 @@ class Mamba(GatedMixer):
         super().__init__(d_model, d_state, d_conv, expand, conv_bias, bias, **options)
         self.dt_rank = math.ceil(d_model / 16) if isinstance(dt_rank, str) else dt_rank
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False, **self.factory)
-        self.dt_proj = dt_projection(self.dt_rank, self.d_inner, dt_min, dt_max, dt_init_floor, self.factory)
+        self.dt_proj = dt_projection(self.dt_rank, self._delta_size(), dt_min, dt_max, dt_init_floor, self.factory)
+
+    def _delta_size(self) -> int:
+        """One Δ a channel."""
+        return self.d_inner
 
     def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
         """S6, on `ops.selective_scan`."""
         delta, B, C = self._delta_B_C(x)
-        return ops.selective_scan(
-            x,
-            delta,
-            self._A(),
-            B,
-            C,
-            self.D,
-            z,
-            self.dt_proj.bias,
-            delta_softplus=True,
-            **options,
-        )
+        bias = self.dt_proj.bias
+        return ops.selective_scan(x, delta, self._A(), B, C, self.D, z, bias, delta_softplus=True, **options)
 
     def step(
         self,
@@ -156,9 +150,13 @@ class Mamba(GatedMixer):
 
     def _delta_B_C(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Δ before its bias (batch, d_inner, L); B and C (batch, d_state, L)."""
-        dt, B, C = self.x_proj(x.transpose(1, 2)).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
+        dt, B, C = self._dt_B_C(x)
         delta = functional.linear(dt, self.dt_proj.weight)
         return delta.transpose(1, 2), B.transpose(1, 2), C.transpose(1, 2)
+
+    def _dt_B_C(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What x_proj gives, (batch, L, ·): dt of low rank, B and C."""
+        return self.x_proj(x.transpose(1, 2)).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
 
 
 class MambaS4D(GatedMixer):
@@ -194,55 +192,25 @@ class MambaS4D(GatedMixer):
         still = (exponent == 0) | (self.discretization == "euler")  # the hold's limit is Euler's rule
         hold = torch.where(still, 1, torch.expm1(exponent) / torch.where(still, 1, exponent))
         delta = dt[None, :, None].expand(x.shape)
-        return ops.selective_scan(
-            x,
-            delta,
-            A,
-            wide(self.B) * hold,
-            wide(self.C),
-            self.D,
-            z,
-            **options,
-        )
+        return ops.selective_scan(x, delta, A, wide(self.B) * hold, wide(self.C), self.D, z, **options)
 
 
-class MambaDeltaT(GatedMixer):
+class MambaDeltaT(Mamba):
     """The Mamba-1 block with the paper's Δ^⊤: dt_proj gives one Δ a state, dt_proj.weight (d_state, dt_rank).
 
     Source: [P] Lemma 3.
     """
 
-    def __init__(
-        self,
-        d_model: int,
-        d_state: int = 16,
-        d_conv: int = 4,
-        expand: int = 2,
-        dt_rank: int | str = "auto",
-        dt_min: float = 0.001,
-        dt_max: float = 0.1,
-        dt_init_floor: float = 1e-4,
-        **options: Any,
-    ) -> None:
-        super().__init__(d_model, d_state, d_conv, expand, **options)
-        self.dt_rank = math.ceil(d_model / 16) if isinstance(dt_rank, str) else dt_rank
-        self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False, **self.factory)
-        self.dt_proj = dt_projection(self.dt_rank, d_state, dt_min, dt_max, dt_init_floor, self.factory)
+    step = GatedMixer.step
+
+    def _delta_size(self) -> int:
+        return self.d_state
 
     def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
         """Δ^⊤, on `ops.selective_scan_delta_t`."""
-        dt, B, C = self.x_proj(x.transpose(1, 2)).split([self.dt_rank, self.d_state, self.d_state], dim=-1)
-        delta = softplus(self.dt_proj(dt))
-        return ops.selective_scan_delta_t(
-            x,
-            delta.transpose(1, 2),
-            self._A(),
-            B.transpose(1, 2),
-            C.transpose(1, 2),
-            self.D,
-            z,
-            **options,
-        )
+        dt, B, C = self._dt_B_C(x)
+        delta, B, C = (m.transpose(1, 2) for m in (softplus(self.dt_proj(dt)), B, C))
+        return ops.selective_scan_delta_t(x, delta, self._A(), B, C, self.D, z, **options)
 
 
 # ------------------------------------------------------------------------------- shared by the blocks

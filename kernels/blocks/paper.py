@@ -41,18 +41,23 @@ class Taps(nn.Module):
 
 
 class PaperBlock(nn.Module):
-    """What the paper's blocks share: the activation and the optional gate σ(linear(x)) ⊙ y."""
+    """What the paper's blocks share: their options, the activation and the optional gate σ(linear(x)) ⊙ y.
+
+    `bias` is of every linear map but that of Δ.
+    """
 
     def __init__(
         self,
         d: int,
         d_out: int,
-        gate: bool,
-        bias: bool,
-        activation: str,
-        delta_activation: str,
-        backend: str,
-        factory: Factory,
+        *,
+        gate: bool = False,
+        bias: bool = True,
+        activation: str = "relu",
+        delta_activation: str = "softplus",
+        backend: str = "auto",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         check_sizes(d=d)
@@ -60,7 +65,16 @@ class PaperBlock(nn.Module):
             if name not in ACTIVATIONS:
                 raise ValueError(f"There is no activation {name!r}; choose from {', '.join(ACTIVATIONS)}.")
         self.activation, self.delta_activation, self.backend = activation, delta_activation, backend
-        self.gate = nn.Linear(d, d_out, bias=bias, **factory) if gate else None
+        self.bias, self.factory = bias, Factory(device=device, dtype=dtype)
+        self.gate = self.linear(d, d_out) if gate else None
+
+    def linear(self, width: int, out: int) -> nn.Linear:
+        """One of the block's linear maps."""
+        return nn.Linear(width, out, bias=self.bias, **self.factory)
+
+    def taps(self, channels: int, width: int) -> Taps:
+        """One of its convolutions."""
+        return Taps(channels, width, self.activation, self.backend, self.factory)
 
     def forward(self, x: Float[Tensor, "batch length d"]) -> Float[Tensor, "batch length d_out"]:
         """The block's output."""
@@ -79,27 +93,12 @@ class PaperBlock(nn.Module):
 class PaperMamba(PaperBlock):
     """Weights conv.*, delta.*, B.*, C.*, A, gate.*: `kernels.semantics.paper_mamba`."""
 
-    def __init__(
-        self,
-        d: int,
-        d_state: int,
-        d_conv: int = 2,
-        *,
-        gate: bool = False,
-        bias: bool = True,
-        activation: str = "relu",
-        delta_activation: str = "softplus",
-        backend: str = "auto",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        factory: Factory = {"device": device, "dtype": dtype}
-        super().__init__(d, d, gate, bias, activation, delta_activation, backend, factory)
-        self.conv = Taps(d, d_conv, activation, backend, factory)
-        self.delta = nn.Linear(d, self._delta_size(d, d_state), **factory)
-        self.B = nn.Linear(d, d_state, bias=bias, **factory)
-        self.C = nn.Linear(d, d_state, bias=bias, **factory)
-        self.A = nn.Parameter(-torch.ones(d, d_state, **factory))
+    def __init__(self, d: int, d_state: int, d_conv: int = 2, **options: Any) -> None:
+        super().__init__(d, d, **options)
+        self.conv = self.taps(d, d_conv)
+        self.delta = nn.Linear(d, self._delta_size(d, d_state), **self.factory)
+        self.B, self.C = self.linear(d, d_state), self.linear(d, d_state)
+        self.A = nn.Parameter(-torch.ones(d, d_state, **self.factory))
 
     @staticmethod
     def _delta_size(d: int, d_state: int) -> int:
@@ -132,25 +131,12 @@ class PaperMambaDeltaT(PaperMamba):
 class PaperS4D(PaperBlock):
     """Weights conv.*, A, B, C (d, d_state), gate.*, and Δ = 1, by Euler's rule: `kernels.semantics.paper_s4d`."""
 
-    def __init__(
-        self,
-        d: int,
-        d_state: int,
-        d_conv: int = 2,
-        *,
-        gate: bool = False,
-        bias: bool = True,
-        activation: str = "relu",
-        backend: str = "auto",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        factory: Factory = {"device": device, "dtype": dtype}
-        super().__init__(d, d, gate, bias, activation, "identity", backend, factory)
-        self.conv = Taps(d, d_conv, activation, backend, factory)
-        self.A = nn.Parameter(-torch.ones(d, d_state, **factory))
-        self.B = nn.Parameter(torch.ones(d, d_state, **factory))
-        self.C = nn.Parameter(torch.randn(d, d_state, **factory))
+    def __init__(self, d: int, d_state: int, d_conv: int = 2, **options: Any) -> None:
+        super().__init__(d, d, delta_activation="identity", **options)
+        self.conv = self.taps(d, d_conv)
+        self.A = nn.Parameter(-torch.ones(d, d_state, **self.factory))
+        self.B = nn.Parameter(torch.ones(d, d_state, **self.factory))
+        self.C = nn.Parameter(torch.randn(d, d_state, **self.factory))
 
     def mix(self, x: Tensor) -> Tensor:
         """S4D on σ(conv(x))."""
@@ -163,33 +149,17 @@ class PaperMamba2(PaperBlock):
     """Weights x.*, B.*, C.* with {x,B,C}_conv.*, delta.*, A (nheads), gate.*: `kernels.semantics.paper_mamba2`."""
 
     def __init__(
-        self,
-        d_model: int,
-        d_state: int,
-        d_conv: int = 2,
-        *,
-        d: int | None = None,
-        nheads: int = 1,
-        gate: bool = False,
-        bias: bool = True,
-        activation: str = "relu",
-        delta_activation: str = "softplus",
-        backend: str = "auto",
-        device: Any = None,
-        dtype: torch.dtype | None = None,
+        self, d_model: int, d_state: int, d_conv: int = 2, *, d: int | None = None, nheads: int = 1, **options: Any
     ) -> None:
-        factory: Factory = {"device": device, "dtype": dtype}
         d = d or d_model
-        super().__init__(d_model, d, gate, bias, activation, delta_activation, backend, factory)
+        super().__init__(d_model, d, **options)
         self.nheads = nheads
-        self.x = nn.Linear(d_model, d, bias=bias, **factory)
-        self.B = nn.Linear(d_model, d_state, bias=bias, **factory)
-        self.C = nn.Linear(d_model, d_state, bias=bias, **factory)
-        self.x_conv = Taps(d, d_conv, activation, backend, factory)
-        self.B_conv = Taps(d_state, d_conv, activation, backend, factory)
-        self.C_conv = Taps(d_state, d_conv, activation, backend, factory)
-        self.delta = nn.Linear(d_model, nheads, **factory)
-        self.A = nn.Parameter(-torch.ones(nheads, **factory))
+        self.x = self.linear(d_model, d)
+        self.B, self.C = self.linear(d_model, d_state), self.linear(d_model, d_state)
+        self.x_conv = self.taps(d, d_conv)
+        self.B_conv, self.C_conv = self.taps(d_state, d_conv), self.taps(d_state, d_conv)
+        self.delta = nn.Linear(d_model, nheads, **self.factory)
+        self.A = nn.Parameter(-torch.ones(nheads, **self.factory))
 
     def mix(self, x: Tensor) -> Tensor:
         """SSD on σ(conv(linear(x)))."""
