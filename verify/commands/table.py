@@ -21,27 +21,49 @@ FORMATS = ("text", "json", "junit", "latex", "html")
 GRAPHS = ("dot", "mermaid", "svg")
 DTYPES = ("float32", "float64")
 PROFILES = ("quick", "ci", "nightly")
-UNASKED: dict[str, Any] = {
-    "k": "", "stop_early": False, "controls": False, "replay": None, "record": False,
-    "tier": "quick", "device": "cpu", "dtype": None, "seed": 0, "kernel": None, "source": None, "campaign": None,
-    "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None, "output": None,
-}  # fmt: skip
-"""What holds of a command that has no such option, and of an option that is not given."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: `words` is its usage, `about` its help in one line, `work` the MODULE:FUNCTION that does it.
+
+    `options` are their names; `formats` are its output formats, the default first; `more` is what its own help adds.
+    """
+
+    name: str
+    words: str
+    about: str
+    options: str
+    work: str
+    formats: Sequence[str] = ()
+    more: str = ""
+
+    def run(self, args: argparse.Namespace, terminal: Terminal) -> Exit:
+        """Do it. Raises UsageError."""
+        module, _, function = self.work.partition(":")
+        return getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function)(args, terminal)
 
 
 class Parser(argparse.ArgumentParser):
     """Reads the words of one command; an error is a UsageError."""
 
     def __init__(self, command: Command) -> None:
+        names = command.options.split()
+        usage = [PROGRAM, "" if command.name == "verify" else command.name, command.words, "[options]"]
+        claim = "CLAIM is a claim's id, a family's name or its ids' first part, or all." if "-k" in names else ""
         super().__init__(
-            usage=f"{PROGRAM} {command.words}",
-            description=f"{command.about[0].upper()}{command.about[1:]}. {command.more}",
+            usage=" ".join(filter(None, usage)),
+            description=f"{command.about[0].upper()}{command.about[1:]}. {claim} {command.more}",
             formatter_class=partial(argparse.HelpFormatter, max_help_position=24, width=80),
             allow_abbrev=False,
         )
         self.set_defaults(**UNASKED)
-        for group in command.options:
-            group(self)
+        for option in names:
+            self.add_argument(option, **OPTIONS.get(f"{command.name} {option}") or OPTIONS[option])
+        if command.formats:
+            first, *others = command.formats
+            words = f"{first} (default), {', '.join(others)}"
+            self.add_argument("--output-format", choices=command.formats, default=first, metavar="NAME", help=words)
 
     @property
     def spelled(self) -> list[str]:
@@ -51,26 +73,6 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise UsageError with argparse's message."""
         raise UsageError(message.removeprefix("argument "))
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command: `words` is its usage, `about` its help in one line, `work` the MODULE:FUNCTION that does it.
-
-    `more` is what its own help says besides.
-    """
-
-    name: str
-    words: str
-    about: str
-    options: Sequence[Callable[[Parser], object]]
-    work: str
-    more: str = ""
-
-    def run(self, args: argparse.Namespace, terminal: Terminal) -> Exit:
-        """Do it. Raises UsageError."""
-        module, _, function = self.work.partition(":")
-        return getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function)(args, terminal)
 
 
 # --- what options take -----------------------------------------------------------------------------------------------
@@ -110,195 +112,120 @@ def size(text: str) -> tuple[str, int]:
     return name, whole(1)(number)
 
 
-# --- options that commands share -------------------------------------------------------------------------------------
+# --- the options and the commands ------------------------------------------------------------------------------------
 
 
-def _words(parser: Parser) -> None:
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+def _value(metavar: str, help: str, **more: Any) -> dict[str, Any]:
+    return {"metavar": metavar, "help": help, **more}
 
 
-def _claims(parser: Parser) -> None:
-    _words(parser)
-    parser.add_argument("-k", metavar="TEXT", help="only claims whose id or title contains TEXT")
+def _switch(help: str, **more: Any) -> dict[str, Any]:
+    return {"action": "store_true", "help": help, **more}
 
 
-def _run(parser: Parser) -> None:
-    parser.add_argument("--tier", choices=list(map(str, Tier)), metavar="NAME", help="quick (default), full or gpu")
-    _place(parser)
+UNASKED: dict[str, Any] = {
+    "k": "", "stop_early": False, "controls": False, "record": False, "tier": "quick", "device": "cpu", "dtype": None,
+    "seed": 0, "kernel": None, "source": None, "campaign": None, "output": None,
+    "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
+}  # fmt: skip
+"""What holds where an option is not given, and of a command that has no such option."""
 
-
-def _place(parser: Parser) -> None:
-    add = parser.add_argument
-    add("--device", metavar="NAME", help="cpu (default) or cuda")
-    add("--dtype", choices=DTYPES, metavar="NAME", help="only float32, or only float64")
-    add("--seed", type=whole(0), metavar="N", help="seed of every random draw (default: 0)")
-
-
-def _stop(parser: Parser) -> None:
-    parser.add_argument("-x", dest="stop_early", action="store_true", help="stop at the first that is not as expected")
-
-
-def _controls(parser: Parser) -> None:
-    parser.add_argument("--controls", action="store_true", help="also run every mutant; each must be rejected")
-
-
-def _kernel(parser: Parser) -> None:
-    parser.add_argument("--kernel", metavar="KERNEL", help="run on your own: [OPERATION=]MODULE:FUNCTION")
-
-
-def _recall(parser: Parser) -> None:
-    add = parser.add_argument
-    add("--vocab-size", type=whole(1), metavar="V", help="run recall at this size of the vocabulary,")
-    add("--input-seq-len", type=whole(1), metavar="L", help="this length,")
-    add("--num-kv-pairs", type=whole(1), metavar="K", help="and this number of pairs (all three together)")
-
-
-def _stored(parser: Parser) -> None:
-    parser.add_argument("--from", dest="source", type=Path, metavar="FILE", help="read this report.json, run nothing")
-
-
-def _campaign(parser: Parser) -> None:
-    parser.add_argument(
-        "--fuzz", dest="campaign", type=Path, metavar="FILE", help="add the evidence of a campaign's fuzz.json"
-    )
-
-
-def _formats(names: Sequence[str]) -> Callable[[Parser], None]:
-    def add(parser: Parser) -> None:
-        words = f"{names[0]} (default), {', '.join(names[1:])}"
-        parser.add_argument("--output-format", choices=names, default=names[0], metavar="NAME", help=words)
-
-    return add
-
-
-def _output(parser: Parser) -> None:
-    parser.add_argument("-o", dest="output", type=Path, metavar="DIR", help="write the result into this folder")
-
-
-# --- options of one command ------------------------------------------------------------------------------------------
-
-
-def _verify(parser: Parser) -> None:
-    add = parser.add_argument
-    add("--replay", metavar="CHECK:CASE", help="run one instance of one check again")
-    add("--record", action="store_true", help="with all: write recorded.json and what it gives")
-
-
-def _certify(parser: Parser) -> None:
-    add = parser.add_argument
-    add("--sizes", nargs="+", type=size, default=[], metavar="NAME=N", help="at these sizes (default: the frozen set)")
-    add("--target", metavar="NAME", help="only this target")
-    add("--dtype", choices=DTYPES, metavar="NAME", help="only float32, or only float64")
-    add("--longest", action="store_true", help="also find the largest input_seq_len covered")
-
-
-def _export(parser: Parser) -> None:
-    add = parser.add_argument
-    add("--target", default="transformers", metavar="NAME", help="transformers (default), mamba_ssm, safetensors")
-    add("--architecture", metavar="NAME", help="mamba or mamba2 (default: the one the claim is about)")
-
-
-def _fuzz(parser: Parser) -> None:
-    add = parser.add_argument
-    add("--time", type=seconds, metavar="10m", help="hunt so long; whole rounds count")
-    add("--examples", type=whole(1), metavar="N", help="cases for each way of drawing each property")
-    add("--per-cell", type=whole(1), default=25, metavar="N", help="cases of one task (default: 25)")
-    add("--workers", type=workers, metavar="N", help="processes (default: auto, one a processor)")
-    add("--scheduler", metavar="tcp://…", help="run on this Dask cluster instead")
-    add("--profile", choices=PROFILES, default="quick", metavar="NAME", help="quick (default), ci or nightly")
-    add("--replay", metavar="FILE", help="run a stored finding again")
-    add("--controls", action="store_true", help="hunt planted bugs; each must be found")
-
-
-CLAIM = "CLAIM is a claim's id, a family's name or its ids' first part, or all."
-NAMED = "CLAIM… | -k TEXT"
-TABLE = {
-    command.name: command
-    for command in (
-        Command(
-            "verify",
-            f"{NAMED} [options]",
-            "gather the evidence on claims (the word `verify` may be left out)",
-            (
-                _claims,
-                _stop,
-                _run,
-                _controls,
-                _recall,
-                _kernel,
-                _verify,
-                _stored,
-                _campaign,
-                _formats(FORMATS),
-                _output,
-            ),
-            "run:verify",
-            CLAIM,
-        ),
-        Command("list", "list [CLAIM…] [options]", "every claim, a line each", (_claims,), "show:claims_list", CLAIM),
-        Command(
-            "explain",
-            f"explain {NAMED} [options]",
-            "a claim in full: statement, hypotheses, steps, weights, evidence",
-            (_claims, _run, _recall, _kernel),
-            "show:explained",
-            CLAIM,
-        ),
-        Command(
-            "graph",
-            "graph [CLAIM…] [options]",
-            "what rests on what, as DOT, Mermaid or SVG",
-            (_claims, _stored, _formats(GRAPHS), _output),
-            "show:claims_graph",
-            CLAIM,
-        ),
-        Command(
-            "figure", "figure NAME… -o DIR", "figures, or all, and the table of sizes", (_words, _output), "show:figure"
-        ),
-        Command(
-            "appendix",
-            "appendix [CLAIM…] -o DIR [options]",
-            "the whole report as PDF, LaTeX and page, with results and figures",
-            (_claims, _stop, _run, _controls, _recall, _kernel, _stored, _campaign, _output),
-            "show:appendix",
-            CLAIM,
-        ),
-        Command(
-            "conform",
-            "conform [OPERATION=]MODULE:FUNCTION [CLAIM…] [options]",
-            "the numeric checks of claims (default: all) on your own kernel",
-            (_claims, _stop, _run, _formats(FORMATS), _output),
-            "run:conform",
-            f"{CLAIM} OPERATION is selective_scan unless you name another. The report has the claims whose checks "
-            "called the kernel, and no other; the exit code is 5 where none did. Derivations say nothing of a kernel.",
-        ),
-        Command(
-            "fuzz",
-            f"fuzz {NAMED} | --replay FILE [options]",
-            "hunt for counterexamples as long as you like",
-            (_claims, _stop, _place, _kernel, _fuzz, _formats(("text", "json")), _output),
-            "fuzz:fuzz",
-            CLAIM,
-        ),
-        Command(
-            "certify",
-            f"certify {NAMED} [options]",
-            "make certificates: stated sizes, all inputs of these sizes",
-            (_claims, _certify, _output),
-            "certify:certify",
-            CLAIM,
-        ),
-        Command(
-            "check", "check FILE…", "check certificates against the weights built here", (_words,), "certify:check"
-        ),
-        Command(
-            "export",
-            "export CLAIM -o DIR [options]",
-            "a claim's language model as a folder that other libraries load",
-            (_words, _recall, _export, _output),
-            "export:export",
-        ),
-        Command("sizes", "sizes [options]", "what each recall construction costs", (_recall, _output), "show:sizes"),
-    )
+OPTIONS = {
+    "words": {"nargs": "*", "help": argparse.SUPPRESS},
+    "-k": _value("TEXT", "only claims whose id or title contains TEXT"),
+    "-x": _switch("stop at the first that is not as expected", dest="stop_early"),
+    "--tier": _value("NAME", "quick (default), full or gpu", choices=list(map(str, Tier))),
+    "--device": _value("NAME", "cpu (default) or cuda"),
+    "--dtype": _value("NAME", "only float32, or only float64", choices=DTYPES),
+    "--seed": _value("N", "seed of every random draw (default: 0)", type=whole(0)),
+    "--controls": _switch("also run every mutant; each must be rejected"),
+    "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1)),
+    "--input-seq-len": _value("L", "this length,", type=whole(1)),
+    "--num-kv-pairs": _value("K", "and this number of pairs (all three together)", type=whole(1)),
+    "--kernel": _value("KERNEL", "run on your own: [OPERATION=]MODULE:FUNCTION"),
+    "--replay": _value("CHECK:CASE", "run one instance of one check again"),
+    "--record": _switch("with all: write recorded.json and what it gives"),
+    "--from": _value("FILE", "read this report.json, run nothing", dest="source", type=Path),
+    "--fuzz": _value("FILE", "add the evidence of a campaign's fuzz.json", dest="campaign", type=Path),
+    "-o": _value("DIR", "write the result into this folder", dest="output", type=Path),
+    "--sizes": _value("NAME=N", "at these sizes (default: the frozen set)", nargs="+", type=size, default=[]),
+    "--target": _value("NAME", "only this target"),
+    "--longest": _switch("also find the largest input_seq_len covered"),
+    "export --target": _value("NAME", "transformers (default), mamba_ssm, safetensors", default="transformers"),
+    "--architecture": _value("NAME", "mamba or mamba2 (default: the one the claim is about)"),
+    "--time": _value("10m", "hunt so long; whole rounds count", type=seconds),
+    "--examples": _value("N", "cases for each way of drawing each property", type=whole(1)),
+    "--per-cell": _value("N", "cases of one task (default: 25)", type=whole(1), default=25),
+    "--workers": _value("N", "processes (default: auto, one a processor)", type=workers),
+    "--scheduler": _value("tcp://…", "run on this Dask cluster instead"),
+    "--profile": _value("NAME", "quick (default), ci or nightly", choices=PROFILES, default="quick"),
+    "fuzz --replay": _value("FILE", "run a stored finding again"),
+    "fuzz --controls": _switch("hunt planted bugs; each must be found"),
 }
-"""The commands, in the order in which help shows them."""
+"""By name, or by command and name where a command means something else by it."""
+
+PLACE, RECALL = "--device --dtype --seed", "--vocab-size --input-seq-len --num-kv-pairs"
+COMMANDS = (
+    Command(
+        "verify",
+        "CLAIM… | -k TEXT",
+        "gather the evidence on claims (the word `verify` may be left out)",
+        f"words -k -x --tier {PLACE} --controls {RECALL} --kernel --replay --record --from --fuzz -o",
+        "run:verify",
+        FORMATS,
+    ),
+    Command("list", "[CLAIM…]", "every claim, a line each", "words -k", "show:claims_list"),
+    Command(
+        "explain",
+        "CLAIM… | -k TEXT",
+        "a claim in full: statement, hypotheses, steps, weights, evidence",
+        f"words -k --tier {PLACE} {RECALL} --kernel",
+        "show:explained",
+    ),
+    Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS),
+    Command("figure", "NAME… -o DIR", "figures, or all, and the table of sizes", "words -o", "show:figure"),
+    Command(
+        "appendix",
+        "[CLAIM…] -o DIR",
+        "the whole report as PDF, LaTeX and page, with results and figures",
+        f"words -k -x --tier {PLACE} --controls {RECALL} --kernel --from --fuzz -o",
+        "show:appendix",
+    ),
+    Command(
+        "conform",
+        "[OPERATION=]MODULE:FUNCTION [CLAIM…]",
+        "the numeric checks of claims (default: all) on your own kernel",
+        f"words -k -x --tier {PLACE} -o",
+        "run:conform",
+        FORMATS,
+        "OPERATION is selective_scan unless you name another. The report has the claims whose checks called the "
+        "kernel, and no other; the exit code is 5 where none did. Derivations say nothing of a kernel.",
+    ),
+    Command(
+        "fuzz",
+        "CLAIM… | -k TEXT | --replay FILE",
+        "hunt for counterexamples as long as you like",
+        f"words -k -x {PLACE} --kernel --time --examples --per-cell --workers --scheduler --profile --replay "
+        "--controls -o",
+        "fuzz:fuzz",
+        ("text", "json"),
+    ),
+    Command(
+        "certify",
+        "CLAIM… | -k TEXT",
+        "make certificates: stated sizes, all inputs of these sizes",
+        "words -k --sizes --target --dtype --longest -o",
+        "certify:certify",
+    ),
+    Command("check", "FILE…", "check certificates against the weights built here", "words", "certify:check"),
+    Command(
+        "export",
+        "CLAIM -o DIR",
+        "a claim's language model as a folder that other libraries load",
+        f"words {RECALL} --target --architecture -o",
+        "export:export",
+    ),
+    Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes"),
+)
+"""In the order in which help shows them."""
+TABLE = {command.name: command for command in COMMANDS}
