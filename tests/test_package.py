@@ -128,7 +128,7 @@ def others(tmp_path):
 
 @pytest.mark.parametrize("first", ["", "import verify", "import mamba_theorems.kernels"])
 def test_the_package_kernels_of_others_is_found_in_a_checkout(first, others):
-    asked = f"{first}\nimport kernels, mamba_theorems.kernels\nassert kernels.get_kernel\nmamba_theorems.kernels.selective_scan"
+    asked = f"{first}\nimport kernels, mamba_theorems.kernels as ours\nassert kernels.get_kernel\nours.selective_scan"
     python(asked, PYTHONPATH=others)
 
 
