@@ -128,8 +128,7 @@ def others(tmp_path):
 
 @pytest.mark.parametrize("first", ["", "import verify", "import mamba_theorems.kernels"])
 def test_the_package_kernels_of_others_is_found_in_a_checkout(first, others):
-    asked = f"{first}\nimport kernels, mamba_theorems.kernels\nassert kernels.get_kernel"
-    asked += "\nmamba_theorems.kernels.selective_scan"
+    asked = f"{first}\nimport kernels, mamba_theorems.kernels as ours\nassert kernels.get_kernel\nours.selective_scan"
     python(asked, PYTHONPATH=others)
 
 
@@ -140,6 +139,8 @@ def test_the_modules_of_a_checkout_run_by_their_names(module, others):
 
 # --- installed, beside transformers and Hugging Face's kernels -------------------------------------------------------
 
+PAIR = ("kernels==0.17.2", "transformers==5.22.2")
+"""Each version of transformers takes few versions of kernels: two that fit."""
 BESIDE = """
 import kernels, mamba_theorems.kernels, mamba_theorems.verify
 from transformers.utils import is_kernels_available
@@ -153,12 +154,15 @@ print(mamba_theorems.kernels.selective_scan.__module__)
 @pytest.fixture(scope="module")
 def installed(wheel, tmp_path_factory):
     """The folder of programs of an environment with the wheel, kernels and transformers, and nothing of this one."""
-    programs = tmp_path_factory.mktemp("environment") / "bin"
-    said([sys.executable, "-m", "venv", str(programs.parent)], ROOT)
-    install = [str(programs / "python"), "-m", "pip", "install", "--quiet", "-c", "constraints.txt"]
-    said([*install, "torch"], ROOT)
-    said([*install, str(wheel), "kernels", "transformers"], ROOT)
-    return programs
+    folder = tmp_path_factory.mktemp("environment")
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if line.partition("==")[0] not in {p.partition("==")[0] for p in PAIR}]
+    (folder / "constraints.txt").write_text("\n".join([*kept, *PAIR]), encoding="utf-8")
+    said([sys.executable, "-m", "venv", "env"], folder)
+    install = ["env/bin/python", "-m", "pip", "install", "--quiet", "-c", "constraints.txt"]
+    said([*install, "torch"], folder)
+    said([*install, str(wheel), *PAIR], folder)
+    return folder / "env" / "bin"
 
 
 @pytest.mark.slow
