@@ -58,7 +58,7 @@ class Subject:
 
 def make(subject: Subject, chosen: Mapping[str, int], dtype: str) -> dict[str, Any]:
     """The certificate at the chosen sizes. Raises Undecided where the argument does not close, ValueError for sizes."""
-    numbers = Stated.of(subject, chosen, dtype)
+    numbers = Numerals.of(subject, chosen, dtype)
     enclosures = decide(subject.argument, dtype, {**numbers.sizes, **numbers.weights})
     content = {
         **subject.argument.prose(),
@@ -135,7 +135,7 @@ def _hexadecimal(weight: float | list[float]) -> str | list[str]:
 
 
 @dataclass(frozen=True)
-class Stated:
+class Numerals:
     """What a certificate says of a subject beside its argument, enclosures apart."""
 
     sizes: dict[str, Any]
@@ -143,7 +143,7 @@ class Stated:
     sha256: dict[str, str]
 
     @classmethod
-    def of(cls, subject: "Subject", chosen: Mapping[str, Any], dtype: str) -> "Stated":
+    def of(cls, subject: "Subject", chosen: Mapping[str, Any], dtype: str) -> "Numerals":
         """What is read off the weights that ship. Raises ValueError for impossible sizes, or another layout."""
         sizes = {**subject.sizes(chosen), **LIMITS}
         tensors = subject.tensors(sizes, dtype)
@@ -201,7 +201,7 @@ def _compare(certificate: dict[str, Any], subject: Subject) -> None:
     sizes, dtype = certificate["sizes"], certificate["dtype"]
     flat = [n for size in sizes.values() for n in (size if isinstance(size, list) else [size])]
     _require(all(type(n) is int for n in flat), "a size is no integer")
-    numbers = Stated.of(subject, sizes, dtype)
+    numbers = Numerals.of(subject, sizes, dtype)
     shipped = numbers.json()
     _require(shipped["sizes"] == sizes, "its sizes do not belong together")
     _require(certificate["weights"] == shipped["weights"], "its weights are not shipped")

@@ -16,7 +16,7 @@ from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import Exit, Terminal, UsageError, outcome, say
 from mamba_theorems.verify.files import CannotWrite, write
 from mamba_theorems.verify.fuzz import findings, local, report
-from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Pool, Settings, run_campaign
+from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, CellPool, Settings, run_campaign
 from mamba_theorems.verify.settings import Run
 
 
@@ -85,7 +85,7 @@ def _settings(selected: Sequence[str], run: Run, args: Namespace) -> tuple[Setti
 
 
 @contextmanager
-def _pool(args: Namespace) -> Iterator[Pool]:
+def _pool(args: Namespace) -> Iterator[CellPool]:
     """Processes here, or a cluster."""
     with ExitStack() as stack:
         if args.scheduler is None:

@@ -48,7 +48,7 @@ class Settings:
         return cells(self.streams, self.examples, self.per_round)
 
 
-class Pool(Protocol):
+class CellPool(Protocol):
     """Workers, on this machine or elsewhere."""
 
     @property
@@ -156,7 +156,7 @@ Progress = Callable[[Campaign], None]
 
 def run_campaign(
     settings: Settings,
-    pool: Pool,
+    pool: CellPool,
     *,
     seconds: float = math.inf,
     stop_early: bool = False,
@@ -190,7 +190,7 @@ def run_campaign(
     return campaign
 
 
-def _results(campaign: Campaign, pool: Pool, seconds: float, enough: Callable[[], bool]) -> Iterator[CellResult]:
+def _results(campaign: Campaign, pool: CellPool, seconds: float, enough: Callable[[], bool]) -> Iterator[CellResult]:
     """Results as they come, with two cells a worker under way, and no cell of a stream after it has failed."""
     start, before, todo = time.monotonic(), campaign.seconds, _todo(campaign)
     pending: set[Future[CellResult]] = set()

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from mamba_theorems.kernels.cpu.backend import warm_up
 from mamba_theorems.verify.fuzz import coverage, local
-from mamba_theorems.verify.fuzz.campaign import Pool, Settings, run_campaign
+from mamba_theorems.verify.fuzz.campaign import CellPool, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.findings import Found
 from mamba_theorems.verify.fuzz.planted import BUGS
@@ -38,7 +38,7 @@ class Hunted:
         return coverage.sizes(check.case_type(**self.finding.failure.case)).get("L")
 
 
-def hunt(bug: str, selected: Sequence[str], run: Run, pool: Pool, seconds: float = SECONDS) -> Hunted:
+def hunt(bug: str, selected: Sequence[str], run: Run, pool: CellPool, seconds: float = SECONDS) -> Hunted:
     """Plant a bug and hunt until something fails or the seconds are over."""
     found: list[Found] = []
     start = time.monotonic()
