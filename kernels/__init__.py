@@ -16,13 +16,12 @@ if __name__ == "kernels":
 _HOME = {
     "mamba_theorems.kernels.ops": (
         "causal_conv1d",
-        "register_backend",
         "selective_scan",
         "selective_scan_delta_t",
         "selective_state_update",
         "ssd_chunk_scan",
-        "using_backend",
     ),
+    "mamba_theorems.kernels.backends": ("register_backend", "using_backend"),
     "mamba_theorems.kernels.blocks": (
         "Mamba",
         "Mamba2",

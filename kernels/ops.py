@@ -13,17 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from mamba_theorems.kernels.arguments import S6, SSD, Convolution, DeltaT, StateUpdate, sequence_starts
-from mamba_theorems.kernels.backends import register_backend, run, using_backend
-
-__all__ = [
-    "causal_conv1d",
-    "register_backend",
-    "selective_scan",
-    "selective_scan_delta_t",
-    "selective_state_update",
-    "ssd_chunk_scan",
-    "using_backend",
-]
+from mamba_theorems.kernels.backends import run
 
 Matrix = (
     Float[Tensor, "batch d_state length"]

@@ -83,8 +83,15 @@ class Compiled(Backend):
         return laid_out(y).to(x.dtype)
 
     def selective_state_update(self, s: StateUpdate) -> Tensor:
-        """A handful of operations, on any device."""
-        return one_step(s)
+        """In whole-tensor operations, on any device; the state is advanced in place."""
+        dtype = s.dtype
+        x, step = s.x.to(dtype), time_steps(s)
+        B, C = (_by_head(M.to(dtype), x) for M in (s.B, s.C))
+        h = torch.exp(step[..., None] * s.A.to(dtype)) * s.state.to(dtype) + (step * x)[..., None] * B
+        s.state.copy_(h)
+        y = (h * C).sum(-1)
+        y = y if s.D is None else y + s.D.to(dtype) * x
+        return (y if s.z is None else y * functional.silu(s.z.to(dtype))).to(s.x.dtype)
 
 
 def _contiguous(tensor: Tensor | None, dtype: torch.dtype, ndim: int, time_major: bool = False) -> np.ndarray:
@@ -268,18 +275,6 @@ def _same_sequence(starts: Tensor, lag: int) -> Tensor:
     stretch = starts.cumsum(-1)
     earlier = functional.pad(stretch, (lag, 0))[:, : stretch.shape[1]]
     return earlier == stretch
-
-
-def one_step(s: StateUpdate) -> Tensor:
-    """The step in whole-tensor operations; the state is advanced in place."""
-    dtype = s.dtype
-    x, step = s.x.to(dtype), time_steps(s)
-    B, C = (_by_head(M.to(dtype), x) for M in (s.B, s.C))
-    h = torch.exp(step[..., None] * s.A.to(dtype)) * s.state.to(dtype) + (step * x)[..., None] * B
-    s.state.copy_(h)
-    y = (h * C).sum(-1)
-    y = y if s.D is None else y + s.D.to(dtype) * x
-    return (y if s.z is None else y * functional.silu(s.z.to(dtype))).to(s.x.dtype)
 
 
 def _by_head(M: Tensor, x: Tensor) -> Tensor:
