@@ -20,7 +20,9 @@ def gather(selected: str | Iterable[str], *, tier: str, seed: int, device: str, 
     chosen = list(claims()) if "all" in words else words
     for name in chosen:
         if name not in claims():
-            raise ValueError(f"There is no claim {name!r}{_closest(name)}: theorems.registry.claims() lists all.")
+            raise ValueError(
+                f"There is no claim {name!r}{_closest(name)}: mamba_theorems.theorems.registry.claims() lists all."
+            )
     if tier not in list(Tier):
         raise ValueError(f"There is no tier {tier!r}: use one of {', '.join(Tier)}.")
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
