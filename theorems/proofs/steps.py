@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, Self
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -26,7 +26,7 @@ DECLARED = ("real", "integer", "nonnegative", "positive", "nonpositive", "negati
 class Step:
     """One line of a proof. `decide` gives the verdict; `mutants` are wrong variants that must not be proved.
 
-    `also_wrong` are mutants written by hand, beside those that every step of a kind has.
+    `also_wrong` are mutants written by hand (`but_not`), beside those that every step of a kind has.
     """
 
     name: str
@@ -55,6 +55,11 @@ class Step:
     def parts(self) -> Mapping[str, Step]:
         """The steps that this one consists of and that are decided with it, by their role."""
         return {}
+
+    def but_not(self, name: str, **changes: Any) -> Self:
+        """This step with one mutant more: itself with `changes`, under a name that says what is wrong with it."""
+        wrong = replace(self, name=name, also_wrong=(), **changes)
+        return replace(self, also_wrong=(*self.also_wrong, wrong))
 
     def decide(self) -> Verdict:
         """The step's verdict."""
