@@ -62,16 +62,12 @@ def _mismatch() -> Proof:
                 because="by haar.thm1-amended it is at most π²/(12W); a Heaviside has mass 1 − t̂ − x there",
                 expression=KAPPA / W,
                 variable=W,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
             Limit(
                 name="and so does the mass left of t̂ − u",
                 because="it is at most e^{−Wu²/2}: the mass 1/λ gathers at t̂, a delta",
                 expression=sp.exp(-W * u**2 / 2),
                 variable=W,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
         )
     )

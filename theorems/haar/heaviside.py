@@ -102,12 +102,11 @@ def gaussian() -> tuple[Step, ...]:
             name="Gaussian integral",
             integrand=sp.exp(-W * v**2),
             variable=v,
-            low=sp.S.Zero,
             high=x,
             antiderivative=sp.sqrt(sp.pi / W) / 2 * sp.erf(sp.sqrt(W) * v),
             value=value,
         ),
-        Limit(name="over the half-line", expression=value, variable=x, point=sp.oo, value=sp.sqrt(sp.pi / W) / 2),
+        Limit(name="over the half-line", expression=value, variable=x, value=sp.sqrt(sp.pi / W) / 2),
     )
 
 
@@ -224,8 +223,8 @@ INTEGRATE = Cited(
 def pointwise() -> tuple[Step, ...]:
     """Both tails vanish: g/B → H at every s (H(0) = 1), uniformly at a distance u from t̂."""
     return (
-        Limit(name="g/B → 0 left of t̂", expression=sp.exp(-W * u**2 / 2), variable=W, point=sp.oo, value=sp.S.Zero),
-        Limit(name="g/B → 1 right of t̂, and at t̂", expression=KAPPA / W, variable=W, point=sp.oo, value=sp.S.Zero),
+        Limit(name="g/B → 0 left of t̂", expression=sp.exp(-W * u**2 / 2), variable=W),
+        Limit(name="g/B → 1 right of t̂, and at t̂", expression=KAPPA / W, variable=W),
     )
 
 
@@ -261,7 +260,6 @@ def _no_uniform_limit() -> Proof:
                 because="left of the middle breakpoint ψ = a; at it g₁ + g₃ − 2g₂ ≤ a(1 + e^{−Wδ²/2} − 2 + π²/(6W))",
                 expression=a * printed_gap,
                 variable=W,
-                point=sp.oo,
                 value=2 * a,
             ),
             Cases(

@@ -41,8 +41,6 @@ VANISHES = Limit(
     because="triangle inequality; ‖g/B − H‖² ≤ ½√(π/W) + (π²/12W)² by haar.thm1-amended; S = |c_0| + Σ|J_i|",
     expression=total * sp.sqrt(sp.sqrt(sp.pi / W) / 2 + KAPPA**2 / W**2),
     variable=W,
-    point=sp.oo,
-    value=sp.S.Zero,
 )
 
 
@@ -141,13 +139,7 @@ def _coefficient() -> tuple[Step, ...]:
     a = sp.Symbol("a", positive=True)
     return (
         Integrated(
-            name="up to the middle of the cell",
-            integrand=sp.S.One,
-            variable=t,
-            low=sp.S.Zero,
-            high=y,
-            antiderivative=t,
-            value=y,
+            name="up to the middle of the cell", integrand=sp.S.One, variable=t, high=y, antiderivative=t, value=y
         ),
         Identity(
             name="past the middle the second half takes away",
@@ -209,7 +201,6 @@ def _fourier() -> tuple[Step, ...]:
             name="Fourier coefficient of a step",
             integrand=sp.exp(-2 * sp.pi * sp.I * k * t),
             variable=t,
-            low=sp.S.Zero,
             high=HALF,
             antiderivative=sp.exp(-2 * sp.pi * sp.I * k * t) / (-2 * sp.pi * sp.I * k),
             value=(1 - (-1) ** k) / (2 * sp.pi * sp.I * k),
@@ -228,7 +219,7 @@ def _fourier() -> tuple[Step, ...]:
                 given=(sp.Le(so_far, above(here)),),
             ).but_not("the term 1/(2K)²", claim=sp.Le(so_far + 1 / (2 * here) ** 2, above(here + 1))),
         ),
-        Limit(name="all frequencies", expression=above(last), variable=last, point=sp.oo, value=1 / (4 * M)),
+        Limit(name="all frequencies", expression=above(last), variable=last, value=1 / (4 * M)),
         Identity(
             name="Parseval: two coefficients 1/(π(2k − 1)) for each k > M",
             lhs=2 / sp.pi**2 / (4 * M),

@@ -39,7 +39,6 @@ def _orthonormal() -> tuple[Step, ...]:
             name="φ_k has norm 1",
             integrand=mode(k, v) ** 2,
             variable=v,
-            low=sp.S.Zero,
             high=HALF,
             antiderivative=2 * v + sp.sin(2 * frequency(k) * v) / frequency(k),
             value=sp.S.One,
@@ -52,7 +51,6 @@ def _orthonormal() -> tuple[Step, ...]:
             name="φ_k and φ_{k+d} are orthogonal",
             integrand=mode(k, v) * mode(k + d, v),
             variable=v,
-            low=sp.S.Zero,
             high=HALF,
             antiderivative=2 * sp.sin(low * v) / low + 2 * sp.sin(high * v) / high,
             value=sp.S.Zero,
@@ -69,7 +67,6 @@ EIGEN = Integrated(
     because="ρ(t + τ) = 1 for τ < ½ − t, so (Γφ)(t) = ∫_0^{½−t} φ",
     integrand=mode(k, tau),
     variable=tau,
-    low=sp.S.Zero,
     high=HALF - t,
     antiderivative=2 * sp.sin(frequency(k) * tau) / frequency(k),
     value=(-1) ** (k + 1) * mode(k, t) / frequency(k),
@@ -137,7 +134,7 @@ def _tail_sum() -> tuple[Step, ...]:
             ),
             step=step,
         ),
-        Limit(name="all modes", expression=telescoped(K), variable=K, point=sp.oo, value=1 / (2 * (2 * N + 1))),
+        Limit(name="all modes", expression=telescoped(K), variable=K, value=1 / (2 * (2 * N + 1))),
     )
 
 

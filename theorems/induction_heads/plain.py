@@ -107,8 +107,6 @@ def _plain() -> Proof:
                 because="ρ = e^{−(1+x)c} for some c > 0; here c = 1",
                 expression=sp.exp(-(1 + x) * count),
                 variable=count,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
             _blank(),
         )

@@ -148,24 +148,23 @@ class Bound(Stated, Conditional):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit(Step):
-    """lim expression = value as variable → point."""
+    """lim expression = value as variable → point (from above); unless said, the limit is 0 as the variable grows."""
 
     expression: sp.Expr
     variable: sp.Symbol
-    point: sp.Expr
-    value: sp.Expr
-    direction: str = "+"
+    point: sp.Expr = sp.oo
+    value: sp.Expr = sp.S.Zero
     kind = "limit"
 
     @property
     def relation(self) -> sp.Basic:
         """The limit as an equation."""
-        form = sp.Limit(self.expression, self.variable, self.point, self.direction)
+        form = sp.Limit(self.expression, self.variable, self.point)
         return sp.Eq(form, self.value, evaluate=False)
 
     def decide(self) -> Verdict:
         """By sympy's Gruntz algorithm."""
-        return limit(self.expression, self.variable, self.point, self.value, self.direction)
+        return limit(self.expression, self.variable, self.point, self.value)
 
     def wrong(self) -> Iterator[Mutant]:
         """Another value."""

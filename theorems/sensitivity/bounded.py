@@ -67,13 +67,7 @@ def bounded_inputs_forget() -> Proof:
             exponential(),
             _floor_of_softplus(),
             steps_add_up(),
-            Limit(
-                name="so it tends to 0 when λδ > 0",
-                expression=sp.exp(-rate * steps),
-                variable=steps,
-                point=sp.oo,
-                value=sp.S.Zero,
-            ),
+            Limit(name="so it tends to 0 when λδ > 0", expression=sp.exp(-rate * steps), variable=steps),
             Bound(
                 name="and λΣΔ exceeds every c: (12) never holds",
                 claim=sp.Gt(lam * total, ceiling),

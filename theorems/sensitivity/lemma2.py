@@ -119,7 +119,7 @@ def _tail() -> tuple[Step, ...]:
             next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
             closed=1 - sp.Rational(1, 2) ** n,
         ),
-        Limit(name="in all to 1", expression=1 - sp.Rational(1, 2) ** y, variable=y, point=sp.oo, value=sp.S.One),
+        Limit(name="in all to 1", expression=1 - sp.Rational(1, 2) ** y, variable=y, value=sp.S.One),
     )
 
 
@@ -232,8 +232,6 @@ def criterion() -> Proof:
                 name="Δ → 0 is not enough: with Δ = ln(1 + 1/r) the sensitivity (m+1)^{−λ} still tends to 0",
                 expression=sp.exp(-rate * sp.log(y + 1)),
                 variable=y,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
         )
     )

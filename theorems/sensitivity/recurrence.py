@@ -125,8 +125,6 @@ def slow_steps() -> tuple[Induction, Limit]:
         because="at λ = 1; e^{−ηm} of any rate η > 0 is smaller in the end",
         expression=sp.exp(-rate * y) * (y + 1),
         variable=y,
-        point=sp.oo,
-        value=sp.S.Zero,
     )
     return telescoped, slower
 

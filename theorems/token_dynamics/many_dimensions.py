@@ -202,8 +202,6 @@ def _saddle_converges() -> Proof:
                 because="c² ≤ 1/(1 + 2|q_1(0)|δt), δ > 0 the least step on the segment from x_1(0) to 0",
                 expression=1 / (1 - 2 * form * delta * _late),
                 variable=_late,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
         )
     )

@@ -86,7 +86,6 @@ def _first_token() -> tuple[Limit, ...]:
             because="κt = F(u), F′ = 1/(u³ softplus(−u)); L'Hôpital against e^u/u³",
             expression=1 / (u**3 * softplus(-u)) / sp.diff(sp.exp(u) / u**3, u),
             variable=u,
-            point=sp.oo,
             value=sp.S.One,
         ),
         Limit(
@@ -94,10 +93,8 @@ def _first_token() -> tuple[Limit, ...]:
             because="ln t = u − 3 ln u − ln κ + o(1), put into the difference",
             expression=u - log_t - 3 * sp.log(log_t) - sp.log(kappa),
             variable=u,
-            point=sp.oo,
-            value=sp.S.Zero,
         ),
-        Limit(name="u_1²Δ_1 → 0", expression=u**2 * softplus(-u), variable=u, point=sp.oo, value=sp.S.Zero),
+        Limit(name="u_1²Δ_1 → 0", expression=u**2 * softplus(-u), variable=u),
     )
 
 
@@ -208,8 +205,6 @@ def _must_overtake() -> tuple[Bound, Limit]:
             because="P rises and the rest's tail is at most Ce^{−εu_1}: u_l − u_1 ≤ u_1(exp(Ce^{−εu_1}) − 1)",
             expression=u * (sp.exp(bound * sp.exp(-eps * u)) - 1),
             variable=u,
-            point=sp.oo,
-            value=sp.S.Zero,
         ),
     )
 
@@ -266,7 +261,6 @@ def _slow() -> Proof:
                 because="u_l/u_1 → c_l and u_1/ln t → 1; c_1 = 1",
                 expression=u / log_t,
                 variable=u,
-                point=sp.oo,
                 value=sp.S.One,
             ),
         )
