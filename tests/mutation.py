@@ -137,7 +137,8 @@ def guards(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Where values stand that steer sympy or protect a program, and change no result: strict=True, evaluate=False."""
     calls = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
     nodes = [k.value for call in calls for k in call.keywords if k.arg in STEERING]
-    nodes += [k.value for call in calls for k in call.keywords if k.arg == "also_wrong"]
+    ours = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "but_not"]
+    nodes += [k.value for call in ours for k in call.keywords]
     return [((n.lineno, n.col_offset), (n.end_lineno, n.end_col_offset)) for n in nodes]
 
 

@@ -47,17 +47,11 @@ def _codes() -> tuple[Bound, ...]:
     other = sp.Eq(trapezoid(address), 0, evaluate=False)
     near = (sp.Le(address, quarter), sp.Ge(address, -quarter))
     return (
-        Bound(
-            name="the code of the own address is 1, with room 1/4",
-            claim=own,
-            given=near,
-            also_wrong=(Bound(name="room 1/3", claim=own, given=(sp.Le(sp.Abs(address), sp.Rational(1, 3)),)),),
+        Bound(name="the code of the own address is 1, with room 1/4", claim=own, given=near).but_not(
+            "room 1/3", given=(sp.Le(sp.Abs(address), sp.Rational(1, 3)),)
         ),
-        Bound(
-            name="and of every other 0",
-            claim=other,
-            given=(sp.Ge(sp.Abs(address), 3 * quarter),),
-            also_wrong=(Bound(name="from 2/3 on", claim=other, given=(sp.Ge(sp.Abs(address), sp.Rational(2, 3)),)),),
+        Bound(name="and of every other 0", claim=other, given=(sp.Ge(sp.Abs(address), 3 * quarter),)).but_not(
+            "from 2/3 on", given=(sp.Ge(sp.Abs(address), sp.Rational(2, 3)),)
         ),
     )
 
@@ -76,11 +70,9 @@ def _sharpness() -> tuple[Bound, Specialise, Bound]:
             name="SiLU(w·)/w is within 1/w of ReLU, so each code within 4/w: w ≥ 32M makes x ≤ 1/8",
             claim=small,
             given=(there.relation,),
-            also_wrong=(
-                Bound(name="without the tangent", claim=small),
-                Bound(name="1/(4w)", claim=sp.Le(small.lhs, 1 / (4 * w)), given=(there.relation,)),
-            ),
-        ),
+        )
+        .but_not("without the tangent", given=())
+        .but_not("1/(4w)", claim=sp.Le(small.lhs, 1 / (4 * w))),
     )
 
 
@@ -110,14 +102,7 @@ def _no_smaller_state() -> tuple[Bound, InductionOn, Bound, Cited]:
         because="take i with |x_i| = X the largest",
         claim=sp.Eq(top, 0, evaluate=False),
         given=kernel,
-        also_wrong=(
-            Bound(
-                name="dominance not strict",
-                claim=sp.Eq(top, 0, evaluate=False),
-                given=(within, sp.Ge(own, mass), kernel[2]),
-            ),
-        ),
-    )
+    ).but_not("dominance not strict", given=(within, sp.Ge(own, mass), kernel[2]))
     rank = Cited(name="rank S ≤ N", statement="S = C B has rank at most its inner size N", source="rank of a product")
     return signs, sums, regular, rank
 
@@ -138,15 +123,9 @@ def proof() -> Proof:
                 rhs=(OWN - CROSS).subs({err: e, share: (whole + 1) * e}),
             ),
             *_no_smaller_state(),
-            Bound(
-                name="the margin at every marker is above 1/4",
-                claim=MARGIN,
-                given=CODES,
-                also_wrong=(
-                    Bound(name="codes twice as blunt", claim=MARGIN, given=(sp.Le(share, 3 * LARGEST_SHARE), CODES[1])),
-                    Bound(name="above 0.9", claim=sp.Gt(OWN - CROSS, sp.Rational(9, 10)), given=CODES),
-                ),
-            ),
+            Bound(name="the margin at every marker is above 1/4", claim=MARGIN, given=CODES)
+            .but_not("codes twice as blunt", given=(sp.Le(share, 3 * LARGEST_SHARE), CODES[1]))
+            .but_not("above 0.9", claim=sp.Gt(OWN - CROSS, sp.Rational(9, 10))),
         ),
     )
 

@@ -30,16 +30,11 @@ def zoh() -> Proof:
     return Proof(
         steps=(
             Identity(
-                name="it solves h′ = −λh + u",
-                lhs=sp.Derivative(zoh_flow(s), s),
-                rhs=-lam * zoh_flow(s) + u,
-                also_wrong=(
-                    Identity(
-                        name="Euler's gain",
-                        lhs=sp.Derivative(sp.exp(-lam * s) * h0 + s * u, s),
-                        rhs=-lam * (sp.exp(-lam * s) * h0 + s * u) + u,
-                    ),
-                ),
+                name="it solves h′ = −λh + u", lhs=sp.Derivative(zoh_flow(s), s), rhs=-lam * zoh_flow(s) + u
+            ).but_not(
+                "Euler's gain",
+                lhs=sp.Derivative(sp.exp(-lam * s) * h0 + s * u, s),
+                rhs=-lam * (sp.exp(-lam * s) * h0 + s * u) + u,
             ),
             Identity(name="from h(0) = h_0", lhs=sp.Subs(zoh_flow(s), s, 0), rhs=h0),
             Identity(
@@ -79,12 +74,9 @@ def euler_gap() -> Proof:
         name="lower, times x",
         claim=sp.Ge(1 - sp.exp(-x), lower),
         because="1 − e^{−x} − x + x²/2 and its first two derivatives are ≥ 0 at 0",
-        also_wrong=(Bound(name="x²/3 for x²/2", claim=sp.Ge(1 - sp.exp(-x), x - x**2 / 3)),),
-    )
-    above = Bound(
-        name="upper, times x",
-        claim=sp.Le(1 - sp.exp(-x), upper),
-        also_wrong=(Bound(name="x³/7 for x³/6", claim=sp.Le(1 - sp.exp(-x), lower + x**3 / 7)),),
+    ).but_not("x²/3 for x²/2", claim=sp.Ge(1 - sp.exp(-x), x - x**2 / 3))
+    above = Bound(name="upper, times x", claim=sp.Le(1 - sp.exp(-x), upper)).but_not(
+        "x³/7 for x³/6", claim=sp.Le(1 - sp.exp(-x), lower + x**3 / 7)
     )
     at_y = [Specialise(name=f"{part.name}, at y > 0", of=part, at={x: y}) for part in (below, above)]
     return Proof(
@@ -117,17 +109,13 @@ def bilinear() -> Proof:
                 name="the trapezoidal rule, solved for h_1",
                 claim=sp.Eq(after, solved, evaluate=False),
                 given=(trapezoid,),
-                also_wrong=(
-                    Bound(name="the input not halved", claim=sp.Eq(after, solved + step * u / 9), given=(trapezoid,)),
-                ),
-            ),
+            ).but_not("the input not halved", claim=sp.Eq(after, solved + step * u / 9)),
             Bound(name="|factor| ≤ 1, and < 1 for x > 0", claim=sp.And(sp.Le(TUSTIN, 1), sp.Gt(TUSTIN, -1))),
             Bound(
                 name="negative exactly for λΔ > 2",
                 because="so the state alternates, as no solution of the equation does",
                 claim=sp.And(sp.Implies(sp.Gt(x, 2), sp.Lt(TUSTIN, 0)), sp.Implies(sp.Le(x, 2), sp.Ge(TUSTIN, 0))),
-                also_wrong=(Bound(name="for λΔ > 1", claim=sp.Implies(sp.Gt(x, 1), sp.Lt(TUSTIN, 0))),),
-            ),
+            ).but_not("for λΔ > 1", claim=sp.Implies(sp.Gt(x, 1), sp.Lt(TUSTIN, 0))),
             Bound(name="e^{−x} is above it", claim=sp.Ge(scaled, 0)),
             bend,
             Identity(
@@ -146,26 +134,15 @@ def bilinear() -> Proof:
                 source="Taylor's formula",
                 states=sp.Ge(x**3 / 12 - scaled, 0),
                 instances=(near := {x: sp.Rational(1, 8)},),
-                also_wrong=(
-                    Cited(
-                        name="x³/13",
-                        statement="",
-                        source="Taylor's formula",
-                        states=sp.Ge(x**3 / 13 - scaled, 0),
-                        instances=(near,),
-                    ),
-                ),
-            ),
+            ).but_not("x³/13", statement="", states=sp.Ge(x**3 / 13 - scaled, 0), instances=(near,)),
             Bound(
                 name="0 ≤ e^{−x} − (1 − x/2)/(1 + x/2) ≤ x³/12",
                 because="divide by 1 + x/2 ≥ 1",
                 claim=BILINEAR,
                 given=(sp.Ge(scaled, 0), sp.Ge(x**3 / 12 - scaled, 0)),
-                also_wrong=(
-                    Bound(name="x³/13", claim=sp.Le(sp.exp(-x) - TUSTIN, x**3 / 13)),
-                    Bound(name="without the lower link", claim=BILINEAR, given=(sp.Ge(x**3 / 12 - scaled, 0),)),
-                ),
-            ),
+            )
+            .but_not("x³/13", claim=sp.Le(sp.exp(-x) - TUSTIN, x**3 / 13), given=())
+            .but_not("without the lower link", given=(sp.Ge(x**3 / 12 - scaled, 0),)),
         )
     )
 

@@ -104,8 +104,7 @@ def _no_wrap() -> Bound:
         name="padded to P ≥ 2L − 1 nothing wraps around",
         claim=claim,
         given=(*inside, wraps, sp.Ge(period, 2 * length - 1)),
-        also_wrong=(Bound(name="P = 2L − 2", claim=claim, given=(*inside, wraps, sp.Eq(period, 2 * length - 2))),),
-    )
+    ).but_not("P = 2L − 2", given=(*inside, wraps, sp.Eq(period, 2 * length - 2)))
 
 
 def _wraps() -> Bound:
@@ -117,10 +116,7 @@ def _wraps() -> Bound:
         name="padded to less, the last lag of the last input lands on t = 2L − 2 − P",
         claim=sp.And(sp.Ge(read, 0), sp.Le(read, length - 2), sp.Eq(2 * (length - 1) - read, period, evaluate=False)),
         given=(lands, sp.Ge(period, length), sp.Le(period, 2 * length - 2)),
-        also_wrong=(
-            Bound(name="at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(lands, sp.Le(period, 2 * length - 1))),
-        ),
-    )
+    ).but_not("at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(lands, sp.Le(period, 2 * length - 1)))
 
 
 def lti_convolution() -> Proof:

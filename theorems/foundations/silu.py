@@ -18,11 +18,12 @@ STEP = sp.Eq(silu_step(d, w) + silu_step(-1 - d, w), 1, evaluate=False)
 
 def silu_pair() -> Proof:
     """σ(x) + σ(−x) = 1."""
-    wrong = Identity(name="SiLU(x) + SiLU(−x)", lhs=silu(x) + silu(-x), rhs=x)
     return Proof(
         steps=(
             Identity(name="σ(x) + σ(−x) = 1", lhs=sigmoid(x) + sigmoid(-x), rhs=sp.S.One),
-            Identity(name="SiLU(x) − SiLU(−x) = x", lhs=PAIR.lhs, rhs=PAIR.rhs, also_wrong=(wrong,)),
+            Identity(name="SiLU(x) − SiLU(−x) = x", lhs=PAIR.lhs, rhs=PAIR.rhs).but_not(
+                "SiLU(x) + SiLU(−x)", lhs=silu(x) + silu(-x)
+            ),
         )
     )
 
@@ -34,8 +35,7 @@ def silu_step_proof() -> Proof:
         name="y/(1 + e^y) ≤ y/e^y",
         because="E = e^y: so |SiLU(±y) − ReLU(±y)| ≤ y e^{−y}",
         claim=sp.Le(y / (1 + power), y / power),
-        also_wrong=(Bound(name="y/(2e^y)", claim=sp.Le(y / (1 + power), y / (2 * power))),),
-    )
+    ).but_not("y/(2e^y)", claim=sp.Le(y / (1 + power), y / (2 * power)))
     return Proof(
         steps=(
             Identity(name="at the jump: step(0) = σ(w)", lhs=sp.Subs(silu_step(d, w), d, 0), rhs=sigmoid(w)),
@@ -45,13 +45,8 @@ def silu_step_proof() -> Proof:
             Identity(name="SiLU(y) = ReLU(y) − y/(1 + e^y)", lhs=sp.Subs(silu(x), x, y), rhs=y - y / (1 + sp.exp(y))),
             Identity(name="SiLU(−y) = −y/(1 + e^y)", lhs=sp.Subs(silu(x), x, -y), rhs=-y / (1 + sp.exp(y))),
             steep,
-            Identity(
-                name="step(d) + step(−1−d) = 1",
-                lhs=STEP.lhs,
-                rhs=STEP.rhs,
-                also_wrong=(
-                    Identity(name="step(d) + step(−d) = 1", lhs=silu_step(d, w) + silu_step(-d, w), rhs=sp.S.One),
-                ),
+            Identity(name="step(d) + step(−1−d) = 1", lhs=STEP.lhs, rhs=STEP.rhs).but_not(
+                "step(d) + step(−d) = 1", lhs=silu_step(d, w) + silu_step(-d, w), rhs=sp.S.One
             ),
         )
     )

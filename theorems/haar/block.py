@@ -62,16 +62,12 @@ def _mismatch() -> Proof:
                 because="by haar.thm1-amended it is at most π²/(12W); a Heaviside has mass 1 − t̂ − x there",
                 expression=KAPPA / W,
                 variable=W,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
             Limit(
                 name="and so does the mass left of t̂ − u",
                 because="it is at most e^{−Wu²/2}: the mass 1/λ gathers at t̂, a delta",
                 expression=sp.exp(-W * u**2 / 2),
                 variable=W,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
         )
     )
@@ -89,14 +85,7 @@ def _any_weights() -> Proof:
         because="E_s = E_{s+1} e^{w_s E_{s+1}} with E = e^{ΣΔ}; e^{−a} ≥ 1 − a gives 1/E_s ≥ 1/E_{s+1} − w_s",
         claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight),
         given=(sp.Ge(1 / grown, so_far), sp.Ge(sp.exp(-weight * grown), 1 - weight * grown)),
-        also_wrong=(
-            Bound(
-                name="½w_s",
-                claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight / 2),
-                given=(sp.Ge(1 / grown, so_far), sp.Ge(sp.exp(-weight * grown), 1 - weight * grown)),
-            ),
-        ),
-    )
+    ).but_not("½w_s", claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight / 2))
     return Proof(
         steps=(
             Identity(
@@ -113,12 +102,9 @@ def _any_weights() -> Proof:
                     sp.Gt(sp.Max(target, 0) + 1, 0),
                     sp.Gt(sp.Max(-target, 0) + 1, 0),
                 ),
-                also_wrong=(
-                    Bound(
-                        name="without + 1: weights may vanish",
-                        claim=sp.And(sp.Gt(sp.Max(target, 0), 0), sp.Gt(sp.Max(-target, 0), 0)),
-                    ),
-                ),
+            ).but_not(
+                "without + 1: weights may vanish",
+                claim=sp.And(sp.Gt(sp.Max(target, 0), 0), sp.Gt(sp.Max(-target, 0), 0)),
             ),
             Bound(name="e^{−a} ≥ 1 − a", claim=sp.Ge(sp.exp(-u), 1 - u)),
             InductionOn(
@@ -135,13 +121,10 @@ def _any_weights() -> Proof:
                 because="1 ≤ E ≤ 1/(1 − Σw) ≤ 2: relative changes of Δ move log-weights by at most ΣΔ ≤ ln 2",
                 claim=sp.And(sp.Ge(weight * grown, weight), sp.Le(weight * grown, 2 * weight)),
                 given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far, sp.S.Half), sp.Ge(grown, 1)),
-                also_wrong=(
-                    Bound(
-                        name="Σw ≤ 0.6",
-                        claim=sp.Le(weight * grown, 2 * weight),
-                        given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far, sp.Rational(6, 10)), sp.Ge(grown, 1)),
-                    ),
-                ),
+            ).but_not(
+                "Σw ≤ 0.6",
+                claim=sp.Le(weight * grown, 2 * weight),
+                given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far, sp.Rational(6, 10)), sp.Ge(grown, 1)),
             ),
             Identity(
                 name="log-derivative of a weight",
@@ -175,10 +158,7 @@ def _step_error() -> tuple[Step, ...]:
             name="e^w(w − 1) ≥ 1 for w ≥ 2",
             claim=sp.Ge(sp.exp(w) * (w - 1), 1),
             given=(sp.Ge(w, 2), sp.Ge(sp.exp(w), 1 + w)),
-            also_wrong=(
-                Bound(name="w ≥ 1", claim=sp.Ge(sp.exp(w) * (w - 1), 1), given=(sp.Ge(w, 1), sp.Ge(sp.exp(w), 1 + w))),
-            ),
-        ),
+        ).but_not("w ≥ 1", given=(sp.Ge(w, 1), sp.Ge(sp.exp(w), 1 + w))),
         Bound(name="e^w ≥ 1 + w", claim=sp.Ge(sp.exp(w), 1 + w)),
         Grows(
             name="w e^{wx} increases from x = 1",
@@ -195,17 +175,7 @@ def _step_error() -> tuple[Step, ...]:
             variable=at_x,
             start=sp.S.One,
             given=(rising, sp.Ge(sp.exp(w) * (w - 1), 1)),
-            also_wrong=(
-                Grows(
-                    name="for small w",
-                    larger=1 + sp.exp(w * at_x),
-                    smaller=at_x * (1 + sp.exp(w)),
-                    variable=at_x,
-                    start=sp.S.One,
-                    given=(rising,),
-                ),
-            ),
-        ),
+        ).but_not("for small w", given=(rising,)),
         Bound(
             name="so the error is at most φ(1) everywhere",
             claim=sp.Le(sp.Abs(phi - psi), first),
@@ -228,13 +198,8 @@ def _wavelet() -> tuple[Step, ...]:
     made = step(first) - 2 * step(middle) + step(last)
     return (
         Bound(
-            name="three steps make an unnormalised wavelet",
-            claim=sp.Eq(made, wavelet, evaluate=False),
-            given=ordered,
-            also_wrong=(
-                Bound(name="−step(c)", claim=sp.Eq(made - 2 * step(last), wavelet, evaluate=False), given=ordered),
-            ),
-        ),
+            name="three steps make an unnormalised wavelet", claim=sp.Eq(made, wavelet, evaluate=False), given=ordered
+        ).but_not("−step(c)", claim=sp.Eq(made - 2 * step(last), wavelet, evaluate=False)),
         Bound(
             name="two steps make a one-hot code of time",
             because="d = t − a",
@@ -266,20 +231,12 @@ def _official() -> Proof:
                 name="a decay A < 0 costs at most LΔ|A| of each term",
                 because="c = LΔ|A|",
                 claim=sp.Le(1 - sp.exp(-kept), kept),
-                also_wrong=(Bound(name="half of it", claim=sp.Le(1 - sp.exp(-kept), kept / 2)),),
-            ),
+            ).but_not("half of it", claim=sp.Le(1 - sp.exp(-kept), kept / 2)),
             Bound(
                 name="a wavelet of inexact steps is off by at most 4/(1 + e^w)",
                 claim=sp.Le(sp.Abs(a - 2 * b + s), 4 * x),
                 given=tuple(c for e in (a, b, s) for c in (sp.Le(e, x), sp.Ge(e, -x))),
-                also_wrong=(
-                    Bound(
-                        name="3/(1 + e^w)",
-                        claim=sp.Le(sp.Abs(a - 2 * b + s), 3 * x),
-                        given=tuple(c for e in (a, b, s) for c in (sp.Le(e, x), sp.Ge(e, -x))),
-                    ),
-                ),
-            ),
+            ).but_not("3/(1 + e^w)", claim=sp.Le(sp.Abs(a - 2 * b + s), 3 * x)),
             Cases(
                 name="Mamba-2: codes 1[first half], 1[second half] in two groups differ by the wavelet",
                 because="B of Mamba-2 is SiLU of a linear map, ≥ −0.2785: the sign is taken after the state",

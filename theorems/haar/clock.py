@@ -43,7 +43,6 @@ def _time() -> Proof:
                 name="the continuous state without decay is Δ₀t",
                 integrand=step,
                 variable=v,
-                low=sp.S.Zero,
                 high=time,
                 antiderivative=step * v,
                 value=step * time,
@@ -75,7 +74,6 @@ def _with_decay() -> Proof:
                 name="the continuous state",
                 integrand=step * sp.exp(-lam * step * (time - v)),
                 variable=v,
-                low=sp.S.Zero,
                 high=time,
                 antiderivative=sp.exp(-lam * step * (time - v)) / lam,
                 value=(1 - sp.exp(-lam * step * time)) / lam,
@@ -90,8 +88,7 @@ def _with_decay() -> Proof:
                 name="continuous error: Δ₀t − h ≤ λ(Δ₀t)²/2",
                 because="z = λΔ₀t, and both sides are λ times the error",
                 claim=continuous,
-                also_wrong=(Bound(name="z²/3", claim=sp.Le(z - (1 - sp.exp(-z)), z**2 / 3)),),
-            ),
+            ).but_not("z²/3", claim=sp.Le(z - (1 - sp.exp(-z)), z**2 / 3)),
             *_discrete_error(z),
             Limit(
                 name="the first-order constant ½ is attained",
@@ -120,16 +117,11 @@ def _discrete_error(z: sp.Symbol) -> tuple[Step, ...]:
                 claim=sp.Le(sp.Sum(1 - sp.exp(-z * m), (m, 0, -1)), sp.Subs(z * n * (n - 1) / 2, n, 0)),
             ),
             step=Bound(
-                name="one more step",
-                claim=grown,
-                given=(sp.Le(error, z * n * (n - 1) / 2), linear.relation),
-                also_wrong=(
-                    Bound(
-                        name="(n−1)(n−2)/2",
-                        claim=sp.Le(error + (1 - sp.exp(-z * n)), z * n * (n - 1) / 2),
-                        given=(sp.Le(error, z * (n - 1) * (n - 2) / 2), linear.relation),
-                    ),
-                ),
+                name="one more step", claim=grown, given=(sp.Le(error, z * n * (n - 1) / 2), linear.relation)
+            ).but_not(
+                "(n−1)(n−2)/2",
+                claim=sp.Le(error + (1 - sp.exp(-z * n)), z * n * (n - 1) / 2),
+                given=(sp.Le(error, z * (n - 1) * (n - 2) / 2), linear.relation),
             ),
         ),
     )
@@ -162,11 +154,8 @@ def _slopes() -> tuple[Step, ...]:
         above,
         before,
         Bound(
-            name="τ(t̂) − τ(t̂ − x) ≥ e^{−λt̂}x",
-            claim=sp.Ge(slow, sp.exp(-lam * that) * x),
-            given=(above.relation,),
-            also_wrong=(Bound(name="e^{−λt̂} dropped", claim=sp.Ge(slow, x), given=(above.relation,)),),
-        ),
+            name="τ(t̂) − τ(t̂ − x) ≥ e^{−λt̂}x", claim=sp.Ge(slow, sp.exp(-lam * that) * x), given=(above.relation,)
+        ).but_not("e^{−λt̂} dropped", claim=sp.Ge(slow, x)),
         after,
         split,
         grows,
@@ -175,8 +164,7 @@ def _slopes() -> tuple[Step, ...]:
             name="τ(t̂ + x) − τ(t̂) ≥ e^{−λ}x",
             claim=sp.Ge(late, sp.exp(-lam) * x),
             given=(above.relation, sp.Ge(sp.exp(-lam * (that + x)), sp.exp(-lam))),
-            also_wrong=(Bound(name="beyond r = 1", claim=sp.Ge(late, sp.exp(-lam) * x), given=(above.relation,)),),
-        ),
+        ).but_not("beyond r = 1", given=(above.relation,)),
     )
 
 
@@ -196,16 +184,7 @@ def _clock_left() -> tuple[Step, ...]:
         smaller=rate * u**2 / 2,
         variable=u,
         given=(beyond.relation, slope.relation),
-        also_wrong=(
-            Grows(
-                name="We^{−λt̂}u² for We^{−λt̂}u²/2",
-                larger=sp.Integral(gate, (r, that - u, that + R)),
-                smaller=rate * u**2,
-                variable=u,
-                given=(beyond.relation, slope.relation),
-            ),
-        ),
-    )
+    ).but_not("We^{−λt̂}u² for We^{−λt̂}u²/2", smaller=rate * u**2)
     ramp_there = Specialise(name="ramp at the clock's distance", of=RAMP, at={y: W * (clock(that) - clock(that - u))})
     return ramp_there, beyond, slope, tail
 

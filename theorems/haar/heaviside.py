@@ -43,17 +43,8 @@ CLOSED = Integrated(
     high=R,
     antiderivative=dilog(-sp.exp(-W * v)) / W,
     value=closed_exponent(s),
-    also_wrong=(
-        Integrated(
-            name="Li₂(+e^{−Wv})",
-            integrand=softplus(-W * v),
-            variable=v,
-            low=s,
-            high=R,
-            antiderivative=dilog(sp.exp(-W * v)) / W,
-            value=(dilog(sp.exp(-W * R)) - dilog(sp.exp(-W * s))) / W,
-        ),
-    ),
+).but_not(
+    "Li₂(+e^{−Wv})", antiderivative=dilog(sp.exp(-W * v)) / W, value=(dilog(sp.exp(-W * R)) - dilog(sp.exp(-W * s))) / W
 )
 REFLECTION = Identity(name="softplus reflects", lhs=softplus(y), rhs=y + softplus(-y))
 RAMP = Bound(name="softplus lies above its ramp", claim=sp.Ge(softplus(y), y), given=(REFLECTION.relation,))
@@ -78,16 +69,7 @@ def left_tail() -> tuple[Step, ...]:
         smaller=W * u**2 / 2,
         variable=u,
         given=(beyond.relation, at_u),
-        also_wrong=(
-            Grows(
-                name="Wu² for Wu²/2",
-                larger=exponent(-u, R),
-                smaller=W * u**2,
-                variable=u,
-                given=(beyond.relation, at_u),
-            ),
-        ),
-    )
+    ).but_not("Wu² for Wu²/2", smaller=W * u**2)
     return beyond, ramp, tail
 
 
@@ -99,8 +81,7 @@ LI_LEAST = Grows(
     larger=dilog(-sp.exp(-W * x)),
     smaller=-KAPPA,
     variable=x,
-    also_wrong=(Grows(name="−π²/13 for −π²/12", larger=dilog(-sp.exp(-W * x)), smaller=-(sp.pi**2) / 13, variable=x),),
-)
+).but_not("−π²/13 for −π²/12", smaller=-(sp.pi**2) / 13)
 
 
 def right_tail() -> tuple[Step, ...]:
@@ -108,11 +89,8 @@ def right_tail() -> tuple[Step, ...]:
     far = Specialise(name="Li₂ at the end is ≤ 0", of=LI_NEGATIVE, at={u: sp.exp(-W * R)})
     known = (sp.Ge(-dilog(-sp.exp(-W * R)), 0), LI_LEAST.relation)
     tail = Bound(
-        name="right tail: exponent ≤ π²/(12W)",
-        claim=sp.Le(closed_exponent(x), KAPPA / W),
-        given=known,
-        also_wrong=(Bound(name="π²/(13W)", claim=sp.Le(closed_exponent(x), sp.pi**2 / (13 * W)), given=known),),
-    )
+        name="right tail: exponent ≤ π²/(12W)", claim=sp.Le(closed_exponent(x), KAPPA / W), given=known
+    ).but_not("π²/(13W)", claim=sp.Le(closed_exponent(x), sp.pi**2 / (13 * W)))
     return far, tail
 
 
@@ -124,12 +102,11 @@ def gaussian() -> tuple[Step, ...]:
             name="Gaussian integral",
             integrand=sp.exp(-W * v**2),
             variable=v,
-            low=sp.S.Zero,
             high=x,
             antiderivative=sp.sqrt(sp.pi / W) / 2 * sp.erf(sp.sqrt(W) * v),
             value=value,
         ),
-        Limit(name="over the half-line", expression=value, variable=x, point=sp.oo, value=sp.sqrt(sp.pi / W) / 2),
+        Limit(name="over the half-line", expression=value, variable=x, value=sp.sqrt(sp.pi / W) / 2),
     )
 
 
@@ -147,10 +124,8 @@ def cross_terms() -> tuple[Step, ...]:
         "right of all": ({e1: -q1, e2: -q2, e3: -q3}, 2 * q1 * q3),
     }
     bounds = [
-        Bound(
-            name=f"cross terms {where}",
-            claim=sp.Le(cross.subs(signs), bound, evaluate=False),
-            also_wrong=(Bound(name="half of it", claim=sp.Le(cross.subs(signs), bound / 2)),),
+        Bound(name=f"cross terms {where}", claim=sp.Le(cross.subs(signs), bound, evaluate=False)).but_not(
+            "half of it", claim=sp.Le(cross.subs(signs), bound / 2)
         )
         for where, (signs, bound) in regions.items()
     ]
@@ -205,19 +180,15 @@ def choice_of_w() -> tuple[Step, ...]:
         sp.Gt(root32, sp.Rational(5656, 1000)),
     )
     large = sp.Le(r * root32, 1)
-    enough = Bound(
-        name="the bound is at most √32·r = ε²/2^j",
-        because="the names stand for √π, √(2π), π²/12, √32",
-        claim=sp.Le(bound, root32 * r),
-        given=(*within, large),
-        also_wrong=(
-            Bound(
-                name="W = 24·4^j/ε⁴",
-                claim=sp.Le(bound.subs(root_pi, 1773 / sp.S(1000)), sp.Rational(49, 10) * r),
-                given=(*within, large),
-            ),
-            Bound(name="W of any size", claim=sp.Le(bound, root32 * r), given=within),
-        ),
+    enough = (
+        Bound(
+            name="the bound is at most √32·r = ε²/2^j",
+            because="the names stand for √π, √(2π), π²/12, √32",
+            claim=sp.Le(bound, root32 * r),
+            given=(*within, large),
+        )
+        .but_not("W = 24·4^j/ε⁴", claim=sp.Le(bound.subs(root_pi, 1773 / sp.S(1000)), sp.Rational(49, 10) * r))
+        .but_not("W of any size", given=within)
     )
     return (
         *constants(),
@@ -240,8 +211,7 @@ OVERLAP = Bound(
     name="the outer two together: u² + (u + δ)² ≥ 2u² + δ²",
     because="so ∫p₁p₃ ≤ e^{−Wδ²/2}∫_0^∞ e^{−Wu²} du = e^{−Wδ²/2}·½√(π/W)",
     claim=sp.Ge(u**2 + (u + delta) ** 2, 2 * u**2 + delta**2),
-    also_wrong=(Bound(name="2δ² for δ²", claim=sp.Ge(u**2 + (u + delta) ** 2, 2 * u**2 + 2 * delta**2)),),
-)
+).but_not("2δ² for δ²", claim=sp.Ge(u**2 + (u + delta) ** 2, 2 * u**2 + 2 * delta**2))
 INTEGRATE = Cited(
     name="integrate the pointwise bounds",
     because="p ≤ e^{−Wu²/2}, q ≤ π²/(12W): ∫p² ≤ ½√(π/W), ∫p ≤ ½√(2π/W), and q lives on an interval of length ≤ 1",
@@ -253,8 +223,8 @@ INTEGRATE = Cited(
 def pointwise() -> tuple[Step, ...]:
     """Both tails vanish: g/B → H at every s (H(0) = 1), uniformly at a distance u from t̂."""
     return (
-        Limit(name="g/B → 0 left of t̂", expression=sp.exp(-W * u**2 / 2), variable=W, point=sp.oo, value=sp.S.Zero),
-        Limit(name="g/B → 1 right of t̂, and at t̂", expression=KAPPA / W, variable=W, point=sp.oo, value=sp.S.Zero),
+        Limit(name="g/B → 0 left of t̂", expression=sp.exp(-W * u**2 / 2), variable=W),
+        Limit(name="g/B → 1 right of t̂, and at t̂", expression=KAPPA / W, variable=W),
     )
 
 
@@ -279,20 +249,17 @@ def _no_uniform_limit() -> Proof:
                 name="a continuous function misses one side of the jump by at least a",
                 because="g is differentiable by the closed form, so g₁ + g₃ − 2g₂ is continuous: c is its value there",
                 claim=sp.Ge(worst, a),
-                also_wrong=(Bound(name="by more than a", claim=sp.Gt(worst, a)),),
-            ),
+            ).but_not("by more than a", claim=sp.Gt(worst, a)),
             Cases(name="the zero function attains it", claim=sp.Le(sp.Abs(side), a), over={side: (a, -a, 0)}),
             Bound(
                 name="exact instance: j = k = 0 and ε = ½ fail for every choice of three functions",
                 claim=sp.Gt(worst.subs(a, 1), sp.Rational(1, 2)),
-                also_wrong=(Bound(name="ε = 1", claim=sp.Gt(worst.subs(a, 1), 1)),),
-            ),
+            ).but_not("ε = 1", claim=sp.Gt(worst.subs(a, 1), 1)),
             Limit(
                 name="the printed construction misses by more than 2a − o(1)",
                 because="left of the middle breakpoint ψ = a; at it g₁ + g₃ − 2g₂ ≤ a(1 + e^{−Wδ²/2} − 2 + π²/(6W))",
                 expression=a * printed_gap,
                 variable=W,
-                point=sp.oo,
                 value=2 * a,
             ),
             Cases(

@@ -43,10 +43,7 @@ def _printed_sign() -> Proof:
                 name="with H(s) = 1[s ≥ 0] the printed kernel is −1[s = n − 1]",
                 because="d = s − n, any integer",
                 claim=sp.Eq(weakly(d) - weakly(d + 1), -only(d + 1), evaluate=False),
-                also_wrong=(
-                    Bound(name="+1[s = n − 1]", claim=sp.Eq(weakly(d) - weakly(d + 1), only(d + 1), evaluate=False)),
-                ),
-            ),
+            ).but_not("+1[s = n − 1]", claim=sp.Eq(weakly(d) - weakly(d + 1), only(d + 1), evaluate=False)),
             Bound(
                 name="with H(s) = 1[s > 0] it is −1[s = n]",
                 claim=sp.Eq(strictly(d) - strictly(d + 1), -only(d), evaluate=False),
@@ -55,10 +52,7 @@ def _printed_sign() -> Proof:
                 name="exact instance: n = 2, inputs 1, 1, 1, 1: the output is not 1",
                 because="it is −1 under either convention",
                 claim=sp.And(*(sp.Ne(Named(f"y with {name}", _output(step)), 1) for name, step in conventions)),
-                also_wrong=(
-                    Bound(name="it is not −1", claim=sp.And(*(sp.Ne(_output(step), -1) for _, step in conventions))),
-                ),
-            ),
+            ).but_not("it is not −1", claim=sp.And(*(sp.Ne(_output(step), -1) for _, step in conventions))),
         )
     )
 
@@ -82,9 +76,7 @@ SQUARE = Induction(
     next=lambda total, k: total + w * (k + HALF),
     closed=w * m**2 / 2,
 )
-SQUARE_ABOVE = Bound(
-    name="m² ≥ m, so e^{−wm²/2} ≤ z^m", claim=sp.Ge(m**2, m), also_wrong=(Bound(name="2m", claim=sp.Ge(m**2, 2 * m)),)
-)
+SQUARE_ABOVE = Bound(name="m² ≥ m, so e^{−wm²/2} ≤ z^m", claim=sp.Ge(m**2, m)).but_not("2m", claim=sp.Ge(m**2, 2 * m))
 SMALL = Enclosed(name="z = e^{−w/2} < 0.136 for w ≥ 4", claim=sp.Lt(sp.exp(-2), sp.Rational(136, 1000), evaluate=False))
 
 
@@ -112,18 +104,15 @@ def _two_channels() -> Proof:
                 because="s < c: z/(1 − z); s ≥ c: Σ_i z^{2i+1}/(1 − z²); a wavelet has weights 1, −2, 1",
                 claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 9 * z / 4),
                 given=(small,),
-                also_wrong=(Bound(name="2z", claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 2 * z), given=(small,)),),
-            ),
+            ).but_not("2z", claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 2 * z)),
             Bound(
                 name="all errors together are at most 5z",
                 because="s < n: z/(1 − z); s = n: z from the second, z/(1 − z²) from the first; s > n: z/(1 − z²)²",
                 claim=sp.Le(total, 5 * z),
                 given=(small,),
-                also_wrong=(
-                    Bound(name="4z", claim=sp.Le(total, 4 * z), given=(small,)),
-                    Bound(name="any w", claim=sp.Le(total, 5 * z), given=(sp.Lt(z, 1),)),
-                ),
-            ),
+            )
+            .but_not("4z", claim=sp.Le(total, 4 * z))
+            .but_not("any w", given=(sp.Lt(z, 1),)),
         )
     )
 
@@ -154,11 +143,8 @@ def _one_state() -> Proof:
                 rhs=weight * (X - D),
             ),
             *_euler(),
-            Bound(
-                name="the error bound under ZOH",
-                claim=ZOH_ERROR,
-                given=known,
-                also_wrong=(Bound(name="what was before n dropped", claim=sp.Le(error, D * z), given=known),),
+            Bound(name="the error bound under ZOH", claim=ZOH_ERROR, given=known).but_not(
+                "what was before n dropped", claim=sp.Le(error, D * z)
             ),
             Bound(
                 name="D must include the initial state: n = t = 1 and equal inputs have D = 0 without it",
@@ -185,16 +171,14 @@ def _weights(after: sp.Expr) -> tuple[Step, ...]:
             name="everything before n weighs at most z",
             because="it is kept by e^{−Δ_n} = 1/(1 + e^{w/2}) at n, and by at most 1 later",
             claim=sp.Le(1 / (1 + 1 / z), z),
-            also_wrong=(Bound(name="z/2", claim=sp.Le(1 / (1 + 1 / z), z / 2)),),
-        ),
+        ).but_not("z/2", claim=sp.Le(1 / (1 + 1 / z), z / 2)),
         GEOMETRIC,
         Bound(
             name="everything after n weighs at most z/(1 − z²)",
             because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
             claim=sp.Le(after, z / (1 - z**2)),
             given=(sp.Lt(z, 1),),
-            also_wrong=(Bound(name="z/(1 + z²)", claim=sp.Le(after, z / (1 + z**2)), given=(sp.Lt(z, 1),)),),
-        ),
+        ).but_not("z/(1 + z²)", claim=sp.Le(after, z / (1 + z**2))),
     )
 
 
@@ -208,8 +192,7 @@ def _euler() -> tuple[Step, ...]:
             name="softplus((2m+1)w/2) ≤ (2m+1)·softplus(w/2), one factor at a time",
             because="(1 + P)(1 + e^{w/2}) ≥ 1 + P e^{w/2}, P = e^{mw/2}; take logarithms",
             claim=sp.Ge((1 + power) * (1 + a), 1 + power * a),
-            also_wrong=(Bound(name="without the cross term", claim=sp.Ge(1 + power + a, 1 + power * a)),),
-        ),
+        ).but_not("without the cross term", claim=sp.Ge(1 + power + a, 1 + power * a)),
         Induction(
             name="Σ_{1≤i≤m} (2i + 1)z^i in closed form",
             index=m,
@@ -225,8 +208,7 @@ def _euler() -> tuple[Step, ...]:
             because="before n: Σ(2m + 1)z^m; after n: Σ Δ_s/S and what they erase, S = softplus(w/2) ≥ 2",
             claim=sp.Le(total, 6 * z),
             given=small,
-            also_wrong=(Bound(name="5z", claim=sp.Le(total, 5 * z), given=small),),
-        ),
+        ).but_not("5z", claim=sp.Le(total, 5 * z)),
     )
 
 
@@ -259,8 +241,7 @@ def _s4d_cannot() -> Proof:
                 because="at time t the token at lag t + δ − n is x_{n−δ}; at t + δ the one at lag t − n is x_{n+δ}",
                 claim=sp.And(sp.Ge(n - lag, 1), sp.Le(n + lag, t + lag)),
                 given=(sp.Le(lag, n - 1), sp.Ge(t, n)),
-                also_wrong=(Bound(name="δ = n", claim=sp.Ge(n - lag, 1), given=(sp.Le(lag, n), sp.Ge(t, n))),),
-            ),
+            ).but_not("δ = n", claim=sp.Ge(n - lag, 1), given=(sp.Le(lag, n), sp.Ge(t, n))),
             both,
             Identity(
                 name="each of the |V|(|V| − 1)/2 pairs costs 1/|V|² at one of the times",
@@ -268,11 +249,8 @@ def _s4d_cannot() -> Proof:
                 lhs=(V * (V - 1) / 2) / V**2,
                 rhs=(1 - 1 / V) / 2,
             ),
-            Bound(
-                name="the mean error is at least ¼(1 − 1/|V|)",
-                claim=mean,
-                given=(share,),
-                also_wrong=(Bound(name="½(1 − 1/|V|)", claim=sp.Ge(first + second, 1 - 1 / V), given=(share,)),),
+            Bound(name="the mean error is at least ¼(1 − 1/|V|)", claim=mean, given=(share,)).but_not(
+                "½(1 − 1/|V|)", claim=sp.Ge(first + second, 1 - 1 / V)
             ),
             Enclosed(
                 name="|V| = 128: accuracy at most 0.752",

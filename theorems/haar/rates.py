@@ -41,8 +41,6 @@ VANISHES = Limit(
     because="triangle inequality; ‖g/B − H‖² ≤ ½√(π/W) + (π²/12W)² by haar.thm1-amended; S = |c_0| + Σ|J_i|",
     expression=total * sp.sqrt(sp.sqrt(sp.pi / W) / 2 + KAPPA**2 / W**2),
     variable=W,
-    point=sp.oo,
-    value=sp.S.Zero,
 )
 
 
@@ -75,11 +73,9 @@ def _exact_jumps() -> Proof:
                 because="r = W^{−1/2} ≤ 1: squared norm ≤ 0.887r + 0.677r⁴ ≤ √(5/2)·r = η²/S²",
                 claim=sp.Le(squared, sp.Rational(158, 100) * x),
                 given=UNIT,
-                also_wrong=(
-                    Bound(name="W = 2(S/η)⁴", claim=sp.Le(squared, sp.Rational(141, 100) * x), given=UNIT),
-                    Bound(name="W below 1", claim=sp.Le(squared, sp.Rational(158, 100) * x), given=UNIT[:1]),
-                ),
-            ),
+            )
+            .but_not("W = 2(S/η)⁴", claim=sp.Le(squared, sp.Rational(141, 100) * x))
+            .but_not("W below 1", given=UNIT[:1]),
             Enclosed(
                 name="√(5/2) > 1.58", claim=sp.Gt(sp.sqrt(sp.Rational(5, 2)), sp.Rational(158, 100), evaluate=False)
             ),
@@ -98,20 +94,10 @@ def _s6_clause() -> Proof:
             Bound(
                 name="N ≥ m + 1: the wanted error is positive, so some W reaches it",
                 claim=sp.Gt(C * sp.exp(-gap), 0, evaluate=False),
-                also_wrong=(Bound(name="with C of either sign", claim=sp.Gt(-C * sp.exp(-gap), 0)),),
-            ),
+            ).but_not("with C of either sign", claim=sp.Gt(-C * sp.exp(-gap), 0)),
             above_one,
-            Bound(
-                name="N ≤ m: 1/3 − N/(3m) ≥ 0",
-                claim=sp.Ge(sp.Rational(1, 3) - x / (3 * m), 0),
-                given=few,
-                also_wrong=(
-                    Bound(
-                        name="for N ≤ 2m",
-                        claim=sp.Ge(sp.Rational(1, 3) - x / (3 * m), 0),
-                        given=(sp.Le(x, 2 * m), few[1]),
-                    ),
-                ),
+            Bound(name="N ≤ m: 1/3 − N/(3m) ≥ 0", claim=sp.Ge(sp.Rational(1, 3) - x / (3 * m), 0), given=few).but_not(
+                "for N ≤ 2m", given=(sp.Le(x, 2 * m), few[1])
             ),
             Bound(
                 name="so the constant C = 2^{1/3}‖f‖ is enough",
@@ -136,15 +122,11 @@ def _s4d_clause_fails() -> Proof:
                 because="c(2N + 1) ≤ 3cN < N²",
                 claim=sp.Lt(root * (2 * N + 1), N**2),
                 given=enough,
-                also_wrong=(
-                    Bound(name="once N > c", claim=sp.Lt(root * (2 * N + 1), N**2), given=(sp.Gt(N, root), enough[1])),
-                ),
-            ),
+            ).but_not("once N > c", given=(sp.Gt(N, root), enough[1])),
             Bound(
                 name="exact instance: C = 1, N = 30",
                 claim=sp.Gt(1 / (sp.pi**2 * (2 * instance + 1)), 1 / instance**2, evaluate=False),
-                also_wrong=(Bound(name="N = 19", claim=sp.Gt(1 / (sp.pi**2 * 39), sp.Rational(1, 19**2))),),
-            ),
+            ).but_not("N = 19", claim=sp.Gt(1 / (sp.pi**2 * 39), sp.Rational(1, 19**2))),
         )
     )
 
@@ -157,13 +139,7 @@ def _coefficient() -> tuple[Step, ...]:
     a = sp.Symbol("a", positive=True)
     return (
         Integrated(
-            name="up to the middle of the cell",
-            integrand=sp.S.One,
-            variable=t,
-            low=sp.S.Zero,
-            high=y,
-            antiderivative=t,
-            value=y,
+            name="up to the middle of the cell", integrand=sp.S.One, variable=t, high=y, antiderivative=t, value=y
         ),
         Identity(
             name="past the middle the second half takes away",
@@ -184,13 +160,9 @@ def _levels() -> tuple[Step, ...]:
         because="times 2^J: x(1 − x) − min(x, 1 − x)² = x′(1 − x′)/2, x′ the fractional part of 2x",
         claim=sp.Eq(x * (1 - x) - coefficient**2, following * (1 - following) / 2, evaluate=False),
         given=UNIT,
-        also_wrong=(
-            Bound(
-                name="coefficient min(x, 1 − x)/√2",
-                claim=sp.Eq(x * (1 - x) - coefficient**2 / 2, following * (1 - following) / 2, evaluate=False),
-                given=UNIT,
-            ),
-        ),
+    ).but_not(
+        "coefficient min(x, 1 − x)/√2",
+        claim=sp.Eq(x * (1 - x) - coefficient**2 / 2, following * (1 - following) / 2, evaluate=False),
     )
     base = Identity(
         name="the constant leaves p(1 − p)",
@@ -229,7 +201,6 @@ def _fourier() -> tuple[Step, ...]:
             name="Fourier coefficient of a step",
             integrand=sp.exp(-2 * sp.pi * sp.I * k * t),
             variable=t,
-            low=sp.S.Zero,
             high=HALF,
             antiderivative=sp.exp(-2 * sp.pi * sp.I * k * t) / (-2 * sp.pi * sp.I * k),
             value=(1 - (-1) ** k) / (2 * sp.pi * sp.I * k),
@@ -246,16 +217,9 @@ def _fourier() -> tuple[Step, ...]:
                 name="one more term",
                 claim=sp.Le(so_far + 1 / (2 * here + 1) ** 2, above(here + 1)),
                 given=(sp.Le(so_far, above(here)),),
-                also_wrong=(
-                    Bound(
-                        name="the term 1/(2K)²",
-                        claim=sp.Le(so_far + 1 / (2 * here) ** 2, above(here + 1)),
-                        given=(sp.Le(so_far, above(here)),),
-                    ),
-                ),
-            ),
+            ).but_not("the term 1/(2K)²", claim=sp.Le(so_far + 1 / (2 * here) ** 2, above(here + 1))),
         ),
-        Limit(name="all frequencies", expression=above(last), variable=last, point=sp.oo, value=1 / (4 * M)),
+        Limit(name="all frequencies", expression=above(last), variable=last, value=1 / (4 * M)),
         Identity(
             name="Parseval: two coefficients 1/(π(2k − 1)) for each k > M",
             lhs=2 / sp.pi**2 / (4 * M),

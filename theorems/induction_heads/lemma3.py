@@ -67,8 +67,7 @@ def _first_position() -> Bound:
         because="B_1 is the previous token's one-hot, p = 0; the head has a row for each token and none for blank",
         claim=nothing,
         given=(sp.Eq(previous, 0),),
-        also_wrong=(Bound(name="a token before the first", claim=nothing, given=(sp.Eq(previous, 1),)),),
-    )
+    ).but_not("a token before the first", given=(sp.Eq(previous, 1),))
 
 
 def halvings() -> Induction:
@@ -96,12 +95,9 @@ def underflows(steps: int, exponent: int, name: str) -> tuple[Enclosed, Enclosed
             name=f"{name}: after {steps} halvings it rounds to 0 (to even), L = {steps + 2}",
             because=f"the least subnormal is 2^−{exponent}",
             claim=rounds_to_zero,
-            also_wrong=(Enclosed(name="one step earlier", claim=earlier),),
-        ),
-        Enclosed(
-            name=f"{name}: after {steps - 1} it is still representable",
-            claim=remains,
-            also_wrong=(Enclosed(name="one step later", claim=later),),
+        ).but_not("one step earlier", claim=earlier),
+        Enclosed(name=f"{name}: after {steps - 1} it is still representable", claim=remains).but_not(
+            "one step later", claim=later
         ),
     )
 
@@ -127,26 +123,17 @@ def outweighs() -> InductionOn:
         name="all older writes together weigh less than the latest",
         because="R′ = (factor of the write's step)·(factors ≤ 1 of the steps between)·(1 + R) ≤ ½(1 + R)",
         base=Bound(name="nothing older", claim=sp.Lt(writes, 1), given=(sp.Eq(writes, 0),)),
-        step=Bound(
-            name="one more write",
-            claim=claim,
-            given=small,
-            also_wrong=(
-                Bound(name="a factor of 0.6", claim=claim, given=(sp.Le(rho, sp.Rational(3, 5)), small[1])),
-                Bound(name="older writes that weigh as much", claim=claim, given=(small[0], sp.Le(writes, 1))),
-            ),
-        ),
+        step=Bound(name="one more write", claim=claim, given=small)
+        .but_not("a factor of 0.6", given=(sp.Le(rho, sp.Rational(3, 5)), small[1]))
+        .but_not("older writes that weigh as much", given=(small[0], sp.Le(writes, 1))),
     )
 
 
 def _erase_at_most_half() -> Bound:
     x = sp.Symbol("w", nonnegative=True)
     return Bound(
-        name="w ≥ 0: the erase factor σ(−w) is at most ½",
-        because="1 + e^w ≥ 2",
-        claim=sp.Ge(1 + sp.exp(x), 2),
-        also_wrong=(Bound(name="w may be negative", claim=sp.Ge(1 + sp.exp(w), 2)),),
-    )
+        name="w ≥ 0: the erase factor σ(−w) is at most ½", because="1 + e^w ≥ 2", claim=sp.Ge(1 + sp.exp(x), 2)
+    ).but_not("w may be negative", claim=sp.Ge(1 + sp.exp(w), 2))
 
 
 def _printed_argmax() -> Proof:
@@ -162,8 +149,7 @@ def _printed_argmax() -> Proof:
                 because="after the latest write column q only halves: P > 0 times 1 against R",
                 claim=sp.And(ahead, sp.Gt(latest, 0)),
                 given=(sp.Lt(writes, 1),),
-                also_wrong=(Bound(name="R may be 1", claim=ahead, given=(sp.Le(writes, 1),)),),
-            ),
+            ).but_not("R may be 1", claim=ahead, given=(sp.Le(writes, 1),)),
         )
     )
 
@@ -185,11 +171,8 @@ def _keep_and_erase() -> tuple[Identity, Identity, Bound]:
     return (
         Identity(name="κ + ε = 1", lhs=decay_of(w) + decay_of(-w), rhs=sp.S.One),
         Identity(name="ε/κ = e^{−w}", lhs=decay_of(w) / decay_of(-w), rhs=e_w),
-        Bound(
-            name="ε < e^{−w}",
-            because="1/(1 + e^w) < 1/e^w, y = e^w",
-            claim=sp.Lt(1 / (1 + y), 1 / y),
-            also_wrong=(Bound(name="half of it", claim=sp.Lt(1 / (1 + y), 1 / (2 * y))),),
+        Bound(name="ε < e^{−w}", because="1/(1 + e^w) < 1/e^w, y = e^w", claim=sp.Lt(1 / (1 + y), 1 / y)).but_not(
+            "half of it", claim=sp.Lt(1 / (1 + y), 1 / (2 * y))
         ),
     )
 
@@ -203,15 +186,9 @@ def _older_is_small() -> InductionOn:
         name="older writes amount to at most e^{−w} of the latest",
         because="a new write of q erases the column once: R′ = ε κ^g (1 + R), and ε(1 + ε/κ) = ε/κ",
         base=Bound(name="nothing older", claim=sp.Le(writes, erase / keep), given=(sp.Eq(writes, 0),)),
-        step=Bound(
-            name="one more write",
-            claim=claim,
-            given=given,
-            also_wrong=(
-                Bound(name="factors that do not add up to 1", claim=claim, given=(given[0], given[2])),
-                Bound(name="a bound of ε", claim=sp.Le(erase * power * (1 + writes), erase), given=given),
-            ),
-        ),
+        step=Bound(name="one more write", claim=claim, given=given)
+        .but_not("factors that do not add up to 1", given=(given[0], given[2]))
+        .but_not("a bound of ε", claim=sp.Le(erase * power * (1 + writes), erase)),
     )
 
 
@@ -224,11 +201,8 @@ def _bernoulli() -> tuple[InductionOn, Specialise]:
         name="the latest write keeps at least 1 − nε after n steps",
         because="κ = 1 − ε; nothing erases column q between its latest write and the query of q",
         base=Bound(name="n = 0", claim=sp.Ge(power, 1 - 0 * erase), given=(sp.Eq(power, 1),)),
-        step=Bound(
-            name="n to n + 1",
-            claim=claim,
-            given=given,
-            also_wrong=(Bound(name="1 − nε kept", claim=sp.Ge(power * (1 - erase), 1 - count * erase), given=given),),
+        step=Bound(name="n to n + 1", claim=claim, given=given).but_not(
+            "1 − nε kept", claim=sp.Ge(power * (1 - erase), 1 - count * erase)
         ),
         conclusion=given[0],
     )
@@ -256,16 +230,14 @@ def _amended() -> Proof:
                 because="L e^{−w} ≤ ½",
                 claim=ahead,
                 given=(kept, small, WIDE, room),
-                also_wrong=(Bound(name="w too small", claim=ahead, given=(kept, small, room)),),
-            ),
+            ).but_not("w too small", given=(kept, small, room)),
             Bound(name="e^{−w} < 1", claim=vanishing, given=(WIDE, room)),
             Bound(
                 name="the answer is exact, blank included",
                 because="before the first write of q all logits are 0 < ½, so blank wins; afterwards its row loses",
                 claim=AMENDED,
                 given=(ahead, below, vanishing),
-                also_wrong=(Bound(name="older writes not erased", claim=AMENDED, given=(ahead, vanishing)),),
-            ),
+            ).but_not("older writes not erased", given=(ahead, vanishing)),
         ),
     )
 

@@ -37,8 +37,7 @@ def _dominates() -> Bound:
         because="R′ = ρ^g(1 + R) with g ≥ 1 steps between writes of the column; the right token's older writes help",
         claim=claim,
         given=given,
-        also_wrong=(Bound(name="ρ^g may exceed ρ", claim=claim, given=given[:1]),),
-    )
+    ).but_not("ρ^g may exceed ρ", given=given[:1])
 
 
 def _too_heavy() -> tuple[Identity, Bound]:
@@ -60,8 +59,7 @@ def _too_heavy() -> tuple[Identity, Bound]:
             because="2 − 1/ρ > 0 exactly when ρ > ½; q^{n+1} v q is then answered by q, or ties",
             claim=sp.And(sp.Ge(total, 0), sp.Gt(2 - 1 / rho, 0)),
             given=(heavy, sp.Le(left, 2 - 1 / rho)),
-            also_wrong=(Bound(name="before that n", claim=sp.Ge(total, 0), given=(heavy, late)),),
-        ),
+        ).but_not("before that n", claim=sp.Ge(total, 0), given=(heavy, late)),
     )
 
 
@@ -78,11 +76,8 @@ def _threshold() -> tuple[Limit, Bound]:
             value=HALF,
         ),
         Bound(
-            name="e^{−λΔ} ≤ ½ for λΔ ≥ ln 2",
-            because="λΔ = ln 2 + h: 2e^h ≥ 2",
-            claim=sp.Ge(2 * sp.exp(h), 2),
-            also_wrong=(Bound(name="2.1", claim=sp.Ge(2 * sp.exp(h), sp.Rational(21, 10))),),
-        ),
+            name="e^{−λΔ} ≤ ½ for λΔ ≥ ln 2", because="λΔ = ln 2 + h: 2e^h ≥ 2", claim=sp.Ge(2 * sp.exp(h), 2)
+        ).but_not("2.1", claim=sp.Ge(2 * sp.exp(h), sp.Rational(21, 10))),
     )
 
 
@@ -95,8 +90,7 @@ def _blank() -> Bound:
         because="a column's latest write keeps ρ^g, g ≤ L − 2; a column never written is 0 < θ",
         claim=claim,
         given=given,
-        also_wrong=(Bound(name="θ above ρ^L", claim=claim, given=given[1:]),),
-    )
+    ).but_not("θ above ρ^L", given=given[1:])
 
 
 def _plain() -> Proof:
@@ -113,8 +107,6 @@ def _plain() -> Proof:
                 because="ρ = e^{−(1+x)c} for some c > 0; here c = 1",
                 expression=sp.exp(-(1 + x) * count),
                 variable=count,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
             _blank(),
         )
@@ -142,12 +134,9 @@ def _half_ties(digits: int) -> tuple[Enclosed, Enclosed]:
             name=f"p = {digits}: at k = {digits + 2} the sum is half a spacing below 2 and rounds to 2 (even)",
             because="2 − 2^{−(k−2)} after k − 1 writes; halved once it equals the latest write, 1",
             claim=tie(digits + 2),
-            also_wrong=(Enclosed(name="one write earlier", claim=tie(digits + 1)),),
-        ),
-        Enclosed(
-            name=f"p = {digits}: at k = {digits + 1} it is a float below 2",
-            claim=fits(digits + 1),
-            also_wrong=(Enclosed(name="one write later", claim=fits(digits + 2)),),
+        ).but_not("one write earlier", claim=tie(digits + 1)),
+        Enclosed(name=f"p = {digits}: at k = {digits + 1} it is a float below 2", claim=fits(digits + 1)).but_not(
+            "one write later", claim=fits(digits + 2)
         ),
     )
 
@@ -165,22 +154,19 @@ def _rounded_sum() -> tuple[Bound, Bound, Bound]:
             because="rounding is monotone and leaves floats alone; u = 2^{−p}, spacing 2u in [1, 2), u in [½, 1)",
             claim=fits,
             given=(sp.Le(x, 1 - 2 * unit),),
-            also_wrong=(Bound(name="X ≤ 1 − u", claim=fits, given=(sp.Le(x, 1 - unit),)),),
-        ),
+        ).but_not("X ≤ 1 − u", given=(sp.Le(x, 1 - unit),)),
         Bound(
             name="ρ̂S ≤ 1 − 2u, a float, so X′ ≤ 1 − 2u < 1",
             because="fused or not: fl(ρ̂S + 1) ≤ 2 − 2u as well",
             claim=kept,
             given=given,
-            also_wrong=(Bound(name="ρ̂ = ½", claim=kept, given=(given[0], sp.Le(rho, HALF), small)),),
-        ),
+        ).but_not("ρ̂ = ½", given=(given[0], sp.Le(rho, HALF), small)),
         Bound(
             name="λΔ ≥ ln 2 + 2^{−22} leaves ρ̂ ≤ ½ − 2^{−24} in float32",
             because="Y = e^{−4u} ≤ 1 − 4u + 8u², u = 2^{−24}: room for an ulp and a half of exp below ½",
             claim=decayed,
             given=(sp.Le(product, 1 - 4 * unit + 8 * unit**2), small),
-            also_wrong=(Bound(name="only ln 2 + u", claim=decayed, given=(sp.Le(product, 1 - unit), small)),),
-        ),
+        ).but_not("only ln 2 + u", given=(sp.Le(product, 1 - unit), small)),
     )
 
 
@@ -194,8 +180,7 @@ def _underflow_error() -> tuple[InductionOn, Bound, Bound]:
         name="one more step",
         claim=sp.Le(rho * error + HALF, 1 + carried),
         given=(sp.Le(error, 1 + carried), sp.Le(rho, HALF)),
-        also_wrong=(Bound(name="ρ = 0.6", claim=sp.Le(rho * error + HALF, 1), given=steeper),),
-    )
+    ).but_not("ρ = 0.6", claim=sp.Le(rho * error + HALF, 1), given=steeper)
     return (
         InductionOn(
             name="rounding to whole subnormals is off by at most 1 (and what the normal range brings, τ)",
@@ -208,8 +193,7 @@ def _underflow_error() -> tuple[InductionOn, Bound, Bound]:
             because="round(ρ·1) = 0 for ρ ≤ ½ (a tie goes to even)",
             claim=sp.Ge(exact, 1 - carried),
             given=(*within, *alive),
-            also_wrong=(Bound(name="M = 1 survives", claim=sp.Ge(exact, 1 - carried), given=(*within, *alive[:2])),),
-        ),
+        ).but_not("M = 1 survives", given=(*within, *alive[:2])),
         Bound(
             name="and one step later it is 0, so x ≤ 1 + τ: the largest gap is within 1 of 149 ln 2/(λΔ)",
             because="x_g = ρ^g 2^{149} = 1 at g = 149 ln 2/(λΔ); float64: 1074; flushed to zero: 126 and 1022",
@@ -235,8 +219,7 @@ def _all_inputs_gap() -> Bound:
         because="q^k before v: its ratio tends to ρ/(1 − ρ). Errors: ½/(1 − ρ) below the normal range, f = 2gu above",
         claim=claim,
         given=given,
-        also_wrong=(Bound(name="as if the write were alone", claim=claim, given=(*given[:3], sp.Gt(x, 1))),),
-    )
+    ).but_not("as if the write were alone", given=(*given[:3], sp.Gt(x, 1)))
 
 
 def _limits() -> Proof:

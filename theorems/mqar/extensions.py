@@ -5,8 +5,6 @@ Extensions to Section 4.3 of the paper; what they cannot beat is in `lower_bound
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu, silu_step
@@ -73,15 +71,13 @@ def _two_states() -> Proof:
                 name="scores are at most 2K², so the relative gap is at least 1/(2K²): 2 log₂K + 1 bits",
                 claim=sp.And(sp.Le(shifted, 2 * K**2), sp.Ge(shifted, 0)),
                 given=(sp.Le(l, K), sp.Le(q, K)),
-                also_wrong=(Bound(name="K²", claim=sp.Le(shifted, K**2), given=(sp.Le(l, K), sp.Le(q, K))),),
-            ),
+            ).but_not("K²", claim=sp.Le(shifted, K**2)),
             Bound(
                 name="margin at least 1 over stored and over absent values",
                 because="keys of the vocabulary that are absent store nothing; indices start at 1",
                 claim=TWO_STATES,
                 given=(sp.Ge((q - l) ** 2, 1),),
-                also_wrong=(Bound(name="coinciding keys", claim=TWO_STATES),),
-            ),
+            ).but_not("coinciding keys", given=()),
         ),
     )
 
@@ -127,7 +123,6 @@ def _leak() -> tuple[Bound | Specialise, ...]:
         claim=sp.Le(y * (1 + sp.exp(w)), 1 + sp.exp(w) * grown),
         given=(sp.Ge(y, 1), sp.Ge(w, 2), sp.Ge(sp.exp(w), 1 + w), sp.Ge(grown, 1 + w * (y - 1))),
     )
-    off = replace(growth, name="2 for 1", claim=sp.Le(y * (2 + sp.exp(w)), 1 + sp.exp(w) * grown))
     lower, upper, top = sp.symbols("f_x f_y f_1", nonnegative=True)
     difference = Bound(
         name="a difference of two numbers in [0, f(1)] is at most f(1) = 1/(1 + e^w)",
@@ -138,7 +133,12 @@ def _leak() -> tuple[Bound | Specialise, ...]:
         Specialise(name="at u = w", of=tangent, at={u: w}),
         Specialise(name="at u = w(y − 1)", of=tangent, at={u: w * (y - 1)}),
     )
-    return tangent, *instances, replace(growth, also_wrong=(off,)), difference
+    return (
+        tangent,
+        *instances,
+        growth.but_not("2 for 1", claim=sp.Le(y * (2 + sp.exp(w)), 1 + sp.exp(w) * grown)),
+        difference,
+    )
 
 
 def _silu_step() -> Identity:
@@ -173,9 +173,9 @@ def _closing_step() -> tuple[Bound, ...]:
         given=(sp.Le(place, 2 * pairs),),
     )
     return (
-        replace(vanishing, also_wrong=(replace(vanishing, name="e^u / 2", claim=sp.Le(sp.log(1 + y), y / 2)),)),
-        replace(closed, also_wrong=(replace(closed, name="from 2κ on", given=(sp.Ge(place, 2 * pairs),)),)),
-        replace(opened, also_wrong=(replace(opened, name="up to 2κ + 1", given=(sp.Le(place, 2 * pairs + 1),)),)),
+        vanishing.but_not("e^u / 2", claim=sp.Le(sp.log(1 + y), y / 2)),
+        closed.but_not("from 2κ on", given=(sp.Ge(place, 2 * pairs),)),
+        opened.but_not("up to 2κ + 1", given=(sp.Le(place, 2 * pairs + 1),)),
     )
 
 
@@ -199,22 +199,15 @@ def _robust() -> Proof:
                 name="a token that is no key opens nothing",
                 claim=sp.Eq(time_gate(sp.S.Zero, place), 0, evaluate=False),
                 given=(sp.Ge(place, 1),),
-                also_wrong=(Bound(name="position 0", claim=sp.Eq(time_gate(sp.S.Zero, place), 0, evaluate=False)),),
-            ),
+            ).but_not("position 0", given=()),
             Bound(
                 name="for a key the gate is exactly 1 in the context and 0 after it",
                 because="keys of the context stand at 1, 3, …, 2κ − 1: any threshold in (2κ − 1, 2κ + 1) does",
                 claim=GATE,
                 given=(WHOLE,),
-                also_wrong=(
-                    Bound(
-                        name="a threshold of 2κ − 1",
-                        claim=sp.Eq(time_gate(sp.S.One, place + 1), GATE.rhs, evaluate=False),
-                        given=(WHOLE,),
-                    ),
-                    Bound(name="between two positions", claim=GATE),
-                ),
-            ),
+            )
+            .but_not("a threshold of 2κ − 1", claim=sp.Eq(time_gate(sp.S.One, place + 1), GATE.rhs, evaluate=False))
+            .but_not("between two positions", given=()),
         ),
     )
 
@@ -273,14 +266,7 @@ def _delta_gate() -> Proof:
                 name="positive factor times positive factor",
                 claim=sp.Gt(base * (1 - rho * rivals), 0),
                 given=(SELECTS, sp.Le(rivals, kappa - 1)),
-                also_wrong=(
-                    Bound(
-                        name="ρ(κ − 1) ≤ 1",
-                        claim=sp.Gt(base * (1 - rho * rivals), 0),
-                        given=(sp.Le(rho * (kappa - 1), 1), sp.Le(rivals, kappa - 1)),
-                    ),
-                ),
-            ),
+            ).but_not("ρ(κ − 1) ≤ 1", given=(sp.Le(rho * (kappa - 1), 1), sp.Le(rivals, kappa - 1))),
             Bound(
                 name="one state recalls every assignment",
                 because="ρ(κ − 1) < 1 is necessary too: all other keys may hold one value",

@@ -5,8 +5,6 @@ The printed inequality includes i = j, where the product is 1. Amended: i ≠ j,
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
@@ -37,8 +35,7 @@ def _own_product() -> Proof:
                 name="the printed inequality fails at i = j",
                 claim=sp.Not(sp.Le(sp.Abs(sp.S.One), eps)),
                 given=(sp.Lt(eps, 1),),
-                also_wrong=(Bound(name="ε < 1 dropped", claim=sp.Not(sp.Le(sp.Abs(sp.S.One), eps))),),
-            ),
+            ).but_not("ε < 1 dropped", given=()),
         )
     )
 
@@ -64,12 +61,11 @@ def _moment() -> tuple[Cases, Induction]:
 
 def _cosh() -> Bound:
     """cosh x ≤ e^{x²/2}, as log cosh x ≤ x²/2."""
-    step = Bound(
+    return Bound(
         name="x²/2 − log cosh x has a nonnegative derivative, x − tanh x",
         because="its own derivative is tanh² x; both vanish at 0",
         claim=sp.Ge(x * sp.cosh(x) - sp.sinh(x), 0),
-    )
-    return replace(step, also_wrong=(replace(step, name="x/2 for x", claim=sp.Ge(x * sp.cosh(x) / 2, sp.sinh(x))),))
+    ).but_not("x/2 for x", claim=sp.Ge(x * sp.cosh(x) / 2, sp.sinh(x)))
 
 
 def _derivative() -> Identity:
@@ -116,8 +112,7 @@ def _union() -> tuple[Bound, Specialise, Bound]:
         because="d(d−1)/2 pairs, two tails of mass at most e^{−pε²/2} ≤ d^{−2} each",
         claim=FEW_BAD_PAIRS,
         given=(LARGE_ENOUGH, enough.relation),
-        also_wrong=(Bound(name="without the tangent", claim=FEW_BAD_PAIRS, given=(LARGE_ENOUGH,)),),
-    )
+    ).but_not("without the tangent", given=(LARGE_ENOUGH,))
     return tangent, enough, union
 
 

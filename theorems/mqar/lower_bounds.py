@@ -5,8 +5,6 @@ Extensions to Section 4.3 of the paper, which claims tightness from experiments 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
@@ -48,23 +46,23 @@ def _named_state(tokens: tuple[str, ...], d_conv: int) -> Named:
 
 
 def _same_state(tokens: tuple[str, ...], d_conv: int) -> Identity:
-    return Identity(
-        name=f"d_conv = {d_conv}: both orders of v1, v2 write the same sum",
-        because=f"the same windows in another order, {' '.join(tokens)}",
-        lhs=_named_state(tokens, d_conv),
-        rhs=_named_state(swapped(tokens), d_conv),
-        also_wrong=(
-            Identity(
-                name="with decay",
-                lhs=state(tokens, d_conv, sp.Rational(1, 2)),
-                rhs=state(swapped(tokens), d_conv, sp.Rational(1, 2)),
-            ),
-            Identity(
-                name="a window that is longer than the copied surroundings",
-                lhs=state(tokens, d_conv + 4),
-                rhs=state(swapped(tokens), d_conv + 4),
-            ),
-        ),
+    return (
+        Identity(
+            name=f"d_conv = {d_conv}: both orders of v1, v2 write the same sum",
+            because=f"the same windows in another order, {' '.join(tokens)}",
+            lhs=_named_state(tokens, d_conv),
+            rhs=_named_state(swapped(tokens), d_conv),
+        )
+        .but_not(
+            "with decay",
+            lhs=state(tokens, d_conv, sp.Rational(1, 2)),
+            rhs=state(swapped(tokens), d_conv, sp.Rational(1, 2)),
+        )
+        .but_not(
+            "a window that is longer than the copied surroundings",
+            lhs=state(tokens, d_conv + 4),
+            rhs=state(swapped(tokens), d_conv + 4),
+        )
     )
 
 
@@ -84,10 +82,7 @@ def _labels_differ() -> Bound:
     return Bound(
         name="the same logits cannot answer v1 in one and v2 in the other",
         claim=sp.Not(sp.And(sp.Gt(first, second), sp.Gt(second, first))),
-        also_wrong=(
-            Bound(name="one of the two only", claim=sp.Not(sp.And(sp.Gt(first, second), sp.Ge(first, second)))),
-        ),
-    )
+    ).but_not("one of the two only", claim=sp.Not(sp.And(sp.Gt(first, second), sp.Ge(first, second))))
 
 
 def _rewriting_defeats() -> Proof:
@@ -141,11 +136,10 @@ def _positive_sum(name: str, sign: int) -> InductionOn:
         ),
         given=(answered,),
     )
-    wrong = replace(step, name="keys answered wrongly", given=())
     return InductionOn(
         name=name,
         base=Bound(name="no key yet", claim=sp.Ge(sign * sp.Sum(_lam(m) * _f(m), (m, 1, 0)), 0, evaluate=False)),
-        step=replace(step, also_wrong=(wrong,)),
+        step=step.but_not("keys answered wrongly", given=()),
     )
 
 
@@ -159,8 +153,9 @@ def _two_keys_one_state() -> Bound:
         for g, signs in zip(states, answers, strict=True)
         for s, c, t in zip(signs, (c1, c2), (t1, t2), strict=True)
     ]
-    three = Bound(name="only three of the four assignments", claim=sp.Not(sp.And(*rows[:6])))
-    return Bound(name="smallest case, κ = 2 and N = 1", claim=sp.Not(sp.And(*rows)), also_wrong=(three,))
+    return Bound(name="smallest case, κ = 2 and N = 1", claim=sp.Not(sp.And(*rows))).but_not(
+        "only three of the four assignments", claim=sp.Not(sp.And(*rows[:6]))
+    )
 
 
 def _pascal() -> Identity:
@@ -190,8 +185,7 @@ def _as_many_states_as_keys() -> Proof:
         Bound(
             name="but the sum is Σ λ_q τ_q for every assignment",
             claim=sp.Not(sp.And(sp.Gt(constant, 0), sp.Lt(constant, 0))),
-            also_wrong=(Bound(name="a tie", claim=sp.Not(sp.And(sp.Ge(constant, 0), sp.Le(constant, 0)))),),
-        ),
+        ).but_not("a tie", claim=sp.Not(sp.And(sp.Ge(constant, 0), sp.Le(constant, 0)))),
     )
     return Proof(steps=steps)
 
@@ -225,14 +219,7 @@ def _swap() -> Identity:
         because="Γ(k) = ωᵀ(φ(v, k) − φ(w, k)); a product of vectors, written for one coordinate",
         lhs=first + second,
         rhs=c * (swing(q) - swing(other)),
-        also_wrong=(
-            Identity(
-                name="the other pairs change too",
-                lhs=first.subs(rest, 2 * rest) + second,
-                rhs=c * (swing(q) - swing(other)),
-            ),
-        ),
-    )
+    ).but_not("the other pairs change too", lhs=first.subs(rest, 2 * rest) + second)
 
 
 def _one_state_is_too_few() -> Proof:
@@ -242,14 +229,12 @@ def _one_state_is_too_few() -> Proof:
             Bound(
                 name="two right answers: both margins are positive, so is their sum",
                 claim=sp.Gt(sp.Symbol("m_1", positive=True) + sp.Symbol("m_2", positive=True), 0, evaluate=False),
-                also_wrong=(Bound(name="one may be 0", claim=sp.Gt(sp.Symbol("m_1", nonnegative=True), 0)),),
-            ),
+            ).but_not("one may be 0", claim=sp.Gt(sp.Symbol("m_1", nonnegative=True), 0)),
             Bound(
                 name="of three reals one is neither the largest nor the smallest",
                 because="c(q) > 0 makes Γ(q) the largest, c(q) < 0 the smallest, for each of three keys",
                 claim=NOT_ALL_EXTREME,
-                also_wrong=(Bound(name="two keys only", claim=sp.Not(sp.And(EXTREME[0], EXTREME[2]))),),
-            ),
+            ).but_not("two keys only", claim=sp.Not(sp.And(EXTREME[0], EXTREME[2]))),
         )
     )
 

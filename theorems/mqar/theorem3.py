@@ -5,8 +5,6 @@ Step 1 (one-hot) is exact with margin 1. Step 2, N = O(log κ), fails for all in
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.activations import identity, relu
@@ -40,7 +38,7 @@ ONE_HOT_MARGIN = sp.Eq(
 def _branches() -> Cases:
     """x = [current is value], B = [previous is key j], C = [current is key j]; each branch sees one tap only."""
     previous, current, is_value = sp.symbols("P_j C_j U", integer=True, nonnegative=True)
-    step = Cases(
+    return Cases(
         name="each branch passes one token's bit",
         claim=sp.And(
             sp.Eq(Named("ReLU(1 P_j + 0 C_j)", relu(1 * previous + 0 * current)), previous, evaluate=False),
@@ -49,11 +47,7 @@ def _branches() -> Cases:
         ),
         over={previous: (0, 1), current: (0, 1), is_value: (0, 1)},
         given=(sp.Le(current + is_value, 1),),
-    )
-    mixed = replace(
-        step, name="one convolution for B and C", claim=sp.Eq(relu(previous + current), previous, evaluate=False)
-    )
-    return replace(step, also_wrong=(mixed,))  # fmt: skip
+    ).but_not("one convolution for B and C", claim=sp.Eq(relu(previous + current), previous, evaluate=False))
 
 
 def _one_hot() -> Proof:
@@ -134,12 +128,9 @@ def _cross_terms() -> Proof:
             Bound(
                 name="the other value wins, with the block's ReLU too",
                 claim=sp.And(sp.Lt(Named("margin", margin), 0), sp.Lt(Named("margin with ReLU", clipped), 0)),
-                also_wrong=(
-                    Bound(
-                        name="two keys that hold v",
-                        claim=sp.Lt(sign_key_margin(CROSSED, CROSSED_CONTEXT[:3], "q", rectified=False), 0),
-                    ),
-                ),
+            ).but_not(
+                "two keys that hold v",
+                claim=sp.Lt(sign_key_margin(CROSSED, CROSSED_CONTEXT[:3], "q", rectified=False), 0),
             ),
         )
     )
@@ -160,10 +151,8 @@ def _clipped() -> Proof:
                 lhs=Named("margin with ReLU", clipped),
                 rhs=-sp.Rational(1, 4),
             ),
-            Bound(
-                name="the other value wins",
-                claim=sp.Lt(Named("margin with ReLU", clipped), 0),
-                also_wrong=(Bound(name="without ReLU", claim=sp.Lt(linear, 0)),),
+            Bound(name="the other value wins", claim=sp.Lt(Named("margin with ReLU", clipped), 0)).but_not(
+                "without ReLU", claim=sp.Lt(linear, 0)
             ),
         )
     )
@@ -205,12 +194,11 @@ def _cross_is_small() -> InductionOn:
         claim=sp.Le(sp.Abs(cross + g * (x - y)), eps * ((writes_u + x) + (writes_v + y))),
         given=(SMALL_CROSS, sp.Le(sp.Abs(g), eps), sp.Ge(x, 0), sp.Ge(y, 0)),
     )
-    signed = replace(step, name="counts may be negative", given=step.given[:2])
     return InductionOn(
         name="cross terms are at most ε(m_u + m_v)",
         because="m_u, m_v: how often u, v are stored under other keys, noise after queries included",
         base=Bound(name="no key", claim=NO_KEY),
-        step=replace(step, also_wrong=(signed,)),
+        step=step.but_not("counts may be negative", given=step.given[:2]),
         conclusion=SMALL_CROSS,
     )
 
@@ -218,14 +206,12 @@ def _cross_is_small() -> InductionOn:
 def _worst_assignment() -> Cases:
     """Each other key may hold u, v or neither: the margin loses at most |g|, and that is attained."""
     g, sign = sp.Symbol("g_a", real=True), sp.Symbol("x", integer=True)
-    step = Cases(
+    return Cases(
         name="all assignments: another key costs at most |g_{qa}|",
         because="attained by v where g > 0 and u where g < 0, so right for all iff Σ_{a≠q}|g_{qa}| < 1",
         claim=sp.And(sp.Ge(g * sign, -sp.Abs(g)), sp.Or(sp.Eq(-g, -sp.Abs(g)), sp.Eq(g, -sp.Abs(g)))),
         over={sign: (-1, 0, 1)},
-    )
-    half = replace(step, name="half of it", claim=sp.Ge(g * sign, -sp.Abs(g) / 2))
-    return replace(step, also_wrong=(half,))
+    ).but_not("half of it", claim=sp.Ge(g * sign, -sp.Abs(g) / 2))
 
 
 def _dominance() -> tuple[InductionOn, Bound]:
@@ -244,7 +230,7 @@ def _dominance() -> tuple[InductionOn, Bound]:
                 sp.Abs(sp.Sum(_gram(j) * _u(j), (j, 1, 0))), top * sp.Sum(sp.Abs(_gram(j)), (j, 1, 0)), evaluate=False
             ),
         ),
-        step=replace(step, also_wrong=(replace(step, name="x unbounded", given=(step.given[0], step.given[2])),)),
+        step=step.but_not("x unbounded", given=(step.given[0], step.given[2])),
     )
     closing = Bound(
         name="Σ_{a≠q}|g_{qa}| < 1 for all q makes the Gram matrix regular: N ≥ κ",
@@ -252,8 +238,7 @@ def _dominance() -> tuple[InductionOn, Bound]:
         claim=sp.Not(sp.And(sp.Eq(largest + total, 0), sp.Eq(sp.Abs(largest), top), sp.Gt(top, 0))),
         given=(sp.Le(sp.Abs(total), size * top), sp.Lt(size, 1), sp.Ge(size, 0)),
     )
-    weak = replace(closing, name="Σ ≤ 1", given=(closing.given[0], sp.Le(size, 1), sp.Ge(size, 0)))
-    return sums, replace(closing, also_wrong=(weak,))
+    return sums, closing.but_not("Σ ≤ 1", given=(closing.given[0], sp.Le(size, 1), sp.Ge(size, 0)))
 
 
 def _condition() -> Proof:
@@ -269,10 +254,7 @@ def _condition() -> Proof:
                 because="for distinct values and no other writes m_u + m_v ≤ 1: every ε < 1 does",
                 claim=RIGHT,
                 given=(SMALL_CROSS, FEW_WRITES),
-                also_wrong=(
-                    Bound(name="≤ 1", claim=RIGHT, given=(SMALL_CROSS, sp.Le(eps * (writes_u + writes_v), 1))),
-                ),
-            ),
+            ).but_not("≤ 1", given=(SMALL_CROSS, sp.Le(eps * (writes_u + writes_v), 1))),
         ),
     )
 

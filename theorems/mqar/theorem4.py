@@ -5,8 +5,6 @@ Step 1 holds as printed under H1 and H2. Step 2 (sign codes for values) fails: t
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
@@ -46,8 +44,7 @@ def _and() -> Cases:
         given=(sp.Le(previous_key + previous_value, 1), sp.Le(current_key + current_value, 1)),
         under=(sp.Le(tap0 * value + tap1 * key, tap0 * key), sp.Le((tap0 + tap1) * value, tap0 * key)),
     )
-    loose = replace(step, name="a previous value may pass", under=step.under[1:])
-    return replace(step, also_wrong=(loose,))
+    return step.but_not("a previous value may pass", under=step.under[1:])
 
 
 def _sum(width: str = "w") -> Induction:
@@ -135,8 +132,7 @@ def _shift_is_read() -> Proof:
                 because="β > 1/√p = ½ is what makes m + β1 pass the ReLU",
                 claim=sp.Lt(margin, 0),
                 given=(sp.Gt(shift, sp.Rational(1, 2)),),
-                also_wrong=(Bound(name="no shift", claim=sp.Lt(margin, 0), given=(sp.Ge(shift, 0),)),),
-            ),
+            ).but_not("no shift", given=(sp.Ge(shift, 0),)),
         )
     )
 
@@ -149,14 +145,7 @@ def _amended_margins() -> tuple[Identity, Identity]:
             name="head bias −k c_1 β Σ_r (Me_i)_r: the margin, where the query's key never followed itself",
             lhs=(difference - bias * (sum_u - sum_w)).subs(repeats, 0),
             rhs=key * tap1 * (1 - g),
-            also_wrong=(
-                Identity(
-                    name="the query's key followed itself",
-                    lhs=(difference - bias * (sum_u - sum_w)).subs(repeats, 1),
-                    rhs=key * tap1 * (1 - g),
-                ),
-            ),
-        ),
+        ).but_not("the query's key followed itself", lhs=(difference - bias * (sum_u - sum_w)).subs(repeats, 1)),
         Identity(
             name="balanced columns, no bias: the margin",
             lhs=difference.subs({sum_u: 0, sum_w: 0}),
@@ -174,7 +163,7 @@ def _stores_codes() -> Bound:
         sp.Le((tap0 + tap1) * (shift + root), tap0 * key),
     )
     b = tap0 * key
-    step = Bound(
+    return Bound(
         name="codes are stored behind their key only",
         claim=sp.And(
             sp.Eq(relu(tap0 * key + tap1 * (m + shift) - b), tap1 * (m + shift), evaluate=False),
@@ -183,9 +172,7 @@ def _stores_codes() -> Bound:
             sp.Eq(relu(tap0 * (other + shift) + tap1 * key - b), 0, evaluate=False),
         ),
         given=(*sizes, *fits),
-    )
-    printed = replace(step, name="β > −1/√p", given=(*sizes[:2], sp.Gt(shift, -root), *fits))
-    return replace(step, also_wrong=(printed,))
+    ).but_not("β > −1/√p", given=(*sizes[:2], sp.Gt(shift, -root), *fits))
 
 
 def _codes_recall() -> Proof:
@@ -196,11 +183,8 @@ def _codes_recall() -> Proof:
             _sum("x"),
             _gate(),
             *_amended_margins(),
-            Bound(
-                name="distinct columns recall",
-                claim=CODE_MARGIN,
-                given=(sp.Lt(g, 1),),
-                also_wrong=(Bound(name="equal columns", claim=CODE_MARGIN, given=(sp.Le(g, 1),)),),
+            Bound(name="distinct columns recall", claim=CODE_MARGIN, given=(sp.Lt(g, 1),)).but_not(
+                "equal columns", given=(sp.Le(g, 1),)
             ),
         ),
     )

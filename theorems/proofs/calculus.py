@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, proved
+from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, in_turn, inequality
 from mamba_theorems.theorems.proofs.steps import Conditional, Given, Mutant, Step
 
 
@@ -29,7 +29,7 @@ class Integrated(Step):
 
     integrand: sp.Expr
     variable: sp.Symbol
-    low: sp.Expr
+    low: sp.Expr = sp.S.Zero
     high: sp.Expr
     antiderivative: sp.Expr
     value: sp.Expr
@@ -43,15 +43,13 @@ class Integrated(Step):
 
     def decide(self) -> Verdict:
         """Two identities: of the derivative, and of the ends."""
+        return in_turn(self._identities())
+
+    def _identities(self) -> Iterator[tuple[str, Verdict]]:
         slope = sp.expand_func(sp.diff(self.antiderivative, self.variable))
-        derivative = identity(slope, self.integrand)
-        if derivative.truth is not Truth.TRUE:
-            return Verdict(derivative.truth, f"derivative: {derivative.method}", derivative.detail)
+        yield "derivative", identity(slope, self.integrand)
         high, low = (self.antiderivative.subs(self.variable, end) for end in (self.high, self.low))
-        ends = identity(high - low, self.value)
-        if ends.truth is not Truth.TRUE:
-            return Verdict(ends.truth, f"ends: {ends.method}", ends.detail)
-        return proved(f"derivative: {derivative.method}; ends: {ends.method}")
+        yield "ends", identity(high - low, self.value)
 
     def wrong(self) -> Iterator[Mutant]:
         """Another value, another antiderivative, the ends exchanged."""
@@ -94,17 +92,17 @@ class Grows(Conditional):
 
     def decide(self) -> Verdict:
         """At the start, then the derivative; each an inequality of its own."""
+        return in_turn(self._inequalities())
+
+    def _inequalities(self) -> Iterator[tuple[str, Verdict]]:
         difference = self.larger - self.smaller
         at_start = _degenerate(difference.subs(self.variable, self.start))
         fixed = tuple(_degenerate(g.subs(self.variable, self.start)) for g in self.given)
-        base = inequality(sp.Ge(at_start, 0), [g for g in fixed if g != sp.true])
-        if base.truth is not Truth.TRUE:
-            return Verdict(base.truth, f"at the start: {base.method}", base.detail)
+        yield "at the start", inequality(sp.Ge(at_start, 0), [g for g in fixed if g != sp.true])
         slope = sp.expand_func(sp.diff(difference, self.variable))
         rising = inequality(sp.Ge(slope, 0), [*self.given, *self.domain])
-        if rising.truth is not Truth.TRUE:
-            return Verdict(Truth.UNKNOWN, f"derivative: {rising.method}", rising.detail)
-        return proved(f"at the start: {base.method}; derivative: {rising.method}")
+        falls = rising.truth is Truth.FALSE  # somewhere, which does not refute the inequality
+        yield "derivative", replace(rising, truth=Truth.UNKNOWN) if falls else rising
 
     def wrong(self) -> Iterator[Mutant]:
         """The inequality reversed, and one with less room everywhere."""

@@ -5,11 +5,13 @@ TRUE needs a symbolic or certified reason; FALSE needs a point at which balls se
 
 from __future__ import annotations
 
+import operator
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
+from functools import reduce
 from itertools import permutations
 
 import sympy as sp
@@ -17,7 +19,7 @@ import z3
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.enclose import NotEnclosed, holds, sign
+from mamba_theorems.theorems.proofs.enclose import COMPARE, NotEnclosed, holds, sign
 from mamba_theorems.theorems.proofs.written import carried_out
 
 POINTS = 12
@@ -55,6 +57,16 @@ def refuted(method: str, detail: str = "") -> Verdict:
 def unknown(method: str, detail: str = "") -> Verdict:
     """Undecided."""
     return Verdict(Truth.UNKNOWN, method, detail)
+
+
+def in_turn(parts: Iterable[tuple[str, Verdict]]) -> Verdict:
+    """TRUE if every part is, by all their methods; else what the first other part says. A part has a label."""
+    methods = []
+    for label, verdict in parts:
+        methods.append(f"{label}: {verdict.method}")
+        if verdict.truth is not Truth.TRUE:
+            return Verdict(verdict.truth, methods[-1], verdict.detail)
+    return proved("; ".join(methods))
 
 
 # --- points: refute early ---------------------------------------------------------------------------------------
@@ -217,10 +229,8 @@ class _ToZ3:
         return power if n > 0 else 1 / power
 
     def _extreme(self, e: sp.Basic) -> z3.ArithRef:
-        best, *rest = [self.real(a) for a in e.args]
-        for other in rest:
-            best = z3.If(best >= other, best, other) if isinstance(e, sp.Max) else z3.If(best <= other, best, other)
-        return best
+        ahead = operator.ge if isinstance(e, sp.Max) else operator.le
+        return reduce(lambda best, other: z3.If(ahead(best, other), best, other), map(self.real, e.args))
 
     def _branches(self, e: sp.Piecewise) -> z3.ArithRef:
         *cases, (last, _) = e.args
@@ -239,14 +249,8 @@ class _ToZ3:
         return self.atoms[e]
 
     def _surely(self, e: sp.Basic, v: z3.ArithRef) -> None:
-        if e.is_positive:
-            self.facts.append(v > 0)
-        elif e.is_nonnegative:
-            self.facts.append(v >= 0)
-        elif e.is_negative:
-            self.facts.append(v < 0)
-        elif e.is_nonpositive:
-            self.facts.append(v <= 0)
+        known = ((e.is_positive, v > 0), (e.is_nonnegative, v >= 0), (e.is_negative, v < 0), (e.is_nonpositive, v <= 0))
+        self.facts.extend([fact for holds_of_e, fact in known if holds_of_e][:1])
         if isinstance(e, sp.Pow) and e.exp == sp.S.Half:
             self.facts.append(v * v == self.real(e.base))
 
@@ -264,10 +268,7 @@ class _ToZ3:
             return build(*[self.boolean(a) for a in e.args])
         if not isinstance(e, Relational):
             raise NotEnclosed(f"z3 cannot read {e}")
-        left, right = self.real(e.lhs), self.real(e.rhs)
-        table = {sp.Eq: left == right, sp.Ne: left != right, sp.Lt: left < right, sp.Le: left <= right}
-        table |= {sp.Gt: left > right, sp.Ge: left >= right}
-        return table[type(e)]
+        return COMPARE[type(e)](self.real(e.lhs), self.real(e.rhs))
 
 
 def entails(given: Sequence[sp.Basic], goal: sp.Basic) -> Verdict:
@@ -374,10 +375,10 @@ def constant(relation: sp.Basic) -> Verdict:
     return (proved if truth else refuted)("Arb ball")
 
 
-def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr, direction: str = "+") -> Verdict:
-    """The one-sided limit by sympy (Gruntz); a different decided value refutes."""
+def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
+    """The limit from above by sympy (Gruntz); a different decided value refutes."""
     try:
-        found = sp.limit(expression, variable, point, direction)
+        found = sp.limit(expression, variable, point)
     except (NotImplementedError, ValueError, TypeError, sp.PoleError) as reason:
         return unknown("sympy limit", str(reason)[:120])
     if found.has(sp.Limit):

@@ -6,8 +6,10 @@ Everything numeric in `theorems` goes through here: no float ever decides a step
 from __future__ import annotations
 
 import hashlib
+import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from functools import reduce
 from typing import Any
 
 import sympy as sp
@@ -19,14 +21,10 @@ PRECISIONS = (64, 256, 1024, 4096)
 ONE_PRECISION = (128,)
 MAX_TERMS = 100_000
 
-_COMPARE: dict[Any, Callable[[int], bool]] = {
-    sp.Eq: lambda s: s == 0,
-    sp.Ne: lambda s: s != 0,
-    sp.Lt: lambda s: s < 0,
-    sp.Le: lambda s: s <= 0,
-    sp.Gt: lambda s: s > 0,
-    sp.Ge: lambda s: s >= 0,
-}
+COMPARE: dict[Any, Callable[[Any, Any], Any]] = {
+    sp.Eq: operator.eq, sp.Ne: operator.ne, sp.Lt: operator.lt, sp.Le: operator.le, sp.Gt: operator.gt,
+    sp.Ge: operator.ge,
+}  # fmt: skip
 _METHODS: dict[Any, str] = {
     sp.exp: "exp", sp.log: "log", sp.sin: "sin", sp.cos: "cos", sp.tan: "tan", sp.cot: "cot", sp.asin: "asin",
     sp.acos: "acos", sp.atan: "atan", sp.sinh: "sinh", sp.cosh: "cosh", sp.tanh: "tanh", sp.atanh: "atanh",
@@ -102,7 +100,7 @@ def holds(
     difference = relation.lhs - relation.rhs
     which = sign(difference, at, precisions)
     if which is not None:
-        return _COMPARE[type(relation)](which)
+        return bool(COMPARE[type(relation)](which, 0))
     if isinstance(relation, sp.Le | sp.Ge):
         return _weakly(difference, isinstance(relation, sp.Ge), at, precisions[-1])
     return None
@@ -152,10 +150,7 @@ def _noise(e: AppliedUndef, args: list[Any]) -> arb:
 
 def _fold(operation: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def handler(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
-        total = _walk(e.args[0], env, kind)
-        for part in e.args[1:]:
-            total = operation(total, _walk(part, env, kind))
-        return total
+        return reduce(operation, (_walk(part, env, kind) for part in e.args))
 
     return handler
 
@@ -198,10 +193,8 @@ def _finite(operation: Callable[[Any, Any], Any], start: int) -> Callable[..., A
         first, last = _integer(low, env), _integer(high, env)
         if last - first > MAX_TERMS or last < first - 1:
             raise NotEnclosed(f"range {first}..{last} of {e} is out of reach")
-        total = kind(start)
-        for value in range(first, last + 1):
-            total = operation(total, _walk(body, {**env, index: arb(value)}, kind))
-        return total
+        terms = (_walk(body, {**env, index: arb(value)}, kind) for value in range(first, last + 1))
+        return reduce(operation, terms, kind(start))
 
     return handler
 
@@ -228,14 +221,7 @@ def _kronecker(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
 
 
 def _maximum(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
-    total, *rest = _real(e, env)
-    for part in rest:
-        total = total.max(part) if e.func is sp.Max else total.min(part)
-    return kind(total)
-
-
-def _absolute(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
-    return kind(abs(_walk(e.args[0], env, kind)))
+    return kind(reduce(arb.max if e.func is sp.Max else arb.min, _real(e, env)))
 
 
 def _polylog(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
@@ -267,16 +253,16 @@ def _integral(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
 
 
 _HANDLERS: dict[Any, Callable[..., Any]] = {
-    sp.Add: _fold(lambda a, b: a + b),
-    sp.Mul: _fold(lambda a, b: a * b),
+    sp.Add: _fold(operator.add),
+    sp.Mul: _fold(operator.mul),
     sp.Pow: _power,
-    sp.Sum: _finite(lambda a, b: a + b, 0),
-    sp.Product: _finite(lambda a, b: a * b, 1),
+    sp.Sum: _finite(operator.add, 0),
+    sp.Product: _finite(operator.mul, 1),
     sp.Piecewise: _piecewise,
     sp.KroneckerDelta: _kronecker,
     sp.Max: _maximum,
     sp.Min: _maximum,
-    sp.Abs: _absolute,
+    sp.Abs: lambda e, env, kind: kind(abs(_walk(e.args[0], env, kind))),
     sp.polylog: _polylog,
     sp.Integral: _integral,
     sp.Derivative: _evaluated,

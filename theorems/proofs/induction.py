@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import sympy as sp
 
-from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, proved, unknown
+from mamba_theorems.theorems.proofs.decide import Verdict, identity, in_turn, inequality, unknown
 from mamba_theorems.theorems.proofs.steps import Conditional, Given, Mutant, Step
 
 STATE = sp.Function("h")
@@ -42,14 +42,12 @@ class Induction(Conditional):
 
     def decide(self) -> Verdict:
         """Base, then step; the method names both."""
-        base = identity(self.closed.subs(self.index, self.start).doit(), self.initial, self.given)
-        if base.truth is not Truth.TRUE:
-            return Verdict(base.truth, f"base: {base.method}", base.detail)
+        return in_turn(self._identities())
+
+    def _identities(self) -> Iterator[tuple[str, Verdict]]:
+        yield "base", identity(self.closed.subs(self.index, self.start).doit(), self.initial, self.given)
         following = self.closed.subs(self.index, self.index + 1)
-        step = identity(self.next(self.closed, self.index), following, self.given)
-        if step.truth is not Truth.TRUE:
-            return Verdict(step.truth, f"step: {step.method}", step.detail)
-        return proved(f"base: {base.method}; step: {step.method}")
+        yield "step", identity(self.next(self.closed, self.index), following, self.given)
 
     def wrong(self) -> Iterator[Mutant]:
         """A wrong base, a closed form that drifts, and a recurrence with an extra term."""
@@ -87,13 +85,7 @@ class InductionOn(Step):
             return unknown(
                 "induction", "the step does not assume the conclusion (for a sum of inequalities use Termwise)"
             )
-        methods = []
-        for label, part in self.parts.items():
-            verdict = part.decide()
-            methods.append(f"{label}: {verdict.method}")
-            if verdict.truth is not Truth.TRUE:
-                return Verdict(verdict.truth, methods[-1], verdict.detail)
-        return proved("; ".join(methods))
+        return in_turn((label, part.decide()) for label, part in self.parts.items())
 
     def wrong(self) -> Iterator[Mutant]:
         """Every mutant of the base, and every mutant of the step."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import Any
+from typing import Any, Self
 
 import sympy as sp
 from sympy.core.relational import Relational
@@ -26,7 +26,7 @@ DECLARED = ("real", "integer", "nonnegative", "positive", "nonpositive", "negati
 class Step:
     """One line of a proof. `decide` gives the verdict; `mutants` are wrong variants that must not be proved.
 
-    `also_wrong` are mutants written by hand, beside those that every step of a kind has.
+    `also_wrong` are mutants written by hand (`but_not`), beside those that every step of a kind has.
     """
 
     name: str
@@ -55,6 +55,11 @@ class Step:
     def parts(self) -> Mapping[str, Step]:
         """The steps that this one consists of and that are decided with it, by their role."""
         return {}
+
+    def but_not(self, name: str, **changes: Any) -> Self:
+        """This step with one mutant more: itself with `changes`, under a name that says what is wrong with it."""
+        wrong = replace(self, name=name, also_wrong=(), **changes)
+        return replace(self, also_wrong=(*self.also_wrong, wrong))
 
     def decide(self) -> Verdict:
         """The step's verdict."""
@@ -143,24 +148,23 @@ class Bound(Stated, Conditional):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit(Step):
-    """lim expression = value as variable → point."""
+    """lim expression = value as variable → point (from above); unless said, the limit is 0 as the variable grows."""
 
     expression: sp.Expr
     variable: sp.Symbol
-    point: sp.Expr
-    value: sp.Expr
-    direction: str = "+"
+    point: sp.Expr = sp.oo
+    value: sp.Expr = sp.S.Zero
     kind = "limit"
 
     @property
     def relation(self) -> sp.Basic:
         """The limit as an equation."""
-        form = sp.Limit(self.expression, self.variable, self.point, self.direction)
+        form = sp.Limit(self.expression, self.variable, self.point)
         return sp.Eq(form, self.value, evaluate=False)
 
     def decide(self) -> Verdict:
         """By sympy's Gruntz algorithm."""
-        return limit(self.expression, self.variable, self.point, self.value, self.direction)
+        return limit(self.expression, self.variable, self.point, self.value)
 
     def wrong(self) -> Iterator[Mutant]:
         """Another value."""

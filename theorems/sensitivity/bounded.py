@@ -38,8 +38,7 @@ def _floor_of_softplus() -> Bound:
         because="Δ = softplus(z) is e^Δ = 1 + e^z; for a vector x read ‖w‖ for |w| and ‖x‖ for |x|",
         claim=claim,
         given=(*softplus, *inside),
-        also_wrong=(Bound(name="x unbounded below", claim=claim, given=(*softplus, inside[0])),),
-    )
+    ).but_not("x unbounded below", given=(*softplus, inside[0]))
 
 
 def _state_is_bounded() -> InductionOn:
@@ -68,13 +67,7 @@ def bounded_inputs_forget() -> Proof:
             exponential(),
             _floor_of_softplus(),
             steps_add_up(),
-            Limit(
-                name="so it tends to 0 when λδ > 0",
-                expression=sp.exp(-rate * steps),
-                variable=steps,
-                point=sp.oo,
-                value=sp.S.Zero,
-            ),
+            Limit(name="so it tends to 0 when λδ > 0", expression=sp.exp(-rate * steps), variable=steps),
             Bound(
                 name="and λΣΔ exceeds every c: (12) never holds",
                 claim=sp.Gt(lam * total, ceiling),
@@ -84,14 +77,7 @@ def bounded_inputs_forget() -> Proof:
                 name="at finite length, constant steps keep e^{−c} while λδ(t−j) ≤ c",
                 claim=sp.Ge(sp.exp(-lam * floor * m), sp.exp(-ceiling)),
                 given=(sp.Le(lam * floor * m, ceiling),),
-                also_wrong=(
-                    Bound(
-                        name="twice as long",
-                        claim=sp.Ge(sp.exp(-lam * floor * m), sp.exp(-ceiling)),
-                        given=(sp.Le(lam * floor * m, 2 * ceiling),),
-                    ),
-                ),
-            ),
+            ).but_not("twice as long", given=(sp.Le(lam * floor * m, 2 * ceiling),)),
             _state_is_bounded(),
             at_most_exponential(),
         )

@@ -5,8 +5,6 @@ S6, N = 1, λ = 1, Euler: a flag makes Δ = D, elsewhere Δ = ε, B = 1/D. Value
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
@@ -51,8 +49,7 @@ def _bounded() -> InductionOn:
         name="any step keeps |h| ≤ 2",
         claim=sp.And(flagged.claim, BOUNDED.subs(h, after_noise(h))),
         given=(BOUNDED, *SMALL, *UNIT, BELOW, ABOVE),
-        also_wrong=(Bound(name="without e^{−D} ≤ 1/2", claim=flagged.claim, given=(BOUNDED, *SMALL[:2], *UNIT)),),
-    )
+    ).but_not("without e^{−D} ≤ 1/2", claim=flagged.claim, given=(BOUNDED, *SMALL[:2], *UNIT))
     return InductionOn(
         name="the state stays in [−2, 2]",
         base=Bound(name="from 0", claim=BOUNDED, given=(sp.Eq(h, 0, evaluate=False),)),
@@ -69,7 +66,7 @@ def _held() -> InductionOn:
         given=(HELD, *SMALL, *UNIT, BELOW, sp.Le(step_decay, 1)),
     )
     tight = sp.Le(sp.Abs(after_noise(h) - value), 2 * decay + m * eps * (1 + 1 / D) + eps / D)
-    step = replace(step, also_wrong=(replace(step, name="the loss ε of one step left out", claim=tight),))
+    step = step.but_not("the loss ε of one step left out", claim=tight)
     return InductionOn(
         name="m steps after a flag the state is v up to 2e^{−D} + mε(1 + 1/D)",
         base=Bound(
@@ -108,10 +105,7 @@ def _superposition() -> tuple[Identity, Bound]:
         because="a = 1, a′ = −1, b = 1: the targets are 1, 1, 1, −1",
         claim=sp.Or(*(sp.Ge(sp.Abs(e), half) for e in errors)),
         given=(total,),
-        also_wrong=(
-            Bound(name="by more than 1/2", claim=sp.Or(*(sp.Gt(sp.Abs(e), half) for e in errors)), given=(total,)),
-        ),
-    )
+    ).but_not("by more than 1/2", claim=sp.Or(*(sp.Gt(sp.Abs(e), half) for e in errors)))
     return defect, misses
 
 

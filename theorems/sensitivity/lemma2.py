@@ -45,10 +45,8 @@ CLOSE = sp.And(sp.Ge(NOW - LIMIT, 0), sp.Le(NOW - LIMIT, gain * lam * rest))
 
 def squeeze() -> tuple[Bound, Specialise, Bound]:
     """0 ≤ |K|e^{−λs} − |K|e^{−λS} ≤ |K|λ(S − s): the sensitivity converges as fast as Σ does."""
-    tangent = Bound(
-        name="e^{−y} ≥ 1 − y",
-        claim=sp.Ge(sp.exp(-y), 1 - y),
-        also_wrong=(Bound(name="1 − y/2", claim=sp.Ge(sp.exp(-y), 1 - y / 2)),),
+    tangent = Bound(name="e^{−y} ≥ 1 − y", claim=sp.Ge(sp.exp(-y), 1 - y)).but_not(
+        "1 − y/2", claim=sp.Ge(sp.exp(-y), 1 - y / 2)
     )
     at = Specialise(name="at y = λ(S − s)", of=tangent, at={y: lam * rest})
     both = Bound(
@@ -56,14 +54,7 @@ def squeeze() -> tuple[Bound, Specialise, Bound]:
         because="e^{−λS} = e^{−λs}e^{−λ(S−s)} and e^{−λs} ≤ 1",
         claim=CLOSE,
         given=(sp.Ge(sp.exp(-lam * rest), 1 - lam * rest),),
-        also_wrong=(
-            Bound(
-                name="half the room",
-                claim=sp.Le(NOW - LIMIT, gain * lam * rest / 2),
-                given=(sp.Ge(sp.exp(-lam * rest), 1 - lam * rest),),
-            ),
-        ),
-    )
+    ).but_not("half the room", claim=sp.Le(NOW - LIMIT, gain * lam * rest / 2))
     return tangent, at, both
 
 
@@ -81,8 +72,7 @@ def amended() -> Proof:
                 because="p = h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
                 claim=keeps,
                 given=opposed,
-                also_wrong=(Bound(name="no condition on the sign", claim=keeps),),
-            ),
+            ).but_not("no condition on the sign", given=()),
             *squeeze(),
         )
     )
@@ -129,7 +119,7 @@ def _tail() -> tuple[Step, ...]:
             next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
             closed=1 - sp.Rational(1, 2) ** n,
         ),
-        Limit(name="in all to 1", expression=1 - sp.Rational(1, 2) ** y, variable=y, point=sp.oo, value=sp.S.One),
+        Limit(name="in all to 1", expression=1 - sp.Rational(1, 2) ** y, variable=y, value=sp.S.One),
     )
 
 
@@ -187,10 +177,8 @@ def disproof() -> Proof:
 def _forgotten() -> tuple[Step, ...]:
     """Σ = ∞ and λ > 0: |K|e^{−λs} ≤ |K|/(1 + λs), below any ε once s is large."""
     bound, room = sp.Symbol("epsilon", positive=True), lam * total
-    tangent = Bound(
-        name="e^{−y}(1 + y) ≤ 1",
-        claim=sp.Le(sp.exp(-y) * (1 + y), 1),
-        also_wrong=(Bound(name="1 + 2y", claim=sp.Le(sp.exp(-y) * (1 + 2 * y), 1)),),
+    tangent = Bound(name="e^{−y}(1 + y) ≤ 1", claim=sp.Le(sp.exp(-y) * (1 + y), 1)).but_not(
+        "1 + 2y", claim=sp.Le(sp.exp(-y) * (1 + 2 * y), 1)
     )
     small = sp.Lt(NOW, bound)
     large = sp.Ge(room * bound, gain)
@@ -199,15 +187,9 @@ def _forgotten() -> tuple[Step, ...]:
     return (
         tangent,
         there,
-        Bound(
-            name="Σ = ∞ and λ > 0: below every ε once λs ≥ |K|/ε",
-            claim=small,
-            given=(known, large),
-            also_wrong=(
-                Bound(name="s not large", claim=small, given=(known,)),
-                Bound(name="λs ≥ |K|/(2ε)… with ε halved", claim=sp.Lt(NOW, bound / 4), given=(known, large)),
-            ),
-        ),
+        Bound(name="Σ = ∞ and λ > 0: below every ε once λs ≥ |K|/ε", claim=small, given=(known, large))
+        .but_not("s not large", given=(known,))
+        .but_not("λs ≥ |K|/(2ε)… with ε halved", claim=sp.Lt(NOW, bound / 4)),
     )
 
 
@@ -224,8 +206,7 @@ def criterion() -> Proof:
                 name="the sensitivity never grows",
                 because="so its limit exists",
                 claim=sp.Le(NOW * sp.exp(-lam * step), NOW),
-                also_wrong=(Bound(name="strictly", claim=sp.Lt(NOW * sp.exp(-lam * step), NOW)),),
-            ),
+            ).but_not("strictly", claim=sp.Lt(NOW * sp.exp(-lam * step), NOW)),
             Cited(
                 name="either ΣΔ is finite, or its partial sums pass every bound",
                 statement="a monotone sequence of reals converges or is unbounded",
@@ -236,13 +217,7 @@ def criterion() -> Proof:
                 name="⇐: ΣΔ ≤ S keeps at least |K|e^{−λS}, which is > 0",
                 claim=sp.Ge(nonzero * sp.exp(-rate * total), nonzero * sp.exp(-rate * upper)),
                 given=(sp.Le(total, upper),),
-                also_wrong=(
-                    Bound(
-                        name="Σ not bounded",
-                        claim=sp.Ge(nonzero * sp.exp(-rate * total), nonzero * sp.exp(-rate * upper)),
-                    ),
-                ),
-            ),
+            ).but_not("Σ not bounded", given=()),
             Identity(name="⇐: λ = 0 keeps |K|", lhs=sp.Subs(NOW, lam, 0), rhs=gain),
             Identity(name="⇒: K = 0 is never felt", lhs=sp.Subs(NOW, gain, 0), rhs=sp.S.Zero),
             *forgotten,
@@ -257,8 +232,6 @@ def criterion() -> Proof:
                 name="Δ → 0 is not enough: with Δ = ln(1 + 1/r) the sensitivity (m+1)^{−λ} still tends to 0",
                 expression=sp.exp(-rate * sp.log(y + 1)),
                 variable=y,
-                point=sp.oo,
-                value=sp.S.Zero,
             ),
         )
     )

@@ -6,8 +6,6 @@ by Λ̄_r = a(r) = e^{−λΔ(r)} and adds what does not depend on x. m = t − 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
@@ -49,7 +47,7 @@ def propagation() -> Induction:
         closed=sensitivity_later(),
     )
     late = gain * sp.Product(a(r), (r, j, j + m))
-    return replace(step, also_wrong=(replace(step, name="the product starts at r = j", closed=late),))
+    return step.but_not("the product starts at r = j", closed=late)
 
 
 def eq11() -> Proof:
@@ -61,14 +59,7 @@ def eq11() -> Proof:
                 because="h_{j−1} comes before x̂_j, so only Λ̄_j and the write depend on x",
                 lhs=sp.Derivative(Decay(x) * before + Write(x), x),
                 rhs=sensitivity_now(),
-                also_wrong=(
-                    Identity(
-                        name="without the term through the decay",
-                        lhs=sp.Derivative(Decay(x) * before + Write(x), x),
-                        rhs=sp.Derivative(Write(x), x),
-                    ),
-                ),
-            ),
+            ).but_not("without the term through the decay", rhs=sp.Derivative(Write(x), x)),
             Identity(
                 name="a later step",
                 because="Λ̄_r and B̄_r x̂_r are functions of x̂_r alone",
@@ -134,8 +125,6 @@ def slow_steps() -> tuple[Induction, Limit]:
         because="at λ = 1; e^{−ηm} of any rate η > 0 is smaller in the end",
         expression=sp.exp(-rate * y) * (y + 1),
         variable=y,
-        point=sp.oo,
-        value=sp.S.Zero,
     )
     return telescoped, slower
 
@@ -171,11 +160,8 @@ def steps_add_up() -> InductionOn:
     return InductionOn(
         name="m steps of at least δ add up to at least mδ",
         base=Bound(name="no step", claim=sp.Ge(base, floor * m), given=empty),
-        step=Bound(
-            name="one step more",
-            claim=one_more,
-            given=(ENOUGH, sp.Ge(step_now, floor)),
-            also_wrong=(Bound(name="Δ ≥ δ dropped", claim=one_more, given=(ENOUGH,)),),
+        step=Bound(name="one step more", claim=one_more, given=(ENOUGH, sp.Ge(step_now, floor))).but_not(
+            "Δ ≥ δ dropped", given=(ENOUGH,)
         ),
         conclusion=ENOUGH,
     )
@@ -183,15 +169,15 @@ def steps_add_up() -> InductionOn:
 
 def at_most_exponential() -> Bound:
     """|K| e^{−λΣΔ} ≤ |K| e^{−λδm}."""
-    return Bound(
-        name="the sensitivity is at most |K_j| e^{−λδ(t−j)}",
-        because="the exponential is monotone",
-        claim=FORGETS,
-        given=(ENOUGH,),
-        also_wrong=(
-            Bound(name="without a floor", claim=FORGETS),
-            Bound(name="a floor under m − 1 steps", claim=FORGETS, given=(sp.Ge(total, floor * (m - 1)),)),
-        ),
+    return (
+        Bound(
+            name="the sensitivity is at most |K_j| e^{−λδ(t−j)}",
+            because="the exponential is monotone",
+            claim=FORGETS,
+            given=(ENOUGH,),
+        )
+        .but_not("without a floor", given=())
+        .but_not("a floor under m − 1 steps", given=(sp.Ge(total, floor * (m - 1)),))
     )
 
 

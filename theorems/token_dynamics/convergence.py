@@ -66,8 +66,7 @@ def _monotone() -> Proof:
                 because="d|x_l|/dt = μ |x_l| g_l has the sign of μ",
                 claim=rises,
                 given=(sp.Gt(gain, 0), sp.Ne(mu, 0)),
-                also_wrong=(Bound(name="without g > 0", claim=rises, given=(sp.Ne(mu, 0),)),),
-            ),
+            ).but_not("without g > 0", given=(sp.Ne(mu, 0),)),
         )
     )
 
@@ -85,15 +84,9 @@ def _converges() -> Proof:
                 because="g_l ≥ x_l²Δ_l",
                 claim=faster,
                 given=(sp.Ge(gain, size**2 * step),),
-                also_wrong=(
-                    Bound(name="without the token's own term", claim=faster),
-                    Bound(
-                        name="three times",
-                        claim=sp.Ge(2 * m * gain / size**2, 3 * m * step),
-                        given=(sp.Ge(gain, size**2 * step),),
-                    ),
-                ),
-            ),
+            )
+            .but_not("without the token's own term", given=())
+            .but_not("three times", claim=sp.Ge(2 * m * gain / size**2, 3 * m * step)),
             softplus_increases(),
             _least_step(),
             cited_comparison("integrate from 0 to t", inverse, steady, "x^{−2} has at least this derivative"),
@@ -116,8 +109,7 @@ def _least_step() -> Bound:
         because="|x_l| falls; softplus increases",
         claim=sp.Ge(weight * x, -slope * start),
         given=inside,
-        also_wrong=(Bound(name="|x_l| may grow", claim=sp.Ge(weight * x, -slope * start), given=inside[1:]),),
-    )
+    ).but_not("|x_l| may grow", given=inside[1:])
 
 
 # ----------------------------------------------------------------------------------- rates and constants
@@ -168,12 +160,8 @@ def _dominates() -> Bound:
     near = (sp.Le(driven, (1 + r) / 2), sp.Lt(r, 1), sp.Gt(t, 0))
     claim = sp.Ge((1 - driven) / t, (1 - r) / (2 * t))
     return Bound(
-        name="t/Φ tends to infinity",
-        because="P = t p → r < 1, and ∫ dt/t diverges",
-        claim=claim,
-        given=near,
-        also_wrong=(Bound(name="r may be 2", claim=sp.Gt((1 - driven) / t, 0), given=(near[0], near[2])),),
-    )
+        name="t/Φ tends to infinity", because="P = t p → r < 1, and ∫ dt/t diverges", claim=claim, given=near
+    ).but_not("r may be 2", claim=sp.Gt((1 - driven) / t, 0), given=(near[0], near[2]))
 
 
 def _closes() -> InductionOn:
@@ -220,11 +208,8 @@ def _first_at_a_finite_time() -> tuple[Bound, Bound, Identity, Cited, Identity]:
     return (
         softplus_grows_slowly(),
         Bound(
-            name="softplus(−h) ≥ ln 2 − h",
-            because="so |Δ_1 − ln 2| ≤ s|x_1|",
-            claim=sp.Ge(softplus(-h), LN2 - h),
-            also_wrong=(Bound(name="≥ ln 2 − h/3", claim=sp.Ge(softplus(-h), LN2 - h / 3)),),
-        ),
+            name="softplus(−h) ≥ ln 2 − h", because="so |Δ_1 − ln 2| ≤ s|x_1|", claim=sp.Ge(softplus(-h), LN2 - h)
+        ).but_not("≥ ln 2 − h/3", claim=sp.Ge(softplus(-h), LN2 - h / 3)),
         Identity(
             name="∫|x_1| ≤ 2√t/√(2|μ|δ)",
             because="|x_1| ≤ 1/√(2|μ|δt) by dynamics.1d-converge",
@@ -268,8 +253,7 @@ def _second_at_a_finite_time() -> tuple[Identity, Bound, Bound, Identity]:
             because="Q = q − 1/K, P = tp − r; v − v* = w > 0, and likewise below, where −Q ≤ e_q, −P ≤ e_p",
             claim=claim,
             given=near,
-            also_wrong=(Bound(name="without |P| ≤ e_p", claim=claim, given=near[:1]),),
-        ),
+        ).but_not("without |P| ≤ e_p", given=near[:1]),
         _drive_error(),
         Identity(
             name="so |v − v*| ≤ e^{−kτ}|v − v*|(0) + (1 − e^{−kτ})c/k over τ = ln(t/t_0)",
@@ -290,8 +274,7 @@ def _drive_error() -> Bound:
         because="e^{±β} ≥ 1 ± β, 1/(1 ∓ E) ≥ 1 ± E: 1 − (1 − α)e^{−β}/(1 + E) ≤ (1 + α)e^β/(1 − E) − 1",
         claim=sp.Ge(above - 1, 1 - below),
         given=given,
-        also_wrong=(Bound(name="half as far", claim=sp.Ge((above - 1) / 2, 1 - below), given=given),),
-    )
+    ).but_not("half as far", claim=sp.Ge((above - 1) / 2, 1 - below))
 
 
 def _iterated_logarithms() -> tuple[Identity, Identity, Identity]:

@@ -47,13 +47,9 @@ def _clock() -> tuple[Bound, Bound]:
             because="g_l ≥ x_l²Δ_l; S_Δx_l ≥ 0 stays so; for l = 1 there is no other term and both are equal",
             claim=sp.Ge(mu * size * gain, mu * size**3 * step),
             given=(sp.Ge(gain, size**2 * step),),
-            also_wrong=(Bound(name="without g_l ≥ x_l²Δ_l", claim=sp.Ge(mu * size * gain, mu * size**3 * step)),),
-        ),
-        Bound(
-            name="the clock G(|x_l|) runs at least as fast as time",
-            claim=claim,
-            given=given,
-            also_wrong=(Bound(name="a slower token", claim=claim, given=given[1:]),),
+        ).but_not("without g_l ≥ x_l²Δ_l", given=()),
+        Bound(name="the clock G(|x_l|) runs at least as fast as time", claim=claim, given=given).but_not(
+            "a slower token", given=given[1:]
         ),
     )
 
@@ -63,10 +59,8 @@ def _life() -> tuple[Bound, Identity, Bound, Identity]:
     h = sp.Symbol("h", nonnegative=True)
     v = sp.Symbol("v", positive=True)
     return (
-        Bound(
-            name="softplus(s|x|) ≥ ln 2",
-            claim=sp.Ge(softplus(h), LN2),
-            also_wrong=(Bound(name="≥ 0.7", claim=sp.Ge(softplus(h), sp.Rational(7, 10))),),
+        Bound(name="softplus(s|x|) ≥ ln 2", claim=sp.Ge(softplus(h), LN2)).but_not(
+            "≥ 0.7", claim=sp.Ge(softplus(h), sp.Rational(7, 10))
         ),
         Identity(
             name="the integral with ln 2",
@@ -78,8 +72,7 @@ def _life() -> tuple[Bound, Identity, Bound, Identity]:
             name="softplus(h) ≥ h",
             because="e^{softplus(h)} = 1 + e^h, and exp increases",
             claim=sp.Ge(1 + sp.exp(h), sp.exp(h), evaluate=False),
-            also_wrong=(Bound(name="≥ h + ln 1.1", claim=sp.Ge(1 + sp.exp(h), sp.Rational(11, 10) * sp.exp(h))),),
-        ),
+        ).but_not("≥ h + ln 1.1", claim=sp.Ge(1 + sp.exp(h), sp.Rational(11, 10) * sp.exp(h))),
         Identity(
             name="the integral with s v",
             because="an antiderivative that is 0 at infinity: the integral from X_0 is 1/(3μsX_0³)",
@@ -150,36 +143,20 @@ def _mixed() -> Proof:
                 name="a bounded step keeps a least share of the older tokens' drive",
                 because="e^{−aΔ} with Δ ≤ D; e^{h} ≥ 1",
                 claim=sp.Ge(sp.exp(sp.Symbol("h", nonnegative=True)), 1),
-                also_wrong=(
-                    Bound(name="e^h ≥ 1.1", claim=sp.Ge(sp.exp(sp.Symbol("h", nonnegative=True)), sp.Rational(11, 10))),
-                ),
-            ),
+            ).but_not("e^h ≥ 1.1", claim=sp.Ge(sp.exp(sp.Symbol("h", nonnegative=True)), sp.Rational(11, 10))),
             Bound(
                 name="who follows a token that blows up cannot stay bounded",
                 because="∫g_l = ln|x_l| + const → ∞ and g_{l+1} ≥ e^{−aD} g_l, so ∫g_{l+1} → ∞ too",
                 claim=sp.Ge(factor * gain + size**2 * step, sp.exp(-a * cap) * gain),
                 given=(sp.Ge(factor, sp.exp(-a * cap)), floor),
-                also_wrong=(
-                    Bound(
-                        name="an unbounded step",
-                        claim=sp.Ge(factor * gain + size**2 * step, sp.exp(-a * cap) * gain),
-                    ),
-                ),
-            ),
+            ).but_not("an unbounded step", given=()),
             Bound(
                 name="the tokens before the first that blows up are finite at T*",
                 because="token l has its own system with the tokens before it, of life T_l; T_1 ≥ T_2 ≥ …, and m is the"
                 " first l with T_l = T*; a token whose signs so far are all negative has T_l = ∞",
                 claim=sp.Gt(_life_before, _life_all),
                 given=(sp.Ge(_life_before, _life_all), sp.Ne(_life_before, _life_all)),
-                also_wrong=(
-                    Bound(
-                        name="m is not the first",
-                        claim=sp.Gt(_life_before, _life_all),
-                        given=(sp.Ge(_life_before, _life_all),),
-                    ),
-                ),
-            ),
+            ).but_not("m is not the first", given=(sp.Ge(_life_before, _life_all),)),
         )
     )
 

@@ -83,24 +83,13 @@ def _positive() -> InductionOn:
     return InductionOn(
         name="x_lᵀSx_l > 0 for x_l ≠ 0, for any number of states",
         because="rest = Σ_{i≤n} s_i (Px)_i²; where x_{n+1} = 0 some earlier coordinate is not, and rest > 0",
-        base=Bound(
-            name="one state",
-            claim=sp.Gt(q, 0),
-            given=(sp.Eq(q, weight * last**2), sp.Ne(last, 0)),
-            also_wrong=(Bound(name="a token 0", claim=sp.Gt(q, 0), given=(sp.Eq(q, weight * last**2),)),),
+        base=Bound(name="one state", claim=sp.Gt(q, 0), given=(sp.Eq(q, weight * last**2), sp.Ne(last, 0))).but_not(
+            "a token 0", given=(sp.Eq(q, weight * last**2),)
         ),
-        step=Bound(
-            name="n to n + 1 states",
-            claim=sp.Gt(q, 0),
-            given=(whole, before),
-            also_wrong=(
-                Bound(name="a token 0", claim=sp.Gt(q, 0), given=(whole,)),
-                Bound(
-                    name="a weight s that may be negative",
-                    claim=sp.Gt(q, 0),
-                    given=(sp.Eq(q, rest + sp.Symbol("w", real=True) * last**2), before),
-                ),
-            ),
+        step=Bound(name="n to n + 1 states", claim=sp.Gt(q, 0), given=(whole, before))
+        .but_not("a token 0", given=(whole,))
+        .but_not(
+            "a weight s that may be negative", given=(sp.Eq(q, rest + sp.Symbol("w", real=True) * last**2), before)
         ),
     )
 
@@ -118,8 +107,7 @@ def _fewer_states() -> tuple[Bound, Identity]:
             because="p_j = Σ_i s_i (Px_l)_i (Px_j)_i, so |p_j| ≤ C·Y with Y = max_i |(Px_l)_i| = 0",
             claim=sp.Eq(pairing, 0),
             given=given,
-            also_wrong=(Bound(name="a token off the kernel", claim=sp.Eq(pairing, 0), given=given[:1]),),
-        ),
+        ).but_not("a token off the kernel", given=given[:1]),
         Identity(
             name="with fewer states than channels there is one",
             because="N = 1, D = 2: xᵀS = 0 at x = (−b, 1), against every token (c, d)",
@@ -169,10 +157,7 @@ def _soft_permutation() -> tuple[Bound, Induction, Bound]:
             because="γ is the least gap between scores, e = e^{−γ/τ}; R ≤ (L − 1)e; 1 − 1/(1 + R) ≤ R",
             claim=claim,
             given=(spread, sp.Ge(tokens, 1)),
-            also_wrong=(
-                Bound(name="half as much", claim=sp.Le(1 - 1 / (1 + others), (tokens - 1) * far / 2), given=(spread,)),
-            ),
-        ),
+        ).but_not("half as much", claim=sp.Le(1 - 1 / (1 + others), (tokens - 1) * far / 2), given=(spread,)),
     )
 
 
@@ -195,14 +180,7 @@ def _neighbours() -> tuple[Identity, Bound]:
             because="the factor of g_{l−1} is 1 − e^0 = 0",
             claim=sp.Gt(mu * (mu * size**2 * one), 0),
             given=(sp.Ne(mu, 0),),
-            also_wrong=(
-                Bound(
-                    name="with decay",
-                    claim=sp.Gt(mu * (mu * (size**2 * one - (1 - sp.exp(-a * one)) * gain)), 0),
-                    given=(sp.Ne(mu, 0),),
-                ),
-            ),
-        ),
+        ).but_not("with decay", claim=sp.Gt(mu * (mu * (size**2 * one - (1 - sp.exp(-a * one)) * gain)), 0)),
     )
 
 
@@ -216,8 +194,7 @@ def _with_decay() -> Bound:
         because="f = 1 − e^{−aΔ_l} ≤ aΔ_l; in the slow case g_{l−1} → 0, so from some time on",
         claim=claim,
         given=given,
-        also_wrong=(Bound(name="whatever the older tokens do", claim=claim, given=given[:1]),),
-    )
+    ).but_not("whatever the older tokens do", given=given[:1])
 
 
 def _order_is_kept() -> InductionOn:
@@ -228,15 +205,9 @@ def _order_is_kept() -> InductionOn:
     return InductionOn(
         name="an ascending order is kept, and the last token stays in the lead",
         because="G = exp of the integral of a derivative that is ≥ 0; then from neighbours to any two tokens",
-        base=Bound(
-            name="neighbours",
-            claim=sp.Ge(ratio, 1),
-            given=(grown, sp.Ge(first, 1), sp.Ge(gained, 1)),
-            also_wrong=(
-                Bound(name="descending at the start", claim=sp.Ge(ratio, 1), given=(grown, sp.Ge(gained, 1))),
-                Bound(name="μ < 0", claim=sp.Ge(ratio, 1), given=(grown, sp.Ge(first, 1), sp.Le(gained, 1))),
-            ),
-        ),
+        base=Bound(name="neighbours", claim=sp.Ge(ratio, 1), given=(grown, sp.Ge(first, 1), sp.Ge(gained, 1)))
+        .but_not("descending at the start", given=(grown, sp.Ge(gained, 1)))
+        .but_not("μ < 0", given=(grown, sp.Ge(first, 1), sp.Le(gained, 1))),
         step=Bound(
             name="one more token",
             claim=sp.Ge(chain[2], chain[0]),

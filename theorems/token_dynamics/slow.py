@@ -52,18 +52,15 @@ def never_explodes() -> tuple[Bound, Bound]:
     v, count = sp.Symbol("v", nonnegative=True), sp.Symbol("l", positive=True)
     small = sp.Le(gain, 2)
     return (
-        Bound(
-            name="v² e^{−v} ≤ 2",
-            claim=sp.Ge(sp.exp(v), v**2 / 2),
-            also_wrong=(Bound(name="v² e^{−v} ≤ 1/2", claim=sp.Ge(sp.exp(v), 2 * v**2)),),
+        Bound(name="v² e^{−v} ≤ 2", claim=sp.Ge(sp.exp(v), v**2 / 2)).but_not(
+            "v² e^{−v} ≤ 1/2", claim=sp.Ge(sp.exp(v), 2 * v**2)
         ),
         Bound(
             name="u_l grows at most exponentially",
             because="l terms, each at most 2, each damped by E_lj ≤ 1",
             claim=sp.Le(kappa * count * gain, 2 * kappa * count),
             given=(small,),
-            also_wrong=(Bound(name="without the bound", claim=sp.Le(kappa * count * gain, 2 * kappa * count)),),
-        ),
+        ).but_not("without the bound", given=()),
     )
 
 
@@ -77,8 +74,7 @@ def _diverges() -> Bound:
         because="Δ_l ≥ δ = softplus(−M) on u_l ≤ M; u_l only grows",
         claim=claim,
         given=given,
-        also_wrong=(Bound(name="without a least step", claim=claim, given=given[:1]),),
-    )
+    ).but_not("without a least step", given=given[:1])
 
 
 def _first_token() -> tuple[Limit, ...]:
@@ -90,7 +86,6 @@ def _first_token() -> tuple[Limit, ...]:
             because="κt = F(u), F′ = 1/(u³ softplus(−u)); L'Hôpital against e^u/u³",
             expression=1 / (u**3 * softplus(-u)) / sp.diff(sp.exp(u) / u**3, u),
             variable=u,
-            point=sp.oo,
             value=sp.S.One,
         ),
         Limit(
@@ -98,10 +93,8 @@ def _first_token() -> tuple[Limit, ...]:
             because="ln t = u − 3 ln u − ln κ + o(1), put into the difference",
             expression=u - log_t - 3 * sp.log(log_t) - sp.log(kappa),
             variable=u,
-            point=sp.oo,
-            value=sp.S.Zero,
         ),
-        Limit(name="u_1²Δ_1 → 0", expression=u**2 * softplus(-u), variable=u, point=sp.oo, value=sp.S.Zero),
+        Limit(name="u_1²Δ_1 → 0", expression=u**2 * softplus(-u), variable=u),
     )
 
 
@@ -115,19 +108,11 @@ def _first_token_at_a_finite_time() -> tuple[Bound, Bound, Identity, Identity, B
     main = sp.exp(v) / v**3
     return (
         Bound(
-            name="1/softplus(−v) ≥ e^v(1 − 3/v)",
-            because="y = e^{−v}; softplus(−v) ≤ y",
-            claim=slower,
-            given=given[:1],
-            also_wrong=(Bound(name="without the bound", claim=slower),),
-        ),
+            name="1/softplus(−v) ≥ e^v(1 − 3/v)", because="y = e^{−v}; softplus(−v) ≤ y", claim=slower, given=given[:1]
+        ).but_not("without the bound", given=()),
         Bound(
-            name="1/softplus(−v) ≤ e^v + 1",
-            because="softplus(−v) ≥ y/(1 + y)",
-            claim=faster,
-            given=given[1:],
-            also_wrong=(Bound(name="without the bound", claim=faster, given=given[:1]),),
-        ),
+            name="1/softplus(−v) ≤ e^v + 1", because="softplus(−v) ≥ y/(1 + y)", claim=faster, given=given[1:]
+        ).but_not("without the bound", given=given[:1]),
         Identity(
             name="e^v/v³ grows no faster than the time",
             because="so κt ≥ e^u/u³ − e^{u_0}/u_0³",
@@ -144,8 +129,7 @@ def _first_token_at_a_finite_time() -> tuple[Bound, Bound, Identity, Identity, B
             because="e^v(1 + 3/v − 24/v²) ≥ e^v + 1, times v²; so κt ≤ κt(9) + (1 + 6/u)e^u/u³",
             claim=nearer,
             given=(sp.Ge(beyond, 9),),
-            also_wrong=(Bound(name="from v = 8 on", claim=nearer, given=(sp.Ge(beyond, 8),)),),
-        ),
+        ).but_not("from v = 8 on", given=(sp.Ge(beyond, 8),)),
         Identity(
             name="the time up to 9",
             because="e^v + 1 ≤ e⁹ + 1: an antiderivative that is 0 at infinity, so κt(9) ≤ (e⁹ + 1)/(2u_0²)",
@@ -177,8 +161,7 @@ def _own_part() -> Bound:
         because="f = 1 − e^{−aΔ_l} ≤ aΔ_l; S_1 = κu_1²Δ_1 → 0 and u_l ≥ u_l(0)",
         claim=claim,
         given=given,
-        also_wrong=(Bound(name="before S_1 is small", claim=claim, given=given[:1]),),
-    )
+    ).but_not("before S_1 is small", given=given[:1])
 
 
 def _comparable() -> tuple[Bound, Bound]:
@@ -195,15 +178,13 @@ def _comparable() -> tuple[Bound, Bound]:
             because="its derivative with y = e^{−v} is 2v ln(1 + y) − v²y/(1 + y)",
             claim=falls,
             given=given,
-            also_wrong=(Bound(name="from v = 1", claim=falls, given=(sp.Ge(v, 1), *given[1:])),),
-        ),
+        ).but_not("from v = 1", given=(sp.Ge(v, 1), *given[1:])),
         Bound(
             name="softplus(−v − 1) ≥ softplus(−v)/e",
             because="ln(1 + qy) ≥ q ln(1 + y), q = 1/e, y = e^{−v}",
             claim=concave,
             given=(sp.Lt(q, 1),),
-            also_wrong=(Bound(name="q may exceed 1", claim=concave),),
-        ),
+        ).but_not("q may exceed 1", given=()),
     )
 
 
@@ -218,15 +199,12 @@ def _must_overtake() -> tuple[Bound, Limit]:
             because="w = κu_l²Δ_l ≥ S_1/e, so P′ ≥ S_1/(2e) = (ln u_1)′/(2e), whose integral diverges",
             claim=sp.Ge(part, q * one / 2),
             given=given,
-            also_wrong=(Bound(name="P′ unbounded below", claim=sp.Ge(part, q * one / 2), given=given[:1]),),
-        ),
+        ).but_not("P′ unbounded below", given=given[:1]),
         Limit(
             name="a limit u_l/u_1 ≤ 1 would keep it near",
             because="P rises and the rest's tail is at most Ce^{−εu_1}: u_l − u_1 ≤ u_1(exp(Ce^{−εu_1}) − 1)",
             expression=u * (sp.exp(bound * sp.exp(-eps * u)) - 1),
             variable=u,
-            point=sp.oo,
-            value=sp.S.Zero,
         ),
     )
 
@@ -239,11 +217,8 @@ def _settles() -> tuple[Bound, Bound, Identity, Identity]:
     return (
         Bound(name="ln(1 + y) ≥ y/(1 + y)", claim=sp.Ge((1 + _y0) * sp.log(1 + _y0), _y0)),
         Bound(
-            name="softplus(−v) ≥ e^{−v}/2 for v ≥ 0",
-            claim=sp.Ge(sp.log(1 + y), y / 2),
-            given=(below, sp.Le(y, 1)),
-            also_wrong=(Bound(name="for every v", claim=sp.Ge(sp.log(1 + y), y / 2), given=(below,)),),
-        ),
+            name="softplus(−v) ≥ e^{−v}/2 for v ≥ 0", claim=sp.Ge(sp.log(1 + y), y / 2), given=(below, sp.Le(y, 1))
+        ).but_not("for every v", given=(below,)),
         Identity(
             name="what a token ahead of the first still gains, per unit of u_1",
             because="dt = du_1/(κu_1³Δ_1), Δ_1 ≥ e^{−u_1}/2, u_l²Δ_l ≤ (1 + ε)²u_1²e^{−(1+ε)u_1}",
@@ -286,7 +261,6 @@ def _slow() -> Proof:
                 because="u_l/u_1 → c_l and u_1/ln t → 1; c_1 = 1",
                 expression=u / log_t,
                 variable=u,
-                point=sp.oo,
                 value=sp.S.One,
             ),
         )

@@ -61,54 +61,38 @@ def own_share() -> Bound:
         because="g_l = e^{−aΔ_l} g_{l−1} + x_l²Δ_l, here with Δ_l = g > 0",
         claim=sp.And(sp.Ge(whole, size**2 * gain), sp.Gt(whole, 0)),
         given=(sp.Gt(gain, 0),),
-        also_wrong=(
-            Bound(
-                name="an older term of the other sign",
-                claim=sp.Gt(size**2 * gain - decay * older, 0),
-                given=(sp.Gt(gain, 0),),
-            ),
-        ),
-    )
+    ).but_not("an older term of the other sign", claim=sp.Gt(size**2 * gain - decay * older, 0))
 
 
 def softplus_increases() -> Bound:
     """softplus(v + h) ≥ softplus(v), h ≥ 0."""
     v, h = sp.Symbol("v", real=True), sp.Symbol("h", nonnegative=True)
-    return Bound(
-        name="softplus increases",
-        claim=sp.Ge(softplus(v + h), softplus(v)),
-        also_wrong=(Bound(name="by more than half the step", claim=sp.Ge(softplus(v + h), softplus(v) + h / 2)),),
+    return Bound(name="softplus increases", claim=sp.Ge(softplus(v + h), softplus(v))).but_not(
+        "by more than half the step", claim=sp.Ge(softplus(v + h), softplus(v) + h / 2)
     )
 
 
 def softplus_grows_slowly() -> Bound:
     """softplus(h) ≤ ln 2 + h, h ≥ 0."""
     h = sp.Symbol("h", nonnegative=True)
-    return Bound(
-        name="softplus(h) ≤ ln 2 + h",
-        claim=sp.Ge(LN2 + h, softplus(h)),
-        also_wrong=(Bound(name="≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))),),
+    return Bound(name="softplus(h) ≤ ln 2 + h", claim=sp.Ge(LN2 + h, softplus(h))).but_not(
+        "≤ ln 2 + h/3", claim=sp.Ge(LN2 + h / 3, softplus(h))
     )
 
 
 def softplus_below_exponential() -> Bound:
     """ln(1 + y) ≤ y."""
     y = sp.Symbol("y", nonnegative=True)
-    return Bound(
-        name="softplus(−v) ≤ e^{−v}",
-        because="y = e^{−v}",
-        claim=sp.Le(sp.log(1 + y), y),
-        also_wrong=(Bound(name="9/10 of it", claim=sp.Le(sp.log(1 + y), sp.Rational(9, 10) * y)),),
+    return Bound(name="softplus(−v) ≤ e^{−v}", because="y = e^{−v}", claim=sp.Le(sp.log(1 + y), y)).but_not(
+        "9/10 of it", claim=sp.Le(sp.log(1 + y), sp.Rational(9, 10) * y)
     )
 
 
 def loss() -> Bound:
     """1 − e^{−x} ≤ x."""
     x = sp.Symbol("x", nonnegative=True)
-    return Bound(
-        name="1 − e^{−x} ≤ x",
-        claim=sp.Le(1 - sp.exp(-x), x),
-        also_wrong=(Bound(name="0.9 x", claim=sp.Le(1 - sp.exp(-x), sp.Rational(9, 10) * x)),),
+    return Bound(name="1 − e^{−x} ≤ x", claim=sp.Le(1 - sp.exp(-x), x)).but_not(
+        "0.9 x", claim=sp.Le(1 - sp.exp(-x), sp.Rational(9, 10) * x)
     )
 
 
