@@ -60,7 +60,7 @@ RESIDUAL = (
 )
 
 
-def _target(published: str) -> str:
+def target_of(published: str) -> str:
     return "mamba2_language_model" if published == PUBLISHED else published
 
 
@@ -176,7 +176,7 @@ def _underflow(target: str) -> Expression:
 
 
 def _argument(published: str) -> Argument:
-    target = _target(published)
+    target = target_of(published)
     second, whole = is_second(target), is_model(target)
     return Argument(
         claim=CLAIM,
@@ -211,11 +211,11 @@ def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
 
 @cache
 def _weights(num_tokens: int, target: str, dtype: str) -> Weights:
-    return plain_s6(num_tokens, _target(target), dtype=DTYPES[dtype]).weights
+    return plain_s6(num_tokens, target_of(target), dtype=DTYPES[dtype]).weights
 
 
 def _frozen(target: str) -> Frozen:
-    if not is_model(_target(target)):
+    if not is_model(target_of(target)):
         yield "float64", {"num_tokens": 32, "input_seq_len": 900, "gap": 898}
     for length in (112, 4096):
         yield "float32", {"num_tokens": 32, "input_seq_len": length, "gap": 110}
