@@ -86,11 +86,6 @@ def _powers() -> InductionOn:
     )
 
 
-def _tangent() -> Bound:
-    u = sp.Symbol("u", real=True)
-    return Bound(name="e^u ≥ 1 + u for u ≥ 0", claim=sp.Ge(sp.exp(u), 1 + u), given=(sp.Ge(u, 0),))
-
-
 def _markov() -> Bound:
     """The indicator of u ≥ 0 lies below e^u; the two branches are u ≥ 0 (tangent) and u < 0 (e^u > 0)."""
     u = sp.Symbol("u", real=True)
@@ -104,8 +99,8 @@ def _markov() -> Bound:
 
 def _union() -> tuple[Bound, Specialise, Bound]:
     """d(d−1)/2 pairs, two tails each."""
-    tangent = _tangent()
-    (u,) = tangent.claim.free_symbols
+    u = sp.Symbol("u", real=True)
+    tangent = Bound(name="e^u ≥ 1 + u for u ≥ 0", claim=sp.Ge(sp.exp(u), 1 + u), given=(sp.Ge(u, 0),))
     enough = Specialise(name="e^{pε²/2} ≥ d²", of=tangent, at={u: EXCESS})
     union = Bound(
         name="union bound: less than one bad pair is expected, so some matrix has none",

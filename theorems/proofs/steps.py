@@ -89,7 +89,7 @@ class Conditional(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stated(Step):
+class Asserted(Step):
     """A step that establishes a relation as it is written."""
 
     claim: sp.Basic
@@ -129,7 +129,7 @@ class Identity(Conditional):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bound(Stated, Conditional):
+class Bound(Asserted, Conditional):
     """An inequality (or any boolean combination of relations) for all values of the declared symbols."""
 
     kind = "bound"
@@ -172,7 +172,7 @@ class Limit(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cases(Stated, Conditional):
+class Cases(Asserted, Conditional):
     """lhs (=, ≤, …) rhs at every point of a finite grid, exactly; points outside `given` are left out.
 
     `under` are conditions on the symbols that are not in the grid.
@@ -222,7 +222,7 @@ class Cases(Stated, Conditional):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Enclosed(Stated):
+class Enclosed(Asserted):
     """A relation at every point of a box, by balls and bisection; with an empty box, between constants."""
 
     claim: Relational
