@@ -77,7 +77,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
         cases=step_cases,
         score=zoh_score,
-        case_type=StepCase,
         facts={"field": "Arb", "oracle": "flint's matrix exponential"},
     ),
     Property(
@@ -87,7 +86,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
         cases=step_cases,
         score=euler_gap_score,
-        case_type=StepCase,
         facts={"field": "Arb"},
     ),
     Property(
@@ -97,7 +95,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"ZOH": semantics.zoh, "backward Euler": _backward_euler},
         cases=step_cases,
         score=bilinear_score,
-        case_type=StepCase,
         facts={"field": "Arb"},
     ),
 )

@@ -293,7 +293,6 @@ CHECKS: tuple[Check, ...] = (
         },
         cases=tree_cases,
         score=tree_score,
-        case_type=TreeCase,
         facts={"field": "rationals"},
     ),
     Property(
@@ -303,7 +302,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"state dropped": _forgetting, "state added twice": _undecayed},
         cases=cut_cases,
         score=cut_score,
-        case_type=CutCase,
         facts={"kernel": "selective_scan", "backends": "compiled, reference", "dtypes": "float64"},
     ),
     Property(
@@ -313,7 +311,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"period 2L − 2": padded_to(-1), "kernel reversed": lambda k, x: padded_to(0)(k[::-1], x)},
         cases=convolution_cases,
         score=convolution_score,
-        case_type=ConvolutionCase,
         facts={"field": "rationals"},
     ),
     Property(
@@ -323,7 +320,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"not padded": lambda length: length, "padded to 3L/2": lambda length: length + length // 2},
         cases=fft_cases,
         score=fft_score,
-        case_type=FftCase,
         examples=30,
         facts={"kernel": "selective_scan", "backends": "compiled, reference", "oracle": "numpy FFT"},
     ),
@@ -334,7 +330,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"S4D": _s4d, "Δ by position": _with_clock},
         cases=linearity_cases,
         score=linearity_score,
-        case_type=LinearityCase,
         facts={"field": "Arb"},
     ),
 )

@@ -123,7 +123,6 @@ def _bounds(claim: str, name: str, subject: Keeper, mutants: dict[str, Keeper]) 
         mutants=mutants,
         cases=_keep_cases,
         score=_keep_score,
-        case_type=KeepCase,
         examples=40,
         facts={"field": "Arb balls", "kernel": "definition"},
     )
@@ -219,7 +218,6 @@ WAVELET: Property = Property(
     },
     cases=_wavelet_cases,
     score=_wavelet_score,
-    case_type=WaveletCase,
     facts={"field": "Arb balls"},
 )
 
@@ -259,7 +257,6 @@ def _every_n_look(subject: Gate, run: Run) -> Finding:
 EVERY_N = Examination(
     claim="haar.keep-nth-one-state",
     name="every-n-exact-in-float32",
-    kind=Kind.TESTED,
     subject=Gate(),
     mutants={
         "gate crosses 0 at token n": Gate(offset=0.0),
@@ -299,7 +296,6 @@ def _block_look(subject: BlockKeep, run: Run) -> Finding:
 BLOCK = Examination(
     claim="haar.keep-nth-one-state",
     name="official-block-keeps-token-n",
-    kind=Kind.TESTED,
     subject=BlockKeep(),
     mutants={"the token before n": BlockKeep(shift=1), "the token after n": BlockKeep(shift=-1)},
     look=_block_look,

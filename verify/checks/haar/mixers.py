@@ -18,7 +18,6 @@ from mamba_theorems.constructions.haar import discrete_step, mamba1_haar, wavele
 from mamba_theorems.constructions.haar.transform import clock_block
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, RATIONAL, Field
-from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.haar.transform import changed
 from mamba_theorems.verify.checks.scoring import ELEMENTARY
@@ -66,7 +65,6 @@ CLOCK: Property = Property(
     mutants={"n(n − 3/2)/2 for n(n − 1)/2": ClockError(lambda z, n: z * n * (n - arb("1.5")) / 2)},
     cases=_clock_cases,
     score=_clock_score,
-    case_type=ClockCase,
     facts={"field": "Arb balls"},
 )
 
@@ -95,7 +93,6 @@ PLAIN: Property = Property(
     mutants={"Δ₀² for Δ₀": PlainClock(step_power=2)},
     cases=lambda subject, run: st.builds(ClockCase, st.just(1), st.integers(1, 64), st.integers(2, 40)),
     score=_plain_score,
-    case_type=ClockCase,
     facts={"field": "exact rationals"},
 )
 
@@ -127,7 +124,6 @@ def _time_look(subject: TimeBlock, run: Run) -> Finding:
 TIME = Examination(
     claim="haar.prop1-amended",
     name="time-in-the-official-block",
-    kind=Kind.TESTED,
     subject=TimeBlock(),
     mutants={"A = −e^{−12}": TimeBlock(-12), "A = −1": TimeBlock(0)},
     look=_time_look,
@@ -187,7 +183,6 @@ WEIGHTS: Property = Property(
     },
     cases=_weight_cases,
     score=_weight_score,
-    case_type=WeightCase,
     facts={"kernel": "selective_scan", "dtype": "float64"},
 )
 
@@ -231,7 +226,6 @@ HEADS: Property = Property(
     mutants={"Δ one token late": HeadShift(1), "Δ one token early": HeadShift(-1)},
     cases=_head_cases,
     score=_head_score,
-    case_type=HeadCase,
     examples=25,
     facts={"field": "Arb balls, 128 bits"},
 )
@@ -282,7 +276,6 @@ EULER: Property = Property(
     },
     cases=lambda subject, run: st.builds(GateCase, st.integers(1, 9), st.integers(0, 12), st.integers(1, 60)),
     score=_euler_score,
-    case_type=GateCase,
     facts={"field": "Arb balls"},
 )
 

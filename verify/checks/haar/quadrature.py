@@ -196,12 +196,10 @@ def _jump_score(subject: Jumps, case: JumpCase, run: Run) -> Score:
 EXACT_JUMPS: Property = Property(
     claim="haar.exact-jumps",
     name="l2-error-as-small-as-wanted",
-    kind=Kind.TESTED,
     subject=Jumps(),
     mutants={"W a thousand times too small": Jumps(Fraction(1, 1000)), "one function too few": Jumps(forgotten=1)},
     cases=_jump_cases,
     score=_jump_score,
-    case_type=JumpCase,
     examples=25,
     facts={"kernel": "eq. (8), certified quadrature"},
 )
@@ -268,7 +266,6 @@ CLOCK: Property = Property(
     },
     cases=_clock_cases,
     score=_clock_score,
-    case_type=DecayingClockCase,
     examples=60,
     facts={"kernel": "eq. (8), certified quadrature"},
 )

@@ -169,7 +169,6 @@ def s6_error(count: int) -> float:
 TABLE = Examination(
     claim="haar.s4d-lower-bound",
     name="optimised-exponentials-above-the-bound",
-    kind=Kind.TESTED,
     subject=LowerBound(tail_sum),
     mutants={
         "modes from k ≥ N": LowerBound(lambda n: tail_sum(n - 1)),
@@ -219,7 +218,6 @@ POSITIONS: Property = Property(
     mutants={"factor 6": PositionBound(6.0), "factor 4": PositionBound(4.5)},
     cases=_position_cases,
     score=_position_score,
-    case_type=PositionCase,
     examples=10,
 )
 
@@ -279,7 +277,6 @@ WINDOWS: Property = Property(
     },
     cases=_windows_cases,
     score=_windows_score,
-    case_type=WindowsCase,
     examples=10,
 )
 
@@ -318,7 +315,6 @@ def _delay_look(subject: Delay, run: Run) -> Finding:
 DISCRETE = Examination(
     claim="haar.s4d-lower-bound-jumps",
     name="singular-values-of-a-delay",
-    kind=Kind.TESTED,
     subject=Delay(lambda n: 2 * n + 1),
     mutants={"2n for 2n + 1": Delay(lambda n: 2 * n), "2n + 2": Delay(lambda n: 2 * n + 2)},
     look=_delay_look,

@@ -22,7 +22,6 @@ from mamba_theorems.constructions.haar import HaarNetwork, Wavelet, full_basis, 
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL, Field
-from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
@@ -157,7 +156,6 @@ def _single(name: str, build: Build, examples: int) -> Property:
         mutants={mutant: replace(subject, tamper=tamper) for mutant, tamper in tampered.items()},
         cases=_coefficient_cases,
         score=_coefficient_score,
-        case_type=CoefficientCase,
         examples=examples,
         facts={"oracle": "PyWavelets haar", "dtypes": EVERY_DTYPE},
     )
@@ -207,7 +205,6 @@ def _full_look(subject: Bulk, run: Run) -> Finding:
 FULL_TRANSFORM = Examination(
     claim="haar.official-block",
     name="full-transform-against-pywavelets",
-    kind=Kind.TESTED,
     subject=Bulk(),
     mutants={name: Bulk(tamper) for name, tamper in MUTANTS.items()},
     look=_full_look,
@@ -236,7 +233,6 @@ def _long_look(subject: Bulk, run: Run) -> Finding:
 LONG = Examination(
     claim="haar.official-block",
     name="long-signals-against-pywavelets",
-    kind=Kind.TESTED,
     subject=Bulk(),
     mutants={name: Bulk(tamper) for name, tamper in MUTANTS.items()},
     look=_long_look,
@@ -287,7 +283,6 @@ STEP: Property = Property(
     },
     cases=_step_cases,
     score=_step_score,
-    case_type=SiluStepCase,
     examples=80,
     facts={"field": "Arb balls"},
 )

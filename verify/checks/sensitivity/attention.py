@@ -140,7 +140,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"C halved": _halved, "without the 1": _without_own, "1/t² for 1/t": _faster},
         cases=attention_cases,
         score=attention_score,
-        case_type=AttentionCase,
         examples=60,
         facts={"kernel": "torch softmax", "dtypes": "float64"},
     ),

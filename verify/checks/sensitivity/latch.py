@@ -20,7 +20,7 @@ from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.verify.checks.check import Check, Property, Score
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE, disjoint
-from mamba_theorems.verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
+from mamba_theorems.verify.checks.sensitivity.recurrence import gradient_score, mixer_cases, wrong_scan
 from mamba_theorems.verify.settings import Run
 
 WRITE, FROZEN = 50, 100
@@ -236,7 +236,6 @@ def _holds(name: str, mamba2: bool) -> Check:
         mutants={rule: Latch(step, mamba2) for rule, step in rules.items()},
         cases=latch_cases,
         score=latch_score,
-        case_type=LatchCase,
         examples=40,
         facts={"block": f"official Mamba-{1 + mamba2}", "d_inner": 6, "d_state": 1, "dtypes": EVERY_DTYPE},
     )
@@ -252,7 +251,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"the S6 latch": selective_latch},
         cases=rival_cases,
         score=rival_score,
-        case_type=RivalCase,
         examples=40,
         facts={"block": "official Mamba-1 with constant Δ, B, C", "dtypes": "float64"},
     ),
@@ -263,7 +261,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"a rate for every state": _rate_per_state, "rate off by 2^−40": _leaky},
         cases=head_cases,
         score=head_score,
-        case_type=SsdHeadCase,
         examples=20,
         facts={"field": "Arb, dual numbers"},
     ),
@@ -274,7 +271,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"Δ detached in the decay": wrong_scan("detached"), "decay one step late": wrong_scan("late")},
         cases=lambda subject, run: mixer_cases(subject, run, longest=40, one_head=True),
         score=gradient_score,
-        case_type=MixerCase,
         examples=60,
         facts={"kernel": "ssd_chunk_scan", "dtypes": "float64"},
     ),

@@ -261,7 +261,7 @@ def _flat(claim: str, *, mamba2: bool) -> tuple[Examination, Examination]:
     tail, ticking = frozen(FLAG, clock=False), frozen(CLOCK, clock=True)
     looser = {"Δ = 2^−20 when frozen": frozen(_warm(FLAG, 20), clock=False), "no flag": frozen(FLAG, clock=True)}
     blunt = {"blunt clock": frozen(construction.by_clock(7, sp.Rational(1, 100)), clock=True)}
-    common: dict[str, Any] = {"claim": claim, "kind": Kind.TESTED, "look": look_flat}
+    common: dict[str, Any] = {"claim": claim, "look": look_flat}
     return (
         Examination(name="frozen-tail-is-flat", subject=tail, mutants=looser, **common),
         Examination(name="frozen-clock-is-flat", subject=ticking, mutants=blunt, **common),
@@ -296,7 +296,6 @@ CHECKS: tuple[Check, ...] = (
         mutants=SEQUENCE_MUTANTS,
         cases=sequence_cases,
         score=criterion_score,
-        case_type=StepsCase,
         examples=40,
         facts={"kernel": "selective_scan", "dtypes": "float64"},
     ),
