@@ -153,7 +153,7 @@ def drawn(case_type: type[C]) -> Callable[[Any, Run], SearchStrategy[C]]:
     ways = {}
     for name, hint in get_type_hints(case_type, include_extras=True).items():
         if not hasattr(hint, "__metadata__"):
-            raise ValueError(f"{case_type.__name__}.{name} says not how it is drawn: annotate it with a strategy")
+            raise ValueError(f"{case_type.__name__}.{name} does not say how it is drawn: annotate it with a strategy")
         ways[name] = hint.__metadata__[0]
 
     def cases(_: Any, run: Run) -> SearchStrategy[C]:
