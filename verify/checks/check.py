@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
@@ -151,7 +152,8 @@ def drawn(case_type: type[C]) -> Callable[[Any, Run], SearchStrategy[C]]:
     Raises ValueError for a field whose annotation has neither.
     """
     ways = {}
-    for name, hint in get_type_hints(case_type, include_extras=True).items():
+    names = vars(sys.modules[case_type.__module__])  # where a lambda in an annotation looks its names up
+    for name, hint in get_type_hints(case_type, names, include_extras=True).items():
         if not hasattr(hint, "__metadata__"):
             raise ValueError(f"{case_type.__name__}.{name} does not say how it is drawn: annotate it with a strategy")
         ways[name] = hint.__metadata__[0]
