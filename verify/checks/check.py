@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import math
 import shlex
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 from hypothesis import HealthCheck, Phase, given, seed, settings, target
+from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
@@ -67,7 +69,7 @@ class Check(ABC, Generic[S]):
 
     claim: str
     name: str
-    kind: Kind
+    kind: Kind = Kind.TESTED
     subject: S
     mutants: Mapping[str, S]
     tier: Tier = Tier.QUICK
@@ -95,16 +97,24 @@ class Check(ABC, Generic[S]):
 class Property(Check[S], Generic[S, C]):
     """score(subject, case) passes for every case that the strategy draws.
 
-    `case_type` is a dataclass of plain data, so that a case can be printed and replayed. `examples` is the number
-    for the quick tier; the full tier draws five times as many.
+    `case_type` is a dataclass of plain data, so that a case can be printed and replayed; the annotation of the
+    score's `case` says which, unless a subclass is given. `examples` is the number for the quick tier; the full tier
+    draws five times as many.
     """
 
-    kind: Kind = Kind.TESTED
     cases: Callable[[S, Run], SearchStrategy[C]]
     score: Callable[[S, C, Run], Score]
-    case_type: type[C]
+    case_type: type[C] = None  # type: ignore[assignment]
     examples: int = 40
     facts: Mapping[str, str | int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find the type of the cases. Raises ValueError if no annotation says it."""
+        super().__post_init__()
+        case_type = self.case_type or get_type_hints(self.score).get("case")
+        if not is_dataclass(case_type):
+            raise ValueError(f"check {self.claim}:{self.name}: annotate its score's `case` with a dataclass")
+        object.__setattr__(self, "case_type", case_type)
 
     def examine(self, subject: S, run: Run) -> Finding:
         """Draw cases, aim at worse ones, and shrink one that fails."""
@@ -128,6 +138,30 @@ class Property(Check[S], Generic[S, C]):
         score = self.score(self.subject, self.case_type(**case), run)
         word = "passes" if score.passes else "fails"
         return Finding(score.passes, f"{word} with {score.unit} {score.value:.6g}", {}, {score.unit: score.value}, case)
+
+
+SEED = Annotated[int, st.integers(0, 999)]
+WIDE_SEED = Annotated[int, st.integers(0, 2**16)]
+DTYPE = Annotated[str, lambda run: st.sampled_from(run.dtypes)]
+"""A dtype of those that the run asks for."""
+
+
+def drawn(case_type: type[C]) -> Callable[[Any, Run], SearchStrategy[C]]:
+    """How a case is drawn, field by field: each field's annotation has a strategy, or a function from a run to one.
+
+    Raises ValueError for a field whose annotation has neither.
+    """
+    ways = {}
+    names = vars(sys.modules[case_type.__module__])  # where a lambda in an annotation looks its names up
+    for name, hint in get_type_hints(case_type, names, include_extras=True).items():
+        if not hasattr(hint, "__metadata__"):
+            raise ValueError(f"{case_type.__name__}.{name} does not say how it is drawn: annotate it with a strategy")
+        ways[name] = hint.__metadata__[0]
+
+    def cases(_: Any, run: Run) -> SearchStrategy[C]:
+        return st.builds(case_type, **{name: way(run) if callable(way) else way for name, way in ways.items()})
+
+    return cases
 
 
 class Fails(AssertionError):

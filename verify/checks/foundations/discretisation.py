@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 from flint import arb, arb_mat
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import BALL, Field
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import Check, Property, Score, drawn
 from mamba_theorems.verify.settings import Run
 
 Discretization = semantics.Discretization
@@ -19,15 +19,10 @@ Discretization = semantics.Discretization
 
 @dataclass(frozen=True)
 class StepCase:
-    """One state −`rate`, one step `delta`."""
+    """One state −`rate`, one step `delta`: λΔ from 1e-6 to 40, both sides of 2."""
 
-    rate: float
-    delta: float
-
-
-def step_cases(subject: Any, run: Run) -> st.SearchStrategy[StepCase]:
-    """λΔ from 1e-6 to 40, both sides of 2."""
-    return st.builds(StepCase, rate=st.floats(1e-3, 20), delta=st.floats(1e-3, 2))
+    rate: Annotated[float, st.floats(1e-3, 20)]
+    delta: Annotated[float, st.floats(1e-3, 2)]
 
 
 def factors(discretization: Discretization, case: StepCase) -> tuple[arb, arb]:
@@ -75,9 +70,8 @@ CHECKS: tuple[Check, ...] = (
         name="zoh-against-matrix-exponential",
         subject=semantics.zoh,
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
-        cases=step_cases,
+        cases=drawn(StepCase),
         score=zoh_score,
-        case_type=StepCase,
         facts={"field": "Arb", "oracle": "flint's matrix exponential"},
     ),
     Property(
@@ -85,9 +79,8 @@ CHECKS: tuple[Check, ...] = (
         name="gain-ratio-within-its-bounds",
         subject=semantics.zoh,
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
-        cases=step_cases,
+        cases=drawn(StepCase),
         score=euler_gap_score,
-        case_type=StepCase,
         facts={"field": "Arb"},
     ),
     Property(
@@ -95,9 +88,8 @@ CHECKS: tuple[Check, ...] = (
         name="sign-and-order-of-the-factor",
         subject=semantics.bilinear,
         mutants={"ZOH": semantics.zoh, "backward Euler": _backward_euler},
-        cases=step_cases,
+        cases=drawn(StepCase),
         score=bilinear_score,
-        case_type=StepCase,
         facts={"field": "Arb"},
     ),
 )

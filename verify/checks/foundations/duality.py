@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from mamba_theorems.constructions import foundations as forms
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.backends import DEFINITION, choices
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
@@ -22,34 +22,21 @@ IN_CHUNKS = "torch"
 Discretization = semantics.Discretization
 
 
-@dataclass(frozen=True)
-class ChunkCase:
-    """Random numbers from a seed: L steps, N states, P rows, chunks of a size, on a backend ("auto": compiled)."""
-
-    length: int
-    d_state: int
-    headdim: int
-    chunk_size: int
-    seed: int
-    backend: str = "auto"
-
-
 def fast_backends(device: str) -> list[str]:
     """What runs SSD, but not the definition: the compiled recurrence, or what --kernel names; chunks in products."""
     return [name for name in choices("ssd_chunk_scan", device) if name != DEFINITION]
 
 
-def sequence_cases(subject: Any, run: Run) -> st.SearchStrategy[ChunkCase]:
-    """Chunks that divide L and chunks that do not."""
-    return st.builds(
-        ChunkCase,
-        length=st.integers(1, 9),
-        d_state=st.integers(1, 3),
-        headdim=st.integers(1, 3),
-        chunk_size=st.integers(1, 5),
-        seed=st.integers(0, 999),
-        backend=st.sampled_from(fast_backends(run.device)),
-    )
+@dataclass(frozen=True)
+class ChunkCase:
+    """Random numbers from a seed: L steps, N states, P rows, chunks of a size that may not divide L, on a backend."""
+
+    length: Annotated[int, st.integers(1, 9)]
+    d_state: Annotated[int, st.integers(1, 3)]
+    headdim: Annotated[int, st.integers(1, 3)]
+    chunk_size: Annotated[int, st.integers(1, 5)]
+    seed: SEED
+    backend: Annotated[str, lambda run: st.sampled_from(fast_backends(run.device))] = "auto"
 
 
 def gated_score(subject: Discretization, case: ChunkCase, run: Run) -> Score:
@@ -59,6 +46,7 @@ def gated_score(subject: Discretization, case: ChunkCase, run: Run) -> Score:
 
 
 Attention = Callable[..., np.ndarray]
+"""(field, x, Δ, A, B, C, chunk size) → y."""
 
 
 def duality_score(subject: Attention, case: ChunkCase, run: Run) -> Score:
@@ -67,36 +55,14 @@ def duality_score(subject: Attention, case: ChunkCase, run: Run) -> Score:
     x, B, C = (BALL.array(rng.standard_normal((case.length, k))) for k in (case.headdim, case.d_state, case.d_state))
     dt, A = BALL.array(np.abs(rng.standard_normal(case.length))), BALL.number(-float(np.exp(rng.standard_normal())))
     y = semantics.ssd(BALL, x[:, None], dt[:, None], np.array([A]), B[:, None], C[:, None])[:, 0]
-    return Score(disjoint(subject(BALL, x, dt, A, B, C, case.chunk_size), y), "mismatches")
+    with BALL.arithmetic():
+        found = subject(BALL, x, dt, A, B, C, case.chunk_size)
+    return Score(disjoint(found, y), "mismatches")
 
 
 def by_rows(f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int) -> np.ndarray:
     """Masked attention."""
     return forms.masked_attention(f, x, dt, A, B, C)
-
-
-def _score_transposed(
-    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int
-) -> np.ndarray:
-    return forms.masked_attention(f, x, dt, A, C, B)
-
-
-def _without_own_step(
-    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int
-) -> np.ndarray:
-    with f.arithmetic():
-        return forms.masked_attention(f, x, dt, A, B, C) - (C * B).sum(-1)[:, None] * dt[:, None] * x
-
-
-def _mask_late(f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, _: int) -> np.ndarray:
-    with f.arithmetic():
-        return f.exp(dt * A)[:, None] * forms.masked_attention(f, x, dt, A, B, C)
-
-
-def _chunks_do_not_decay(
-    f: Field, x: np.ndarray, dt: np.ndarray, A: Any, B: np.ndarray, C: np.ndarray, size: int
-) -> np.ndarray:
-    return forms.masked_attention(f, x, dt, A * (1 if len(dt) <= size else 0), B, C)
 
 
 def _chunks_forget(
@@ -139,19 +105,25 @@ CHECKS: tuple[Check, ...] = (
         name="zoh-is-the-gated-rnn",
         subject=semantics.zoh,
         mutants={"Euler": semantics.euler, "bilinear": semantics.bilinear},
-        cases=sequence_cases,
+        cases=drawn(ChunkCase),
         score=gated_score,
-        case_type=ChunkCase,
         facts={"field": "Arb"},
     ),
     Property(
         claim="foundations.ssd-duality",
         name="recurrence-is-masked-attention",
         subject=by_rows,
-        mutants={"B and C swapped": _score_transposed, "diagonal left out": _without_own_step, "mask late": _mask_late},
-        cases=sequence_cases,
+        mutants={
+            "B and C swapped": lambda f, x, dt, A, B, C, _: forms.masked_attention(f, x, dt, A, C, B),
+            "diagonal left out": lambda f, x, dt, A, B, C, _: (
+                forms.masked_attention(f, x, dt, A, B, C) - ((C * B).sum(-1) * dt)[:, None] * x
+            ),
+            "mask late": lambda f, x, dt, A, B, C, _: (
+                f.exp(dt * A)[:, None] * forms.masked_attention(f, x, dt, A, B, C)
+            ),
+        },
+        cases=drawn(ChunkCase),
         score=duality_score,
-        case_type=ChunkCase,
         examples=25,
         facts={"field": "Arb"},
     ),
@@ -159,10 +131,14 @@ CHECKS: tuple[Check, ...] = (
         claim="foundations.ssd-duality",
         name="chunks-give-the-recurrence",
         subject=forms.chunked,
-        mutants={"no decay across chunks": _chunks_do_not_decay, "state dropped between chunks": _chunks_forget},
-        cases=sequence_cases,
+        mutants={
+            "no decay across chunks": lambda f, x, dt, A, B, C, size: forms.masked_attention(
+                f, x, dt, A * (1 if len(dt) <= size else 0), B, C
+            ),
+            "state dropped between chunks": _chunks_forget,
+        },
+        cases=drawn(ChunkCase),
         score=duality_score,
-        case_type=ChunkCase,
         examples=25,
         facts={"field": "Arb"},
     ),
@@ -174,9 +150,8 @@ CHECKS: tuple[Check, ...] = (
             "B and C swapped": _wrong_ssd(lambda x, dt, A, B, C: (x, dt, A, C, B)),
             "A off by 1e-9": _wrong_ssd(lambda x, dt, A, B, C: (x, dt, A * (1 + 1e-9), B, C)),
         },
-        cases=sequence_cases,
+        cases=drawn(ChunkCase),
         score=ssd_kernel_score,
-        case_type=ChunkCase,
         examples=30,
         facts={"kernel": "ssd_chunk_scan", "backends": "compiled, torch in chunks", "dtypes": "float64"},
     ),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from mamba_theorems.kernels.arguments import S6
 from mamba_theorems.kernels.backends import choices
 from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
@@ -70,25 +70,22 @@ def tree_score(subject: Combine, case: TreeCase, run: Run) -> Score:
     return Score(int(_fold(subject, steps, np.random.default_rng(case.seed))[1] != last), "mismatches")
 
 
+BACKEND = Annotated[str, lambda run: st.sampled_from(choices("selective_scan", run.device))]
+CUT_LENGTH = st.shared(st.integers(2, 90), key="length")
+
+
 @dataclass(frozen=True)
 class CutCase:
-    """A scan cut in two: the state is carried over, on a backend ("auto" is the device's compiled one)."""
+    """A scan cut at any step but its ends, the state carried over, on a backend ("auto": the compiled one)."""
 
-    length: int
-    cut: int
-    d_state: int
-    seed: int
-    backend: str
+    length: Annotated[int, CUT_LENGTH]
+    cut: Annotated[int, CUT_LENGTH.flatmap(lambda length: st.integers(1, length - 1))]
+    d_state: Annotated[int, st.integers(1, 9)]
+    seed: SEED
+    backend: BACKEND
 
 
-@st.composite
-def cut_cases(draw: st.DrawFn, subject: Any, run: Run) -> CutCase:
-    """A scan cut at any step but its ends."""
-    length = draw(st.integers(2, 90))
-    cut, d_state = draw(st.integers(1, length - 1)), draw(st.integers(1, 9))
-    return CutCase(
-        length, cut, d_state, draw(st.integers(0, 999)), draw(st.sampled_from(choices("selective_scan", run.device)))
-    )
+cut_cases = drawn(CutCase)
 
 
 def _random_scan(case: CutCase) -> dict[str, Any]:
@@ -102,25 +99,25 @@ def _random_scan(case: CutCase) -> dict[str, Any]:
 
 def two_scans(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
     """The scan of the first part, its last state handed to the scan of the second."""
-
-    def part(where: slice) -> dict[str, Any]:
-        return {k: v if k == "A" else v[..., where].contiguous() for k, v in inputs.items()}
-
-    first, state = ops.selective_scan(**part(slice(0, cut)), return_last_state=True, backend=backend)
-    second = ops.selective_scan(**part(slice(cut, None)), initial_state=state, backend=backend)
+    one, two = _parts(inputs, cut)
+    first, state = ops.selective_scan(**one, return_last_state=True, backend=backend)
+    second = ops.selective_scan(**two, initial_state=state, backend=backend)
     return torch.cat([first, second], -1)
 
 
+def _parts(inputs: dict[str, Any], cut: int) -> list[dict[str, Any]]:
+    """The inputs before the cut, and the ones after it."""
+    wheres = slice(0, cut), slice(cut, None)
+    return [{k: v if k == "A" else v[..., w].contiguous() for k, v in inputs.items()} for w in wheres]
+
+
 def _forgetting(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
-    parts = [{k: v if k == "A" else v[..., w] for k, v in inputs.items()} for w in (slice(0, cut), slice(cut, None))]
-    return torch.cat([ops.selective_scan(**p) for p in parts], -1)
+    return torch.cat([ops.selective_scan(**part) for part in _parts(inputs, cut)], -1)
 
 
 def _undecayed(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
     y = two_scans(inputs, cut, backend)
-    _, state = ops.selective_scan(
-        **{k: v if k == "A" else v[..., :cut] for k, v in inputs.items()}, return_last_state=True
-    )
+    _, state = ops.selective_scan(**_parts(inputs, cut)[0], return_last_state=True)
     extra = torch.einsum("bdn,bnl->bdl", state, inputs["C"][..., cut : cut + 1])
     return torch.cat([y[..., :cut], y[..., cut : cut + 1] + extra, y[..., cut + 1 :]], -1)
 
@@ -149,20 +146,17 @@ class ConvolutionCase:
 def convolution_cases(draw: st.DrawFn, subject: Any, run: Run) -> ConvolutionCase:
     """One to three states, up to 12 inputs; the ends are not 0, so that a wrap-around is seen."""
     n, numbers = draw(st.integers(1, 3)), st.integers(1, 7)
-    lists = [draw(st.lists(numbers, min_size=n, max_size=n)) for _ in range(2)]
-    return ConvolutionCase(lists[0], lists[1], draw(st.lists(numbers, min_size=2, max_size=12)))
+    decays, gains = (draw(st.lists(numbers, min_size=n, max_size=n)) for _ in range(2))
+    return ConvolutionCase(decays, gains, draw(st.lists(numbers, min_size=2, max_size=12)))
 
 
 def padded_to(extra: int) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """The circular convolution of period 2L − 1 + `extra`, exactly: what an FFT of that length computes."""
+    """The circular convolution of period 2L − 1 + `extra` (≤ 0), exactly: what an FFT of that length computes."""
 
     def convolve(kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
         length = len(x)
-        period = max(2 * length - 1 + extra, length)
-        y = np.zeros(period, dtype=object)
-        for i, k in enumerate(kernel):
-            for j, value in enumerate(x):
-                y[(i + j) % period] += k * value
+        y, period = np.convolve(kernel, x), max(2 * length - 1 + extra, length)
+        y[: len(y) - period] += y[period:]
         return y[:length]
 
     return convolve
@@ -181,24 +175,12 @@ def convolution_score(subject: Callable[..., np.ndarray], case: ConvolutionCase,
 
 @dataclass(frozen=True)
 class FftCase:
-    """A random S4D of d_state states on a backend, against the FFT."""
+    """A random S4D of d_state states on a backend, against the FFT; lengths around powers of two."""
 
-    d_state: int
-    length: int
-    seed: int
-    backend: str
-
-
-def fft_cases(subject: Any, run: Run) -> st.SearchStrategy[FftCase]:
-    """Lengths around powers of two."""
-    lengths = st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])
-    return st.builds(
-        FftCase,
-        d_state=st.integers(1, 16),
-        length=lengths,
-        seed=st.integers(0, 999),
-        backend=st.sampled_from(choices("selective_scan", run.device)),
-    )
+    d_state: Annotated[int, st.integers(1, 16)]
+    length: Annotated[int, st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])]
+    seed: SEED
+    backend: BACKEND
 
 
 def power_of_two(length: int) -> int:
@@ -253,30 +235,21 @@ def linearity_cases(draw: st.DrawFn, subject: Any, run: Run) -> LinearityCase:
     return LinearityCase(draw(numbers), draw(numbers), draw(st.integers(1, 4)))
 
 
-def s6(x: np.ndarray) -> np.ndarray:
-    """N = 1, λ = 1, Δ = softplus(x), B = C = 1 over balls; x and y (L,)."""
-    column, ones = x[:, None], BALL.array(np.ones((len(x), 1), dtype=int))
-    delta = BALL.softplus(column)
-    return semantics.selective_scan(BALL, column, delta, BALL.array([[-1]]), ones, ones)[:, 0]
+def s6_with(delta: Map) -> Map:
+    """N = 1, λ = 1, Δ = delta(x), B = C = 1 over balls; x and y (L,)."""
 
+    def scan(x: np.ndarray) -> np.ndarray:
+        ones = BALL.array(np.ones((len(x), 1), dtype=int))
+        return semantics.selective_scan(BALL, x[:, None], delta(x)[:, None], BALL.array([[-1]]), ones, ones)[:, 0]
 
-def _s4d(x: np.ndarray) -> np.ndarray:
-    column, ones = x[:, None], BALL.array(np.ones((len(x), 1), dtype=int))
-    return semantics.selective_scan(BALL, column, ones, BALL.array([[-1]]), ones, ones)[:, 0]
-
-
-def _with_clock(x: np.ndarray) -> np.ndarray:
-    """S6 with Δ by position: linear, not time-invariant."""
-    column, ones = x[:, None], BALL.array(np.ones((len(x), 1), dtype=int))
-    delta = BALL.softplus(BALL.array(np.arange(len(x)))[:, None])
-    return semantics.selective_scan(BALL, column, delta, BALL.array([[-1]]), ones, ones)[:, 0]
+    return scan
 
 
 def linearity_score(subject: Map, case: LinearityCase, run: Run) -> Score:
     """Mismatches: outputs that superpose after all, and outputs that do not commute with a delay."""
     x, y = (BALL.array([Fraction(v, 2) for v in values]) for values in (case.first, case.second))
     with BALL.arithmetic():
-        superposes = sum(a.overlaps(b + c) for a, b, c in zip(subject(x + y), subject(x), subject(y), strict=True))
+        superposes = len(x) - disjoint(subject(x + y), subject(x) + subject(y))
         silence = BALL.array([0] * case.delay)
         delayed = subject(np.concatenate([silence, x]))[case.delay :]
     return Score(superposes + disjoint(delayed, subject(x)), "mismatches")
@@ -293,7 +266,6 @@ CHECKS: tuple[Check, ...] = (
         },
         cases=tree_cases,
         score=tree_score,
-        case_type=TreeCase,
         facts={"field": "rationals"},
     ),
     Property(
@@ -303,7 +275,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"state dropped": _forgetting, "state added twice": _undecayed},
         cases=cut_cases,
         score=cut_score,
-        case_type=CutCase,
         facts={"kernel": "selective_scan", "backends": "compiled, reference", "dtypes": "float64"},
     ),
     Property(
@@ -313,7 +284,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"period 2L − 2": padded_to(-1), "kernel reversed": lambda k, x: padded_to(0)(k[::-1], x)},
         cases=convolution_cases,
         score=convolution_score,
-        case_type=ConvolutionCase,
         facts={"field": "rationals"},
     ),
     Property(
@@ -321,20 +291,21 @@ CHECKS: tuple[Check, ...] = (
         name="kernel-against-fft",
         subject=power_of_two,
         mutants={"not padded": lambda length: length, "padded to 3L/2": lambda length: length + length // 2},
-        cases=fft_cases,
+        cases=drawn(FftCase),
         score=fft_score,
-        case_type=FftCase,
         examples=30,
         facts={"kernel": "selective_scan", "backends": "compiled, reference", "oracle": "numpy FFT"},
     ),
     Property(
         claim="foundations.s6-not-lti",
         name="not-additive-but-shift-invariant",
-        subject=s6,
-        mutants={"S4D": _s4d, "Δ by position": _with_clock},
+        subject=s6_with(BALL.softplus),
+        mutants={
+            "S4D": s6_with(lambda x: BALL.array(np.ones(len(x), dtype=int))),
+            "Δ by position": s6_with(lambda x: BALL.softplus(BALL.array(np.arange(len(x))))),
+        },
         cases=linearity_cases,
         score=linearity_score,
-        case_type=LinearityCase,
         facts={"field": "Arb"},
     ),
 )

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from operator import mul
+from typing import Annotated, Any
 
 import torch
 from hypothesis import strategies as st
@@ -19,12 +20,14 @@ from mamba_theorems.kernels.arguments import DTYPE_NAMED, S6, SSD
 from mamba_theorems.kernels.backends import DEFINITION, choices
 from mamba_theorems.kernels.bounds.running_error import Approximate, selective_scan_bound
 from mamba_theorems.kernels.bounds.ssd import ssd_bound
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import DTYPE, WIDE_SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
 Operation = Callable[..., Any]
-LAYOUTS = ("contiguous", "time-major", "strided")
+LAYOUT = Annotated[str, st.sampled_from(("contiguous", "time-major", "strided"))]
+"""How a signal lies in memory."""
+GROUPS = st.shared(st.integers(1, 3), key="groups")
 
 
 class RandomTensors:
@@ -38,7 +41,7 @@ class RandomTensors:
         return (torch.randn(*shape, generator=self._generator, dtype=torch.float64) * scale).to(self._dtype)
 
     def signal(self, batch: int, channels: int, length: int, layout: str, scale: float = 1.0) -> Tensor:
-        """(batch, channels, L) in one of LAYOUTS."""
+        """(batch, channels, L) in a LAYOUT."""
         if layout == "time-major":
             return self.normal(batch, length, channels, scale=scale).transpose(1, 2)
         if layout == "strided":
@@ -48,6 +51,19 @@ class RandomTensors:
     def packed(self, batch: int, length: int) -> Tensor:
         """seq_idx (batch, L): up to three sequences a row."""
         return torch.randint(0, 3, (batch, length), generator=self._generator).sort(-1).values
+
+
+def _times(low: int, high: int) -> st.SearchStrategy[int]:
+    """Multiples of the case's groups."""
+    return st.builds(mul, GROUPS, st.integers(low, high))
+
+
+def _some_of(*names: str) -> st.SearchStrategy[list[str]]:
+    return st.lists(st.sampled_from(names), unique=True).map(sorted)
+
+
+def _backends(operation: str) -> Callable[[Run], st.SearchStrategy[str]]:
+    return lambda run: st.sampled_from(choices(operation, run.device))
 
 
 def _moved(arguments: dict[str, Any], device: str) -> dict[str, Any]:
@@ -63,21 +79,21 @@ def _chosen(optional: dict[str, Tensor], options: list[str]) -> dict[str, Tensor
 
 @dataclass(frozen=True)
 class ScanOptions:
-    """Sizes and options of `ops.selective_scan`; `constants` of B and C do not vary with time; Δ is shifted."""
+    """Ragged sizes and options of `ops.selective_scan`; `constants` of B and C do not vary with time; Δ is shifted."""
 
-    batch: int
-    groups: int
-    d_inner: int
-    d_state: int
-    length: int
-    options: list[str]
-    constants: str
-    layout: str
-    scale: float
-    delta_shift: float
-    dtype: str
-    backend: str
-    seed: int
+    groups: Annotated[int, GROUPS]
+    batch: Annotated[int, st.integers(1, 3)]
+    d_inner: Annotated[int, _times(1, 8)]
+    d_state: Annotated[int, st.integers(1, 9)]
+    length: Annotated[int, st.integers(1, 80)]
+    options: Annotated[list[str], _some_of("D", "z", "delta_bias", "initial_state", "seq_idx")]
+    constants: Annotated[str, st.sampled_from(["", "B", "C", "BC"])]
+    layout: LAYOUT
+    scale: Annotated[float, st.sampled_from([1.0, 1e-6, 1e6])]
+    delta_shift: Annotated[float, st.sampled_from([0.0, -8.0, 8.0, 30.0])]
+    dtype: DTYPE
+    backend: Annotated[str, _backends("selective_scan")]
+    seed: WIDE_SEED
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
@@ -100,31 +116,6 @@ class ScanOptions:
         } | _chosen(optional, self.options)
 
 
-def _options(names: tuple[str, ...]) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(names), unique=True).map(sorted)
-
-
-@st.composite
-def scan_options(draw: st.DrawFn, _: Operation, run: Run) -> ScanOptions:
-    """Sizes of every kind, ragged ones included."""
-    groups = draw(st.integers(1, 3))
-    return ScanOptions(
-        batch=draw(st.integers(1, 3)),
-        groups=groups,
-        d_inner=groups * draw(st.integers(1, 8)),
-        d_state=draw(st.integers(1, 9)),
-        length=draw(st.integers(1, 80)),
-        options=draw(_options(("D", "z", "delta_bias", "initial_state", "seq_idx"))),
-        constants=draw(st.sampled_from(["", "B", "C", "BC"])),
-        layout=draw(st.sampled_from(LAYOUTS)),
-        scale=draw(st.sampled_from([1.0, 1e-6, 1e6])),
-        delta_shift=draw(st.sampled_from([0.0, -8.0, 8.0, 30.0])),
-        dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(choices("selective_scan", run.device))),
-        seed=draw(st.integers(0, 2**16)),
-    )
-
-
 def scan_score(subject: Operation, case: ScanOptions, run: Run) -> Score:
     """y and the last state over their running-error bounds."""
     arguments = case.arguments()
@@ -133,18 +124,15 @@ def scan_score(subject: Operation, case: ScanOptions, run: Run) -> Score:
     return Score(max(bound.ratio(y), bound.last_state.ratio(last)), "error/bound")
 
 
-def _deaf(operation: Operation, *names: str) -> Operation:
-    """The operation, deaf to some arguments."""
-    return lambda **arguments: operation(**{name: value for name, value in arguments.items() if name not in names})
+def _deaf(operation: Operation, name: str) -> Operation:
+    """The operation, deaf to an argument."""
+    return lambda **arguments: operation(**{k: v for k, v in arguments.items() if k != name})
 
 
-def _wrong_group(B: Tensor, C: Tensor, **arguments: Any) -> Any:
+def _wrong_group(u: Tensor, B: Tensor, C: Tensor, **arguments: Any) -> Any:
     """Channel d of group d mod G."""
-    return ops.selective_scan(B=_interleaved(B, arguments["u"]), C=_interleaved(C, arguments["u"]), **arguments)
-
-
-def _interleaved(M: Tensor, u: Tensor) -> Tensor:
-    return M if M.ndim == 2 else M.repeat(1, u.shape[1] // M.shape[1], 1, 1)
+    B, C = (m if m.ndim == 2 else m.repeat(1, u.shape[1] // m.shape[1], 1, 1) for m in (B, C))
+    return ops.selective_scan(u, B=B, C=C, **arguments)
 
 
 # --- SSD -------------------------------------------------------------------------------------------------------------
@@ -152,20 +140,23 @@ def _interleaved(M: Tensor, u: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class SsdOptions:
-    """Sizes and options of `ops.ssd_chunk_scan`; `backend` "torch" runs its chunks by matrix products."""
+    """Sizes and options of `ops.ssd_chunk_scan`; `backend` "torch" runs its chunks by matrix products.
 
-    batch: int
-    groups: int
-    nheads: int
-    headdim: int
-    d_state: int
-    length: int
-    chunk_size: int
-    options: list[str]
-    wide_skip: bool
-    dtype: str
-    backend: str
-    seed: int
+    A chunk may divide L or not, and may be longer than L.
+    """
+
+    groups: Annotated[int, GROUPS]
+    batch: Annotated[int, st.integers(1, 2)]
+    nheads: Annotated[int, _times(1, 3)]
+    headdim: Annotated[int, st.integers(1, 17)]
+    d_state: Annotated[int, st.integers(1, 9)]
+    length: Annotated[int, st.integers(1, 40)]
+    chunk_size: Annotated[int, st.integers(1, 50)]
+    options: Annotated[list[str], _some_of("D", "z", "dt_bias", "initial_states", "seq_idx")]
+    wide_skip: Annotated[bool, st.booleans()]
+    dtype: DTYPE
+    backend: Annotated[str, _backends("ssd_chunk_scan")]
+    seed: WIDE_SEED
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
@@ -189,26 +180,6 @@ class SsdOptions:
         } | _chosen(optional, self.options)
 
 
-@st.composite
-def ssd_options(draw: st.DrawFn, _: Operation, run: Run) -> SsdOptions:
-    """Chunks that divide L and chunks that do not, longer ones than L included."""
-    groups = draw(st.integers(1, 3))
-    return SsdOptions(
-        batch=draw(st.integers(1, 2)),
-        groups=groups,
-        nheads=groups * draw(st.integers(1, 3)),
-        headdim=draw(st.integers(1, 17)),
-        d_state=draw(st.integers(1, 9)),
-        length=draw(st.integers(1, 40)),
-        chunk_size=draw(st.integers(1, 50)),
-        options=draw(_options(("D", "z", "dt_bias", "initial_states", "seq_idx"))),
-        wide_skip=draw(st.booleans()),
-        dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(choices("ssd_chunk_scan", run.device))),
-        seed=draw(st.integers(0, 2**16)),
-    )
-
-
 def ssd_score(subject: Operation, case: SsdOptions, run: Run) -> Score:
     """y over its running-error bound."""
     arguments = case.arguments()
@@ -216,27 +187,23 @@ def ssd_score(subject: Operation, case: SsdOptions, run: Run) -> Score:
     return Score(ssd_bound(SSD(**arguments)).ratio(y), "error/bound")
 
 
-def _ssd_groups_reversed(B: Tensor, C: Tensor, **arguments: Any) -> Any:
-    return ops.ssd_chunk_scan(B=B.flip(2), C=C.flip(2), **arguments)
-
-
 # --- convolution -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class ConvOptions:
-    """Sizes and options of `ops.causal_conv1d`."""
+    """Sizes and options of `ops.causal_conv1d`; a sequence may be shorter than the convolution."""
 
-    batch: int
-    dim: int
-    length: int
-    width: int
-    options: list[str]
-    activation: str
-    layout: str
-    dtype: str
-    backend: str
-    seed: int
+    batch: Annotated[int, st.integers(1, 3)]
+    dim: Annotated[int, st.integers(1, 9)]
+    length: Annotated[int, st.integers(1, 40)]
+    width: Annotated[int, st.integers(1, 5)]
+    options: Annotated[list[str], _some_of("bias", "initial_states", "seq_idx")]
+    activation: Annotated[str, st.sampled_from(["", "silu"])]
+    layout: LAYOUT
+    dtype: DTYPE
+    backend: Annotated[str, _backends("causal_conv1d")]
+    seed: WIDE_SEED
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
@@ -251,23 +218,6 @@ class ConvOptions:
             "weight": n.normal(self.dim, self.width),
             "activation": self.activation or None,
         } | _chosen(optional, self.options)
-
-
-@st.composite
-def conv_options(draw: st.DrawFn, _: Operation, run: Run) -> ConvOptions:
-    """Widths 1 to 5, and sequences that may be shorter than the convolution."""
-    return ConvOptions(
-        batch=draw(st.integers(1, 3)),
-        dim=draw(st.integers(1, 9)),
-        length=draw(st.integers(1, 40)),
-        width=draw(st.integers(1, 5)),
-        options=draw(_options(("bias", "initial_states", "seq_idx"))),
-        activation=draw(st.sampled_from(["", "silu"])),
-        layout=draw(st.sampled_from(LAYOUTS)),
-        dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(choices("causal_conv1d", run.device))),
-        seed=draw(st.integers(0, 2**16)),
-    )
 
 
 STEEPEST_SILU = 1.1
@@ -294,10 +244,6 @@ def conv_score(subject: Operation, case: ConvOptions, run: Run) -> Score:
     return Score(limit.ratio(y), "error/bound")
 
 
-def _reversed_taps(weight: Tensor, **arguments: Any) -> Any:
-    return ops.causal_conv1d(weight=weight.flip(-1), **arguments)
-
-
 # --- one step of decoding --------------------------------------------------------------------------------------------
 
 
@@ -305,15 +251,15 @@ def _reversed_taps(weight: Tensor, **arguments: Any) -> Any:
 class StepOptions:
     """Sizes and options of `ops.selective_state_update`; nheads = 0 is Mamba-1's layout, without heads."""
 
-    batch: int
-    groups: int
-    nheads: int
-    headdim: int
-    d_state: int
-    options: list[str]
-    dtype: str
-    backend: str
-    seed: int
+    groups: Annotated[int, GROUPS]
+    batch: Annotated[int, st.integers(1, 3)]
+    nheads: Annotated[int, _times(0, 3)]
+    headdim: Annotated[int, st.integers(1, 9)]
+    d_state: Annotated[int, st.integers(1, 9)]
+    options: Annotated[list[str], _some_of("D", "z", "dt_bias")]
+    dtype: DTYPE
+    backend: Annotated[str, _backends("selective_state_update")]
+    seed: WIDE_SEED
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
@@ -331,23 +277,6 @@ class StepOptions:
             "C": n.normal(self.batch, *groups, self.d_state),
             "dt_softplus": True,
         } | _chosen(optional, self.options)
-
-
-@st.composite
-def step_options(draw: st.DrawFn, _: Operation, run: Run) -> StepOptions:
-    """Steps of both layouts, with heads and without."""
-    groups = draw(st.integers(1, 3))
-    return StepOptions(
-        batch=draw(st.integers(1, 3)),
-        groups=groups,
-        nheads=groups * draw(st.integers(0, 3)),
-        headdim=draw(st.integers(1, 9)),
-        d_state=draw(st.integers(1, 9)),
-        options=draw(_options(("D", "z", "dt_bias"))),
-        dtype=draw(st.sampled_from(run.dtypes)),
-        backend=draw(st.sampled_from(choices("selective_state_update", run.device))),
-        seed=draw(st.integers(0, 2**16)),
-    )
 
 
 def step_score(subject: Operation, case: StepOptions, run: Run) -> Score:
@@ -379,10 +308,6 @@ def _as_scan(arguments: dict[str, Any]) -> S6:
     )
 
 
-def _state_kept(state: Tensor, **arguments: Any) -> Any:
-    return ops.selective_state_update(state.clone(), **arguments)
-
-
 def _relu_step(dt: Tensor, dt_softplus: bool, dt_bias: Tensor | None = None, **arguments: Any) -> Any:
     step = functional.relu(dt if dt_bias is None else dt + dt_bias)
     return ops.selective_state_update(dt=step, **arguments)
@@ -400,9 +325,8 @@ CHECKS: tuple[Check, ...] = (
             "gate ignored": _deaf(ops.selective_scan, "z"),
             "channels of the wrong group": _wrong_group,
         },
-        cases=scan_options,
+        cases=drawn(ScanOptions),
         score=scan_score,
-        case_type=ScanOptions,
         examples=20,
         facts=FACTS,
     ),
@@ -410,10 +334,12 @@ CHECKS: tuple[Check, ...] = (
         claim="foundations.unrolled",
         name="every-option-of-the-convolution",
         subject=ops.causal_conv1d,
-        mutants={"taps reversed": _reversed_taps, "packing ignored": _deaf(ops.causal_conv1d, "seq_idx")},
-        cases=conv_options,
+        mutants={
+            "taps reversed": lambda weight, **rest: ops.causal_conv1d(weight=weight.flip(-1), **rest),
+            "packing ignored": _deaf(ops.causal_conv1d, "seq_idx"),
+        },
+        cases=drawn(ConvOptions),
         score=conv_score,
-        case_type=ConvOptions,
         examples=20,
         facts=FACTS,
     ),
@@ -421,10 +347,12 @@ CHECKS: tuple[Check, ...] = (
         claim="foundations.unrolled",
         name="one-step-of-decoding",
         subject=ops.selective_state_update,
-        mutants={"state not advanced": _state_kept, "softplus replaced by ReLU": _relu_step},
-        cases=step_options,
+        mutants={
+            "state not advanced": lambda state, **rest: ops.selective_state_update(state.clone(), **rest),
+            "softplus replaced by ReLU": _relu_step,
+        },
+        cases=drawn(StepOptions),
         score=step_score,
-        case_type=StepOptions,
         examples=20,
         facts=FACTS,
     ),
@@ -435,11 +363,10 @@ CHECKS: tuple[Check, ...] = (
         mutants={
             "packing ignored": _deaf(ops.ssd_chunk_scan, "seq_idx"),
             "state not handed on": _deaf(ops.ssd_chunk_scan, "initial_states"),
-            "groups reversed": _ssd_groups_reversed,
+            "groups reversed": lambda B, C, **rest: ops.ssd_chunk_scan(B=B.flip(2), C=C.flip(2), **rest),
         },
-        cases=ssd_options,
+        cases=drawn(SsdOptions),
         score=ssd_score,
-        case_type=SsdOptions,
         examples=20,
         facts=FACTS,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import sympy as sp
@@ -16,10 +16,10 @@ from torch.nn import functional
 
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.arguments import DTYPE_NAMED, S6
-from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
+from mamba_theorems.kernels.bounds.running_error import contains, rounding, selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY, Field
-from mamba_theorems.verify.checks.check import Check, Property, Score
-from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
+from mamba_theorems.verify.checks.check import DTYPE, WIDE_SEED, Check, Property, Score, drawn
+from mamba_theorems.verify.checks.scoring import EVERY_DTYPE, disjoint
 from mamba_theorems.verify.settings import Run
 
 UNROLLED = "foundations.unrolled"
@@ -31,37 +31,24 @@ Scan = Callable[..., Tensor]
 
 @dataclass(frozen=True)
 class ScanCase:
-    """Sizes and the seed of the inputs; Δ = softplus(`delta_scale` · normal + `delta_shift` + normal).
+    """Ragged sizes and the seed of the inputs; Δ = softplus(`delta_scale` · normal + `delta_shift` + normal).
 
     The shift reaches from forgetting within a step (20) to frozen time (−60); without `skip` there is no D, so that
     a small state is not hidden behind it.
     """
 
-    batch: int
-    d_inner: int
-    d_state: int
-    length: int
-    delta_scale: float
-    delta_shift: float
-    skip: bool
-    dtype: str
-    seed: int
+    batch: Annotated[int, st.integers(1, 3)]
+    d_inner: Annotated[int, st.integers(1, 9)]
+    d_state: Annotated[int, st.integers(1, 9)]
+    length: Annotated[int, st.integers(1, 70)]
+    delta_scale: Annotated[float, st.sampled_from([1e-6, 0.1, 1.0, 20.0])]
+    delta_shift: Annotated[float, st.sampled_from([0.0, 20.0, -20.0, -60.0])]
+    skip: Annotated[bool, st.booleans()]
+    dtype: DTYPE
+    seed: WIDE_SEED
 
 
-def scan_cases(subject: Scan, run: Run) -> st.SearchStrategy[ScanCase]:
-    """Ragged sizes from 1 upward."""
-    return st.builds(
-        ScanCase,
-        batch=st.integers(1, 3),
-        d_inner=st.integers(1, 9),
-        d_state=st.integers(1, 9),
-        length=st.integers(1, 70),
-        delta_scale=st.sampled_from([1e-6, 0.1, 1.0, 20.0]),
-        delta_shift=st.sampled_from([0.0, 20.0, -20.0, -60.0]),
-        skip=st.booleans(),
-        dtype=st.sampled_from(run.dtypes),
-        seed=st.integers(0, 2**16),
-    )
+scan_cases = drawn(ScanCase)
 
 
 def scan_inputs(case: ScanCase, device: str = "cpu") -> dict[str, Any]:
@@ -91,20 +78,11 @@ def scan_score(subject: Scan, case: ScanCase, run: Run) -> Score:
     return Score(selective_scan_bound(S6(**inputs, delta_softplus=True)).ratio(y), "error/bound")
 
 
-def _swapped(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, **rest: Any) -> Tensor:
-    return ops.selective_scan(u, delta, A, C, B, **rest)
+def _with_softplus(softplus: Callable[[Tensor], Tensor]) -> Scan:
+    def scan(delta: Tensor, delta_bias: Tensor, delta_softplus: bool, **rest: Any) -> Tensor:
+        return ops.selective_scan(delta=softplus(delta + delta_bias[:, None]), **rest)
 
-
-def _gateless(z: Tensor, **rest: Any) -> Tensor:
-    return ops.selective_scan(**rest)
-
-
-def _relu_for_softplus(delta: Tensor, delta_bias: Tensor, delta_softplus: bool, **rest: Any) -> Tensor:
-    return ops.selective_scan(delta=functional.relu(delta + delta_bias[:, None]), **rest)
-
-
-def _naive_softplus(delta: Tensor, delta_bias: Tensor, delta_softplus: bool, **rest: Any) -> Tensor:
-    return ops.selective_scan(delta=torch.log(1 + torch.exp(delta + delta_bias[:, None])), **rest)
+    return scan
 
 
 def _late_skip(u: Tensor, D: Tensor | None, z: Tensor, **rest: Any) -> Tensor:
@@ -115,19 +93,18 @@ def _late_skip(u: Tensor, D: Tensor | None, z: Tensor, **rest: Any) -> Tensor:
 def _without_decay(**inputs: Any) -> Tensor:
     """1 + ΔA for e^{ΔA}: one exp dropped in the definition itself."""
     field = replace(FLOAT64, exp=lambda x: 1 + x)
-    time_major = {k: inputs[k].double().numpy().swapaxes(1, 2) for k in ("u", "delta", "B", "C", "z")}
-    delta = FLOAT64.softplus(time_major["delta"] + inputs["delta_bias"].double().numpy())
-    u, B, C, z = (time_major[k] for k in ("u", "B", "C", "z"))
-    D = None if inputs["D"] is None else inputs["D"].double().numpy()
-    y = semantics.selective_scan(field, u, delta, inputs["A"].double().numpy(), B, C, D, z)
+    arrays = {k: v.double().numpy() for k, v in inputs.items() if isinstance(v, Tensor)}
+    u, delta, B, C, z = (arrays[k].swapaxes(1, 2) for k in ("u", "delta", "B", "C", "z"))
+    delta = FLOAT64.softplus(delta + arrays["delta_bias"])
+    y = semantics.selective_scan(field, u, delta, arrays["A"], B, C, arrays.get("D"), z)
     return torch.from_numpy(y.swapaxes(1, 2))
 
 
 SCAN_MUTANTS: dict[str, Scan] = {
-    "B and C swapped": _swapped,
-    "gate removed": _gateless,
-    "softplus replaced by ReLU": _relu_for_softplus,
-    "softplus as log(1 + exp)": _naive_softplus,
+    "B and C swapped": lambda B, C, **rest: ops.selective_scan(B=C, C=B, **rest),
+    "gate removed": lambda z, **rest: ops.selective_scan(**rest),
+    "softplus replaced by ReLU": _with_softplus(functional.relu),
+    "softplus as log(1 + exp)": _with_softplus(lambda x: torch.log(1 + torch.exp(x))),
     "D added after the gate": _late_skip,
     "decay exp dropped": _without_decay,
 }
@@ -137,19 +114,12 @@ SCAN_MUTANTS: dict[str, Scan] = {
 
 @dataclass(frozen=True)
 class FieldCase:
-    """Sizes and the seed of small rational weights for the paper's block and the official one."""
+    """Sizes and the seed of small rational weights; the sizes are small, since exact rationals grow with the length."""
 
-    d: int
-    d_state: int
-    length: int
-    seed: int
-
-
-def field_cases(subject: Any, run: Run) -> st.SearchStrategy[FieldCase]:
-    """Small sizes, since exact rationals grow with the length."""
-    return st.builds(
-        FieldCase, d=st.integers(1, 3), d_state=st.integers(1, 2), length=st.integers(1, 4), seed=st.integers(0, 2**16)
-    )
+    d: Annotated[int, st.integers(1, 3)]
+    d_state: Annotated[int, st.integers(1, 2)]
+    length: Annotated[int, st.integers(1, 4)]
+    seed: WIDE_SEED
 
 
 def _rationals(rng: np.random.Generator, *shape: int) -> np.ndarray:
@@ -158,23 +128,23 @@ def _rationals(rng: np.random.Generator, *shape: int) -> np.ndarray:
     return np.vectorize(lambda n: sp.Rational(int(n), 4), otypes=[object])(numbers)
 
 
-def _paper_inputs(case: FieldCase) -> tuple[dict[str, np.ndarray], np.ndarray]:
+def _inputs(case: FieldCase, shapes: dict[str, tuple[int, ...]]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     rng = np.random.default_rng(case.seed)
+    return {name: _rationals(rng, *shape) for name, shape in shapes.items()}, _rationals(rng, case.length, case.d)
+
+
+def _paper_inputs(case: FieldCase) -> tuple[dict[str, np.ndarray], np.ndarray]:
     d, n = case.d, case.d_state
     shapes = {"conv.weight": (d, 2), "conv.bias": (d,), "delta.weight": (d, d), "delta.bias": (d,)}
-    shapes |= {"B.weight": (n, d), "C.weight": (n, d), "gate.weight": (d, d)}
-    weights = {name: _rationals(rng, *shape) for name, shape in shapes.items()}
-    weights["A"] = np.full((d, n), sp.S.Zero, dtype=object)
-    return weights, _rationals(rng, case.length, d)
+    weights, x = _inputs(case, shapes | {"B.weight": (n, d), "C.weight": (n, d), "gate.weight": (d, d)})
+    return weights | {"A": np.full((d, n), sp.S.Zero, dtype=object)}, x
 
 
 def _official_inputs(case: FieldCase) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    rng = np.random.default_rng(case.seed)
     d, n = case.d, case.d_state
     shapes = {"in_proj.weight": (2 * d, d), "conv1d.weight": (d, 1, 2), "conv1d.bias": (d,), "D": (d,)}
     shapes |= {"x_proj.weight": (1 + 2 * n, d), "dt_proj.weight": (d, 1), "dt_proj.bias": (d,)}
-    shapes |= {"A_log": (d, n), "out_proj.weight": (d, d)}
-    return {name: _rationals(rng, *shape) for name, shape in shapes.items()}, _rationals(rng, case.length, d)
+    return _inputs(case, shapes | {"A_log": (d, n), "out_proj.weight": (d, d)})
 
 
 @dataclass(frozen=True)
@@ -194,33 +164,18 @@ def _run(field: Field, block: Callable[..., np.ndarray], inputs: tuple, **option
 
 def paper_fields_score(subject: Fields, case: FieldCase, run: Run) -> Score:
     """The paper's block with Λ = 0: rationals = sympy = float64 exactly (few bits), and inside the ball."""
-    inputs, options = _paper_inputs(case), {"delta_activation": "identity"}
-    exact = _run(subject.rational, semantics.paper_mamba, inputs, **options)
-    symbolic = _run(subject.symbolic, semantics.paper_mamba, inputs, **options)
-    floating = _run(subject.floating, semantics.paper_mamba, inputs, **options)
-    balls = _run(subject.ball, semantics.paper_mamba, inputs, **options)
-    agree = [
-        e == s and float(e) == f and b.contains(arb(f))
-        for e, s, f, b in zip(exact.flat, symbolic.flat, floating.flat, balls.flat, strict=True)
-    ]
+    inputs, fields = _paper_inputs(case), (subject.rational, subject.symbolic, subject.floating, subject.ball)
+    found = [_run(f, semantics.paper_mamba, inputs, delta_activation="identity").flat for f in fields]
+    agree = [e == s and float(e) == f and b.contains(arb(f)) for e, s, f, b in zip(*found, strict=True)]
     return Score(agree.count(False), "mismatches")
 
 
 def official_fields_score(subject: Fields, case: FieldCase, run: Run) -> Score:
     """The official block: sympy's closed form lies in the ball, and float64 within its running-error ball."""
-    from mamba_theorems.kernels.bounds.running_error import contains, rounding  # noqa: PLC0415
-
-    inputs = _official_inputs(case)
-    balls = _run(subject.ball, semantics.mamba, inputs)
-    symbolic = _run(subject.symbolic, semantics.mamba, inputs)
-    floating = _run(subject.floating, semantics.mamba, inputs)
-    enclosures = _run(rounding(np.float64), semantics.mamba, inputs)
-    inside = [_overlap(s, b) for s, b in zip(symbolic.flat, balls.flat, strict=True)]
-    return Score(inside.count(False) + int((~contains(enclosures, floating)).sum()), "mismatches")
-
-
-def _overlap(value: sp.Expr, ball: arb) -> bool:
-    return bool(BALL.number(value).overlaps(ball))
+    inputs, fields = _official_inputs(case), (subject.ball, subject.symbolic, subject.floating, rounding(np.float64))
+    balls, symbolic, floating, enclosures = (_run(f, semantics.mamba, inputs) for f in fields)
+    outside = disjoint(BALL.array(symbolic), balls) + int((~contains(enclosures, floating)).sum())
+    return Score(outside, "mismatches")
 
 
 CHECKS: tuple[Check, ...] = (
@@ -231,7 +186,6 @@ CHECKS: tuple[Check, ...] = (
         mutants=SCAN_MUTANTS,
         cases=scan_cases,
         score=scan_score,
-        case_type=ScanCase,
         examples=80,
         facts={"kernel": "selective_scan", "dtypes": EVERY_DTYPE},
     ),
@@ -244,9 +198,8 @@ CHECKS: tuple[Check, ...] = (
             "ReLU leaks in sympy": Fields(symbolic=replace(SYMPY, relu=lambda x: x)),
             "exp shifted on floats": Fields(floating=replace(FLOAT64, exp=lambda x: np.exp(x) - 0.25)),
         },
-        cases=field_cases,
+        cases=drawn(FieldCase),
         score=paper_fields_score,
-        case_type=FieldCase,
         examples=25,
         facts={"fields": "rationals, sympy, Arb, float64"},
     ),
@@ -259,9 +212,8 @@ CHECKS: tuple[Check, ...] = (
             "sigmoid replaced in balls": Fields(ball=replace(BALL, sigmoid=BALL.exp)),
             "exp to first order in sympy": Fields(symbolic=replace(SYMPY, exp=lambda x: 1 + x)),
         },
-        cases=field_cases,
+        cases=drawn(FieldCase),
         score=official_fields_score,
-        case_type=FieldCase,
         examples=12,
         facts={"fields": "sympy, Arb, float64"},
     ),

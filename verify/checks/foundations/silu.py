@@ -4,30 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import torch
 from hypothesis import strategies as st
 
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import DTYPE, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
+
+VALUES = st.builds(lambda m, e, s: s * m * 10.0**e, st.floats(1, 10), st.integers(-30, 3), st.sampled_from([1, -1]))
 
 
 @dataclass(frozen=True)
 class SiluCase:
-    """A value and a dtype."""
+    """A value, its magnitude from 1e-30 to 1e4, its sign either; and a dtype."""
 
-    x: float
-    dtype: str
-
-
-def silu_cases(subject: Any, run: Run) -> st.SearchStrategy[SiluCase]:
-    """Magnitudes from 1e-30 to 1e4, both signs."""
-    values = st.builds(lambda m, e, s: s * m * 10.0**e, st.floats(1, 10), st.integers(-30, 3), st.sampled_from([1, -1]))
-    return st.builds(SiluCase, x=values, dtype=st.sampled_from(run.dtypes))
+    x: Annotated[float, VALUES]
+    dtype: DTYPE
 
 
 Activation = Callable[[torch.Tensor], torch.Tensor]
@@ -51,18 +47,11 @@ def silu_pair_score(subject: Activation, case: SiluCase, run: Run) -> Score:
 
 @dataclass(frozen=True)
 class StepValueCase:
-    """An integer d and a sharpness w (a power of two)."""
+    """An integer d, |d| up to 1,000, and a sharpness w (a power of two) up to 256."""
 
-    d: int
-    log_w: int
-    dtype: str
-
-
-def step_value_cases(subject: Any, run: Run) -> st.SearchStrategy[StepValueCase]:
-    """|d| up to 1,000, w up to 256."""
-    return st.builds(
-        StepValueCase, d=st.integers(-1000, 1000), log_w=st.integers(0, 8), dtype=st.sampled_from(run.dtypes)
-    )
+    d: Annotated[int, st.integers(-1000, 1000)]
+    log_w: Annotated[int, st.integers(0, 8)]
+    dtype: DTYPE
 
 
 def silu_step_score(subject: Activation, case: StepValueCase, run: Run) -> Score:
@@ -81,9 +70,8 @@ CHECKS: tuple[Check, ...] = (
         name="silu-pair-on-the-kernel",
         subject=kernel_silu,
         mutants={"ELU": torch.nn.functional.elu, "ReLU scaled": lambda x: torch.relu(x) * (1 + 1e-6)},
-        cases=silu_cases,
+        cases=drawn(SiluCase),
         score=silu_pair_score,
-        case_type=SiluCase,
         examples=100,
         facts={"kernel": "causal_conv1d", "dtypes": EVERY_DTYPE},
     ),
@@ -92,9 +80,8 @@ CHECKS: tuple[Check, ...] = (
         name="silu-step-on-the-kernel",
         subject=kernel_silu,
         mutants={"SiLU of 1.001 x": lambda x: kernel_silu(1.001 * x), "tanh": torch.tanh},
-        cases=step_value_cases,
+        cases=drawn(StepValueCase),
         score=silu_step_score,
-        case_type=StepValueCase,
         examples=100,
         facts={"kernel": "causal_conv1d", "dtypes": EVERY_DTYPE},
     ),

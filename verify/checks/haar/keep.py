@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import reduce
 from itertools import product
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from mamba_theorems.constructions.haar.keep import SLOPE
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
 LENGTH = 512
@@ -29,23 +31,18 @@ VOCAB_SIZE = 16
 # --- the error bounds, on balls ---------------------------------------------------------------------------------------
 
 
+CONSTANT = st.builds(lambda value, times: [value] * times, st.integers(1, 9), st.integers(1, 16))
+KEPT = st.shared(st.lists(st.integers(-9, 9), min_size=1, max_size=16) | CONSTANT, key="signal")
+SLOPES = Annotated[int, st.integers(4, 60)]
+
+
 @dataclass(frozen=True)
 class KeepCase:
     """A signal of small integers, n (counted from 1), and the slope of the gate."""
 
-    signal: list[int]
-    n: int
-    slope: int
-
-
-def _keep_cases(subject: object, run: Run) -> st.SearchStrategy[KeepCase]:
-    signals = st.one_of(
-        st.lists(st.integers(-9, 9), min_size=1, max_size=16),
-        st.builds(lambda v, k: [v] * k, st.integers(1, 9), st.integers(1, 16)),
-    )
-    return signals.flatmap(
-        lambda s: st.builds(KeepCase, st.just(s), st.integers(1, len(s)), st.integers(4, 60))
-    )  # fmt: skip
+    signal: Annotated[list[int], KEPT]
+    n: Annotated[int, KEPT.flatmap(lambda signal: st.integers(1, len(signal)))]
+    slope: SLOPES
 
 
 @dataclass(frozen=True)
@@ -59,9 +56,7 @@ class Keeper:
 def _keep_score(subject: Keeper, case: KeepCase, run: Run) -> Score:
     """Worst |y_t − x_n|/bound over t ≥ n; upper ends of balls."""
     y = subject.keep(BALL, BALL.array(case.signal), case.n, case.slope)[case.n - 1 :]
-    error = arb(0)
-    for value in y:
-        error = error.max(abs(value - case.signal[case.n - 1]))
+    error = reduce(arb.max, abs(y - case.signal[case.n - 1]))
     bound = subject.bound(case.signal, case.n, (arb(-case.slope) / 2).exp())
     return Score(float((error / bound).upper()) if bound > 0 else (0.0 if error == 0 else float("inf")), "error/bound")
 
@@ -75,9 +70,8 @@ def _one_state(discretization: semantics.Discretization) -> Callable[[Field, np.
     def keep(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
         ones = f.array(np.ones((len(x), 1), dtype=int))
         delta = _gates(f, n, slope, len(x))[:, None]
-        y = semantics.selective_scan(
-            f, x[:, None], delta, f.array([[-1]]), ones, ones, discretization=discretization
-        )[:, 0]  # fmt: skip
+        A = f.array([[-1]])
+        y = semantics.selective_scan(f, x[:, None], delta, A, ones, ones, discretization=discretization)[:, 0]
         if discretization is semantics.zoh:
             return y
         with f.arithmetic():
@@ -106,10 +100,6 @@ ZOH = Keeper(_one_state(semantics.zoh), zoh_bound)
 EULER = Keeper(_one_state(semantics.euler), lambda x, n, z: 6 * z * largest(x))
 
 
-def _late(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
-    return keep_two_channels(f, x, n + 1, slope)
-
-
 def _reversed(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
     with f.arithmetic():
         return -keep_two_channels(f, x, n, slope)
@@ -121,9 +111,8 @@ def _bounds(claim: str, name: str, subject: Keeper, mutants: dict[str, Keeper]) 
         name=name,
         subject=subject,
         mutants=mutants,
-        cases=_keep_cases,
+        cases=drawn(KeepCase),
         score=_keep_score,
-        case_type=KeepCase,
         examples=40,
         facts={"field": "Arb balls", "kernel": "definition"},
     )
@@ -136,7 +125,9 @@ BOUNDS = (
         TWO_CHANNELS,
         {
             "the printed order of the two steps": replace(TWO_CHANNELS, keep=_reversed),
-            "thresholds one token late": replace(TWO_CHANNELS, keep=_late),
+            "thresholds one token late": replace(
+                TWO_CHANNELS, keep=lambda f, x, n, w: keep_two_channels(f, x, n + 1, w)
+            ),
             "bound without e^{−W/2}": replace(TWO_CHANNELS, bound=lambda x, n, z: 5 * z * z * largest(x)),
         },
     ),
@@ -167,13 +158,19 @@ BOUNDS = (
 # --- Theorem 1 on integers --------------------------------------------------------------------------------------------
 
 
+SIGNAL = st.shared(st.lists(st.integers(-9, 9), min_size=3, max_size=20), key="signal")
+
+
 @dataclass(frozen=True)
 class WaveletCase:
     """A signal of small integers, three places of it in increasing order, and the slope of the gates."""
 
-    signal: list[int]
-    places: list[int]
-    slope: int
+    signal: Annotated[list[int], SIGNAL]
+    places: Annotated[
+        list[int],
+        SIGNAL.flatmap(lambda s: st.lists(st.integers(1, len(s)), min_size=3, max_size=3, unique=True).map(sorted)),
+    ]
+    slope: SLOPES
 
 
 @dataclass(frozen=True)
@@ -182,18 +179,6 @@ class DiscreteWavelet:
 
     read: Callable[..., np.ndarray] = discrete_wavelet
     factor: int = 9
-
-
-def _wavelet_cases(subject: DiscreteWavelet, run: Run) -> st.SearchStrategy[WaveletCase]:
-    signals = st.lists(st.integers(-9, 9), min_size=3, max_size=20)
-    return signals.flatmap(
-        lambda s: st.builds(
-            WaveletCase,
-            st.just(s),
-            st.lists(st.integers(1, len(s)), min_size=3, max_size=3, unique=True).map(sorted),
-            st.integers(4, 60),
-        )
-    )
 
 
 def _wavelet_score(subject: DiscreteWavelet, case: WaveletCase, run: Run) -> Score:
@@ -205,21 +190,16 @@ def _wavelet_score(subject: DiscreteWavelet, case: WaveletCase, run: Run) -> Sco
     return Score(max(float((error / bound).upper()) for error in errors), "error/bound")
 
 
-def _wrong_middle(f: Field, x: np.ndarray, places: list[int], slope: int) -> np.ndarray:
-    return discrete_wavelet(f, x, (places[0], places[1] + 1, places[2]), slope)
-
-
 WAVELET: Property = Property(
     claim="haar.cor2-amended",
     name="discrete-wavelet-within-its-bound",
     subject=DiscreteWavelet(),
     mutants={
-        "middle one token late": DiscreteWavelet(_wrong_middle),
+        "middle one token late": DiscreteWavelet(lambda f, x, p, w: discrete_wavelet(f, x, (p[0], p[1] + 1, p[2]), w)),
         "slope W − 4 under the bound of W": DiscreteWavelet(lambda f, x, p, w: discrete_wavelet(f, x, p, w - 4)),
     },
-    cases=_wavelet_cases,
+    cases=drawn(WaveletCase),
     score=_wavelet_score,
-    case_type=WaveletCase,
     facts={"field": "Arb balls"},
 )
 
@@ -259,7 +239,6 @@ def _every_n_look(subject: Gate, run: Run) -> Finding:
 EVERY_N = Examination(
     claim="haar.keep-nth-one-state",
     name="every-n-exact-in-float32",
-    kind=Kind.TESTED,
     subject=Gate(),
     mutants={
         "gate crosses 0 at token n": Gate(offset=0.0),
@@ -270,20 +249,16 @@ EVERY_N = Examination(
 )
 
 
-@dataclass(frozen=True)
-class BlockKeep:
-    """KEEP n-TH compiled into the official block; `shift` keeps another token than asked for."""
+def _block_look(shift: int, run: Run) -> Finding:
+    """One-hot tokens through the whole block, float32: the output is the one-hot code of token n, exactly.
 
-    shift: int = 0
-
-
-def _block_look(subject: BlockKeep, run: Run) -> Finding:
-    """One-hot tokens through the whole block, float32: the output is the one-hot code of token n, exactly."""
+    `shift` keeps another token than asked for.
+    """
     every = run.tier is not Tier.QUICK and run.shrink
     chosen = range(1, LENGTH + 1) if every else (1, 2, 3, 31, 256, 511, 512)
     tokens = np.random.default_rng(run.seed).integers(0, VOCAB_SIZE, (2, LENGTH))
     for n in chosen:
-        y = keep_nth(max(n - subject.shift, 1), VOCAB_SIZE).on_kernels(tokens, torch.float32, run.device)[:, n - 1 :]
+        y = keep_nth(max(n - shift, 1), VOCAB_SIZE).on_kernels(tokens, torch.float32, run.device)[:, n - 1 :]
         wrong = (y != np.eye(VOCAB_SIZE)[tokens[:, n - 1]][:, None]).any(-1)
         if wrong.any():
             return Finding(False, f"n = {n}: {int(wrong.sum())} outputs differ from token n", case={"n": n})
@@ -299,9 +274,8 @@ def _block_look(subject: BlockKeep, run: Run) -> Finding:
 BLOCK = Examination(
     claim="haar.keep-nth-one-state",
     name="official-block-keeps-token-n",
-    kind=Kind.TESTED,
-    subject=BlockKeep(),
-    mutants={"the token before n": BlockKeep(shift=1), "the token after n": BlockKeep(shift=-1)},
+    subject=0,
+    mutants={"the token before n": 1, "the token after n": -1},
     look=_block_look,
 )
 

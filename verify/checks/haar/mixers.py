@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -18,8 +19,7 @@ from mamba_theorems.constructions.haar import discrete_step, mamba1_haar, wavele
 from mamba_theorems.constructions.haar.transform import clock_block
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, RATIONAL, Field
-from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.checks.haar.transform import changed
 from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.settings import Run
@@ -31,88 +31,65 @@ from mamba_theorems.verify.settings import Run
 class ClockCase:
     """λ = rate/1024 and Δ₀ = step/16, both in ℝ, over `length` tokens."""
 
-    rate: int
-    step: int
-    length: int
+    rate: Annotated[int, st.integers(1, 512)]
+    step: Annotated[int, st.integers(1, 64)]
+    length: Annotated[int, st.integers(2, 40)]
 
 
-@dataclass(frozen=True)
-class ClockError:
-    """The bound on n − h_n/Δ₀ as a function of (λΔ₀, n)."""
-
-    bound: Callable[[arb, int], arb]
-
-
-def _clock_cases(subject: ClockError, run: Run) -> st.SearchStrategy[ClockCase]:
-    return st.builds(ClockCase, st.integers(1, 512), st.integers(1, 64), st.integers(2, 40))
+ClockError = Callable[[arb, int], arb]
+"""The bound on n − h_n/Δ₀ as a function of (λΔ₀, n)."""
 
 
 def _clock_score(subject: ClockError, case: ClockCase, run: Run) -> Score:
     """The worst of (n − h_n/Δ₀)/bound over n ≥ 2, on balls."""
     step, rate = Fraction(case.step, 16), Fraction(case.rate, 1024)
-    ones = BALL.array(np.ones((case.length, 1), dtype=int))
-    delta = BALL.array([[step]] * case.length)
-    h = semantics.selective_scan(BALL, ones, delta, BALL.array([[-rate]]), ones, ones)[:, 0]
+    h = _clock(BALL, case, step, -rate)
     z = BALL.number(step * rate)
-    ratios = [(n - h[n - 1] / BALL.number(step)) / subject.bound(z, n) for n in range(2, case.length + 1)]
+    ratios = [(n - h[n - 1] / BALL.number(step)) / subject(z, n) for n in range(2, case.length + 1)]
     return Score(max(float(r.upper()) for r in ratios), "error/bound")
 
 
-CLOCK_ERROR = ClockError(lambda z, n: z * n * (n - 1) / 2)
 CLOCK: Property = Property(
     claim="haar.prop1-amended",
     name="euler-clock-within-its-bound",
-    subject=CLOCK_ERROR,
-    mutants={"n(n − 3/2)/2 for n(n − 1)/2": ClockError(lambda z, n: z * n * (n - arb("1.5")) / 2)},
-    cases=_clock_cases,
+    subject=lambda z, n: z * n * (n - 1) / 2,
+    mutants={"n(n − 3/2)/2 for n(n − 1)/2": lambda z, n: z * n * (n - arb("1.5")) / 2},
+    cases=drawn(ClockCase),
     score=_clock_score,
-    case_type=ClockCase,
     facts={"field": "Arb balls"},
 )
 
 
-@dataclass(frozen=True)
-class PlainClock:
-    """The state matrix of Proposition 1: 0."""
-
-    A: Fraction = Fraction(0)
-    step_power: int = 1
+def _clock(f: Field, case: ClockCase, delta: Fraction, A: Fraction) -> np.ndarray:
+    """h_1 … h_L with Δ constant, B = C = u = 1."""
+    ones = f.array(np.ones((case.length, 1), dtype=int))
+    return semantics.selective_scan(f, ones, f.array([[delta]] * case.length), f.array([[A]]), ones, ones)[:, 0]
 
 
-def _plain_score(subject: PlainClock, case: ClockCase, run: Run) -> Score:
-    """How many of h_1 … h_L differ from Δ₀t, in exact rationals."""
+def _plain_score(step_power: int, case: ClockCase, run: Run) -> Score:
+    """How many of h_1 … h_L differ from Δ₀t, in exact rationals, with A = 0 and Δ = Δ₀ to a power."""
     step = Fraction(case.step, 16)
-    ones = RATIONAL.array(np.ones((case.length, 1), dtype=int))
-    delta = RATIONAL.array([[step**subject.step_power]] * case.length)
-    h = semantics.selective_scan(RATIONAL, ones, delta, RATIONAL.array([[subject.A]]), ones, ones)[:, 0]
+    h = _clock(RATIONAL, case, step**step_power, Fraction(0))
     return Score(float(sum(h[t - 1] != step * t for t in range(1, case.length + 1))), "mismatches")
 
 
 PLAIN: Property = Property(
     claim="haar.prop1",
     name="time-is-exact",
-    subject=PlainClock(),
-    mutants={"Δ₀² for Δ₀": PlainClock(step_power=2)},
+    subject=1,
+    mutants={"Δ₀² for Δ₀": 2},
     cases=lambda subject, run: st.builds(ClockCase, st.just(1), st.integers(1, 64), st.integers(2, 40)),
     score=_plain_score,
-    case_type=ClockCase,
     facts={"field": "exact rationals"},
 )
 
 
-@dataclass(frozen=True)
-class TimeBlock:
-    """Proposition 1 in the official block."""
-
-    a_log: int | None = None
-
-
-def _time_look(subject: TimeBlock, run: Run) -> Finding:
-    """t = 0 … 8191 from a constant input, exactly, in float32."""
+def _time_look(a_log: int | None, run: Run) -> Finding:
+    """t = 0 … 8191 from a constant input, exactly, in float32; `a_log` takes the place of the block's A_log."""
     net = mamba1_haar(2, (wavelet(1, 0),), knows_time=False)
     block = clock_block(net.space)
-    if subject.a_log is not None:
-        block = changed("A_log", lambda a: replace(a, fill=subject.a_log))(block)
+    if a_log is not None:
+        block = changed("A_log", lambda a: replace(a, fill=a_log))(block)
     length = 8192 if run.shrink else 256
     u = torch.zeros(1, length, len(net.space))
     u[..., -1] = 1
@@ -124,12 +101,11 @@ def _time_look(subject: TimeBlock, run: Run) -> Finding:
     return Finding(exact, summary, {"t": "0 … 8191", "block": "official Mamba-1", "dtype": "float32"})
 
 
-TIME = Examination(
+TIME: Examination[int | None] = Examination(
     claim="haar.prop1-amended",
     name="time-in-the-official-block",
-    kind=Kind.TESTED,
-    subject=TimeBlock(),
-    mutants={"A = −e^{−12}": TimeBlock(-12), "A = −1": TimeBlock(0)},
+    subject=None,
+    mutants={"A = −e^{−12}": -12, "A = −1": 0},
     look=_time_look,
 )
 
@@ -141,19 +117,12 @@ TIME = Examination(
 class WeightCase:
     """Positive weights by their numerators, summing to half of their total; a seed for the signal."""
 
-    weights: list[int]
-    seed: int
-
-
-@dataclass(frozen=True)
-class Solver:
-    """Δ_s from the weights, solved backwards in exact-to-rounding float64."""
-
-    solve: Callable[[np.ndarray], np.ndarray]
+    weights: Annotated[list[int], st.lists(st.integers(1, 999), min_size=2, max_size=64)]
+    seed: Annotated[int, st.integers(0, 99)]
 
 
 def backwards(weights: np.ndarray) -> np.ndarray:
-    """Δ_s = w_s e^{Σ_{r>s}Δ_r}."""
+    """Δ_s = w_s e^{Σ_{r>s}Δ_r}, solved backwards in exact-to-rounding float64."""
     delta, total = np.zeros_like(weights), 0.0
     for s in reversed(range(len(weights))):
         delta[s] = weights[s] * np.exp(total)
@@ -161,14 +130,10 @@ def backwards(weights: np.ndarray) -> np.ndarray:
     return delta
 
 
-def _weight_cases(subject: Solver, run: Run) -> st.SearchStrategy[WeightCase]:
-    return st.builds(WeightCase, st.lists(st.integers(1, 999), min_size=2, max_size=64), st.integers(0, 99))
-
-
-def _weight_score(subject: Solver, case: WeightCase, run: Run) -> Score:
+def _weight_score(solve: Callable[[np.ndarray], np.ndarray], case: WeightCase, run: Run) -> Score:
     """|y_L − Σ w x| over γ Σ|w x| on the kernel in float64, and Δ_s ≤ 2w_s."""
     weights = np.array(case.weights) / (2 * sum(case.weights))
-    delta, x = subject.solve(weights), np.random.default_rng(case.seed).standard_normal(len(weights))
+    delta, x = solve(weights), np.random.default_rng(case.seed).standard_normal(len(weights))
     ones = torch.ones(1, 1, len(x), dtype=torch.float64)
     u, steps = (torch.from_numpy(v)[None, None] for v in (x, delta))
     y = ops.selective_scan(u, steps, -torch.ones(1, 1, dtype=torch.float64), ones, ones)[0, 0, -1].item()
@@ -180,14 +145,10 @@ def _weight_score(subject: Solver, case: WeightCase, run: Run) -> Score:
 WEIGHTS: Property = Property(
     claim="haar.any-weights",
     name="weights-on-the-kernel",
-    subject=Solver(backwards),
-    mutants={
-        "Δ = w": Solver(lambda w: w.copy()),
-        "solved forwards": Solver(lambda w: backwards(w[::-1])[::-1].copy()),
-    },
-    cases=_weight_cases,
+    subject=backwards,
+    mutants={"Δ = w": np.copy, "solved forwards": lambda w: backwards(w[::-1])[::-1].copy()},
+    cases=drawn(WeightCase),
     score=_weight_score,
-    case_type=WeightCase,
     facts={"kernel": "selective_scan", "dtype": "float64"},
 )
 
@@ -196,30 +157,21 @@ WEIGHTS: Property = Property(
 class HeadCase:
     """Length and a seed for a head's inputs."""
 
-    length: int
-    seed: int
+    length: Annotated[int, st.integers(2, 24)]
+    seed: Annotated[int, st.integers(0, 99)]
 
 
-@dataclass(frozen=True)
-class HeadShift:
-    """Which of the head's decays the S6 channel is given."""
+def _head_score(shift: int, case: HeadCase, run: Run) -> Score:
+    """One head of Mamba-2 and one S6 channel with all eigenvalues equal, on balls: overlap, of radius below 2^{−80}.
 
-    shift: int = 0
-
-
-def _head_cases(subject: HeadShift, run: Run) -> st.SearchStrategy[HeadCase]:
-    return st.builds(HeadCase, st.integers(2, 24), st.integers(0, 99))
-
-
-def _head_score(subject: HeadShift, case: HeadCase, run: Run) -> Score:
-    """One head of Mamba-2 and one S6 channel with all eigenvalues equal, on balls: overlap, of radius below 2^{−80}."""
+    The channel is given the head's decays, moved by `shift` tokens.
+    """
     rng = np.random.default_rng(case.seed)
     x, B, C = (BALL.array(rng.integers(-9, 10, (case.length, n)).astype(object)) for n in (1, 3, 3))
     delta = BALL.array([[Fraction(int(v), 8)] for v in rng.integers(1, 17, case.length)])
     A = BALL.array([-1])
     head = semantics.ssd(BALL, x[:, None], delta, A, B[:, None], C[:, None])[:, 0, 0]
-    rolled = np.roll(delta, subject.shift, axis=0)
-    channel = semantics.selective_scan(BALL, x, rolled, BALL.array([[-1] * 3]), B, C)[:, 0]
+    channel = semantics.selective_scan(BALL, x, np.roll(delta, shift, axis=0), BALL.array([[-1] * 3]), B, C)[:, 0]
     gaps = [abs(a - b) for a, b in zip(head, channel, strict=True)]
     return Score(max(float(gap.upper()) for gap in gaps) * 2.0**80, "error/bound")
 
@@ -227,11 +179,10 @@ def _head_score(subject: HeadShift, case: HeadCase, run: Run) -> Score:
 HEADS: Property = Property(
     claim="haar.remark1",
     name="head-is-channel",
-    subject=HeadShift(),
-    mutants={"Δ one token late": HeadShift(1), "Δ one token early": HeadShift(-1)},
-    cases=_head_cases,
+    subject=0,
+    mutants={"Δ one token late": 1, "Δ one token early": -1},
+    cases=drawn(HeadCase),
     score=_head_score,
-    case_type=HeadCase,
     examples=25,
     facts={"field": "Arb balls, 128 bits"},
 )
@@ -243,16 +194,13 @@ HEADS: Property = Property(
 class GateCase:
     """Threshold c, the number of tokens after it, and the slope W."""
 
-    threshold: int
-    after: int
-    slope: int
+    threshold: Annotated[int, st.integers(1, 9)]
+    after: Annotated[int, st.integers(0, 12)]
+    slope: Annotated[int, st.integers(1, 60)]
 
 
-@dataclass(frozen=True)
-class Recurrence:
-    """A mixer's answer at the last token to an input that is 1 from c on: what a Heaviside at c would add up."""
-
-    mix: Callable[[Field, np.ndarray, int, int], np.ndarray]
+Recurrence = Callable[[Field, np.ndarray, int, int], np.ndarray]
+"""A mixer's answer at the last token to an input that is 1 from c on: what a Heaviside at c would add up."""
 
 
 def _euler(f: Field, x: np.ndarray, threshold: int, slope: int) -> np.ndarray:
@@ -267,22 +215,20 @@ def _euler_score(subject: Recurrence, case: GateCase, run: Run) -> Score:
     length = case.threshold + case.after
     x = BALL.array([int(t >= case.threshold) for t in range(1, length + 1)])
     z = (arb(-case.slope) / 2).exp()
-    return Score(
-        float((subject.mix(BALL, x, case.threshold, case.slope)[-1] / (z / (1 - z * z))).upper()), "error/bound"
-    )  # fmt: skip
+    y = subject(BALL, x, case.threshold, case.slope)[-1]
+    return Score(float((y / (z / (1 - z * z))).upper()), "error/bound")
 
 
 EULER: Property = Property(
     claim="haar.euler-mismatch",
     name="heaviside-is-lost",
-    subject=Recurrence(_euler),
+    subject=_euler,
     mutants={
-        "eq. (8) for the recurrence": Recurrence(discrete_step),
-        "gates one token later": Recurrence(lambda f, x, c, w: _euler(f, x, c + 1, w)),
+        "eq. (8) for the recurrence": discrete_step,
+        "gates one token later": lambda f, x, c, w: _euler(f, x, c + 1, w),
     },
-    cases=lambda subject, run: st.builds(GateCase, st.integers(1, 9), st.integers(0, 12), st.integers(1, 60)),
+    cases=drawn(GateCase),
     score=_euler_score,
-    case_type=GateCase,
     facts={"field": "Arb balls"},
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Annotated
 
 import sympy as sp
 from flint import acb, arb
@@ -17,7 +18,7 @@ from mamba_theorems.constructions.haar import Steps, wavelet_steps
 from mamba_theorems.constructions.haar.heavisides import ball
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.haar.heaviside import sufficient_w
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
 LEVELS = 6
@@ -113,16 +114,12 @@ QUADRATURE = Examination(
 # --- Theorem 1, printed -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class SupError:
-    """Where the printed construction for ψ_{0,0} is looked at, as a distance from the middle breakpoint."""
+def _sup_look(distance: Fraction, run: Run) -> Finding:
+    """At s → ½ from the left ψ = 1; the three functions' value there gives |error| ≥ 1, nearly 2 for large W.
 
-    distance: Fraction = Fraction(0)
-
-
-def _sup_look(subject: SupError, run: Run) -> Finding:
-    """At s → ½ from the left ψ = 1; the three functions' value there gives |error| ≥ 1, nearly 2 for large W."""
-    errors = [_error_at(Fraction(1, 2) - subject.distance, Fraction(10**power)) for power in (1, 2, 4, 8)]
+    The printed construction for ψ_{0,0} is looked at in a distance from the middle breakpoint.
+    """
+    errors = [_error_at(Fraction(1, 2) - distance, Fraction(10**power)) for power in (1, 2, 4, 8)]
     refutes = all(e > 1 for e in errors) and errors[-1] > ball(Fraction(199, 100))
     figures = {"sup error at least, W = 10^8": float(errors[-1].lower())}
     case = {"s": "1/2 from the left", "W": 10**8, "epsilon": "1/2"}
@@ -145,11 +142,8 @@ PRINTED = Examination(
     claim="haar.thm1",
     name="sup-error-above-one",
     kind=Kind.REFUTED,
-    subject=SupError(),
-    mutants={
-        "away from the breakpoint": SupError(Fraction(1, 100)),
-        "far away from it": SupError(Fraction(1, 5)),
-    },
+    subject=Fraction(0),
+    mutants={"away from the breakpoint": Fraction(1, 100), "far away from it": Fraction(1, 5)},
     look=_sup_look,
 )
 
@@ -157,13 +151,17 @@ PRINTED = Examination(
 # --- Corollary 1: m jumps ---------------------------------------------------------------------------------------------
 
 
+PLACES = st.shared(st.lists(st.integers(0, 60), min_size=1, max_size=5, unique=True).map(sorted), key="places")
+JUMP = st.integers(1, 9).flatmap(lambda size: st.sampled_from([size, -size]))
+
+
 @dataclass(frozen=True)
 class JumpCase:
     """A piecewise-constant function by its jumps at multiples of 1/64, and the wanted error as a share of Σ|jump|."""
 
-    places: list[int]
-    jumps: list[int]
-    share: int
+    places: Annotated[list[int], PLACES]
+    jumps: Annotated[list[int], PLACES.flatmap(lambda places: st.tuples(*[JUMP] * len(places)).map(list))]
+    share: Annotated[int, st.integers(2, 16)]
 
 
 @dataclass(frozen=True)
@@ -172,14 +170,6 @@ class Jumps:
 
     factor: Fraction = Fraction(5, 2)
     forgotten: int = 0
-
-
-def _jump_cases(subject: Jumps, run: Run) -> st.SearchStrategy[JumpCase]:
-    sizes = st.integers(1, 9).flatmap(lambda a: st.sampled_from([a, -a]))
-    places = st.lists(st.integers(0, 60), min_size=1, max_size=5, unique=True).map(sorted)
-    return places.flatmap(
-        lambda p: st.builds(JumpCase, st.just(p), st.lists(sizes, min_size=len(p), max_size=len(p)), st.integers(2, 16))
-    )
 
 
 def _jump_score(subject: Jumps, case: JumpCase, run: Run) -> Score:
@@ -196,12 +186,10 @@ def _jump_score(subject: Jumps, case: JumpCase, run: Run) -> Score:
 EXACT_JUMPS: Property = Property(
     claim="haar.exact-jumps",
     name="l2-error-as-small-as-wanted",
-    kind=Kind.TESTED,
     subject=Jumps(),
     mutants={"W a thousand times too small": Jumps(Fraction(1, 1000)), "one function too few": Jumps(forgotten=1)},
-    cases=_jump_cases,
+    cases=drawn(JumpCase),
     score=_jump_score,
-    case_type=JumpCase,
     examples=25,
     facts={"kernel": "eq. (8), certified quadrature"},
 )
@@ -214,10 +202,10 @@ EXACT_JUMPS: Property = Property(
 class DecayingClockCase:
     """λ, W, t̂ and a distance, all rationals given by their numerators over 16."""
 
-    rate: int
-    w: int
-    threshold: int
-    distance: int
+    rate: Annotated[int, st.integers(1, 64)]
+    w: Annotated[int, st.integers(1, 1600)]
+    threshold: Annotated[int, st.integers(1, 15)]
+    distance: Annotated[int, st.integers(1, 15)]
 
 
 @dataclass(frozen=True)
@@ -226,12 +214,6 @@ class ClockBounds:
 
     left: Callable[[arb, arb, arb, arb], arb]
     right: Callable[[arb, arb], arb]
-
-
-def _clock_cases(subject: ClockBounds, run: Run) -> st.SearchStrategy[DecayingClockCase]:
-    return st.builds(
-        DecayingClockCase, st.integers(1, 64), st.integers(1, 1600), st.integers(1, 15), st.integers(1, 15)
-    )
 
 
 def _clock_score(subject: ClockBounds, case: DecayingClockCase, run: Run) -> Score:
@@ -266,9 +248,8 @@ CLOCK: Property = Property(
         "e^{−λt̂} dropped": replace(CLOCK_BOUNDS, left=lambda rate, w, threshold, u: w * u * u / 2),
         "e^λ dropped": replace(CLOCK_BOUNDS, right=lambda rate, w: arb.pi() ** 2 / (12 * w)),
     },
-    cases=_clock_cases,
+    cases=drawn(DecayingClockCase),
     score=_clock_score,
-    case_type=DecayingClockCase,
     examples=60,
     facts={"kernel": "eq. (8), certified quadrature"},
 )

@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
+from math import prod
+from typing import Annotated
 
 import numpy as np
+from flint import arb, fmpq_mat
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from mamba_theorems.constructions.haar import Steps
 from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
 NODES = 40
@@ -131,19 +134,12 @@ def fourier_error(count: int) -> float:
 # --- never below the bound --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class LowerBound:
-    """A bound on the squared error of N exponentials for the centred step."""
-
-    bound: Callable[[int], float]
-
-
-def _table_look(subject: LowerBound, run: Run) -> Finding:
+def _table_look(lower: Callable[[int], float], run: Run) -> Finding:
     """For every N up to 16: bound ≤ best optimised ≤ Fourier."""
     starts = 3 if run.tier is Tier.QUICK else 12
     figures: dict[str, float | str] = {}
     for n in range(1, LARGEST + 1):
-        best, bound = best_error(step_down(0.5), n, starts, run.seed), subject.bound(n)
+        best, bound = best_error(step_down(0.5), n, starts, run.seed), lower(n)
         if not bound <= best:
             case = {"N": n, "bound": bound, "optimised": best}
             return Finding(False, f"N = {n}: optimised exponentials reach {best:.4g} < {bound:.4g}", case=case)
@@ -169,15 +165,12 @@ def s6_error(count: int) -> float:
 TABLE = Examination(
     claim="haar.s4d-lower-bound",
     name="optimised-exponentials-above-the-bound",
-    kind=Kind.TESTED,
-    subject=LowerBound(tail_sum),
+    subject=tail_sum,
     mutants={
-        "modes from k ≥ N": LowerBound(lambda n: tail_sum(n - 1)),
-        "Bessel without ½: twice the bound": LowerBound(lambda n: 2 * tail_sum(n)),
-        "frequencies kπ for (2k − 1)π": LowerBound(
-            lambda n: 1 / 3 - 2 / np.pi**2 * sum(1 / k**2 for k in range(1, n + 1))
-        ),
-        "1/(π²N) for 1/(π²(2N + 1))": LowerBound(lambda n: 3 * simple_bound(n)),
+        "modes from k ≥ N": lambda n: tail_sum(n - 1),
+        "Bessel without ½: twice the bound": lambda n: 2 * tail_sum(n),
+        "frequencies kπ for (2k − 1)π": lambda n: 1 / 3 - 2 / np.pi**2 * sum(1 / k**2 for k in range(1, n + 1)),
+        "1/(π²N) for 1/(π²(2N + 1))": lambda n: 3 * simple_bound(n),
     },
     look=_table_look,
 )
@@ -186,40 +179,33 @@ TABLE = Examination(
 # --- any position -----------------------------------------------------------------------------------------------------
 
 
+COUNT = Annotated[int, st.integers(1, 4)]
+START = Annotated[int, st.integers(0, 7)]
+
+
 @dataclass(frozen=True)
 class PositionCase:
     """A jump at place/64, N exponentials, a seed for the optimiser."""
 
-    place: int
-    count: int
-    seed: int
+    place: Annotated[int, st.integers(4, 60)]
+    count: COUNT
+    seed: START
 
 
-@dataclass(frozen=True)
-class PositionBound:
-    """The factor in factor·min(p, 1 − p)·(bound of the centred step)."""
-
-    factor: float = 2.0
-
-
-def _position_cases(subject: PositionBound, run: Run) -> st.SearchStrategy[PositionCase]:
-    return st.builds(PositionCase, st.integers(4, 60), st.integers(1, 4), st.integers(0, 7))
-
-
-def _position_score(subject: PositionBound, case: PositionCase, run: Run) -> Score:
+def _position_score(factor: float, case: PositionCase, run: Run) -> Score:
+    """Best squared error − factor·min(p, 1 − p)·(bound of the centred step)."""
     p = case.place / 64
     best = best_error(step_down(p), case.count, 2, case.seed)
-    return Score(best - subject.factor * min(p, 1 - p) * tail_sum(case.count))
+    return Score(best - factor * min(p, 1 - p) * tail_sum(case.count))
 
 
 POSITIONS: Property = Property(
     claim="haar.s4d-lower-bound-jumps",
     name="optimised-exponentials-above-the-bound",
-    subject=PositionBound(),
-    mutants={"factor 6": PositionBound(6.0), "factor 4": PositionBound(4.5)},
-    cases=_position_cases,
+    subject=2.0,
+    mutants={"factor 6": 6.0, "factor 4": 4.5},
+    cases=drawn(PositionCase),
     score=_position_score,
-    case_type=PositionCase,
     examples=10,
 )
 
@@ -227,14 +213,20 @@ POSITIONS: Property = Property(
 # --- several jumps ----------------------------------------------------------------------------------------------------
 
 
+PLACES = st.shared(
+    st.lists(st.sampled_from(range(8, 64, 8)), min_size=1, max_size=3, unique=True).map(sorted), key="places"
+)
+JUMP = st.sampled_from([-3, -2, -1, 1, 2, 3])
+
+
 @dataclass(frozen=True)
 class WindowsCase:
     """Jumps at places/64, N exponentials, a seed for the optimiser."""
 
-    places: list[int]
-    jumps: list[int]
-    count: int
-    seed: int
+    places: Annotated[list[int], PLACES]
+    jumps: Annotated[list[int], PLACES.flatmap(lambda places: st.tuples(*[JUMP] * len(places)).map(list))]
+    count: COUNT
+    seed: START
 
 
 @dataclass(frozen=True)
@@ -243,20 +235,6 @@ class Windows:
 
     constants: int = 1
     factor: float = 2.0
-
-
-def _windows_cases(subject: Windows, run: Run) -> st.SearchStrategy[WindowsCase]:
-    places = st.lists(st.sampled_from(range(8, 64, 8)), min_size=1, max_size=3, unique=True).map(sorted)
-    sizes = st.sampled_from([-3, -2, -1, 1, 2, 3])
-    return places.flatmap(
-        lambda p: st.builds(
-            WindowsCase,
-            st.just(p),
-            st.lists(sizes, min_size=len(p), max_size=len(p)),
-            st.integers(1, 4),
-            st.integers(0, 7),
-        )
-    )
 
 
 def _windows_score(subject: Windows, case: WindowsCase, run: Run) -> Score:
@@ -273,13 +251,9 @@ WINDOWS: Property = Property(
     claim="haar.s4d-lower-bound-jumps",
     name="several-jumps-above-the-bound",
     subject=Windows(),
-    mutants={
-        "N − 1 for N + 1": Windows(constants=-1),
-        "factor 12": Windows(factor=12.0),
-    },
-    cases=_windows_cases,
+    mutants={"N − 1 for N + 1": Windows(constants=-1), "factor 12": Windows(factor=12.0)},
+    cases=drawn(WindowsCase),
     score=_windows_score,
-    case_type=WindowsCase,
     examples=10,
 )
 
@@ -287,29 +261,22 @@ WINDOWS: Property = Property(
 # --- the discrete kernel ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Delay:
-    """The formula for the singular values of [1[a + b < n]]."""
+def _delay_look(denominator: Callable[[int], int], run: Run) -> Finding:
+    """Σσ² and Σσ⁴ of the formula against the exact traces of H² and H⁴, and det H = ±1, for every n up to 24.
 
-    denominator: Callable[[int], int]
-
-
-def _delay_look(subject: Delay, run: Run) -> Finding:
-    """Σσ² and Σσ⁴ of the formula against the exact traces of H² and H⁴, and det H = ±1, for every n up to 24."""
-    from flint import arb, fmpq_mat  # noqa: PLC0415
-
+    The formula gives the singular values of H = [1[a + b < n]].
+    """
     largest = 24 if run.shrink else 6
     for n in range(1, largest + 1):
         hankel = fmpq_mat(n, n, [int(a + b < n) for a in range(n) for b in range(n)])
         square = hankel * hankel
         traces = [sum((m[i, i] for i in range(n)), start=0) for m in (square, square * square)]
-        angles = [arb(2 * k - 1) * arb.pi() / (2 * subject.denominator(n)) for k in range(1, n + 1)]
+        angles = [arb(2 * k - 1) * arb.pi() / (2 * denominator(n)) for k in range(1, n + 1)]
         values = [1 / (2 * angle.sin()) for angle in angles]
-        product = arb(1)
-        for value in values:
-            product *= value
         sums = [sum((v**p for v in values), arb(0)) for p in (2, 4)]
-        fits = all(s.contains(arb(t)) for s, t in zip(sums, traces, strict=True)) and product.contains(arb(1))
+        fits = all(s.contains(arb(t)) for s, t in zip(sums, traces, strict=True)) and prod(
+            values, start=arb(1)
+        ).contains(arb(1))
         if not fits or abs(hankel.det()) != 1:
             return Finding(False, f"n = {n}: the formula's sums of squares are not the traces", case={"n": n})
     return Finding(True, "", {"n": f"1 … {largest}", "invariants": "trace H², trace H⁴, |det H|"})
@@ -318,9 +285,8 @@ def _delay_look(subject: Delay, run: Run) -> Finding:
 DISCRETE = Examination(
     claim="haar.s4d-lower-bound-jumps",
     name="singular-values-of-a-delay",
-    kind=Kind.TESTED,
-    subject=Delay(lambda n: 2 * n + 1),
-    mutants={"2n for 2n + 1": Delay(lambda n: 2 * n), "2n + 2": Delay(lambda n: 2 * n + 2)},
+    subject=lambda n: 2 * n + 1,
+    mutants={"2n for 2n + 1": lambda n: 2 * n, "2n + 2": lambda n: 2 * n + 2},
     look=_delay_look,
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -22,8 +22,7 @@ from mamba_theorems.constructions.haar import HaarNetwork, Wavelet, full_basis, 
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL, Field
-from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
@@ -38,13 +37,20 @@ BUILDERS: dict[str, Build] = {
     "official-mamba2": lambda length, basis, dtype: mamba2_haar(length, basis, bits=BITS[dtype]),
 }
 
+Tamper = Callable[[Construction], Construction]
+
+
+def untampered(block: Construction) -> Construction:
+    """The block as it is."""
+    return block
+
 
 @dataclass(frozen=True)
 class Transform:
     """A builder of networks, and what a mutant does to the weights of the last block."""
 
     build: Build
-    tamper: Callable[[Construction], Construction] = lambda block: block
+    tamper: Tamper = untampered
 
     def network(self, length: int, basis: tuple[Wavelet, ...], dtype: str) -> HaarNetwork:
         """The network for some coefficients of signals of a length."""
@@ -123,7 +129,7 @@ def _signal(length: int, seed: int, dtype: str) -> np.ndarray:
 # --- mutants of the block ---------------------------------------------------------------------------------------------
 
 
-def changed(name: str, change: Callable[[ExactTensor], ExactTensor]) -> Callable[[Construction], Construction]:
+def changed(name: str, change: Callable[[ExactTensor], ExactTensor]) -> Tamper:
     """A mutant of a block: one weight changed."""
     return lambda block: block.with_weight(name, change(block.weights[name]))
 
@@ -157,7 +163,6 @@ def _single(name: str, build: Build, examples: int) -> Property:
         mutants={mutant: replace(subject, tamper=tamper) for mutant, tamper in tampered.items()},
         cases=_coefficient_cases,
         score=_coefficient_score,
-        case_type=CoefficientCase,
         examples=examples,
         facts={"oracle": "PyWavelets haar", "dtypes": EVERY_DTYPE},
     )
@@ -171,20 +176,13 @@ COEFFICIENTS = tuple(
 # --- long signals and the full transform ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Bulk:
-    """The networks of all builders, at stated sizes."""
-
-    tamper: Callable[[Construction], Construction] = lambda block: block
-
-
 def _on_kernels(network: HaarNetwork, signal: np.ndarray, run: Run) -> np.ndarray:
     """(batch, coefficients) in float32; on someone else's kernel, which may hold every state, one signal at a time."""
     parts = np.split(signal, len(signal)) if run.kernel else [signal]
     return np.concatenate([network.on_kernels(part, torch.float32, run.device) for part in parts])
 
 
-def _full_look(subject: Bulk, run: Run) -> Finding:
+def _full_look(tamper: Tamper, run: Run) -> Finding:
     """All L coefficients at once, for L = 2 … 256 (quick: 8, 256), in float32."""
     lengths = (8, 256) if run.tier is Tier.QUICK else (2, 4, 8, 16, 32, 64, 128, 256)
     worst: dict[str, float] = {}
@@ -195,7 +193,7 @@ def _full_look(subject: Bulk, run: Run) -> Finding:
         wanted = np.concatenate(oracle(signal, length.bit_length() - 1), axis=-1) * norms
         bound = rounding_bound(signal, basis, "float32")
         for name, build in BUILDERS.items():
-            found = _on_kernels(Transform(build, subject.tamper).network(length, basis, "float32"), signal, run)
+            found = _on_kernels(Transform(build, tamper).network(length, basis, "float32"), signal, run)
             ratio = _worst_ratio(found, wanted, bound)
             worst[name] = max(worst.get(name, 0.0), ratio)
             if not ratio <= 1:
@@ -207,14 +205,13 @@ def _full_look(subject: Bulk, run: Run) -> Finding:
 FULL_TRANSFORM = Examination(
     claim="haar.official-block",
     name="full-transform-against-pywavelets",
-    kind=Kind.TESTED,
-    subject=Bulk(),
-    mutants={name: Bulk(tamper) for name, tamper in MUTANTS.items()},
+    subject=untampered,
+    mutants=MUTANTS,
     look=_full_look,
 )
 
 
-def _long_look(subject: Bulk, run: Run) -> Finding:
+def _long_look(tamper: Tamper, run: Run) -> Finding:
     """L = 4096: the widest wavelet, a narrow one at the end, and some between, in float32."""
     length = 4096 if run.shrink else 64
     top = length.bit_length() - 1
@@ -225,7 +222,7 @@ def _long_look(subject: Bulk, run: Run) -> Finding:
     wanted = np.stack([details[1 + top - level][..., k] * 2 ** (level / 2) for level, k in chosen], axis=-1)
     figures: dict[str, float | str] = {}
     for name, build in BUILDERS.items():
-        found = _on_kernels(Transform(build, subject.tamper).network(length, basis, "float32"), signal, run)
+        found = _on_kernels(Transform(build, tamper).network(length, basis, "float32"), signal, run)
         ratio = _worst_ratio(found, wanted, rounding_bound(signal, basis, "float32"))
         figures[f"error/bound, {name}"] = ratio
         if not ratio <= 1:
@@ -236,9 +233,8 @@ def _long_look(subject: Bulk, run: Run) -> Finding:
 LONG = Examination(
     claim="haar.official-block",
     name="long-signals-against-pywavelets",
-    kind=Kind.TESTED,
-    subject=Bulk(),
-    mutants={name: Bulk(tamper) for name, tamper in MUTANTS.items()},
+    subject=untampered,
+    mutants=MUTANTS,
     look=_long_look,
 )
 
@@ -250,8 +246,8 @@ LONG = Examination(
 class SiluStepCase:
     """Slope in sixteenths, and t − a."""
 
-    slope: int
-    offset: int
+    slope: Annotated[int, st.integers(32, 640)]
+    offset: Annotated[int, st.integers(-40, 40)]
 
 
 @dataclass(frozen=True)
@@ -260,10 +256,6 @@ class SiluStep:
 
     activation: Callable[[Field, np.ndarray], np.ndarray]
     bound: Callable[[arb], arb]
-
-
-def _step_cases(subject: SiluStep, run: Run) -> st.SearchStrategy[SiluStepCase]:
-    return st.builds(SiluStepCase, st.integers(32, 640), st.integers(-40, 40))
 
 
 def _step_score(subject: SiluStep, case: SiluStepCase, run: Run) -> Score:
@@ -285,9 +277,8 @@ STEP: Property = Property(
         "softplus for SiLU": replace(SILU_STEP, activation=lambda f, x: f.softplus(x)),
         "bound 1/(2 + e^w)": replace(SILU_STEP, bound=lambda w: 1 / (2 + w.exp())),
     },
-    cases=_step_cases,
+    cases=drawn(SiluStepCase),
     score=_step_score,
-    case_type=SiluStepCase,
     examples=80,
     facts={"field": "Arb balls"},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import sympy as sp
@@ -13,22 +13,27 @@ from hypothesis import strategies as st
 
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.sensitivity.attention import QUERY_CONSTANT
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import SEED, Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import UNIT
 from mamba_theorems.verify.settings import Run
+
+LENGTH = st.shared(st.integers(2, 24), key="length")
 
 
 @dataclass(frozen=True)
 class AttentionCase:
-    """t tokens in dimension d; `extreme` puts x_t, x_j at +M and the others at −M on one axis; `sharp` scales W_Q."""
+    """t tokens in dimension d; `extreme` puts x_t, x_j at +M and the others at −M on one axis; `sharp` scales W_Q.
 
-    d: int
-    length: int
-    j: int
-    sharp: float
-    radius: float
-    extreme: bool
-    seed: int
+    Scores reach from none at all (Q = 0, where the bound is attained) to sharp.
+    """
+
+    length: Annotated[int, LENGTH]
+    d: Annotated[int, st.integers(1, 4)]
+    j: Annotated[int, LENGTH.flatmap(lambda length: st.integers(0, length - 2))]
+    sharp: Annotated[float, st.sampled_from([0.0, 0.1, 1.0])]
+    radius: Annotated[float, st.sampled_from([0.3, 1.0, 1.5])]
+    extreme: Annotated[bool, st.booleans()]
+    seed: SEED
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Tokens (t, d), Q = W_Qᵀ W_K and W_V (d, d)."""
@@ -40,21 +45,6 @@ class AttentionCase:
             x[:, 0] = -self.radius
             x[[self.j, -1], 0] = self.radius
         return torch.from_numpy(x), torch.from_numpy(Q), torch.from_numpy(W_V)
-
-
-@st.composite
-def attention_cases(draw: st.DrawFn, subject: Any, run: Run) -> AttentionCase:
-    """j < t; scores from none at all (Q = 0, where the bound is attained) to sharp."""
-    length = draw(st.integers(2, 24))
-    return AttentionCase(
-        draw(st.integers(1, 4)),
-        length,
-        draw(st.integers(0, length - 2)),
-        draw(st.sampled_from([0.0, 0.1, 1.0])),
-        draw(st.sampled_from([0.3, 1.0, 1.5])),
-        draw(st.booleans()),
-        draw(st.integers(0, 999)),
-    )
 
 
 def attend(tokens: torch.Tensor, Q: torch.Tensor, W_V: torch.Tensor) -> torch.Tensor:
@@ -90,16 +80,8 @@ def attention_score(subject: Callable[[Norms], float], case: AttentionCase, run:
     return Score(size / bound if bound else float(np.inf) * (size > 0), "error/bound")
 
 
-def _halved(norms: Norms) -> float:
-    return constant(norms) / 2
-
-
 def _without_own(norms: Norms) -> float:
     return constant(norms) * 2 * norms.M**2 * norms.q / (1 + 2 * norms.M**2 * norms.q)
-
-
-def _faster(norms: Norms) -> float:
-    return constant(norms) / norms.t
 
 
 # --- the query's own token ---------------------------------------------------------------------------------------
@@ -114,12 +96,8 @@ def own_derivative(length: int) -> sp.Expr:
     return sp.nsimplify(sp.diff(output, z).subs(z, 0))
 
 
-def look_at_query(subject: int, run: Run) -> Finding:
-    """|∂y_t/∂x_t| = 1 against the printed C/t at t = `subject`."""
-    return _query_finding(subject)
-
-
-def _query_finding(length: int) -> Finding:
+def look_at_query(length: int, run: Run) -> Finding:
+    """|∂y_t/∂x_t| = 1 against the printed C/t at an odd length."""
     size, printed = own_derivative(length), QUERY_CONSTANT / length
     facts: dict[str, str | int] = {"t": length, "left": str(size), "right": str(printed)}
     return Finding(
@@ -127,20 +105,18 @@ def _query_finding(length: int) -> Finding:
     )
 
 
-def look_at_query_again(subject: int, case: Any, run: Run) -> Finding:
-    """The query's derivative at another odd length."""
-    return _query_finding(int(case["t"]))
-
-
 CHECKS: tuple[Check, ...] = (
     Property(
         claim="sensitivity.attention",
         name="jacobian-against-bound",
         subject=constant,
-        mutants={"C halved": _halved, "without the 1": _without_own, "1/t² for 1/t": _faster},
-        cases=attention_cases,
+        mutants={
+            "C halved": lambda norms: constant(norms) / 2,
+            "without the 1": _without_own,
+            "1/t² for 1/t": lambda norms: constant(norms) / norms.t,
+        },
+        cases=drawn(AttentionCase),
         score=attention_score,
-        case_type=AttentionCase,
         examples=60,
         facts={"kernel": "torch softmax", "dtypes": "float64"},
     ),
@@ -151,6 +127,6 @@ CHECKS: tuple[Check, ...] = (
         subject=9,
         mutants={"t = 7, where 3e/7 > 1": 7},
         look=look_at_query,
-        again=look_at_query_again,
+        again=lambda _, case, run: look_at_query(int(case["t"]), run),
     ),
 )

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 import torch
 from hypothesis import strategies as st
+from torch import Tensor
 
 from mamba_theorems.constructions import sensitivity as construction
 from mamba_theorems.constructions.compiler.exact import silu_preimage
@@ -18,9 +20,9 @@ from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.blocks import Mamba
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, Field
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE, disjoint
-from mamba_theorems.verify.checks.sensitivity.recurrence import MixerCase, gradient_score, mixer_cases, wrong_scan
+from mamba_theorems.verify.checks.sensitivity.recurrence import gradient_score, mixer_cases, wrong_scan
 from mamba_theorems.verify.settings import Run
 
 WRITE, FROZEN = 50, 100
@@ -87,25 +89,16 @@ def latch_score(subject: Latch, case: LatchCase, run: Run) -> Score:
 
 @dataclass(frozen=True)
 class RivalCase:
-    """An S4D in the official block: random weights of every kind, Δ constant; flags at two steps, far apart."""
+    """An S4D in the official block: random weights of every kind, Δ constant; flags at two steps, far apart.
 
-    d_inner: int
-    d_state: int
-    gap: int
-    scale: float
-    seed: int
+    The bound does not depend on the size.
+    """
 
-
-def rival_cases(subject: object, run: Run) -> st.SearchStrategy[RivalCase]:
-    """Any size up to 16 states a channel: the bound does not depend on it."""
-    return st.builds(
-        RivalCase,
-        d_inner=st.integers(1, 12),
-        d_state=st.integers(1, 16),
-        gap=st.integers(4, 30),
-        scale=st.sampled_from([0.1, 1.0, 3.0]),
-        seed=st.integers(0, 999),
-    )
+    d_inner: Annotated[int, st.integers(1, 12)]
+    d_state: Annotated[int, st.integers(1, 16)]
+    gap: Annotated[int, st.integers(4, 30)]
+    scale: Annotated[float, st.sampled_from([0.1, 1.0, 3.0])]
+    seed: SEED
 
 
 Builder = Callable[[RivalCase], torch.nn.Module]
@@ -130,13 +123,10 @@ def selective_latch(case: RivalCase) -> torch.nn.Module:
 
 def rival_score(subject: Builder, case: RivalCase, run: Run) -> Score:
     """Worst error over the four inputs (contents ±1 then +1 or nothing) less 1/2."""
-    length = 2 * case.gap + 6
-    u = torch.zeros(4, length, 3, dtype=torch.float64)
+    u = torch.zeros(4, 2 * case.gap + 6, 3, dtype=torch.float64)
     u[..., 2] = 1
-    contents = [(1.0, 1.0), (-1.0, 1.0), (1.0, 0.0), (-1.0, 0.0)]
-    for row, (first, second) in enumerate(contents):
-        u[row, 0, :2] = torch.tensor([first, 1.0])
-        u[row, case.gap, :2] = torch.tensor([second, abs(second)])
+    u[:, 0, 0], u[:, 0, 1] = torch.tensor([1.0, -1.0, 1.0, -1.0]), 1
+    u[:2, case.gap, :2] = 1
     y = subject(case)(u)[:, -1, 0]
     target = torch.tensor([1.0, 1.0, 1.0, -1.0], dtype=torch.float64)
     return Score(float((y - target).abs().max()) - 0.5, "margin")
@@ -144,29 +134,18 @@ def rival_score(subject: Builder, case: RivalCase, run: Run) -> Score:
 
 # --- Mamba-2: one factor a head ----------------------------------------------------------------------------------
 
+HEAD_LENGTH = st.shared(st.integers(2, 7), key="length")
+
 
 @dataclass(frozen=True)
 class SsdHeadCase:
-    """An SSD head: N states, P rows; the derivative of all states along x_j, past the step j."""
+    """An SSD head: N states, P rows; the derivative of all states along x_j, past the step j, not the last."""
 
-    headdim: int
-    d_state: int
-    length: int
-    j: int
-    seed: int
-
-
-@st.composite
-def head_cases(draw: st.DrawFn, subject: object, run: Run) -> SsdHeadCase:
-    """Small heads; j before the last step."""
-    length = draw(st.integers(2, 7))
-    return SsdHeadCase(
-        draw(st.integers(1, 2)),
-        draw(st.integers(1, 3)),
-        length,
-        draw(st.integers(0, length - 2)),
-        draw(st.integers(0, 999)),
-    )
+    length: Annotated[int, HEAD_LENGTH]
+    headdim: Annotated[int, st.integers(1, 2)]
+    d_state: Annotated[int, st.integers(1, 3)]
+    j: Annotated[int, HEAD_LENGTH.flatmap(lambda length: st.integers(0, length - 2))]
+    seed: SEED
 
 
 Ssd = Callable[..., np.ndarray]
@@ -201,24 +180,11 @@ def _rate_per_state(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.
         return semantics.recurrence(f, f.exp(dt[..., None] * A), (dt * x)[..., None] * B[:, None, :])
 
 
-def _leaky(f: Field, x: np.ndarray, dt: np.ndarray, rate: float, B: np.ndarray) -> np.ndarray:
-    return ssd_history(f, x, dt, rate * (1 + 2.0**-40), B)
-
-
-def ssd_as_scan(
-    u: torch.Tensor,
-    delta: torch.Tensor,
-    A: torch.Tensor,
-    B: torch.Tensor,
-    C: torch.Tensor,
-    *,
-    delta_bias: torch.Tensor,
-    delta_softplus: bool,
-) -> torch.Tensor:
+def ssd_as_scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, **options: Any) -> Tensor:
     """One Mamba-2 head on the chunked kernel, in the layout of the S6 scan."""
-    heads = [m.transpose(1, 2)[:, :, None] for m in (u, B, C)]
-    dt, bias = delta[:, :1].transpose(1, 2), delta_bias[:1]
-    y = ops.ssd_chunk_scan(heads[0], dt, A[0, :1], heads[1], heads[2], 8, dt_bias=bias, dt_softplus=delta_softplus)
+    x, B, C = (m.transpose(1, 2)[:, :, None] for m in (u, B, C))
+    dt, bias = delta[:, :1].transpose(1, 2), options["delta_bias"][:1]
+    y = ops.ssd_chunk_scan(x, dt, A[0, :1], B, C, 8, dt_bias=bias, dt_softplus=options["delta_softplus"])
     return y[:, :, 0].transpose(1, 2)
 
 
@@ -236,7 +202,6 @@ def _holds(name: str, mamba2: bool) -> Check:
         mutants={rule: Latch(step, mamba2) for rule, step in rules.items()},
         cases=latch_cases,
         score=latch_score,
-        case_type=LatchCase,
         examples=40,
         facts={"block": f"official Mamba-{1 + mamba2}", "d_inner": 6, "d_state": 1, "dtypes": EVERY_DTYPE},
     )
@@ -250,9 +215,8 @@ CHECKS: tuple[Check, ...] = (
         name="no-s4d-holds",
         subject=random_s4d,
         mutants={"the S6 latch": selective_latch},
-        cases=rival_cases,
+        cases=drawn(RivalCase),
         score=rival_score,
-        case_type=RivalCase,
         examples=40,
         facts={"block": "official Mamba-1 with constant Δ, B, C", "dtypes": "float64"},
     ),
@@ -260,10 +224,12 @@ CHECKS: tuple[Check, ...] = (
         claim="sensitivity.mamba2",
         name="one-factor-a-head",
         subject=ssd_history,
-        mutants={"a rate for every state": _rate_per_state, "rate off by 2^−40": _leaky},
-        cases=head_cases,
+        mutants={
+            "a rate for every state": _rate_per_state,
+            "rate off by 2^−40": lambda f, x, dt, rate, B: ssd_history(f, x, dt, rate * (1 + 2.0**-40), B),
+        },
+        cases=drawn(SsdHeadCase),
         score=head_score,
-        case_type=SsdHeadCase,
         examples=20,
         facts={"field": "Arb, dual numbers"},
     ),
@@ -274,7 +240,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"Δ detached in the decay": wrong_scan("detached"), "decay one step late": wrong_scan("late")},
         cases=lambda subject, run: mixer_cases(subject, run, longest=40, one_head=True),
         score=gradient_score,
-        case_type=MixerCase,
         examples=60,
         facts={"kernel": "ssd_chunk_scan", "dtypes": "float64"},
     ),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from mamba_theorems.constructions.sensitivity import S6Mixer
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
-from mamba_theorems.verify.checks.check import Check, Property, Score
+from mamba_theorems.verify.checks.check import Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
@@ -68,8 +69,7 @@ def enclosed_score(subject: Formula, case: MixerCase, run: Run) -> Score:
 
 def _without_decay_term(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
     """K_j without (∂Λ̄_j/∂x̂_j) h_{j−1}: what Lemma 2 as printed leaves out."""
-    forgetful = S6Mixer(mixer.delta_weight, mixer.delta_bias, mixer.A, mixer.B_weight)
-    return forgetful.eq11(f, x[j:], 0, e)
+    return mixer.eq11(f, x[j:], 0, e)
 
 
 def _product_from_j(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
@@ -79,8 +79,7 @@ def _product_from_j(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> 
 
 
 def _constant_B(mixer: S6Mixer, f: Field, x: np.ndarray, j: int, e: int) -> np.ndarray:
-    frozen = S6Mixer(mixer.delta_weight, mixer.delta_bias, mixer.A, mixer.B_weight * (np.arange(x.shape[1]) != e))
-    return frozen.eq11(f, x, j, e)
+    return replace(mixer, B_weight=mixer.B_weight * (np.arange(x.shape[1]) != e)).eq11(f, x, j, e)
 
 
 # --- autograd through the kernel ---------------------------------------------------------------------------------
@@ -93,10 +92,8 @@ def kernel_gradient(scan: Scan, mixer: S6Mixer, x: np.ndarray, readout: np.ndarr
     delta = functional.linear(u, weights["delta_weight"])
     B = functional.linear(u, weights["B_weight"])
     C = torch.from_numpy(readout).to(device).expand(len(x), -1)
-    time_last = [m.T[None].contiguous() for m in (u, delta, B, C)]
-    y = scan(
-        time_last[0], time_last[1], weights["A"], *time_last[2:], delta_bias=weights["delta_bias"], delta_softplus=True
-    )
+    x, delta, B, C = (m.T[None].contiguous() for m in (u, delta, B, C))
+    y = scan(x, delta, weights["A"], B, C, delta_bias=weights["delta_bias"], delta_softplus=True)
     (gradient,) = torch.autograd.grad(y[0, :, -1].sum(), u)
     return gradient.cpu().numpy()
 
@@ -171,11 +168,7 @@ def loop_scan(
 
 def wrong_scan(kind: str) -> Scan:
     """`loop_scan` of a kind."""
-
-    def scan(*args: Tensor, **options: Any) -> Tensor:
-        return loop_scan(*args, **options, kind=kind)
-
-    return scan
+    return partial(loop_scan, kind=kind)
 
 
 # --- the slope of the log-sensitivity ----------------------------------------------------------------------------
@@ -183,18 +176,11 @@ def wrong_scan(kind: str) -> Scan:
 
 @dataclass(frozen=True)
 class SlopeCase:
-    """Constant Δ = `step`, one state with eigenvalue −`rate`."""
+    """Constant Δ = `step`, one state with eigenvalue −`rate`; λΔL stays within float64's range."""
 
-    rate: float
-    step: float
-    length: int
-
-
-def slope_cases(subject: Scan, run: Run) -> st.SearchStrategy[SlopeCase]:
-    """λΔL stays within float64's range."""
-    return st.builds(
-        SlopeCase, rate=st.floats(0.01, 4), step=st.floats(0.01, 1), length=st.sampled_from([2, 17, 64, 100])
-    )
+    rate: Annotated[float, st.floats(0.01, 4)]
+    step: Annotated[float, st.floats(0.01, 1)]
+    length: Annotated[int, st.sampled_from([2, 17, 64, 100])]
 
 
 def sensitivities(scan: Scan, delta: np.ndarray, rate: float, device: str = "cpu") -> np.ndarray:
@@ -217,16 +203,13 @@ def slope_score(subject: Scan, case: SlopeCase, run: Run) -> Score:
     return Score(float((np.abs(found - line) / (2 * roundings * UNIT)).max()), "error/bound")
 
 
-def _scaled(factor: float) -> Scan:
-    def scan(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-        return ops.selective_scan(u, delta, A * factor, B, C)
-
-    return scan
+def changed_scan(change: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Scan:
+    """The scan with (Δ, A) changed."""
+    return lambda u, delta, A, B, C: ops.selective_scan(u, *change(delta, A), B, C)
 
 
-def _uneven(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Tensor:
-    ramp = torch.linspace(1, 1 + 1e-9, delta.shape[-1], dtype=delta.dtype, device=delta.device)
-    return ops.selective_scan(u, delta * ramp, A, B, C)
+def _uneven(delta: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+    return delta * torch.linspace(1, 1 + 1e-9, delta.shape[-1], dtype=delta.dtype, device=delta.device), A
 
 
 # --- bounded inputs ----------------------------------------------------------------------------------------------
@@ -288,7 +271,6 @@ CHECKS: tuple[Check, ...] = (
         },
         cases=mixer_cases,
         score=enclosed_score,
-        case_type=MixerCase,
         examples=12,
         facts={"field": "Arb, dual numbers"},
     ),
@@ -303,7 +285,6 @@ CHECKS: tuple[Check, ...] = (
         },
         cases=lambda subject, run: mixer_cases(subject, run, longest=40),
         score=gradient_score,
-        case_type=MixerCase,
         examples=100,
         facts={"kernel": "selective_scan", "dtypes": "float64"},
     ),
@@ -311,10 +292,13 @@ CHECKS: tuple[Check, ...] = (
         claim="sensitivity.lem1-amended",
         name="log-sensitivity-is-a-line",
         subject=ops.selective_scan,
-        mutants={"λ off by 1e-9": _scaled(1 + 1e-9), "Δ rises by 1e-9": _uneven, "λ halved": _scaled(0.5)},
-        cases=slope_cases,
+        mutants={
+            "λ off by 1e-9": changed_scan(lambda delta, A: (delta, A * (1 + 1e-9))),
+            "Δ rises by 1e-9": changed_scan(_uneven),
+            "λ halved": changed_scan(lambda delta, A: (delta, A / 2)),
+        },
+        cases=drawn(SlopeCase),
         score=slope_score,
-        case_type=SlopeCase,
         examples=60,
         facts={"kernel": "selective_scan", "dtypes": "float64", "slope": "−λΔ"},
     ),
@@ -325,7 +309,6 @@ CHECKS: tuple[Check, ...] = (
         mutants={"floor from the wrong end": Floor(sign=1.0), "inputs beyond M": Floor(reach=2.0)},
         cases=bounded_cases,
         score=bounded_score,
-        case_type=BoundedCase,
         examples=60,
         facts={"field": "Arb"},
     ),
