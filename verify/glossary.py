@@ -51,48 +51,20 @@ class EvidenceWord(Gloss):
 
 
 EVIDENCE = (
-    EvidenceWord(
-        "PROVED",
-        "every step holds symbolically for all sizes under the listed hypotheses; cited facts are listed",
-        mark="■",
-        style="bold green",
-        fill="#cfe8d5",
-        ink=("#1c6b34", "#7fd098"),
-    ),
-    EvidenceWord(
-        "CERTIFIED",
-        "a rigorous enclosure for stated sizes and all inputs of those sizes, of the weights actually shipped",
-        mark="◆",
-        style="green",
-        fill="#d7e6f5",
-        ink=("#1d5c8f", "#8cc4f0"),
-    ),
-    EvidenceWord(
-        "TESTED",
-        "property-based runs on a named kernel, device and dtype: number of examples, worst margin",
-        mark="●",
-        style="cyan",
-        fill="#e6eef0",
-        ink=("#40606a", "#a8c8d2"),
-    ),
-    EvidenceWord(
-        "REFUTED",
-        "an exact or enclosed counterexample to the statement as printed, replayable",
-        mark="✗",
-        style="bold magenta",
-        fill="#f6d5e3",
-        ink=("#a01550", "#f49abd"),
-    ),
-    EvidenceWord(
-        "UNKNOWN",
-        "nothing decides, or something contradicts",
-        mark="?",
-        style="bold red",
-        fill="#fbe3b5",
-        ink=("#8a5a00", "#f0c060"),
-    ),
+    EvidenceWord("PROVED",
+                 "every step holds symbolically for all sizes under the listed hypotheses; cited facts are listed",
+                 mark="■", style="bold green", fill="#cfe8d5", ink=("#1c6b34", "#7fd098")),
+    EvidenceWord("CERTIFIED",
+                 "a rigorous enclosure for stated sizes and all inputs of those sizes, of the weights actually shipped",
+                 mark="◆", style="green", fill="#d7e6f5", ink=("#1d5c8f", "#8cc4f0")),
+    EvidenceWord("TESTED", "property-based runs on a named kernel, device and dtype: number of examples, worst margin",
+                 mark="●", style="cyan", fill="#e6eef0", ink=("#40606a", "#a8c8d2")),
+    EvidenceWord("REFUTED", "an exact or enclosed counterexample to the statement as printed, replayable",
+                 mark="✗", style="bold magenta", fill="#f6d5e3", ink=("#a01550", "#f49abd")),
+    EvidenceWord("UNKNOWN", "nothing decides, or something contradicts",
+                 mark="?", style="bold red", fill="#fbe3b5", ink=("#8a5a00", "#f0c060")),
     EvidenceWord("SKIPPED", "not run, with the reason; counted in the headline"),
-)
+)  # fmt: skip
 WORDS: Mapping[str, EvidenceWord] = {word.name: word for word in EVIDENCE}
 """Every verdict word: there is no other list of them, and no other place for their marks and colours."""
 
@@ -153,154 +125,86 @@ _COMMANDS = {
 _GREEK = {f"\\{command}": letter for letter, command in _COMMANDS.items()}
 
 
-def _letters(families: str, meanings: Mapping[str, str], **latex: str) -> Iterator[Gloss]:
-    """Letters with their meanings in some families; `latex` where a letter is not written as its name says."""
-    for name, meaning in meanings.items():
-        spelling = re.sub("|".join(_COMMANDS), lambda letter: f"\\{_COMMANDS[letter[0]]} ", name)
-        spelling = re.sub(r"_([a-z]{2,})", r"_{\\mathrm{\1}}", spelling).strip()
-        yield Gloss(name, meaning, latex.get(name, spelling), tuple(families.split()) or FAMILIES, (name,))
+MEANINGS = r"""
+[everywhere] L: the length of a sequence (T in [P]); in masked attention the mask of decays · N: the state size
+    (d_state); for sums of exponentials their total number · O: order of growth
+[foundations haar sensitivity mqar induction_heads] Δ: the step: softplus of a linear function of the input in S6, 1
+    in S4D · h: the state, h_0 = 0 · w: a weight or a slope: of a SiLU step, of Δ around a threshold; in recall
+    another value
+[foundations haar sensitivity mqar] B: what writes an input into the state: constant in S4D, linear in the input in S6
+[foundations haar mqar induction_heads] C: what reads the state: constant in S4D, linear in the input in S6
+[foundations haar sensitivity induction_heads] y: the output of the mixer, or the right answer · λ: the rate of decay,
+    λ = −A ≥ 0: a state keeps e^{−λΔ} in a step
+[foundations sensitivity mqar induction_heads] Λ: the state matrix's diagonal, Λ = −λ; Λ̄_t is what a state keeps in
+    step t
+[haar mqar induction_heads] V: the set of values, |V| its size
+[mqar induction_heads] d: the width, the number of channels (d_model) · W_o: the weights of the head · q: the token
+    that asks: the key of a query
+[sensitivity induction_heads] x as \hat x: x̂, the mixer's input: embedding, convolution, σ
+[foundations haar] x: the input; in bounds for one step x = λΔ · a_r: what a head keeps in step r
+[foundations] A: the state matrix's diagonal, A = −λ · M: the number of content tokens to copy · P: the length to
+    which the FFT pads · S: S6 as a map of sequences; S_{il} = C_i·B_l is what marker i reads of content l · a: a
+    factor by which the scan keeps the state · b: a term that the scan adds to the state · g: the gate, g = σ(z) · k:
+    the kernel of the convolution · z: the linear function of the input whose softplus is Δ · σ: the logistic
+    function; with an index, the sum of Δ so far
+[haar] A: the state matrix of a linear system, e(s) = C e^{As} b · D: the largest distance of an input from x_n · H:
+    the Heaviside function, H(s) = 1[s ≥ 0] · J: the size of a jump; a number of levels of the Haar basis · P: P_J,
+    the projection on the first J levels of the Haar basis · W: the slope of Δ at a threshold, W = |w| · e: a sum of N
+    exponentials; otherwise Euler's number · f: the function that is approximated · g: a basis function of S6, g(s;t)
+    = B exp(−λ∫Δ): [P] eq. (8) · m: the number of jumps · δ: the distance between two readout times · ε: the error
+    that is allowed · σ_k: the k-th singular value · τ: the clock, the state that a constant input makes · ψ: a Haar
+    wavelet, ψ_{j,k}(s) = 2^{j/2}ψ(2^j s − k)
+[sensitivity] C: the constant of [P] eq. (45) · D: the step at a flagged token · G: the write of a window of the
+    convolution · K: how an input moves its own step, in the write and in the decay: [P] eq. (11) · M: a bound for the
+    size of the inputs · P: the channels of a head (headdim) · S: the sum of the steps after j · W_Q: the weights of
+    the queries of attention · W_K: the weights of the keys of attention · W_V: the weights of the values of attention
+    · c: a bound for λΣΔ; c̃ a constant that [P] leaves open · q: the norm of W_QᵀW_K · δ: the least step on the
+    inputs that are allowed · ε: the step at a token without a flag
+[mqar] κ: num_kv_pairs, the number of key-value pairs and of keys · H: the number of heads · K: the largest key · M: a
+    matrix of entries ±1/√p whose columns are codes · Q: the number of queries so far · T: what the logits add that
+    the state does not hold · W_v: the head's weights for value v · a_0: what the convolution leaves of the preceding
+    key, c_0k − b · a_1: what the convolution leaves of the current key, c_1k − b · b: the bias of the convolution;
+    b_o is the head's · c as \hat c: ĉ, what the convolution leaves of the current value, c_1v − b · c_0: the
+    convolution's weight for the preceding token · c_1: the convolution's weight for the current token · g: g_{qa},
+    the product of the codes of two keys · d_conv: the number of tokens that the convolution sees · k: the weight of a
+    one-hot key; with an index the key of a pair · m: a column of M, the code of a value or key; a number of stored
+    writes in a sum ε(m_u + m_v) · n: n_{a,u}, how often key a and value u are stored as a pair · p: the number of
+    coordinates of a code · s: c_1β − b, the shift of a coded value behind the convolution; with positions, the
+    position · v: the weight of a one-hot value; v(q) the value of key q · β: the shift by which sign codes pass the
+    ReLU · ε: a bound for the product of two codes · ρ: the factor by which a query's step shrinks the blocks of other
+    keys · σ: the non-linearity after the convolution · φ: what a pair adds to the state
+[induction_heads] I: the identity matrix; [I|0] picks the previous token · g: the gap between two occurrences · p: the
+    bits of a float's significand · u: the unit roundoff, 2^{−p} · θ: the logit of blank · ρ: e^{−λΔ}, what the state
+    keeps in a step
+[token_dynamics] C: a bound for a token, |x_j|² ≤ C_j/(1 + t) · K: 1/(2|μ| ln 2) · P: a unit upper triangular matrix
+    that parametrises S_C and S_B · S: S_CᵀS_B, the form by which tokens act on each other · S_B: the weights of B,
+    B(x) = S_B x · S_C: the weights of C, C(x) = S_C x · S_Δ: the weights of the step, Δ(x) = softplus(S_Δ x) · T:
+    T^*, the end of the solution; T_l the end of token l alone with those before it · a: the rate of decay between
+    tokens · d_state: the state size · g: the positive factor in x_l′ = μ x_l g_l · q: q_l = x_lᵀSx_l · u: |S_Δ||x_1|;
+    under an integral its variable · x: x_l, token l, a function of time · Δ: Δ_l, the step of token l · γ: the gap
+    between two scores of importance · δ: a lower bound for the steps · κ: μ/S_Δ² · λ: a lower bound for −xᵀSx/|x|²;
+    λ_max the largest eigenvalue · μ: S_C S_B in one dimension · π: the permutation that sorts by importance · τ: the
+    temperature of SoftSort
+"""
+"""By families: each letter, in LaTeX after `as` where its name does not spell it, and its meaning after a colon."""
 
 
-_SEQUENCES = "foundations haar sensitivity mqar induction_heads"
-LETTERS = (
-    *_letters("", {
-        "L": "the length of a sequence (T in [P]); in masked attention the mask of decays",
-        "N": "the state size (d_state); for sums of exponentials their total number",
-        "O": "order of growth",
-    }),
-    *_letters(_SEQUENCES, {
-        "Δ": "the step: softplus of a linear function of the input in S6, 1 in S4D",
-        "h": "the state, h_0 = 0",
-        "w": "a weight or a slope: of a SiLU step, of Δ around a threshold; in recall another value",
-    }),
-    *_letters("foundations haar sensitivity mqar", {
-        "B": "what writes an input into the state: constant in S4D, linear in the input in S6",
-    }),
-    *_letters("foundations haar mqar induction_heads", {
-        "C": "what reads the state: constant in S4D, linear in the input in S6",
-    }),
-    *_letters("foundations haar sensitivity induction_heads", {
-        "y": "the output of the mixer, or the right answer",
-        "λ": "the rate of decay, λ = −A ≥ 0: a state keeps e^{−λΔ} in a step",
-    }),
-    *_letters("foundations sensitivity mqar induction_heads", {
-        "Λ": "the state matrix's diagonal, Λ = −λ; Λ̄_t is what a state keeps in step t",
-    }),
-    *_letters("haar mqar induction_heads", {"V": "the set of values, |V| its size"}),
-    *_letters("mqar induction_heads", {
-        "d": "the width, the number of channels (d_model)",
-        "W_o": "the weights of the head",
-        "q": "the token that asks: the key of a query",
-    }),
-    *_letters("sensitivity induction_heads", {"x": "x̂, the mixer's input: embedding, convolution, σ"}, x=r"\hat x"),
-    *_letters("foundations haar", {"x": "the input; in bounds for one step x = λΔ",
-                                   "a_r": "what a head keeps in step r"}),
-    *_letters("foundations", {
-        "A": "the state matrix's diagonal, A = −λ",
-        "M": "the number of content tokens to copy",
-        "P": "the length to which the FFT pads",
-        "S": "S6 as a map of sequences; S_{il} = C_i·B_l is what marker i reads of content l",
-        "a": "a factor by which the scan keeps the state",
-        "b": "a term that the scan adds to the state",
-        "g": "the gate, g = σ(z)",
-        "k": "the kernel of the convolution",
-        "z": "the linear function of the input whose softplus is Δ",
-        "σ": "the logistic function; with an index, the sum of Δ so far",
-    }),
-    *_letters("haar", {
-        "A": "the state matrix of a linear system, e(s) = C e^{As} b",
-        "D": "the largest distance of an input from x_n",
-        "H": "the Heaviside function, H(s) = 1[s ≥ 0]",
-        "J": "the size of a jump; a number of levels of the Haar basis",
-        "P": "P_J, the projection on the first J levels of the Haar basis",
-        "W": "the slope of Δ at a threshold, W = |w|",
-        "e": "a sum of N exponentials; otherwise Euler's number",
-        "f": "the function that is approximated",
-        "g": "a basis function of S6, g(s;t) = B exp(−λ∫Δ): [P] eq. (8)",
-        "m": "the number of jumps",
-        "δ": "the distance between two readout times",
-        "ε": "the error that is allowed",
-        "σ_k": "the k-th singular value",
-        "τ": "the clock, the state that a constant input makes",
-        "ψ": "a Haar wavelet, ψ_{j,k}(s) = 2^{j/2}ψ(2^j s − k)",
-    }),
-    *_letters("sensitivity", {
-        "C": "the constant of [P] eq. (45)",
-        "D": "the step at a flagged token",
-        "G": "the write of a window of the convolution",
-        "K": "how an input moves its own step, in the write and in the decay: [P] eq. (11)",
-        "M": "a bound for the size of the inputs",
-        "P": "the channels of a head (headdim)",
-        "S": "the sum of the steps after j",
-        "W_Q": "the weights of the queries of attention",
-        "W_K": "the weights of the keys of attention",
-        "W_V": "the weights of the values of attention",
-        "c": "a bound for λΣΔ; c̃ a constant that [P] leaves open",
-        "q": "the norm of W_QᵀW_K",
-        "δ": "the least step on the inputs that are allowed",
-        "ε": "the step at a token without a flag",
-    }),
-    *_letters("mqar", {
-        "κ": "num_kv_pairs, the number of key-value pairs and of keys",
-        "H": "the number of heads",
-        "K": "the largest key",
-        "M": "a matrix of entries ±1/√p whose columns are codes",
-        "Q": "the number of queries so far",
-        "T": "what the logits add that the state does not hold",
-        "W_v": "the head's weights for value v",
-        "a_0": "what the convolution leaves of the preceding key, c_0k − b",
-        "a_1": "what the convolution leaves of the current key, c_1k − b",
-        "b": "the bias of the convolution; b_o is the head's",
-        "c": "ĉ, what the convolution leaves of the current value, c_1v − b",
-        "c_0": "the convolution's weight for the preceding token",
-        "c_1": "the convolution's weight for the current token",
-        "g": "g_{qa}, the product of the codes of two keys",
-        "d_conv": "the number of tokens that the convolution sees",
-        "k": "the weight of a one-hot key; with an index the key of a pair",
-        "m": "a column of M, the code of a value or key; a number of stored writes in a sum ε(m_u + m_v)",
-        "n": "n_{a,u}, how often key a and value u are stored as a pair",
-        "p": "the number of coordinates of a code",
-        "s": "c_1β − b, the shift of a coded value behind the convolution; with positions, the position",
-        "v": "the weight of a one-hot value; v(q) the value of key q",
-        "β": "the shift by which sign codes pass the ReLU",
-        "ε": "a bound for the product of two codes",
-        "ρ": "the factor by which a query's step shrinks the blocks of other keys",
-        "σ": "the non-linearity after the convolution",
-        "φ": "what a pair adds to the state",
-    }, c=r"\hat c"),
-    *_letters("induction_heads", {
-        "I": "the identity matrix; [I|0] picks the previous token",
-        "g": "the gap between two occurrences",
-        "p": "the bits of a float's significand",
-        "u": "the unit roundoff, 2^{−p}",
-        "θ": "the logit of blank",
-        "ρ": "e^{−λΔ}, what the state keeps in a step",
-    }),
-    *_letters("token_dynamics", {
-        "C": "a bound for a token, |x_j|² ≤ C_j/(1 + t)",
-        "K": "1/(2|μ| ln 2)",
-        "P": "a unit upper triangular matrix that parametrises S_C and S_B",
-        "S": "S_CᵀS_B, the form by which tokens act on each other",
-        "S_B": "the weights of B, B(x) = S_B x",
-        "S_C": "the weights of C, C(x) = S_C x",
-        "S_Δ": "the weights of the step, Δ(x) = softplus(S_Δ x)",
-        "T": "T^*, the end of the solution; T_l the end of token l alone with those before it",
-        "a": "the rate of decay between tokens",
-        "d_state": "the state size",
-        "g": "the positive factor in x_l′ = μ x_l g_l",
-        "q": "q_l = x_lᵀSx_l",
-        "u": "|S_Δ||x_1|; under an integral its variable",
-        "x": "x_l, token l, a function of time",
-        "Δ": "Δ_l, the step of token l",
-        "γ": "the gap between two scores of importance",
-        "δ": "a lower bound for the steps",
-        "κ": "μ/S_Δ²",
-        "λ": "a lower bound for −xᵀSx/|x|²; λ_max the largest eigenvalue",
-        "μ": "S_C S_B in one dimension",
-        "π": "the permutation that sorts by importance",
-        "τ": "the temperature of SoftSort",
-    }),
-)  # fmt: skip
+def _letters() -> Iterator[Gloss]:
+    """Every letter, with its meaning in some families."""
+    for families, entries in re.findall(r"^\[([a-z_ ]+)\]((?:.*\n)(?: .*\n)*)", MEANINGS, re.MULTILINE):
+        scope = FAMILIES if families == "everywhere" else tuple(families.split())
+        for entry in " ".join(entries.split()).split(" · "):
+            spelt, meaning = entry.split(": ", 1)
+            name, _, latex = spelt.partition(" as ")
+            yield Gloss(name, meaning, latex or _latex(name), scope, (name,))
+
+
+def _latex(name: str) -> str:
+    commands = re.sub("|".join(_COMMANDS), lambda letter: f"\\{_COMMANDS[letter[0]]} ", name)
+    return re.sub(r"_([a-z]{2,})", r"_{\\mathrm{\1}}", commands).strip()
+
+
+LETTERS = tuple(_letters())
 
 
 @cache

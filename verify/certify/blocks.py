@@ -147,7 +147,7 @@ def official(target: str, m: MixerLayout) -> Layouts:
 
 def is_model(target: str) -> bool:
     """Whether a target is a whole language model."""
-    return target.endswith("language_model")
+    return "language_model" in target
 
 
 def is_second(target: str) -> bool:

@@ -14,21 +14,11 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS
+from mamba_theorems.verify.certify import tensors as flat
 from mamba_theorems.verify.certify.argument import POSITIVE, Argument, canonical, digest_of
 from mamba_theorems.verify.certify.enclose import Interval, Undecided, decide
 from mamba_theorems.verify.certify.layout import Part
-from mamba_theorems.verify.certify.tensors import (
-    Names,
-    Shipped,
-    digest,
-    exact,
-    indices,
-    laid_out,
-    numbers_at,
-    places,
-    repeated,
-    same,
-)
+from mamba_theorems.verify.certify.tensors import Names, Shipped, exact
 from mamba_theorems.verify.certify.term import Term, term
 
 Tensors = Mapping[str, Shipped]
@@ -83,22 +73,22 @@ def named_weights(argument: Argument, sizes: Names, tensors: Tensors) -> dict[st
     for name, layout in argument.tensors.items():
         start = 0
         for part in layout.parts:
-            _read_part(found, part, sizes, partial(numbers_at, tensors[name], start))
+            _read_part(found, part, sizes, partial(flat.numbers_at, tensors[name], start))
             start += int(exact(part[0], sizes))
     return found
 
 
 def _read_part(found: dict[str, Any], part: Part, sizes: Names, read: Read) -> None:
     size, fill, scattered = part
-    once = [places(entries, sizes) for entries in scattered]
+    once = [flat.places(entries, sizes) for entries in scattered]
     for entries, at in zip(scattered, once, strict=True):
         number = term(entries.number)
         if number.name and number.name not in sizes and len(at):
             found.setdefault(number.name, float(read(at[:1])[0]))
         if number.arguments:
-            _read_multiple(found, number, {**sizes, **indices(entries, sizes)}, at, read)
+            _read_multiple(found, number, {**sizes, **flat.indices(entries, sizes)}, at, read)
     if usual := term(fill).name:
-        taken = np.concatenate([[], *(repeated(at, e, sizes) for e, at in zip(scattered, once, strict=True))])
+        taken = np.concatenate([[], *(flat.repeated(at, e, sizes) for e, at in zip(scattered, once, strict=True))])
         free = np.setdiff1d(np.arange(len(taken) + 1), taken)[:1]
         if free[0] < exact(size, sizes):
             found.setdefault(usual, float(read(free)[0]))
@@ -123,10 +113,10 @@ def laid(argument: Argument, sizes: Names, dtype: str, tensors: Tensors, weights
     """The digests of the tensors. Raises NotLaidOut unless every tensor is exactly its layout."""
     digests = {}
     for name, layout in argument.tensors.items():
-        parts, shape = laid_out(layout, {**sizes, **weights}), tuple(exact(axis, sizes) for axis in layout.shape)
-        if shape != tensors[name].shape or not same(parts, tensors[name], dtype):
+        parts, shape = flat.laid_out(layout, {**sizes, **weights}), tuple(exact(axis, sizes) for axis in layout.shape)
+        if shape != tensors[name].shape or not flat.same(parts, tensors[name], dtype):
             raise NotLaidOut(f"{name} is not laid out as the argument says: change one of them.")
-        digests[name] = digest(layout, {**sizes, **weights})
+        digests[name] = flat.digest(layout, {**sizes, **weights})
     return digests
 
 

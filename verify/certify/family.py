@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ Tamper = Callable[[np.ndarray], np.ndarray]
 Changes = Mapping[str, Tamper]
 """What becomes of weights, by the end of their name."""
 Mutants = Mapping[str, Changes]
+Weights = Callable[[str, Sizes, str], Mapping[str, ExactTensor]]
 Frozen = Iterable[tuple[str, dict[str, int]]]
 """Dtypes and sizes of the frozen set, for one target; checks take the first and the last size of a dtype."""
 
@@ -35,7 +36,7 @@ class Family:
     targets: tuple[str, ...]
     argument: Callable[[str], Argument]
     sizes: Callable[[str, Sizes], dict[str, Any]]
-    weights: Callable[[str, Sizes, str], Mapping[str, ExactTensor]]
+    weights: Weights
     frozen: Callable[[str], Frozen]
     mutants: Callable[[str], Mutants]
     beside: Callable[[Sizes, Tensors], dict[str, Any]] = lambda sizes, tensors: {}
@@ -47,6 +48,12 @@ class Family:
             return shipped(self.weights(target, sizes, dtype), dtype)
 
         return Subject(self.argument(target), partial(self.sizes, target), tensors, self.beside)
+
+
+def weights_of(build: Callable[..., Mapping[str, ExactTensor]], *names: str) -> Weights:
+    """The weights of a network that depends on the sizes of these names alone; each network is built once."""
+    built = cache(build)
+    return lambda target, sizes, dtype: built(*(sizes[name] for name in names))
 
 
 def only(chosen: Sizes, who: str, names: Sequence[str]) -> dict[str, Any]:

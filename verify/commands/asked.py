@@ -13,7 +13,7 @@ from mamba_theorems.theorems.claim import FAMILIES
 from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.commands.table import TABLE
-from mamba_theorems.verify.commands.usage import PROGRAM, NothingRan, UsageError
+from mamba_theorems.verify.commands.usage import PROGRAM, NothingRan, UsageError, as_usage_error
 from mamba_theorems.verify.files import writable
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
@@ -75,20 +75,15 @@ def sizes(args: Namespace) -> Sizes | None:
         raise UsageError("give --vocab-size, --input-seq-len and --num-kv-pairs together")
     from mamba_theorems.constructions.tasks import zoology_mqar  # noqa: PLC0415
 
-    try:
+    with as_usage_error():
         zoology_mqar(args.vocab_size, 1, args.input_seq_len, 0, num_kv_pairs=args.num_kv_pairs)
-    except ValueError as reason:
-        raise UsageError(str(reason)) from reason
     return Sizes(*given)
 
 
 def _kernel(name: str) -> str:
     """The name of someone else's kernel, once it is known to be there."""
-    try:
-        with foreign(name):
-            return name
-    except ValueError as reason:
-        raise UsageError(str(reason)) from reason
+    with as_usage_error(), foreign(name):
+        return name
 
 
 def document(path: Path) -> dict[str, Any]:

@@ -13,20 +13,26 @@ from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
 from mamba_theorems.verify.commands import asked
-from mamba_theorems.verify.commands.usage import PROGRAM, Exit, NothingRan, Terminal, UsageError, outcome
+from mamba_theorems.verify.commands.usage import (
+    PROGRAM,
+    Exit,
+    NothingRan,
+    Terminal,
+    UsageError,
+    as_usage_error,
+    outcome,
+)
 from mamba_theorems.verify.files import write
 
 
 def certify(args: Namespace, terminal: Terminal) -> Exit:
     """Make each certificate, print its line, write it into the folder."""
-    try:
+    with as_usage_error():
         wanted = entries(asked.selected(args), args.target, args.dtype, dict(args.sizes))
         if not wanted:
             raise NothingRan("no certificate of the frozen set has this target and dtype: give its --sizes")
         asked.output(args, *(entry.name for entry in wanted))
         decided = [_certified(entry, args, terminal) for entry in wanted]
-    except ValueError as reason:
-        raise UsageError(str(reason)) from reason
     return outcome(all(decided))
 
 

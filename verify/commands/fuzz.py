@@ -6,14 +6,14 @@ import math
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
 from mamba_theorems.verify.commands import asked
-from mamba_theorems.verify.commands.usage import Exit, Terminal, UsageError, outcome, say
+from mamba_theorems.verify.commands.usage import Exit, Terminal, UsageError, as_usage_error, outcome, say
 from mamba_theorems.verify.files import CannotWrite, write
 from mamba_theorems.verify.fuzz import findings, local, report
 from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, CellPool, Settings, run_campaign
@@ -93,10 +93,8 @@ def _pool(args: Namespace) -> Iterator[CellPool]:
             return
         from mamba_theorems.verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
 
-        try:
+        with as_usage_error():
             pool = stack.enter_context(pool_at(args.scheduler))
-        except ValueError as reason:
-            raise UsageError(str(reason)) from reason
         yield pool
 
 
@@ -136,25 +134,15 @@ EVERY = 60
 @contextmanager
 def _progress() -> Iterator[Callable[[Campaign], None]]:
     """One line that is written over on a terminal's standard error, a line a minute elsewhere."""
-    console = Console(stderr=True, highlight=False)
-    last = time.monotonic()
-    if not console.is_terminal:
-
-        def log(campaign: Campaign) -> None:
-            nonlocal last
-            if time.monotonic() - last >= EVERY:
-                last = time.monotonic()
-                say(progress_line(campaign))
-
-        yield log
-        return
-    with console.status("starting", spinner="dots") as status:
+    console, last = Console(stderr=True, highlight=False), time.monotonic()
+    with console.status("starting", spinner="dots") if console.is_terminal else nullcontext() as status:
+        tell, every = (status.update, 0.2) if status else (say, EVERY)
 
         def show(campaign: Campaign) -> None:
             nonlocal last
-            if time.monotonic() - last >= 0.2:
+            if time.monotonic() - last >= every:
                 last = time.monotonic()
-                status.update(progress_line(campaign))
+                tell(progress_line(campaign))
 
         yield show
 
@@ -179,10 +167,8 @@ def progress_line(campaign: Campaign) -> str:
 
 def _replay(path: Path, terminal: Terminal) -> bool:
     """Run a stored finding again; whether it passes now."""
-    try:
+    with as_usage_error(f"cannot replay {path}: "):
         finding = findings.load(path)
         again = finding.again() if finding.failure.case is not None else finding.failure
-    except ValueError as reason:
-        raise UsageError(f"cannot replay {path}: {reason}") from reason
     terminal.put(f"{finding.claim}: {finding.check}: {'passes now' if again is None else again.summary}")
     return again is None

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
-from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, outcome, say
+from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, as_usage_error, outcome, say
 from mamba_theorems.verify.engine import gather, runner
 from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import Evidence, Report
@@ -110,10 +110,8 @@ def report(selected: list[str], args: Namespace) -> Report:
 
 def _stored(selected: list[str], source: Path) -> Report:
     """The selected claims, and what they rest on, of a report.json."""
-    try:
+    with as_usage_error(f"cannot use {source}: "):
         whole = data.load(asked.document(source))
-    except ValueError as reason:
-        raise UsageError(f"cannot use {source}: {reason}") from reason
     wanted = runner.with_dependencies(selected)
     return replace(whole, claims=tuple(c for c in whole.claims if c.claim.id in wanted))
 
@@ -124,10 +122,8 @@ def _campaign(path: Path | None) -> dict[str, tuple[Evidence, ...]]:
         return {}
     from mamba_theorems.verify.fuzz.report import read_evidence  # noqa: PLC0415 - torch is loaded only where it is needed
 
-    try:
+    with as_usage_error(f"cannot use {path}: "):
         return read_evidence(asked.document(path))
-    except ValueError as reason:
-        raise UsageError(f"cannot use {path}: {reason}") from reason
 
 
 def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exit:

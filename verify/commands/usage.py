@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import NoReturn
@@ -35,6 +37,15 @@ class NothingRan(UsageError):
     """What the user asked for is in order and comes to nothing; the message is one sentence."""
 
     code = Exit.NOTHING
+
+
+@contextmanager
+def as_usage_error(before: str = "") -> Iterator[None]:
+    """A ValueError raised inside becomes a UsageError, whose message begins with the words `before`."""
+    try:
+        yield
+    except ValueError as reason:
+        raise UsageError(f"{before}{reason}") from reason
 
 
 def outcome(as_expected: bool) -> Exit:

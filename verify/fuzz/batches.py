@@ -5,10 +5,9 @@ A sequence that fails is shrunk alone, by leaving out tokens while it still fail
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from mamba_theorems.verify.checks.check import Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, batch_margins, recall_cases, recall_score
 from mamba_theorems.verify.checks.mqar.targets import plain_cases
 from mamba_theorems.verify.fuzz import coverage
-from mamba_theorems.verify.fuzz.executions import PLAIN
+from mamba_theorems.verify.fuzz.executions import PLAIN, Failure
 from mamba_theorems.verify.settings import Run
 
 TOGETHER = 64
@@ -66,10 +65,8 @@ def draw_batches(spec: Batches, subject: Recall, count: int, number: int, run: R
         yield batch, str(rng.choice(list(run.dtypes)))
 
 
-def run_batches(
-    spec: Batches, check: Property, examples: int, number: int, run: Run, watch: Watcher
-) -> dict[str, Any] | None:
-    """Run the sequences; the first that fails, shrunk, as the fields of a failure."""
+def run_batches(spec: Batches, check: Property, examples: int, number: int, run: Run, watch: Watcher) -> Failure | None:
+    """Run the sequences; the first that fails, shrunk."""
     subject: Recall = check.subject
     for batch, dtype in draw_batches(spec, subject, examples * spec.per_example, number, run):
         margins = batch_margins(subject, batch, dtype, run, TOGETHER)
@@ -85,21 +82,14 @@ def _case(batch: Batch, row: int, dtype: str) -> RecallCase:
     return RecallCase(batch.num_kv_pairs, len(batch.vocabulary.values), batch.tokens[row].tolist(), dtype)
 
 
-def _failure(check: Property, case: RecallCase, run: Run) -> dict[str, Any]:
+def _failure(check: Property, case: RecallCase, run: Run) -> Failure:
     def fails(smaller: RecallCase) -> bool:
         return _admissible(smaller, check.subject) and not check.score(check.subject, smaller, run).passes
 
     case = shrunk(case, fails) if fails(case) else case
     score = check.score(check.subject, case, run)
-    return {
-        "case": json.loads(json.dumps(asdict(case))),
-        "execution": PLAIN,
-        "value": score.value,
-        "unit": score.unit,
-        "summary": f"fails with {score.unit} {score.value:.6g}"
-        if not score.passes
-        else "fails in its batch, not alone",
-    }
+    found = Failure.of(case, PLAIN, score)
+    return replace(found, summary="fails in its batch, not alone") if score.passes else found
 
 
 def _admissible(case: RecallCase, subject: Recall) -> bool:

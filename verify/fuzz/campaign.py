@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,8 @@ from mamba_theorems.verify.checks.check import Score
 from mamba_theorems.verify.files import FOLDER, JsonLines
 from mamba_theorems.verify.fuzz import findings
 from mamba_theorems.verify.fuzz.cells import PER_ROUND, Cell, Stream, cells, streams
-from mamba_theorems.verify.fuzz.search import CellResult, Failure
+from mamba_theorems.verify.fuzz.executions import Failure
+from mamba_theorems.verify.fuzz.search import CellResult
 from mamba_theorems.verify.record import fingerprint
 from mamba_theorems.verify.settings import Run
 
@@ -97,8 +98,7 @@ class Campaign:
     @property
     def rounds(self) -> int:
         """How many rounds are whole."""
-        first, number = self.first_failures, 0
-        everything = self.settings.streams
+        first, number, everything = self.first_failures, 0, self.settings.streams
         done = {(cell.stream, cell.round) for cell in self.results}
         while self._planned(number) and all((s, number) in done or number > first.get(s, number) for s in everything):
             number += 1
@@ -217,8 +217,3 @@ def _todo(campaign: Campaign) -> Iterator[Cell]:
             return
         if cell not in campaign.results and cell.round <= first.get(cell.stream, cell.round):
             yield cell
-
-
-def waited(pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
-    """The futures that are done, once there is one or the seconds have passed."""
-    return wait(pending, timeout=seconds, return_when=FIRST_COMPLETED).done

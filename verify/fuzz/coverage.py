@@ -48,10 +48,7 @@ def place(found: Mapping[str, int]) -> str:
 
 def merged(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """How many cases lay at each place, in one order."""
-    total: Counter[str] = Counter()
-    for part in parts:
-        total.update(part)
-    return dict(sorted(total.items()))
+    return dict(sorted(sum(map(Counter, parts), Counter[str]()).items()))
 
 
 def ranges(places: Mapping[str, int]) -> dict[str, tuple[int, ...]]:
@@ -74,12 +71,8 @@ def _span(bits: tuple[int, ...]) -> str:
     low, high = bits[0], bits[-1]
     missing = [b for b in range(low, high) if b not in bits]
     holes = f" (none in {', '.join(_bucket(b) for b in missing)})" if missing else ""
-    return f"{_least(low)}–{2**high - 1}{holes}"
-
-
-def _least(bits: int) -> int:
-    return 2 ** (bits - 1) if bits else 0
+    return f"{2**low // 2}–{2**high - 1}{holes}"
 
 
 def _bucket(bits: int) -> str:
-    return f"{_least(bits)}–{2**bits - 1}"
+    return f"{2**bits // 2}–{2**bits - 1}"

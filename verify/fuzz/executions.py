@@ -5,9 +5,10 @@ A property that fixes the backend itself, or bounds the error of one chunk size,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from mamba_theorems.kernels.arguments import S6, SSD
 from mamba_theorems.kernels.backends import AUTO, Backend, backend_names, choices, load, using_backend
-from mamba_theorems.verify.checks.check import Property
+from mamba_theorems.verify.checks.check import Property, Score
 from mamba_theorems.verify.settings import Run
 
 PLAIN = AUTO
@@ -23,6 +24,24 @@ PIECES = "pieces of "
 LENGTHS = (1, 2, 3, 7, 16, 64)
 OWN_BACKEND = ("backend", "chunk_size")
 """Fields of a case that choose the execution themselves."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that fails, shrunk: plain data, how it was run, its score, and what it says."""
+
+    case: Any
+    execution: str
+    value: float
+    unit: str
+    summary: str
+    crashed: bool = False
+
+    @classmethod
+    def of(cls, case: Any, execution: str, score: Score, error: str = "") -> Failure:
+        """A case with the score by which it fails, or with the `error` that it raises."""
+        summary = error or f"fails with {score.unit} {score.value:.6g}"
+        return cls(json.loads(json.dumps(asdict(case))), execution, score.value, score.unit, summary, bool(error))
 
 
 def admitted(check: Property, run: Run) -> st.SearchStrategy[str]:

@@ -18,8 +18,9 @@ from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.check import Finding, replay_line
 from mamba_theorems.verify.files import FOLDER, write
 from mamba_theorems.verify.fuzz import search
-from mamba_theorems.verify.fuzz.cells import properties
-from mamba_theorems.verify.fuzz.search import CellResult, Failure
+from mamba_theorems.verify.fuzz.cells import Stream, properties
+from mamba_theorems.verify.fuzz.executions import PLAIN, Failure
+from mamba_theorems.verify.fuzz.search import CellResult
 from mamba_theorems.verify.settings import Run
 
 FINDINGS = FOLDER / "findings"
@@ -46,6 +47,11 @@ class Found:
         """A digest of what fails and how it was run: the same finding always has the same name."""
         what = [self.claim, self.check, self.failure.case, self.failure.execution, self.device, self.kernel, self.bug]
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def stream(self) -> Stream:
+        """Where it was found."""
+        return Stream(self.claim, self.check, self.generator)
 
     @property
     def run(self) -> Run:
@@ -120,7 +126,7 @@ def stored(selected: Sequence[str], folder: Path = FINDINGS) -> list[tuple[Path,
 def replay_lines(finding: Found, path: Path | None = None) -> list[str]:
     """The commands that run it again: from its file and, where the case ran the plain way, from its claim."""
     lines = [f"python -m verify fuzz --replay {path}"] if path else []
-    if search.ordinary(finding.failure) and not finding.bug:
+    if finding.failure.execution == PLAIN and not finding.bug:
         case = Finding(False, "", case=finding.failure.case)
         check = properties(finding.claim)[finding.check]
         kernel = f" --kernel {finding.kernel}" if finding.kernel else ""

@@ -47,9 +47,11 @@ class Extent:
     gap: int
 
 
-SMALL = Extent((1, 2, 3, 4, 8), (2, 3, 4, 8), 16)
-MIDDLE = Extent((1, 2, 5, 9, 16), (2, 5, 16), 100)
-LARGE = Extent((1, 17, 32), (2, 32), 400)
+EXTENTS = {
+    "small": Extent((1, 2, 3, 4, 8), (2, 3, 4, 8), 16),
+    "middle": Extent((1, 2, 5, 9, 16), (2, 5, 16), 100),
+    "large": Extent((1, 17, 32), (2, 32), 400),
+}
 TAILS = ("any", "adjacent", "last position", "longest gap")
 VALUES = ("equal", "one against all", "any")
 Step = int | tuple[int, int]
@@ -113,16 +115,10 @@ def _written(steps: list[Step], rewrites: bool) -> list[int]:
     return tokens
 
 
-def _hard(reach: Extent) -> Generator:
-    return lambda subject, run: hard_recall(subject, run, reach)
-
-
 RECALL: dict[str, Generator | Batches] = {
-    "adversarial, small": _hard(SMALL),
-    "adversarial, middle": _hard(MIDDLE),
-    "adversarial, large": _hard(LARGE),
+    f"adversarial, {size}": partial(hard_recall, reach=extent) for size, extent in EXTENTS.items()
 }
-EXACT = {"adversarial, small": _hard(SMALL)}
+EXACT = {"adversarial, small": RECALL["adversarial, small"]}
 """For networks over rationals and balls, which are slow, and for those that tire."""
 TIRING = ("mqar.n1-delta-gate",)
 """Claims whose every query costs a factor 2κ of the floats' range: float32 answers some 25 queries at κ = 15."""
@@ -220,10 +216,10 @@ WIDER: dict[Any, dict[str, Generator | Batches]] = {
     recall_cases: RECALL,
     targets.plain_cases: RECALL,
     targets.distinct_cases: {
-        "adversarial, small": lambda subject, run: hard_distinct(subject, run, (1, 2, 3, 8), 16),
-        "adversarial, large": lambda subject, run: hard_distinct(subject, run, (9, 16, 40), 200),
+        "adversarial, small": partial(hard_distinct, keys=(1, 2, 3, 8), gap=16),
+        "adversarial, large": partial(hard_distinct, keys=(9, 16, 40), gap=200),
     },
-    targets.filler_cases: {"adversarial, small": lambda subject, run: hard_filler(subject, run, 30)},
+    targets.filler_cases: {"adversarial, small": partial(hard_filler, gap=30)},
     scan.scan_cases: {
         "extreme Δ": partial(wide_scans, length=70, channels=9),
         "extreme Δ, large": partial(wide_scans, length=400, channels=40),

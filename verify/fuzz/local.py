@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 
-from mamba_theorems.verify.fuzz.campaign import waited
 from mamba_theorems.verify.fuzz.cells import Cell
 from mamba_theorems.verify.fuzz.search import CellResult, run_cell
 from mamba_theorems.verify.settings import Run
@@ -58,7 +57,7 @@ class Processes:
 
     def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
         """The futures that are done; a lost pool is started again with the cells it had under way."""
-        done = waited(self._under_way, seconds)
+        done = wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED).done
         if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
             self._recover()
             return set()

@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from rich.console import Console
@@ -19,7 +19,7 @@ from rich.text import Text
 
 from mamba_theorems.theorems.registry import claims, dependencies_first
 from mamba_theorems.verify import record as data
-from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report, outcome_of
+from mamba_theorems.verify.evidence import Evidence, Report, outcome_of
 from mamba_theorems.verify.fuzz import coverage, findings
 from mamba_theorems.verify.fuzz.campaign import Campaign
 from mamba_theorems.verify.fuzz.cells import PER_ROUND, Stream, properties
@@ -47,7 +47,7 @@ def document(campaign: Campaign) -> dict[str, Any]:
         "canonical": part,
         "digest": data.digest(part),
         "measured": {
-            "streams": [_name(s) | _measured(results) for s, results in streams.items()],
+            "streams": [asdict(s) | _measured(results) for s, results in streams.items()],
             "places": {claim: places(streams, claim) for claim in campaign.settings.selected},
         },
         "volatile": _volatile(campaign),
@@ -62,7 +62,7 @@ def dumps(campaign: Campaign) -> str:
 def canonical(campaign: Campaign) -> dict[str, Any]:
     """The part that is the same on every machine: whole rounds only."""
     settings, streams = campaign.settings, by_stream(campaign)
-    counted = {result.cell for results in streams.values() for result in results}
+    counted = {(cell.stream, cell.round) for cell in campaign.counted}
     return {
         "seed": settings.run.seed,
         "rounds": campaign.rounds,
@@ -71,21 +71,9 @@ def canonical(campaign: Campaign) -> dict[str, Any]:
         "device": settings.run.device,
         "dtypes": list(settings.run.dtypes),
         "kernel": settings.run.kernel or "ours",
-        "streams": [_name(s) | _verdict(results) for s, results in streams.items()],
-        "findings": [_canonical_finding(f) for f in campaign.findings if _cell_of(f) in {_key(c) for c in counted}],
+        "streams": [asdict(s) | _verdict(results) for s, results in streams.items()],
+        "findings": [_canonical_finding(f) for f in campaign.findings if (f.stream, f.round) in counted],
     }
-
-
-def _name(stream: Stream) -> dict[str, str]:
-    return {"claim": stream.claim, "check": stream.check, "generator": stream.generator}
-
-
-def _key(cell: Any) -> tuple[Stream, int]:
-    return cell.stream, cell.round
-
-
-def _cell_of(finding: findings.Found) -> tuple[Stream, int]:
-    return Stream(finding.claim, finding.check, finding.generator), finding.round
 
 
 def _verdict(results: Sequence[CellResult]) -> dict[str, Any]:
@@ -94,8 +82,13 @@ def _verdict(results: Sequence[CellResult]) -> dict[str, Any]:
 
 
 def _canonical_finding(f: findings.Found) -> dict[str, Any]:
-    where = _name(Stream(f.claim, f.check, f.generator))
-    return {**where, "name": f.name, "round": f.round, "case": f.failure.case, "execution": f.failure.execution}
+    return {
+        **asdict(f.stream),
+        "name": f.name,
+        "round": f.round,
+        "case": f.failure.case,
+        "execution": f.failure.execution,
+    }
 
 
 def _measured(results: Sequence[CellResult]) -> dict[str, Any]:
@@ -144,14 +137,10 @@ def _volatile(campaign: Campaign) -> dict[str, Any]:
 
 def merge(report: Report, pieces: dict[str, tuple[Evidence, ...]]) -> Report:
     """A report of `verify` with a campaign's evidence added, and its outcomes computed again."""
-    done: dict[str, ClaimReport] = {}
-    for c in report.claims:
-        found = (*c.evidence, *pieces.get(c.claim.id, ()))
-        done[c.claim.id] = replace(c, evidence=found)
-    for name in (name for name in dependencies_first() if name in done):
+    done = {c.claim.id: replace(c, evidence=(*c.evidence, *pieces.get(c.claim.id, ()))) for c in report.claims}
+    for name in filter(done.__contains__, dependencies_first()):
         c = done[name]
-        outcome = outcome_of(c.evidence, [done[d].outcome for d in c.claim.depends_on])
-        done[name] = replace(c, outcome=outcome)
+        done[name] = replace(c, outcome=outcome_of(c.evidence, [done[d].outcome for d in c.claim.depends_on]))
     return replace(report, claims=tuple(done.values()))
 
 

@@ -26,22 +26,10 @@ from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.fuzz import coverage
 from mamba_theorems.verify.fuzz.batches import Batches, run_batches
 from mamba_theorems.verify.fuzz.cells import Cell, properties
-from mamba_theorems.verify.fuzz.executions import PLAIN, admitted, running
+from mamba_theorems.verify.fuzz.executions import PLAIN, Failure, admitted, running
 from mamba_theorems.verify.fuzz.generators import generators_of
 from mamba_theorems.verify.fuzz.planted import planted
 from mamba_theorems.verify.settings import Run
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A case that fails, shrunk: plain data, how it was run, its score, and what it says."""
-
-    case: Any
-    execution: str
-    value: float
-    unit: str
-    summary: str
-    crashed: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +71,7 @@ def _search(check: Property, cell: Cell, run: Run) -> dict[str, Any]:
     watch = Watch()
     if isinstance(generator, Batches):
         failure = run_batches(generator, check, cell.examples, number, run, watch)
-        return watch.figures() | {"failure": failure and Failure(**failure)}
+        return watch.figures() | {"failure": failure}
     cases = st.tuples(generator(check.subject, run), admitted(check, run))
 
     def score(drawn: tuple[Any, str]) -> Score:
@@ -115,14 +103,10 @@ class Watch(Seen):
 
     def note(self, case: tuple[Any, str], score: Score) -> None:
         """Count one case, unless one has failed already: what follows is its shrinking."""
-        if self.failed:
-            return
-        self.drawn += 1
-        self.places[coverage.place(coverage.sizes(case[0]))] += 1
-        self.digest.update(f"{json.dumps([asdict(case[0]), case[1]])}{score.value!r}".encode())
-        if self.worst_drawn is None or score.badness > self.worst_drawn.badness:
-            self.worst_drawn = score
-        self.failed = not score.passes
+        if not self.failed:
+            drawn = f"{json.dumps([asdict(case[0]), case[1]])}{score.value!r}".encode()
+            self.note_batch(drawn, coverage.place(coverage.sizes(case[0])), 1, score)
+            self.failed = not score.passes
 
     def note_batch(self, drawn: bytes, place: str, count: int, worst: Score) -> None:
         """Count a whole batch, by its worst score."""
@@ -137,9 +121,7 @@ class Watch(Seen):
         if not self.failed:
             return None
         (case, execution), score, error = self.failing
-        summary = error or f"fails with {score.unit} {score.value:.6g}"
-        plain = json.loads(json.dumps(asdict(case)))
-        return Failure(plain, execution, score.value, score.unit, summary, bool(error))
+        return Failure.of(case, execution, score, error)
 
     def figures(self) -> dict[str, Any]:  # type: ignore[override]
         """The fields of a result."""
@@ -166,11 +148,8 @@ def replay(claim: str, check_name: str, failure: Failure, run: Run, bug: str = "
             score = check.score(check.subject, case, run)
         except Exception as reason:
             said = f"raises {type(reason).__name__}: {reason}"
-            return Failure(failure.case, failure.execution, math.nan, "", said, True)
-    if score.passes:
-        return None
-    summary = f"fails with {score.unit} {score.value:.6g}"
-    return Failure(failure.case, failure.execution, score.value, score.unit, summary)
+            return Failure.of(case, failure.execution, Score(math.nan), said)
+    return None if score.passes else Failure.of(case, failure.execution, score)
 
 
 @contextmanager
@@ -185,8 +164,3 @@ def pure_draws() -> Iterator[None]:
     finally:
         providers._get_local_constants = known
         providers.CONSTANTS_CACHE.cache.clear()
-
-
-def ordinary(failure: Failure) -> bool:
-    """Whether `python -m verify CLAIM --replay` runs the case as it ran here."""
-    return failure.execution == PLAIN

@@ -34,14 +34,6 @@ FAMILY_TITLES = {
     "induction_heads": "Induction heads",
     "token_dynamics": "Token dynamics",
 }
-ERRATUM = {
-    "printed": "Printed",
-    "instance": "Fails at",
-    "reading": "Reading",
-    "instead": "Instead",
-    "survives": "Survives",
-}
-"""The parts of an erratum, and what each is called."""
 TRUSTED = (
     "sympy: identities, limits, sums and products, where a step says so",
     "Arb (python-flint): enclosures of constants and of functions over boxes",
@@ -259,7 +251,7 @@ def _piece(e: Evidence) -> EvidenceEntry:
 
 def erratum(e: Erratum) -> dict[str, str]:
     """The parts of an erratum by what they are called."""
-    return {title: getattr(e, name) for name, title in ERRATUM.items()}
+    return {"Fails at" if name == "instance" else name.capitalize(): text for name, text in vars(e).items()}
 
 
 LONG, DIGITS, POWER = 6000, 36, 1 << 20

@@ -13,12 +13,7 @@ from functools import cache
 from mamba_theorems.verify.extras import needs
 
 MATHML = "http://www.w3.org/1998/Math/MathML"
-VARIANTS = {
-    "bold": "MATHEMATICAL BOLD",
-    "double-struck": "MATHEMATICAL DOUBLE-STRUCK",
-    "script": "MATHEMATICAL SCRIPT",
-    "fraktur": "MATHEMATICAL FRAKTUR",
-}
+VARIANTS = ("bold", "double-struck", "script", "fraktur")
 ELSEWHERE = {
     **{f"MATHEMATICAL DOUBLE-STRUCK CAPITAL {x}": f"DOUBLE-STRUCK CAPITAL {x}" for x in "CHNPQRZ"},
     **{f"MATHEMATICAL SCRIPT CAPITAL {x}": f"SCRIPT CAPITAL {x}" for x in "BEFHILMR"},
@@ -66,12 +61,12 @@ def _to_alphabet(node: ET.Element) -> None:
     variant = node.attrib.get("mathvariant")
     if variant in VARIANTS:
         del node.attrib["mathvariant"]
-        node.text = "".join(_letter(VARIANTS[variant], char) for char in node.text or "")
+        node.text = "".join(_letter(variant.upper(), char) for char in node.text or "")
 
 
 def _letter(alphabet: str, char: str) -> str:
     kind = "DIGIT" if char.isdigit() else "CAPITAL" if char.isupper() else "SMALL"
-    name = f"{alphabet} {kind} {unicodedata.name(char).split()[-1]}"
+    name = f"MATHEMATICAL {alphabet} {kind} {unicodedata.name(char).split()[-1]}"
     try:
         return unicodedata.lookup(ELSEWHERE.get(name, name))
     except KeyError:
@@ -138,14 +133,8 @@ def _joined(parts: list[ET.Element], small: bool) -> str:
     return text
 
 
-_SCRIPTS = {
-    "msub": ("b",),
-    "msup": ("t",),
-    "msubsup": ("b", "t"),
-    "munder": ("b",),
-    "mover": ("t",),
-    "munderover": ("b", "t"),
-}
+_SCRIPTS = {"msub": "b", "msup": "t", "msubsup": "bt", "munder": "b", "mover": "t", "munderover": "bt"}
+"""Where an element's scripts stand: at the bottom, at the top."""
 
 
 def _scripts(tag: str, parts: list[ET.Element], small: bool) -> str:

@@ -4,16 +4,14 @@ Before token n everything the state holds is forgotten at n, after it nothing is
 the steps bound them by tiny numbers that also cover floats that round or flush to 0.
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.haar import keep_nth
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
-from mamba_theorems.verify.certify.family import Family, Frozen, Sizes, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only, weights_of
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
 from mamba_theorems.verify.certify.steps import LENGTH
@@ -142,24 +140,11 @@ def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     return sizes
 
 
-@cache
-def _weights(n: int, vocab_size: int) -> Weights:
-    return keep_nth(n, vocab_size).block.weights
-
-
 def _frozen(target: str) -> Frozen:
     for dtype, n in (*(("float32", n) for n in (1, 5, 256, 512)), ("float64", 256)):
         yield dtype, {"n": n, "vocab_size": 128, "input_seq_len": 512}
 
 
-FAMILIES = (
-    Family(
-        claim=CLAIM,
-        targets=("official",),
-        argument=_argument,
-        sizes=_sizes,
-        weights=lambda target, sizes, dtype: _weights(sizes["n"], sizes["vocab_size"]),
-        frozen=_frozen,
-        mutants=lambda target: {"readout negated": {"out_proj.weight": np.negative}},
-    ),
-)
+MUTANTS: Mutants = {"readout negated": {"out_proj.weight": np.negative}}
+WEIGHTS = weights_of(lambda n, vocab_size: keep_nth(n, vocab_size).block.weights, "n", "vocab_size")
+FAMILIES = (Family(CLAIM, ("official",), _argument, _sizes, WEIGHTS, _frozen, lambda target: MUTANTS),)

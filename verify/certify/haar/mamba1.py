@@ -4,17 +4,16 @@ A coefficient is a linear functional of the signal: what the network computes di
 a weighted L1 norm that one relative error bounds; in the continuous case by three L2 distances of S6 functions.
 """
 
-from functools import cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.haar import full_basis, mamba1_haar, wavelet_layer
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.certificate import Tensors
-from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only, weights_of
 from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, sqrt
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, every, single, tensor
 from mamba_theorems.verify.certify.steps import dynamics
@@ -151,20 +150,15 @@ def block_sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     return sizes | {"input_seq_len": 2 * sizes["length"]} | lists
 
 
-@cache
-def _block(length: int) -> Weights:
-    return mamba1_haar(length, full_basis(length)).layers[0].weights
-
-
 def _code(sizes: Sizes, tensors: Tensors) -> dict[str, Any]:
     """1/128, the step from a hinge to a code: the first entry of B."""
     weight = tensors["x_proj.weight"]
     return {"code": float(abs(weight[1][weight[1] != 0][0]))}  # type: ignore[index]
 
 
-def block_frozen(**bits: int) -> Frozen:
+def block_frozen(**bits: int) -> Callable[[str], Frozen]:
     """So many bits in each dtype."""
-    return tuple((dtype, {"length": 128, "bits": count}) for dtype, count in bits.items())
+    return lambda target: tuple((dtype, {"length": 128, "bits": count}) for dtype, count in bits.items())
 
 
 def _gate_doubled(weight: np.ndarray) -> np.ndarray:
@@ -250,7 +244,7 @@ def _half(sizes: Sizes, tensors: Tensors) -> dict[str, Any]:
     return {"half": float(tensors["thresholds"][0, 1])}  # type: ignore[index]
 
 
-def _wavelet_frozen(target: str) -> Frozen:
+def _frozen(target: str) -> Frozen:
     for level in range(7):
         yield "float32", {"level": level, "inverse_epsilon": 10}
     yield "float64", {"level": 6, "inverse_epsilon": 100}
@@ -262,25 +256,10 @@ def _middle_halved(gains: np.ndarray) -> np.ndarray:
 
 
 WAVELET_MUTANTS: Mutants = {"W a 16th": {"W": lambda w: w / 16}, "middle step halved": {"B": _middle_halved}}
+WEIGHTS = weights_of(wavelet_layer, "level", "inverse_epsilon")
+BLOCK_WEIGHTS = weights_of(lambda length: mamba1_haar(length, full_basis(length)).layers[0].weights, "length")
+FROZEN = block_frozen(float32=14, float64=43)
 FAMILIES = (
-    Family(
-        claim=BLOCK,
-        targets=("official",),
-        argument=_block_argument,
-        sizes=block_sizes,
-        weights=lambda target, sizes, dtype: _block(sizes["length"]),
-        frozen=lambda target: block_frozen(float32=14, float64=43),
-        mutants=lambda target: BLOCK_MUTANTS,
-        beside=_code,
-    ),
-    Family(
-        claim=WAVELET,
-        targets=("mixer",),
-        argument=_wavelet_argument,
-        sizes=_wavelet_sizes,
-        weights=lambda target, sizes, dtype: wavelet_layer(sizes["level"], sizes["inverse_epsilon"]),
-        frozen=_wavelet_frozen,
-        mutants=lambda target: WAVELET_MUTANTS,
-        beside=_half,
-    ),
+    Family(BLOCK, ("official",), _block_argument, block_sizes, BLOCK_WEIGHTS, FROZEN, lambda _: BLOCK_MUTANTS, _code),
+    Family(WAVELET, ("mixer",), _wavelet_argument, _wavelet_sizes, WEIGHTS, _frozen, lambda _: WAVELET_MUTANTS, _half),
 )

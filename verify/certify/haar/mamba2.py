@@ -254,14 +254,5 @@ MUTANTS: Mutants = {
     "step halved": {"layers.1.dt_bias": lambda bias: bias / 2},
     "one entry of D": {"layers.0.D": one_more},
 }
-FAMILIES = (
-    Family(
-        claim=BLOCK,
-        targets=(TARGET,),
-        argument=_argument,
-        sizes=_sizes,
-        weights=_weights,
-        frozen=lambda target: block_frozen(float32=10, float64=39),
-        mutants=lambda target: MUTANTS,
-    ),
-)
+FROZEN = block_frozen(float32=10, float64=39)
+FAMILIES = (Family(BLOCK, (TARGET,), _argument, _sizes, _weights, FROZEN, lambda target: MUTANTS),)

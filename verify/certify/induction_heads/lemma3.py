@@ -4,16 +4,14 @@ A column of the state belongs to a previous token. It is erased and rewritten wh
 latest write outweighs all older ones together, at any gap up to the length.
 """
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import lemma3
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import PaperLayout
-from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
+from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only, weights_of
 from mamba_theorems.verify.certify.functions import exp, near, rounded, softplus
 from mamba_theorems.verify.certify.layout import Many, TensorLayout, diagonal, every, single, tensor
 from mamba_theorems.verify.certify.steps import LENGTH
@@ -43,8 +41,6 @@ WORDS = (
     "each entry once: 'right' at least, 'wrong' at most. If q did not come before, column q is exactly 0, and so are "
     "all logits but the blank one, which is 'blank' at all times.",
 )
-
-
 N = the.num_tokens
 D, CLASSES = 2 * N, N + 1
 """Channels: the previous token, the current one. Classes: the tokens and the blank."""
@@ -112,11 +108,6 @@ def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
     return sizes
 
 
-@cache
-def _weights(num_tokens: int, w: int) -> Weights:
-    return lemma3(num_tokens, w).weights
-
-
 def _frozen(target: str) -> Frozen:
     for dtype, length in (("float32", 512), ("float32", 4096), ("float64", 4096)):
         yield dtype, {"num_tokens": 32, "input_seq_len": length, "w": 16}
@@ -126,14 +117,5 @@ MUTANTS: Mutants = {
     "blank outweighs the writes": {"head.bias": lambda bias: bias * 3},
     "blank below 0": {"head.bias": np.negative},
 }
-FAMILIES = (
-    Family(
-        claim=CLAIM,
-        targets=("paper",),
-        argument=_argument,
-        sizes=_sizes,
-        weights=lambda target, sizes, dtype: _weights(sizes["num_tokens"], sizes["w"]),
-        frozen=_frozen,
-        mutants=lambda target: MUTANTS,
-    ),
-)
+WEIGHTS = weights_of(lambda num_tokens, w: lemma3(num_tokens, w).weights, "num_tokens", "w")
+FAMILIES = (Family(CLAIM, ("paper",), _argument, _sizes, WEIGHTS, _frozen, lambda target: MUTANTS),)

@@ -61,6 +61,7 @@ RESIDUAL = (
 
 
 def target_of(published: str) -> str:
+    """The target by its one spelling, from the word in a frozen certificate."""
     return "mamba2_language_model" if published == PUBLISHED else published
 
 
@@ -175,12 +176,11 @@ def _underflow(target: str) -> Expression:
     return 4 * the.least / the.final if is_model(target) else 0
 
 
-def _argument(published: str) -> Argument:
-    target = target_of(published)
+def _argument(target: str) -> Argument:
     second, whole = is_second(target), is_model(target)
     return Argument(
         claim=CLAIM,
-        target=published,
+        target=target,
         statement=STATEMENT,
         words=(*WORDS, *(NORMED if second else ()), *(RESIDUAL if whole else ())),
         requires=(
@@ -210,12 +210,16 @@ def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
 
 
 @cache
-def _weights(num_tokens: int, target: str, dtype: str) -> Weights:
+def _network(num_tokens: int, target: str, dtype: str) -> Weights:
     return plain_s6(num_tokens, target_of(target), dtype=DTYPES[dtype]).weights
 
 
+def _weights(target: str, sizes: Sizes, dtype: str) -> Weights:
+    return _network(sizes["num_tokens"], target, dtype)
+
+
 def _frozen(target: str) -> Frozen:
-    if not is_model(target_of(target)):
+    if not is_model(target):
         yield "float64", {"num_tokens": 32, "input_seq_len": 900, "gap": 898}
     for length in (112, 4096):
         yield "float32", {"num_tokens": 32, "input_seq_len": length, "gap": 110}
@@ -230,14 +234,4 @@ MUTANTS: Mutants = {
     "decay slower than 1/2": {"mixer.A": lambda A: A * 0.9, "A_log": lambda A: A - 0.1},
     "blank outweighs the writes": {"head.bias": _blank_raised, "lm_head.weight": _blank_raised},
 }
-FAMILIES = (
-    Family(
-        claim=CLAIM,
-        targets=TARGETS,
-        argument=_argument,
-        sizes=_sizes,
-        weights=lambda target, sizes, dtype: _weights(sizes["num_tokens"], target, dtype),
-        frozen=_frozen,
-        mutants=lambda target: MUTANTS,
-    ),
-)
+FAMILIES = (Family(CLAIM, TARGETS, _argument, _sizes, _weights, _frozen, lambda target: MUTANTS),)

@@ -67,6 +67,8 @@ ROUNDED = (
 W = the.width
 CODE = K * W
 CODES = {ONE_HOT: entries.ONE_HOT, SIGN_CODES: entries.signs("silu")}
+TIMES = {ONE_HOT: 1, SIGN_CODES: 2}
+"""How often the difference of two channels enters that of two logits."""
 
 
 # ------------------------------------------------------------------------------------------------- layouts
@@ -150,13 +152,8 @@ def _integer_steps(claim: str) -> tuple[Scalar, ...]:
         Scalar("largest", the.gate * terms * (the.write + LENGTH * the.repeated), "no number is larger"),
         Scalar("exact", the.integers - the.largest, "integers below 2^24 or 2^53 are floats"),
         Scalar("pair", pair * the.kept, "between a channel with the write and one without"),
-        Scalar("margin", the.head * (the.pair * _times(claim)), "the worst case"),
+        Scalar("margin", the.head * (the.pair * TIMES[claim]), "the worst case"),
     )
-
-
-def _times(claim: str) -> int:
-    """How often the difference of two channels enters that of two logits."""
-    return 2 if claim == SIGN_CODES else 1
 
 
 def _passed() -> tuple[Scalar, ...]:
@@ -185,7 +182,7 @@ def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
     summing = slack(W + 8 if claim == SIGN_CODES else 4)
     difference = the.written - 2 * (2 * the.stray + the.summing)
     pair = the.factor * the.difference - abs(the.factor - the.factor) * the.top
-    margin = the.head * _times(claim) * the.pair - (2 * summing * logit + the.underflow)
+    margin = the.head * TIMES[claim] * the.pair - (2 * summing * logit + the.underflow)
     return (
         *token_input(target, V),
         *_passed(),

@@ -12,16 +12,8 @@ from typing import Any
 from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify import blocks
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, not_negative, positive
-from mamba_theorems.verify.certify.blocks import (
-    D_CONV,
-    LAYER,
-    MixerLayout,
-    PaperLayout,
-    around_one_hots,
-    is_model,
-    official,
-)
 from mamba_theorems.verify.certify.family import Frozen, Sizes
 from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, block, diagonal, every, single, stacked
 from mamba_theorems.verify.certify.mqar import recall, shrinking
@@ -79,7 +71,7 @@ def _head(width: Expression) -> Entries:
 def _paper_tensors() -> dict[str, TensorLayout]:
     d = ONE + 1
     row = the.i * W * d
-    return PaperLayout(
+    return blocks.PaperLayout(
         classes=V,
         d_model=d,
         embedding=_stored(TokenMatrix(channels_first=False, width=d)),
@@ -101,7 +93,7 @@ def _paper_tensors() -> dict[str, TensorLayout]:
 
 def _silu_tensors(target: str) -> dict[str, TensorLayout]:
     """The tensors of the official block, alone or in a language model."""
-    d, scale, read = the.expand * V, (single(ONE, the.scale),), (single(ONE, the.read),)
+    d = the.expand * V
     patterns = (
         diagonal(0, ASKED, d, K, the.steps),
         block(0, QUERY, d, K, K, the.steps),
@@ -112,21 +104,19 @@ def _silu_tensors(target: str) -> dict[str, TensorLayout]:
         Entries(K, 1, the.i * W * the.dt_rank + the.i, 1, W, the.dt_rank),
         every(QUERY * the.dt_rank + K, the.dt_rank, PAIRS + 1, 1),
     )
-    mixer = MixerLayout(
+    mixer = blocks.MixerLayout(
         d_model=V,
         d_inner=d,
         x=_stored(TokenMatrix(channels_first=True, width=V)),
-        conv=_taps(D_CONV),
+        conv=_taps(blocks.D_CONV),
         conv_bias=((QUERY, the.bias, ()), (PAIRS, the.blind, ()), (1, the.one, ()), (d - (ONE + 1), 0, ())),
-        steps=patterns,
-        B=scale,
-        C=read,
         dt_proj=(0, followed),
         out_proj=(_head(d),),
     )
+    scale, read = (single(ONE, the.scale),), (single(ONE, the.read),)
     x_proj = stacked((the.dt_rank + 2, d), (the.dt_rank, 0, patterns), (1, 0, scale), (1, 0, read))
-    name = f"{LAYER}mixer.x_proj.weight" if is_model(target) else "mixer.x_proj.weight"
-    return around_one_hots(target, official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
+    name = f"{blocks.LAYER}mixer.x_proj.weight" if blocks.is_model(target) else "mixer.x_proj.weight"
+    return blocks.around_one_hots(target, blocks.official(target, mixer) | {name: x_proj}, V, ANSWERS, W)
 
 
 # ---------------------------------------------------------------------------------------------- the argument
@@ -138,8 +128,6 @@ REQUIRED = (
     ("steps shrink", the.steps >= 1),
     ("writes are positive", the.scale >= 0),
 )
-
-
 CODES = (
     ("'key' is not negative", the.key >= 0),
     ("'value' is minus 'key'", equal(the.value + the.key, 0)),
@@ -165,7 +153,7 @@ def _silu_requires(model: bool) -> tuple[Requirement, ...]:
 
 
 def _argument(target: str) -> Argument:
-    sequential, model, paper = target.startswith(SEQUENTIAL), is_model(target), block_of(target) == "paper"
+    sequential, model, paper = target.startswith(SEQUENTIAL), blocks.is_model(target), block_of(target) == "paper"
     floats = FLOATS.replace(shrinking.ANY_ORDER, shrinking.IN_ORDER) if sequential else FLOATS
     words = shrinking.PAPER_WORDS if paper else (shrinking.SILENT, *shrinking.SILU_WORDS)
     shut = () if paper else ("deep", "silent", "unlit", "hushed")

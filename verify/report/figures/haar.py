@@ -9,14 +9,7 @@ import numpy as np
 from flint import acb
 
 from mamba_theorems.constructions.haar.heavisides import wavelet_steps
-from mamba_theorems.verify.checks.haar.separation import (
-    best_error,
-    fourier_error,
-    s6_error,
-    simple_bound,
-    step_down,
-    tail_sum,
-)
+from mamba_theorems.verify.checks.haar import separation
 from mamba_theorems.verify.report.figures import Figure, new_canvas
 
 if TYPE_CHECKING:
@@ -55,18 +48,18 @@ def wavelet() -> Canvas:
 
 def lower_bound() -> Canvas:
     """L² distance to the centred step, over the number of functions."""
-    count = range(1, LARGEST + 1)
+    count, step = range(1, LARGEST + 1), separation.step_down(0.5)
     canvas, axes = new_canvas(xlabel="N", ylabel="L² distance to 1 on [0, ½)", xscale="log", yscale="log")
     curves = {
-        "Fourier frequencies": ("s", [fourier_error(n) for n in count]),
-        "best exponents found": ("o", [best_error(step_down(0.5), n, STARTS, SEED) for n in count]),
-        "lower bound, the sum": ("^", [tail_sum(n) for n in count]),
-        "lower bound 1/(π√(2N+1))": ("", [simple_bound(n) for n in count]),
+        "Fourier frequencies": ("s", [separation.fourier_error(n) for n in count]),
+        "best exponents found": ("o", [separation.best_error(step, n, STARTS, SEED) for n in count]),
+        "lower bound, the sum": ("^", [separation.tail_sum(n) for n in count]),
+        "lower bound 1/(π√(2N+1))": ("", [separation.simple_bound(n) for n in count]),
     }
     for label, (marker, squared) in curves.items():
         axes.plot(count, np.sqrt(squared), marker=marker, markersize=4, markerfacecolor="white", label=label)
     axes.set_xticks([1, 2, 3, 4, 6, 8, 12], labels=["1", "2", "3", "4", "6", "8", "12"], minor=False)
-    axes.text(0.03, 0.05, f"S6 with N = 2: below {s6_error(2):.1g}", transform=axes.transAxes)
+    axes.text(0.03, 0.05, f"S6 with N = 2: below {separation.s6_error(2):.1g}", transform=axes.transAxes)
     axes.legend()
     return canvas
 

@@ -30,9 +30,7 @@ def worst_margin(claim: str, num_kv_pairs: int) -> float:
     batch = replace(drawn, tokens=drawn.tokens[kept][:SEQUENCES], targets=drawn.targets[kept][:SEQUENCES])
 
     def network(target: str, vocabulary: Vocabulary) -> Construction:
-        return build(
-            claim, target, num_kv_pairs=num_kv_pairs, vocab_size=vocabulary.size, vocabulary=vocabulary
-        )  # fmt: skip
+        return build(claim, target, num_kv_pairs=num_kv_pairs, vocab_size=vocabulary.size, vocabulary=vocabulary)
 
     subject = Recall(network, "paper")
     return float(batch_margins(subject, batch, "float32", Run(), SEQUENCES).min())
