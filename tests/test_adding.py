@@ -34,6 +34,7 @@ USE_OF_TOY = """
 import torch
 from hypothesis import find
 from mamba_theorems.kernels import backends, ops
+from mamba_theorems.verify.checks.check import drawn
 from mamba_theorems.verify.checks.foundations import operations
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.executions import admitted, running
@@ -44,7 +45,7 @@ y = ops.selective_scan(x, x, -torch.ones(2, 2), x, x, backend="toy")
 assert torch.equal(y, ops.selective_scan(x, x, -torch.ones(2, 2), x, x, backend="reference")) and toy.calls == 1
 assert "toy" in backends.backend_names() and toy.operations == ["selective_scan"]
 assert "toy" in backends.choices("selective_scan", "cpu") and "toy" not in backends.choices("ssd_chunk_scan", "cpu")
-case = find(operations.scan_options(ops.selective_scan, Run()), lambda case: case.backend == "toy")
+case = find(drawn(operations.ScanOptions)(ops.selective_scan, Run()), lambda case: case.backend == "toy")
 assert operations.scan_score(ops.selective_scan, case, Run()).passes and toy.calls == 2
 check = properties("foundations.unrolled")["scan-against-definition"]
 with running(find(admitted(check, Run()), lambda execution: execution == "toy")):
