@@ -69,7 +69,8 @@ def test_the_package_offers_its_names_and_loads_torch_only_for_them():
 def test_a_compiled_scan_leaves_torchs_threads_alone():
     """Numba and torch share OpenMP: numba's first parallel call used to reset torch's number of threads."""
     program = (
-        "import torch, kernels; torch.set_num_threads(1); x = torch.ones(4, 64, 64); m = torch.ones(4, 32, 64);"
+        "import torch; from mamba_theorems import kernels; torch.set_num_threads(1);"
+        "x = torch.ones(4, 64, 64); m = torch.ones(4, 32, 64);"
         "kernels.selective_scan(x, x, -torch.ones(64, 32), m, m); assert torch.get_num_threads() == 1"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
