@@ -18,7 +18,7 @@ FAMILIES = ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "to
 
 
 class Form(StrEnum):
-    """Whose sentence a claim is: the paper's, the paper's repaired, ours, or another paper's that we know by restatement."""
+    """Whose sentence a claim is: the paper's, the paper's repaired, ours, or another's known to us by restatement."""
 
     PRINTED = "printed"
     AMENDED = "amended"

@@ -1,4 +1,4 @@
-"""The numeric checks, one file a family, one for the certificates of all, one for the statements; each lists its CHECKS."""
+"""The numeric checks, one file a family, one for all certificates, one for all statements; each lists CHECKS."""
 
 from __future__ import annotations
 
