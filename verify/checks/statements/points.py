@@ -21,7 +21,8 @@ from mamba_theorems.theorems.statement import Statement
 from mamba_theorems.verify.checks.statements.source import Instances, Source
 from mamba_theorems.verify.settings import Tier
 
-Value = sp.Expr | bool
+Value = Any
+"""An exact number, or a truth value of sympy's."""
 SIMPLE = tuple(map(sp.Rational, ("0", "1", "2", "1/2", "-1", "3", "1/3", "-1/2", "-2", "5", "1/10", "10", "-3", "40")))
 NUDGES = (sp.Rational(1, 64), sp.Rational(-1, 64), sp.S.One, -sp.S.One)
 PRODUCT = 250
