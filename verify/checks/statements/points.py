@@ -139,7 +139,7 @@ def _booleans(statement: Statement) -> frozenset[sp.Symbol]:
 
 
 def _boundaries(statement: Statement, row: tuple[Value, ...]) -> Iterator[tuple[Value, ...]]:
-    """The row moved onto the boundary of each relation, in each symbol that the boundary can be solved for; and beside it."""
+    """The row moved onto each relation's boundary, in every symbol that it can be solved for, and beside it."""
     at = dict(zip(statement.symbols, row, strict=True))
     for relation in _relations(statement):
         for symbol in sorted(relation.free_symbols, key=str):
