@@ -268,7 +268,7 @@ CLAIMS = (
         form=Form.PRINTED,
         title="S6 approximates m jumps with L² error O(2^{−N/(3m)}): true, and moot, for N > m reaches any error",
         statement=r"\|f-e_N\|_{L^2}<2^{1/3}S\,2^{-N/(3m)},\quad S=|c_0|+\sum_{i\le m}|J_i|,\ "
-        r"e_N=0\ (N\le m),\ e_N=c_0g_0+\sum_{i\le m}J_ig_i\ (N>m)\text{ with }W=\bigl\lceil\tfrac52\,2^{4N/(3m)}\bigr\rceil",
+        r"e_N=0\ (N\le m),\ e_N=c_0g_0+\sum_{i\le m}J_ig_i\ (N>m),\ W=\bigl\lceil\tfrac52\,2^{4N/(3m)}\bigr\rceil",
         hypotheses=(PIECEWISE,),
         depends_on=("haar.exact-jumps",),
         formula=sp.Lt(distance, size * 2 ** ((jumps - count) / (3 * jumps))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,7 +49,7 @@ def _weight_cases(tier: Tier) -> Iterator[Any]:
         yield from ({"w": list(weights), "s": s + 1} for s in places)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _solved(weights: tuple[Fraction, ...]) -> tuple[np.ndarray, arb, Fraction]:
     """Δ solved backwards, what the recurrence then reads out of x = 1, −2, 3, …, and Σ w x."""
     with BALL.arithmetic():
@@ -95,7 +95,7 @@ def _haar_cases(tier: Tier) -> Iterator[Any]:
         yield from ({"x": [3, 5], "n": n, "time": known} for n in range(2))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _coefficients(signal: tuple[int, ...], known: str) -> np.ndarray:
     """What the block reads out at L, L + 1, …; a first layer recovers time up to its own decay, or it stays 0."""
     length = len(signal)

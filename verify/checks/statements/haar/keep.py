@@ -1,10 +1,10 @@
-"""Instances of KEEP n-TH: exact runs of the printed and the amended mixers, and all answers of small additive models."""
+"""Instances of KEEP n-TH: runs of the printed and the amended mixers, and all answers of small additive models."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -64,7 +64,7 @@ def one_state(f: Field, x: np.ndarray, n: int, slope: Fraction, discretization: 
     )[:, 0]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _answers(signal: tuple[int, ...], n: int, slope: Fraction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two channels, one state under ZOH, one under Euler over S: every t."""
     x = BALL.array(signal)

@@ -187,7 +187,7 @@ class Windowed:
     def allowed(self) -> bool:
         """Whether the windows are disjoint, in [0, 1], with one jump each."""
         ends = [(t - q, t + q) for t, q in zip(self.inner, self.halves, strict=True)]
-        return all(0 <= a and b <= 1 for a, b in ends) and all(one[1] <= two[0] for one, two in pairwise(ends))
+        return all(a >= 0 and b <= 1 for a, b in ends) and all(one[1] <= two[0] for one, two in pairwise(ends))
 
     def weight(self, *, beside: bool) -> Fraction:
         """Σ 2J²q over the jumps with 0 on neither side (`beside`), or on one."""
