@@ -53,7 +53,8 @@ def _weight_cases(tier: Tier) -> Iterator[Any]:
 def _solved(weights: tuple[Fraction, ...]) -> tuple[np.ndarray, arb, Fraction]:
     """Δ solved backwards, what the recurrence then reads out of x = 1, −2, 3, …, and Σ w x."""
     with BALL.arithmetic():
-        delta, total = [], BALL.number(0)
+        delta: list[arb] = []
+        total = BALL.number(0)
         for w in reversed(weights):
             delta.insert(0, BALL.number(w) * BALL.exp(total))
             total = total + delta[0]

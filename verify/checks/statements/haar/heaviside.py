@@ -123,7 +123,7 @@ CHECKS: tuple[Check, ...] = (
     statement_test(
         "haar.thm1-amended",
         Listed(
-            "first and last ψ_{j,k} of j ≤ 2 (full: all of j ≤ 6), ε = ½, ¼, 1, W = W(ε, j), half, twice: integrals in balls",
+            "first and last ψ_{j,k} of j ≤ 2 (full: all of j ≤ 6), ε = ½, ¼, 1, W = W(ε, j), half, twice: in balls",
             _norm_cases,
             _norm,
         ),

@@ -270,7 +270,7 @@ CHECKS: tuple[Check, ...] = (
     statement_test(
         "haar.s4d-lower-bound",
         Listed(
-            "1_[0,1/2) by best polynomials, Fourier's and an optimiser's exponentials, N ≤ 17 (full: 49): errors in balls",
+            "1_[0,1/2) by best polynomials, Fourier's and optimised exponentials, N ≤ 17 (full: 49): errors in balls",
             _centred_cases,
             _centred_point,
         ),
