@@ -16,11 +16,12 @@ from itertools import islice, permutations
 
 import sympy as sp
 import z3
+from flint import arb
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
 from mamba_theorems.theorems.proofs.domain import Undefined, conditions, premises, real
-from mamba_theorems.theorems.proofs.enclose import COMPARE, NOISE, NotEnclosed, holds, sign
+from mamba_theorems.theorems.proofs.enclose import COMPARE, NOISE, NotEnclosed, enclose, holds, sign
 from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 
 POINTS = 12
@@ -468,7 +469,9 @@ def entails(given: Sequence[sp.Basic], goal: sp.Basic) -> Verdict:
 
 def _refutes(point: Mapping[sp.Basic, sp.Rational], given: Sequence[sp.Basic], goal: sp.Basic) -> bool:
     """Whether a point is what its symbols are declared to be, satisfies `given`, and makes `goal` false."""
-    declared = all(getattr(v, f"is_{fact}") == said for s, v in point.items() for fact, said in s._assumptions_orig.items())
+    declared = all(
+        getattr(v, f"is_{fact}") == said for s, v in point.items() for fact, said in s._assumptions_orig.items()
+    )
     try:
         return declared and all(holds(g, point) for g in given) and holds(goal, point) is False
     except NotEnclosed:
@@ -578,16 +581,63 @@ def constant(relation: sp.Basic) -> Verdict:
 
 
 def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
-    """The limit from above by sympy (Gruntz); a different decided value refutes."""
+    """The limit from above by sympy (Gruntz); a different decided value refutes.
+
+    TRUE also needs balls near the point, at drawn values of the other symbols, that come closer to a finite value.
+    """
+    expression = carried_out(expression)
     try:
-        found = sp.limit(expression, variable, point)
+        if not _reaches(variable, point):
+            return unknown("limit", f"{variable} does not come near {point} from above")
+        verdict = _gruntz(expression, variable, point, value)
+        if verdict.truth is Truth.TRUE and not _approaches(expression, variable, point, value):
+            return unknown("limit", "near the point the values are not seen to exist and come closer")
     except (NotImplementedError, ValueError, TypeError, sp.PoleError) as reason:
         return unknown("sympy limit", str(reason)[:120])
-    if found.has(sp.Limit):
-        return unknown("sympy limit", "left unevaluated")
+    return verdict
+
+
+def _gruntz(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
+    found = sp.limit(expression, variable, point)
+    if found.has(sp.Limit, sp.AccumBounds, sp.nan, sp.zoo):
+        return unknown("sympy limit", "no value found")
     if found == value or (found - value).is_zero or (found.is_finite and sp.simplify(found - value) == 0):
         return proved("sympy limit (Gruntz)")
     if found.is_infinite or value.is_infinite:
         return refuted("sympy limit", f"the limit is {found}")
     verdict = identity(found, value)
     return verdict if verdict.truth is not Truth.FALSE else refuted("sympy limit", f"the limit is {found}")
+
+
+def _reaches(variable: sp.Symbol, point: sp.Expr) -> bool:
+    """Whether the variable's declaration allows all values just above the point, or all large ones."""
+    if point == sp.oo:
+        return not variable.is_nonpositive
+    above = point.is_nonnegative if variable.is_nonnegative else True
+    below = point.is_negative if variable.is_nonpositive else True
+    return bool(point.is_finite and above and below and not variable.is_integer)
+
+
+NEAR = (4, 20, 60)
+"""Powers of 2: how near to a point, or how far out, a limit is looked at."""
+
+
+def _approaches(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> bool:
+    """Whether balls show a distance that shrinks, at one drawn point or more, and nowhere one that does not."""
+    others = sorted((expression.free_symbols | point.free_symbols | value.free_symbols) - {variable}, key=str)
+    seen = [_distances(expression, variable, point, value, at) for at in islice(sample_points(others, ()), 4)]
+    return any(seen) and False not in seen
+
+
+def _distances(e: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr, at: Mapping) -> bool | None:
+    steps = [sp.Integer(2) ** n if point == sp.oo else point + sp.Integer(2) ** -n for n in NEAR]
+    try:
+        if value.is_infinite:
+            far = [enclose(e, {**at, variable: enclose(s, at, 512)}, 512) for s in steps]
+            return all(bool(ball.is_finite()) for ball in far)
+        balls = [abs(enclose(e - value, {**at, variable: enclose(s, at, 512)}, 512)) for s in steps]
+    except NotEnclosed:
+        return None
+    if not all(ball.is_finite() for ball in balls):
+        return False if balls[-1] != balls[-1] or not balls[-1].is_finite() else None
+    return bool(balls[-1] < balls[0] or balls[-1] < arb(2) ** -20)

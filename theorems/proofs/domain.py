@@ -101,9 +101,9 @@ def _own(e: sp.Basic) -> Iterator[sp.Basic]:
         yield _positive(1 - x**2)
     elif isinstance(e, sp.polylog):
         yield _nonnegative(1 - e.args[1]) if x.is_Integer and x >= 2 else _positive(1 - e.args[1])
-    elif isinstance(e, sp.Heaviside) and len(e.args) == 2:
-        return
-    elif isinstance(e, sp.KroneckerDelta) and all(part.is_integer for part in e.args):
+    elif (isinstance(e, sp.Heaviside) and len(e.args) == 2) or (
+        isinstance(e, sp.KroneckerDelta) and all(part.is_integer for part in e.args)
+    ):
         return
     else:
         raise Undefined(f"where {e.func.__name__} has a value is not known")
