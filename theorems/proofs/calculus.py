@@ -166,9 +166,8 @@ class Grows(Conditional):
 
     def _along(self) -> Given:
         """The facts used, those for all values of the variable as they are at one."""
-        return tuple(
-            g.instance if isinstance(g, ForAll) and self.variable in g.bound_symbols else g for g in self.given
-        )
+        along = (isinstance(g, ForAll) and self.variable in g.bound_symbols for g in self.given)
+        return tuple(g.instance if every else g for g, every in zip(self.given, along, strict=True))
 
     def _at_start(self) -> Given:
         """The facts used, at the start."""

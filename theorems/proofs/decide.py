@@ -27,6 +27,7 @@ from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 POINTS = 12
 DRAWS = 4000
 Z3_MILLISECONDS = 10_000
+OBLIGATION_MILLISECONDS = 1_000
 
 
 class Truth(Enum):
@@ -401,10 +402,10 @@ class _ToZ3:
             base = self.real(e.base)
             self.facts.append(z3.Implies(base >= 0, z3.And(v >= 0, v * v == base)))
 
-    def solver(self, formulas: Iterable[z3.BoolRef]) -> z3.Solver:
+    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
         """A solver with formulas that were read, and what is sure of their parts."""
         solver = z3.Solver()
-        solver.set("timeout", Z3_MILLISECONDS)
+        solver.set("timeout", milliseconds)
         solver.add(*formulas, *self.monotone(), *self.facts)
         return solver
 
@@ -441,7 +442,8 @@ def _follows(given: Sequence[sp.Basic], goal: sp.Basic) -> bool:
     """Whether z3 shows `goal` from `given`; that `given` can hold is asked elsewhere."""
     reader = _ToZ3()
     try:
-        solver = reader.solver([*map(reader.boolean, given), z3.Not(reader.boolean(goal))])
+        formulas = [*map(reader.boolean, given), z3.Not(reader.boolean(goal))]
+        solver = reader.solver(formulas, OBLIGATION_MILLISECONDS)
     except (NotEnclosed, KeyError, z3.Z3Exception):
         return False
     return solver.check() == z3.unsat

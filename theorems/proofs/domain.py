@@ -15,8 +15,8 @@ from sympy.core.relational import Relational
 from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 
 TOTAL = (
-    sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sp.Abs, sp.Max,
-    sp.Min, sp.sign, sp.floor, sp.ceiling, sp.re, sp.im, sp.conjugate,
+    sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sp.Abs,
+    sp.Max, sp.Min, sp.sign, sp.floor, sp.ceiling, sp.re, sp.im, sp.conjugate,
 )  # fmt: skip
 """Operations that have a value wherever their parts have one. An undefined function has, and is smooth."""
 
@@ -101,11 +101,9 @@ def _own(e: sp.Basic) -> Iterator[sp.Basic]:
         yield _positive(1 - x**2)
     elif isinstance(e, sp.polylog):
         yield _nonnegative(1 - e.args[1]) if x.is_Integer and x >= 2 else _positive(1 - e.args[1])
-    elif (isinstance(e, sp.Heaviside) and len(e.args) == 2) or (
-        isinstance(e, sp.KroneckerDelta) and all(part.is_integer for part in e.args)
-    ):
-        return
-    else:
+    elif isinstance(e, sp.binomial | sp.KroneckerDelta):
+        yield sp.true if all(part.is_integer for part in e.args) else sp.false
+    elif not (isinstance(e, sp.Heaviside) and len(e.args) == 2):
         raise Undefined(f"where {e.func.__name__} has a value is not known")
 
 
@@ -155,7 +153,7 @@ def _integral(e: sp.Integral) -> Iterator[sp.Basic]:
 def _through(body: sp.Expr, old: sp.Symbol, new: Bound, low: sp.Expr, high: sp.Expr) -> Iterator[sp.Basic]:
     """The conditions of `body` for all values between two ends, and that the variable's declaration holds there."""
     between = sp.And(sp.Le(low, new), sp.Le(new, high))
-    if isinstance(new, Bound) and not new.is_integer and not _nonnegative(high - low) == sp.true:
+    if isinstance(new, Bound) and not new.is_integer and _nonnegative(high - low) != sp.true:
         between = sp.Or(between, sp.And(sp.Le(high, new), sp.Le(new, low)))
     for fact in declared(old, new):
         yield from () if low == high else (sp.Implies(between, fact),)

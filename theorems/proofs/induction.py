@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import sympy as sp
 
 from mamba_theorems.theorems.proofs.decide import Verdict, identity, in_turn, inequality, unknown, without_value
 from mamba_theorems.theorems.proofs.domain import Undefined, declared
-from mamba_theorems.theorems.proofs.steps import Conditional, Given, Mutant, Step
+from mamba_theorems.theorems.proofs.steps import Bound, Conditional, Given, Mutant, Step
 from mamba_theorems.theorems.proofs.written import ForAll, key, put_in
+
+NOTHING: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 def counts_from(index: sp.Symbol, start: sp.Expr) -> str:
@@ -103,8 +107,8 @@ class Induction(Conditional):
 class InductionOn(Step):
     """A statement for every n ≥ start, from a base and a step that are steps of their own.
 
-    The base states `conclusion` at the start; the step states it at n + 1 and assumes it at n. What else the step assumes
-    of n must hold for every n, and is a premise in that form.
+    The base states `conclusion` at the start; the step states it at n + 1 and assumes it at n. What else the step
+    assumes of n must hold for every n, and is a premise in that form.
     """
 
     base: Step
@@ -159,6 +163,48 @@ class InductionOn(Step):
             yield f"base: {name}", replace(self, base=mutant)
         for name, mutant in self.step.mutants():
             yield f"step: {name}", replace(self, step=mutant)
+
+
+def invariant(
+    name: str,
+    conclusion: sp.Basic,
+    index: sp.Symbol,
+    initial: Mapping[sp.Expr, Any],
+    following: Mapping[sp.Expr, Any],
+    given: Given = (),
+    because: str = "",
+    start: int = 0,
+    at_start: Given = (),
+    wrong: Mapping[str, Mapping[str, Any]] = NOTHING,
+) -> InductionOn:
+    """The induction on a statement about sequences, h(n), …: `initial` gives h(start), and `following` gives h(n + 1).
+
+    The step also uses `given`, for every n, and the base `at_start`. `wrong` are mutants: other arguments, by name.
+    """
+
+    def equations(values: Mapping[sp.Expr, Any], at: sp.Expr) -> Given:
+        return tuple(sp.Eq(put_in(h, {index: at}), value, evaluate=False) for h, value in values.items())
+
+    first, later = sp.Integer(start), index + 1
+    base = Bound(
+        name="at the start",
+        claim=put_in(conclusion, {index: first}),
+        given=(*equations(initial, first), *at_start),
+    )
+    step = Bound(
+        name="from n to n + 1",
+        claim=put_in(conclusion, {index: later}),
+        given=(conclusion, *equations(following, later), *given),
+    )
+    arguments = {
+        "conclusion": conclusion, "index": index, "initial": initial, "following": following, "given": given,
+        "start": start, "at_start": at_start,
+    }  # fmt: skip
+    mutants = tuple(invariant(name=label, **{**arguments, **changes}) for label, changes in wrong.items())
+    return InductionOn(
+        name=name, because=because, base=base, step=step, conclusion=conclusion, index=index, start=first,
+        also_wrong=mutants,
+    )  # fmt: skip
 
 
 def same(one: sp.Basic | None, other: sp.Basic) -> bool:

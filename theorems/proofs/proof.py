@@ -12,7 +12,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 
 from mamba_theorems.theorems.proofs.decide import Truth, Verdict
-from mamba_theorems.theorems.proofs.induction import Induction, InductionOn, Termwise
+from mamba_theorems.theorems.proofs.induction import Induction, InductionOn, Termwise, invariant
 from mamba_theorems.theorems.proofs.steps import (
     Bound,
     Cases,
@@ -47,6 +47,7 @@ __all__ = [
     "Step",
     "StepResult",
     "Termwise",
+    "invariant",
 ]
 
 
@@ -62,8 +63,7 @@ class StepResult:
 class ProofResult:
     """All verdicts of a proof, and what they amount to.
 
-    `link` is the first thing that a reader has to see for himself to get from the steps to the claim; it is empty if and
-    only if the proof composes.
+    `link` is the first thing that a reader has to see to get from the steps to the claim; empty if the proof composes.
     """
 
     truth: Truth
@@ -146,7 +146,7 @@ class Proof:
             known.add(step)
 
     def slice(self) -> tuple[Step, ...]:
-        """The steps that the last one rests on, and the last: each is a premise of a later one, or what it is made from."""
+        """The last step, and those that it rests on: as a premise, or as what a step is made from."""
         used = {len(self.steps) - 1}
         for i in reversed(range(len(self.steps))):
             if i in used:

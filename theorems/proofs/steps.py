@@ -350,7 +350,7 @@ class Specialise(Step):
 
     @property
     def assumes(self) -> Given:
-        """The earlier step's conditions, at the given expressions; those that are true there as numbers are left out."""
+        """The earlier step's conditions, at the given expressions, but not those that are true between numbers."""
         conditions = (_settled(put_in(g, self.at)) for g in self.of.assumes)
         return tuple(c for c in conditions if c != sp.true)
 
@@ -466,9 +466,9 @@ class Chained(Step):
 class Cited(Step):
     """A textbook fact by name: shown as cited, never as proved.
 
-    The relation that it `states` for later steps is tried at drawn points, and decided at `instances`, where it is nearly
-    an equality: a constant that is written down wrong does not pass. `about` are symbols for quantities that the words
-    define: of these the relation is not said for every value, and only the instances can be tried.
+    The relation that it `states` for later steps is tried at drawn points, and decided at `instances`, where it is
+    nearly an equality: a constant that is written down wrong does not pass. `about` are symbols for quantities that the
+    words define: of these the relation is not said for every value, and only the instances can be tried.
     """
 
     statement: str

@@ -159,9 +159,7 @@ def put_in(e: sp.Basic, at: Mapping[sp.Basic, Any]) -> sp.Basic:
     """
     at = {old: sp.sympify(new) for old, new in at.items()}
     touched = set(at).union(*(new.free_symbols for new in at.values()), *(old.free_symbols for old in at))
-    renamed = _rename(e, touched).replace(
-        lambda part: isinstance(part, Named) and part.args[1].has(*at), lambda part: plain(part)
-    )
+    renamed = _rename(e, touched).replace(lambda part: isinstance(part, Named) and part.args[1].has(*at), plain)
     if isinstance(renamed, Relational):
         sides = (side.subs(at, simultaneous=True) for side in renamed.args)
         return renamed.func(*sides, evaluate=False)
