@@ -224,6 +224,7 @@ def _fourier() -> tuple[Step, ...]:
             name="within a factor (2N + 1)/(N − 1) of the lower bound",
             lhs=1 / (sp.pi**2 * (N - 1)) / sp.UnevaluatedExpr(1 / (sp.pi**2 * (2 * N + 1))),
             rhs=(2 * N + 1) / (N - 1),
+            given=(sp.Gt(N, 1),),
         ),
     )
 

@@ -5,7 +5,7 @@ A relation is shown only where both sides have one; a premise says so of its own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 import sympy as sp
@@ -160,10 +160,10 @@ def _through(body: sp.Expr, old: sp.Symbol, new: Bound, low: sp.Expr, high: sp.E
     yield from (sp.Implies(between, c) for c in _conditions(put_in(body, {old: new})))
 
 
-def declared(symbol: sp.Symbol, value: sp.Expr) -> Iterator[sp.Basic]:
+def declared(symbol: sp.Symbol, value: sp.Expr, ignoring: Collection[str] = ("commutative",)) -> Iterator[sp.Basic]:
     """What `symbol` is declared to be, of a value, as far as relations can say it; Undefined for what they cannot."""
     for name, truth in symbol._assumptions_orig.items():
-        if getattr(value, f"is_{name}") == truth or name == "commutative":
+        if getattr(value, f"is_{name}") == truth or (name in ignoring and truth):
             continue
         if name not in _SIGNS or not truth:
             raise Undefined(f"{value} is not known to be {name}, as {symbol} is")

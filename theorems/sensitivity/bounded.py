@@ -60,6 +60,7 @@ def bounded_inputs_forget() -> Proof:
     """A compact input set keeps Δ above a floor δ > 0, so every state with λ > 0 forgets exponentially."""
     rate, steps, ceiling = sp.symbols("eta y c", positive=True)
     return Proof(
+        hypotheses=steps_add_up().assumes,
         steps=(
             propagation(),
             exponential(),
@@ -78,7 +79,7 @@ def bounded_inputs_forget() -> Proof:
             ).but_not("twice as long", given=(sp.Le(lam * floor * m, 2 * ceiling),)),
             _state_is_bounded(),
             at_most_exponential(),
-        )
+        ),
     )
 
 

@@ -32,22 +32,23 @@ def clock(steps: sp.Expr) -> sp.Expr:
     return sp.Sum(Delta(r), (r, j + 1, j + steps))
 
 
-def sensitivity_later(steps: sp.Expr = m) -> sp.Expr:
+def sensitivity_later(steps: sp.Expr = m, first: sp.Expr = gain) -> sp.Expr:
     """K Π_{r=j+1}^{j+steps} a(r)."""
-    return gain * sp.Product(a(r), (r, j + 1, j + steps))
+    return first * sp.Product(a(r), (r, j + 1, j + steps))
 
 
-def propagation() -> Induction:
-    """∂h_{j+m}/∂x = K Π a(r), for every m, from ∂h_j/∂x = K and ∂h_{r+1}/∂x = a(r+1) ∂h_r/∂x."""
+def propagation(first: sp.Expr = gain) -> Induction:
+    """∂h_{j+m}/∂x = K Π a(r), for every m, from ∂h_j/∂x = K and ∂h_{r+1}/∂x = a(r+1) ∂h_r/∂x; `first` is K."""
     step = Induction(
         name="eq. (11): every later step multiplies by its decay",
+        sequence="h_x",
         index=m,
-        initial=gain,
+        initial=first,
         next=lambda s, n: a(j + n + 1) * s,
-        closed=sensitivity_later(),
+        closed=sensitivity_later(first=first),
     )
     late = gain * sp.Product(a(r), (r, j, j + m))
-    return step.but_not("the product starts at r = j", closed=late)
+    return step.but_not("the product starts at r = j", initial=gain, closed=late)
 
 
 def eq11() -> Proof:
@@ -75,6 +76,7 @@ def exponential() -> Induction:
     """Π e^{−λΔ(r)} = e^{−λ Σ Δ(r)}, as the recurrence p ← e^{−λΔ} p from 1."""
     return Induction(
         name="the decays multiply to e^{−λΣΔ}",
+        sequence="P",
         index=m,
         initial=sp.S.One,
         next=lambda p, n: sp.exp(-lam * Delta(j + n + 1)) * p,
@@ -85,6 +87,7 @@ def exponential() -> Induction:
 def _constant_step() -> Induction:
     return Induction(
         name="S4D: the decays multiply to e^{−λ(t−j)}",
+        sequence="P_4",
         because="Δ = 1",
         index=m,
         initial=sp.S.One,
@@ -115,6 +118,7 @@ def slow_steps() -> tuple[Induction, Limit]:
     """Δ_r = ln(1 + 1/r) from r = 1: positive steps under which the sensitivity decays like 1/(m+1)^λ only."""
     telescoped = Induction(
         name="steps ln(1 + 1/r) add up to ln(m+1)",
+        sequence="L",
         index=m,
         next=lambda s, n: s + sp.log((n + 2) / (n + 1)),
         closed=sp.log(m + 1),
@@ -132,6 +136,7 @@ def slow_steps() -> tuple[Induction, Limit]:
 def lemma1_amended() -> Proof:
     """c̃ = |K_j|; S4D's exponent t − j; and what "exponentially" needs."""
     return Proof(
+        hypotheses=steps_add_up().assumes,
         steps=(
             propagation(),
             exponential(),
@@ -139,7 +144,7 @@ def lemma1_amended() -> Proof:
             *slow_steps(),
             steps_add_up(),
             at_most_exponential(),
-        )
+        ),
     )
 
 

@@ -150,7 +150,12 @@ def _variation_of_constants() -> tuple[Identity, Identity]:
     quotient = Along(y0 + integral, flow) / Along(time / phi, flow)
     return (
         Identity(name="variation of constants", lhs=Along(y, flow), rhs=q + p * y),
-        Identity(name="the quotient that L'Hôpital needs for y/t", lhs=quotient, rhs=q / (1 - time * p)),
+        Identity(
+            name="the quotient that L'Hôpital needs for y/t",
+            lhs=quotient,
+            rhs=q / (1 - time * p),
+            given=(sp.Lt(time * p, 1),),
+        ),
     )
 
 
