@@ -76,6 +76,7 @@ class Integrated(Step):
     def _parts(self) -> Iterator[tuple[str, Verdict]]:
         v, segment = self._segment()
         antiderivative, integrand = (put_in(e, {self.variable: v}) for e in (self.antiderivative, self.integrand))
+        yield "variable", in_turn(("declaration", inequality(c, segment)) for c in declared(self.variable, v))
         yield "antiderivative", _continuous(antiderivative, v, segment)
         yield "integrand", _continuous(integrand, v, segment)
         slope = sp.expand_func(sp.diff(antiderivative, v))
@@ -145,7 +146,7 @@ class Grows(Conditional):
         if self.variable.is_integer or self.start.has(self.variable) or not real(self.larger, self.smaller):
             return f"{self.variable} does not run through real numbers, or a side is not real"
         try:
-            facts = tuple(declared(self.variable, sp.Dummy(positive=True) + self.start))
+            facts = tuple(declared(self.variable, sp.Symbol("beyond", positive=True) + self.start))
         except Undefined as undefined:
             return str(undefined)
         return f"{facts[0]} is not known, as it is of {self.variable}" if facts else ""
