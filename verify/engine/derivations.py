@@ -31,7 +31,10 @@ def derive(claim_id: str) -> Derivation:
     """Check the claim's proof and disproof."""
     start, claim = time.perf_counter(), claims()[claim_id]
     proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
-    results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
+    meanings = tuple(h.meaning for h in claim.hypotheses if not isinstance(h, str))
+    results = [
+        (kind, name, proof, proof.check(_formula(claim, kind), meanings, claim.cites)) for kind, name, proof in proofs
+    ]
     evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
     steps = {name: lines_of(result.steps, proof) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
