@@ -5,6 +5,7 @@ from fractions import Fraction
 
 import pytest
 import sympy as sp
+from attacks import attack
 from flint import arb, ctx, fmpq
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,6 +84,7 @@ def test_a_true_step_is_proved_and_each_of_its_mutants_is_not(step):
         assert mutant.decide().truth is not Truth.TRUE, name
 
 
+@attack(100)
 @given(rationals, rationals)
 def test_an_identity_that_is_off_by_any_rational_is_refuted_at_a_point(a, b):
     shifted = Identity(name="shifted", lhs=product(y + a, y + a) + b, rhs=y**2 + 2 * a * y + a**2)

@@ -53,7 +53,7 @@ def closest(word: str, known: Iterable[str]) -> str:
 def run(args: Namespace) -> Run:
     """How much to run, on what, from which seed, at which sizes."""
     dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
-    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
+    return Run(Tier(args.tier), args.seed or 0, _device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
 
 
 def _device(name: str) -> str:
