@@ -17,6 +17,7 @@ from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, as_usage_error, outcome, say
 from mamba_theorems.verify.engine import gather, runner
+from mamba_theorems.verify.engine.instruments import check_instruments
 from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import Evidence, Report
 from mamba_theorems.verify.files import writable, write
@@ -138,6 +139,7 @@ def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exi
         instance = json.loads(case)
     except json.JSONDecodeError as reason:
         raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
+    check_instruments()
     try:
         evidence = gather.replay(claim, name, instance, run)
     except (TypeError, KeyError) as reason:
