@@ -48,9 +48,8 @@ def check_instruments() -> None:
         said = _said(instrument)
         if said is not instrument.true:
             verb = {True: "lets pass", False: "refuses", None: "cannot decide"}[said]
-            raise BrokenInstrument(
-                f"the {instrument.name} {verb} {instrument.case}: no verdict of this run can be trusted, so none is told"
-            )
+            case = f"the {instrument.name} {verb} {instrument.case}"
+            raise BrokenInstrument(f"{case}: no verdict of this run is to be trusted, and none is told")
 
 
 def _said(instrument: Instrument) -> bool | None:
