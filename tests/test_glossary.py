@@ -21,7 +21,7 @@ SIGNS = {"π", "Σ"}
 
 def texts(claim):
     erratum = vars(claim.erratum).values() if claim.erratum else ()
-    return claim.paper, claim.title, claim.statement, *claim.hypotheses, *erratum
+    return claim.paper, claim.title, claim.statement, *claim.assumed, *erratum
 
 
 def used(claim_id: str) -> list[str]:
@@ -32,9 +32,7 @@ def letters(claim_id: str) -> set[str]:
     """Every capital and Greek letter that a claim states, and every letter of the glossary there."""
     claim, family = claims()[claim_id], family_of(claim_id)
     known = {gloss.name for gloss in glossary.LETTERS if family in gloss.families}
-    found = {
-        name for text in (claim.title, claim.statement, *claim.hypotheses) for name in glossary.symbols(text, known)
-    }
+    found = {name for text in (claim.title, claim.statement, *claim.assumed) for name in glossary.symbols(text, known)}
     return {name for name in found if name in known or re.fullmatch("[A-ZΑ-ω]", name)}
 
 

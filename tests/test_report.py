@@ -32,14 +32,14 @@ def formulas() -> list[str]:
     return [
         line
         for claim in claims().values()
-        for text in (claim.statement, *filter(is_formula, claim.hypotheses))
+        for text in (claim.statement, *filter(is_formula, claim.assumed))
         for line in formula.clauses(text)
     ]
 
 
 @pytest.mark.parametrize("claim", claims())
 def test_every_statement_and_hypothesis_can_be_shown_on_a_page_and_in_print(claim):
-    for text in (claims()[claim].statement, *filter(is_formula, claims()[claim].hypotheses)):
+    for text in (claims()[claim].statement, *filter(is_formula, claims()[claim].assumed)):
         for line in formula.clauses(text):
             ET.fromstring(formula.mathml(line))
             assert formula.typst(line)
@@ -65,7 +65,7 @@ def test_a_subscript_ends_at_a_transpose_or_a_power_and_names_have_none(text, su
 def test_every_word_about_a_claim_can_be_typeset_in_ascii():
     for claim in claims().values():
         erratum = vars(claim.erratum).values() if claim.erratum else ()
-        for text in (claim.title, claim.paper, *claim.hypotheses, *erratum):
+        for text in (claim.title, claim.paper, *claim.assumed, *erratum):
             assert latex.text(text).isascii()
 
 

@@ -12,22 +12,25 @@ from enum import StrEnum
 import sympy as sp
 
 from mamba_theorems.theorems.proofs.proof import Proof
+from mamba_theorems.theorems.statement import Hypothesis, Statement
 
 FAMILIES = ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "token_dynamics")
 
 
 class Form(StrEnum):
-    """Whose sentence a claim is: the paper's, the paper's repaired, or ours."""
+    """Whose sentence a claim is: the paper's, the paper's repaired, ours, or another's known to us by restatement."""
 
     PRINTED = "printed"
     AMENDED = "amended"
     EXTENSION = "extension"
+    RESTATED = "restated"
 
 
 class Outcome(StrEnum):
     """The strongest word that a claim's evidence supports, strongest first; REFUTED stands apart."""
 
     PROVED = "PROVED"
+    DERIVED = "DERIVED"
     CERTIFIED = "CERTIFIED"
     TESTED = "TESTED"
     UNKNOWN = "UNKNOWN"
@@ -38,6 +41,7 @@ class Kind(StrEnum):
     """What a piece of evidence shows if it holds."""
 
     PROVED = "PROVED"
+    DERIVED = "DERIVED"
     CERTIFIED = "CERTIFIED"
     TESTED = "TESTED"
     REFUTED = "REFUTED"
@@ -59,9 +63,11 @@ class Erratum:
 class Claim:
     """One statement, with everything a reader needs to judge it.
 
-    `statement` is LaTeX; `formula` is the same as a sympy relation where it can be one, and then the last step of
-    `proof` must state it literally. `proof` derives the statement for all sizes; `disproof` derives its negation
-    from an exact instance. Both are functions, so that listing claims builds no expressions.
+    `statement` is LaTeX; `formula` is what it means, a sympy boolean about the real objects that an instance makes true
+    or false under the `hypotheses`; of two quantifiers `every` and `some` name the symbols. `proof` derives the
+    statement for all sizes: if it composes to `formula`, from the hypotheses and from facts that `cites` names, the
+    claim is PROVED, else DERIVED. `disproof` derives its negation from an exact instance. Both are functions, so that
+    listing claims builds no steps.
     """
 
     id: str
@@ -69,10 +75,13 @@ class Claim:
     form: Form
     title: str
     statement: str
-    hypotheses: tuple[str, ...] = ()
+    hypotheses: tuple[Hypothesis | str, ...] = ()
     depends_on: tuple[str, ...] = ()
     expected: Outcome = Outcome.PROVED
     formula: sp.Basic | None = None
+    every: tuple[sp.Symbol, ...] = ()
+    some: tuple[sp.Symbol, ...] = ()
+    cites: tuple[str, ...] = ()
     proof: Callable[[], Proof] | None = None
     disproof: Callable[[], Proof] | None = None
     erratum: Erratum | None = None
@@ -81,3 +90,16 @@ class Claim:
         """Refuse a printed claim that is expected to fail but tells no erratum."""
         if self.expected is Outcome.REFUTED and self.erratum is None:
             raise ValueError(f"claim {self.id} is expected REFUTED: give its erratum")
+
+    @property
+    def says(self) -> Statement | None:
+        """The statement as an object, where there is one."""
+        if self.formula is None:
+            return None
+        objects = tuple(h for h in self.hypotheses if isinstance(h, Hypothesis))
+        return Statement(objects, self.formula, self.every, self.some)
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The hypotheses as a page shows them."""
+        return tuple(h if isinstance(h, str) else h.text for h in self.hypotheses)

@@ -96,7 +96,7 @@ class ClaimReport:
         return self.outcome is self.claim.expected and all(e.holds is not False for e in self.evidence)
 
 
-_STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.PROVED)
+_STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.DERIVED, Outcome.PROVED)
 
 
 def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Outcome:
@@ -118,12 +118,13 @@ def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Out
 
 @dataclass(frozen=True)
 class MutantResult:
-    """A mutant, and whether the check or step that faced it rejected it."""
+    """A mutant, and whether the check or step that faced it rejected it; `reason` says why one is true as well."""
 
     check: str
     mutant: str
     rejected: bool
     how: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,8 @@ class Report:
 
     @property
     def survivors(self) -> tuple[tuple[str, MutantResult], ...]:
-        """Mutants that nothing rejected, with their claims."""
-        return tuple((claim, m) for claim, m in self.mutants if not m.rejected)
+        """Mutants that nothing rejected and no reason excuses, with their claims."""
+        return tuple((claim, m) for claim, m in self.mutants if not m.rejected and not m.reason)
 
     @property
     def as_expected(self) -> bool:

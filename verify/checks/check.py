@@ -65,7 +65,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Check(ABC, Generic[S]):
-    """A check of one claim. Every mutant of the subject must make it fail."""
+    """A check of one claim. Every mutant of the subject must make it fail, but `survivors`, each with its reason."""
 
     claim: str
     name: str
@@ -73,9 +73,13 @@ class Check(ABC, Generic[S]):
     subject: S
     mutants: Mapping[str, S]
     tier: Tier = Tier.QUICK
+    survivors: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse a check that nothing shows able to fail."""
+        """Refuse a check that nothing shows able to fail, and an excuse for a mutant that it has not."""
+        strange = set(self.survivors) - set(self.mutants)
+        if strange:
+            raise ValueError(f"check {self.claim}:{self.name} has no mutant '{min(strange)}' to excuse")
         if not self.mutants:
             raise ValueError(f"check {self.claim}:{self.name} has no mutant: give it one that it must reject")
 

@@ -1,4 +1,4 @@
-"""The numeric checks, one file a family and one for the certificates of all; each lists its CHECKS."""
+"""The numeric checks, one file a family, one for all certificates, one for all statements; each lists CHECKS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mamba_theorems.verify.checks.check import Check
 def all_checks() -> dict[str, tuple[Check, ...]]:
     """Checks by claim id. Raises ValueError for a check of no claim, or two of one name."""
     found: dict[str, list[Check]] = {claim: [] for claim in claims()}
-    for family in (*FAMILIES, "certificates"):
+    for family in (*FAMILIES, "certificates", "statements"):
         if find_spec(f"mamba_theorems.verify.checks.{family}") is None:
             continue
         for check in import_module(f"mamba_theorems.verify.checks.{family}").CHECKS:

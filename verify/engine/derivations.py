@@ -72,6 +72,8 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
     facts: dict[str, str | int] = {"steps": len(result.steps)}
     if result.cited:
         facts["cited"] = "; ".join(result.cited)
+    if kind is Kind.PROVED and result.link:
+        kind, facts["a reader must see"] = Kind.DERIVED, result.link
     return Evidence(kind, name, holds, result.reason, facts)
 
 

@@ -41,7 +41,7 @@ def reject_mutants(claim_id: str, run: Run) -> tuple[MutantResult, ...]:
     """Run every check of the claim on its mutants, and decide every mutant of its proof steps."""
     with foreign(run.kernel):
         found = [
-            MutantResult(check.name, name, *rejects(check, mutant, run))
+            MutantResult(check.name, name, *rejects(check, mutant, run), check.survivors.get(name, ""))
             for check in all_checks()[claim_id]
             if check.wanted(run)
             for name, mutant in check.mutants.items()

@@ -106,7 +106,7 @@ def _heading(entry: ClaimEntry) -> dict[str, Any]:
 def _entry(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {
         "lines": [typst_math(line) for line in entry.lines],
-        "hypotheses": list(map(_hypothesis, entry.claim.hypotheses)),
+        "hypotheses": list(map(_hypothesis, entry.claim.assumed)),
         "depends_on": list(map(_prose, entry.claim.depends_on)),
         "proofs": [
             {"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.derivations.items()

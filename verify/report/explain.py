@@ -29,7 +29,7 @@ def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]
     claim = told.claim
     formula = [] if claim.formula is None else [f"as sympy: {claim.formula}"]  # a relation has no truth value
     yield "Statement", [claim.statement, *formula]
-    yield "Hypotheses", claim.hypotheses or ["none"]
+    yield "Hypotheses", claim.assumed or ["none"]
     yield "Rests on", claim.depends_on or ["nothing"]
     for name, steps in told.steps.items():
         yield name.capitalize(), [text for step in steps for text in _step(step)]

@@ -109,8 +109,8 @@ def _entry(entry: ClaimEntry) -> str:
     head = f"\\subsection{{{text(claim.title)}}}\\label{{claim:{claim.id}}}"
     about = f"{text(claim.paper)}, {claim.form}: \\textbf{{{entry.outcome}}} (\\claimname{{{claim.id}}})\\par"
     parts = [head, about, *(f"{math(line)}\\par" for line in entry.lines)]
-    if claim.hypotheses:
-        parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.hypotheses)]
+    if claim.assumed:
+        parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.assumed)]
     if claim.depends_on:
         parts.append(f"\\paragraph{{Rests on}} {', '.join(map(text, claim.depends_on))}.")
     for name, lines in entry.derivations.items():

@@ -1,0 +1,231 @@
+"""A statement as an object: hypotheses and a conclusion, each of which an instance makes true or false.
+
+The proof, the checks, the test of the statement and the printed page all read these objects. A meaning is a sympy
+boolean: relations between numbers, and symbols for what only an instance can tell (a predicate on a token sequence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import sympy as sp
+from flint import arb
+from sympy.core.function import AppliedUndef, UndefinedFunction
+from sympy.core.relational import Relational
+from sympy.logic.boolalg import BooleanAtom
+
+from mamba_theorems.theorems.proofs.enclose import NotEnclosed, enclose, holds
+
+Point = Mapping[Any, Any]
+"""An instance: symbols to exact numbers, balls or truth values, and undefined functions to Lambdas."""
+PRECISIONS = (64, 256)
+SAME = arb(2) ** -100
+EIGHTH = sp.Rational(1, 8)
+STRICT = {sp.Ge: sp.Gt, sp.Le: sp.Lt}
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a claim assumes: a short name (H1), words, LaTeX where there is some, and what it means.
+
+    `meaning` is a sympy boolean over the statement's symbols; a symbol of its own stands for a predicate on sequences.
+    """
+
+    name: str
+    words: str
+    meaning: sp.Basic
+    latex: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a page shows: the formula, or the words."""
+        return self.latex or self.words
+
+
+def predicate(name: str) -> sp.Symbol:
+    """What only an instance can tell, as a boolean: a property of a token sequence, of weights, of a function."""
+    return sp.Symbol(name)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Under all `hypotheses`, `conclusion`: for every point, or for all of `every` there are some of `some`."""
+
+    hypotheses: tuple[Hypothesis, ...]
+    conclusion: sp.Basic
+    every: tuple[sp.Symbol, ...] = ()
+    some: tuple[sp.Symbol, ...] = ()
+
+    @property
+    def symbols(self) -> tuple[sp.Symbol, ...]:
+        """All that an instance must give a value to, by name."""
+        parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
+        return tuple(sorted({s for part in parts for s in part.free_symbols}, key=str))
+
+    @property
+    def functions(self) -> tuple[UndefinedFunction, ...]:
+        """The undefined functions that an instance must give a value to, by name."""
+        parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
+        return tuple(sorted({f.func for part in parts for f in part.atoms(AppliedUndef)}, key=str))
+
+    @property
+    def conjuncts(self) -> tuple[sp.Basic, ...]:
+        """The parts of the conclusion, which are tested apart: equalities, bounds."""
+        return self.conclusion.args if isinstance(self.conclusion, sp.And) else (self.conclusion,)
+
+    @property
+    def explicit(self) -> Statement:
+        """The same with what its symbols are declared to be said as hypotheses, of which each can be dropped."""
+        plain = {s: sp.Symbol(s.name, real=True, integer=s.is_integer or None) for s in self.symbols if s.is_real}
+        declared = tuple(
+            Hypothesis(str(fact), str(fact), fact) for s, free in plain.items() for fact in _declared(s, free)
+        )
+        stated = tuple(replace(h, meaning=_renamed(h.meaning, plain)) for h in self.hypotheses)
+        known = {h.meaning for h in stated}
+        return Statement(
+            (*(h for h in declared if h.meaning not in known), *stated),
+            _renamed(self.conclusion, plain),
+            tuple(plain.get(s, s) for s in self.every),
+            tuple(plain.get(s, s) for s in self.some),
+        )
+
+    def applies(self, point: Point) -> bool | None:
+        """Whether a point satisfies every hypothesis; None where that is not decided."""
+        return _all(truth(h.meaning, point) for h in self.hypotheses)
+
+    def mutants(self) -> Iterator[tuple[str, Statement]]:
+        """Stronger statements, each by one change: a hypothesis dropped, a constant sharpened, a bound made strict,
+        an implication read the other way, quantifiers exchanged.
+        """
+        for i, hypothesis in enumerate(self.hypotheses):
+            yield f"without {hypothesis.name}", replace(self, hypotheses=self.hypotheses[:i] + self.hypotheses[i + 1 :])
+        for name, conclusion in _stronger(self.conclusion):
+            yield name, replace(self, conclusion=conclusion)
+        if self.every and self.some:
+            yield "quantifiers exchanged", replace(self, every=self.some, some=self.every)
+
+
+def _renamed(meaning: sp.Basic, names: Mapping[sp.Symbol, sp.Symbol]) -> sp.Basic:
+    """Other symbols put in, with nothing evaluated by what they are declared to be."""
+    if isinstance(meaning, Relational):
+        return meaning.func(*(side.xreplace(names) for side in meaning.args), evaluate=False)
+    if isinstance(meaning, sp.Symbol) or not meaning.args:
+        return names.get(meaning, meaning)
+    return meaning.func(*(_renamed(part, names) for part in meaning.args))
+
+
+def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
+    """What a symbol is declared to be beyond real or integer, about another symbol that is not."""
+    signs = {"positive": sp.Gt, "negative": sp.Lt, "nonnegative": sp.Ge, "nonpositive": sp.Le, "nonzero": sp.Ne}
+    known = [relation for fact, relation in signs.items() if getattr(symbol, f"is_{fact}")]
+    if known:
+        yield known[0](free, 0, evaluate=False)
+
+
+# --- truth at a point ------------------------------------------------------------------------------------------------
+
+
+def truth(meaning: sp.Basic, point: Point) -> bool | None:
+    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there."""
+    if meaning in (sp.true, sp.false):
+        return meaning is sp.true
+    if isinstance(meaning, sp.Symbol):
+        value = point.get(meaning)
+        return None if value is None else bool(value)
+    if isinstance(meaning, Relational):
+        return _relation(meaning, point)
+    connective = _CONNECTIVES.get(type(meaning))
+    if connective is None:
+        raise NotEnclosed(f"not a statement: {meaning}")
+    return connective(*(truth(part, point) for part in meaning.args))
+
+
+def _relation(relation: Relational, point: Point) -> bool | None:
+    """In balls, and exactly where they touch."""
+    functions = {f: v for f, v in point.items() if isinstance(f, UndefinedFunction)}
+    for function, value in functions.items():
+        relation = relation.replace(function, value)
+    at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol) and not isinstance(v, bool | BooleanAtom)}
+    try:
+        found = holds(relation, at, PRECISIONS)
+        return _tie(relation, at) if found is None else found
+    except (NotEnclosed, ValueError, TypeError, ArithmeticError):
+        return None
+
+
+def _tie(relation: Relational, at: Point) -> bool | None:
+    """Two sides that balls do not tell apart: compared exactly where both are rational.
+
+    Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
+    """
+    if not relation.has(sp.exp, sp.log, sp.Sum, sp.Product, sp.Integral) and not _balls(at):
+        exact = {s: sp.sympify(v) for s, v in at.items()}
+        sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]
+        if all(side.is_Rational for side in sides):
+            return bool(relation.func(*sides))
+    ball = enclose(relation.lhs - relation.rhs, at, PRECISIONS[-1])
+    close = ball.contains(0) and ball.rad() < SAME
+    return True if close and isinstance(relation, sp.Eq | sp.Ge | sp.Le) else None
+
+
+def _balls(at: Point) -> bool:
+    return any(isinstance(value, arb) for value in at.values())
+
+
+def _all(parts: Iterator[bool | None]) -> bool | None:
+    found = set(parts)
+    return False if False in found else None if None in found else True
+
+
+def _any(parts: Iterator[bool | None]) -> bool | None:
+    found = set(parts)
+    return True if True in found else None if None in found else False
+
+
+def _not(a: bool | None) -> bool | None:
+    return None if a is None else not a
+
+
+def _same(*parts: bool | None) -> bool | None:
+    return None if None in parts else len(set(parts)) == 1
+
+
+_CONNECTIVES: Mapping[Any, Callable[..., bool | None]] = {
+    sp.And: lambda *parts: _all(iter(parts)),
+    sp.Or: lambda *parts: _any(iter(parts)),
+    sp.Not: _not,
+    sp.Implies: lambda a, b: _any(iter((_not(a), b))),
+    sp.Equivalent: _same,
+    sp.ITE: lambda c, a, b: None if c is None else a if c else b,
+}
+
+# --- stronger conclusions --------------------------------------------------------------------------------------------
+
+
+def _stronger(meaning: sp.Basic) -> Iterator[tuple[str, sp.Basic]]:
+    """Every change of one relation in a place where a stronger one makes a stronger statement; converses."""
+    if isinstance(meaning, Relational):
+        yield from _sharper(meaning)
+    elif isinstance(meaning, sp.Implies):
+        premise, consequence = meaning.args
+        yield f"the converse: {consequence} implies {premise}", sp.Implies(consequence, premise)
+        yield from ((name, sp.Implies(premise, changed)) for name, changed in _stronger(consequence))
+    elif isinstance(meaning, sp.And | sp.Or | sp.Equivalent):
+        for part in meaning.args:
+            rest = [other for other in meaning.args if other != part]
+            yield from ((name, meaning.func(*rest, changed)) for name, changed in _stronger(part))
+
+
+def _sharper(relation: Relational) -> Iterator[tuple[str, sp.Basic]]:
+    """The right side an eighth sharper; a bound made strict."""
+    bound, size = relation.rhs, sp.Abs(relation.rhs) * EIGHTH
+    if bound != 0 and isinstance(relation, sp.Eq):
+        yield f"an eighth more: {relation}", sp.Eq(relation.lhs, bound + size, evaluate=False)
+    if bound != 0 and isinstance(relation, sp.Ge | sp.Gt):
+        yield f"an eighth sharper: {relation}", relation.func(relation.lhs, bound + size, evaluate=False)
+    if bound != 0 and isinstance(relation, sp.Le | sp.Lt):
+        yield f"an eighth sharper: {relation}", relation.func(relation.lhs, bound - size, evaluate=False)
+    if type(relation) in STRICT:
+        yield f"strict: {relation}", STRICT[type(relation)](relation.lhs, relation.rhs, evaluate=False)

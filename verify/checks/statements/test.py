@@ -1,0 +1,177 @@
+"""The test of a statement: at every instance that satisfies exactly its hypotheses the conclusion is evaluated, exactly.
+
+Its mutants are the statement's own (`Statement.mutants`): each must be false at some instance, be refused by the
+composition of the proof, or be listed with the reason why it is true as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import sympy as sp
+
+from mamba_theorems.theorems.claim import Kind, Outcome
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.theorems.statement import Point, Statement, truth
+from mamba_theorems.verify.checks.check import Check, Finding
+from mamba_theorems.verify.checks.statements.points import Points
+from mamba_theorems.verify.checks.statements.source import Source
+from mamba_theorems.verify.settings import Run, Tier
+
+
+@dataclass(frozen=True)
+class Row:
+    """A point that instances have in common: how many there are, and the case of the first."""
+
+    point: Point
+    case: Any
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What became of a statement: instances inside the hypotheses, those left undecided, the first that is false."""
+
+    inside: int
+    undecided: int
+    false: Row | None
+    part: sp.Basic | None = None
+
+
+@lru_cache(maxsize=4)
+def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
+    """The different points of a source, smallest first, each with its first case."""
+    found: dict[tuple[Any, ...], list[Any]] = {}
+    for instances in source.instances(statement, tier):
+        names = tuple(map(_by_name(statement), instances.columns))
+        for values, i in instances:
+            row = found.setdefault((names, *values), [instances.case, i, 0])
+            row[2] += 1
+    return tuple(
+        Row(dict(zip(names, values, strict=True)), case(i), count)
+        for (names, *values), (case, i, count) in found.items()
+    )
+
+
+def _by_name(statement: Statement) -> Callable[[Any], Any]:
+    """The statement's own symbol of a name: a source may know it with more declared of it."""
+    own = {str(s): s for s in (*statement.symbols, *statement.functions)}
+    return lambda name: own.get(str(name), name)
+
+
+def tally(statement: Statement, rows: tuple[Row, ...]) -> Tally:
+    """Evaluate a statement at every row; with two quantifiers, over the groups of rows that the outer one makes."""
+    if statement.every and statement.some:
+        return _tally_groups(statement, rows)
+    inside = undecided = 0
+    for row in rows:
+        applies = statement.applies(row.point)
+        if applies is False:
+            continue
+        parts = {part: truth(part, row.point) for part in statement.conjuncts}
+        inside += row.count if applies else 0
+        if applies and False in parts.values():
+            return Tally(inside, undecided, row, next(p for p, t in parts.items() if t is False))
+        undecided += row.count if applies is None or None in parts.values() else 0
+    return Tally(inside, undecided, None)
+
+
+def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
+    """For all values of `every` some row with those values satisfies the conclusion."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        if statement.applies(row.point):
+            groups.setdefault(tuple(row.point[s] for s in statement.every), []).append(row)
+    inside = sum(row.count for group in groups.values() for row in group)
+    undecided = 0
+    for group in groups.values():
+        truths = {truth(statement.conclusion, row.point) for row in group}
+        if True not in truths and None not in truths:
+            return Tally(inside, undecided, group[0], statement.conclusion)
+        undecided += True not in truths
+    return Tally(inside, undecided, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatementTest(Check[Statement]):
+    """Whether any instance of the source contradicts the statement; for a printed statement that fails, whether one does.
+
+    `survivors` are the mutants that are true as well, by name, each with the reason.
+    """
+
+    name: str = "statement"
+    mutants: Mapping[str, Statement] = field(default_factory=dict)
+    source: Source
+
+    def examine(self, subject: Statement, run: Run) -> Finding:
+        """Evaluate the subject; of the claim's own statement also every mutant, for the figures."""
+        rows = _rows(self.source, self.subject, run.tier)
+        found = tally(subject, rows)
+        facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
+        if found.undecided:
+            facts["undecided"] = found.undecided
+        if found.false is not None:
+            return self._contradicted(subject, found, facts)
+        if self.kind is Kind.REFUTED:
+            return Finding(False, f"no counterexample among {found.inside} instances", facts)
+        if not found.inside or found.undecided > found.inside // 2:
+            return Finding(None, f"{found.inside} instances inside, {found.undecided} undecided", facts)
+        return self._controls(rows, facts, run.tier) if subject is self.subject else Finding(True, "", facts)
+
+    def _contradicted(self, subject: Statement, found: Tally, facts: dict[str, str | int]) -> Finding:
+        assert found.false is not None
+        shown = self.kind is Kind.REFUTED
+        return Finding(shown, f"false at {found.false.case}: {found.part}", facts, {}, found.false.case)
+
+    def _controls(self, rows: tuple[Row, ...], facts: dict[str, str | int], tier: Tier) -> Finding:
+        """How many mutants there are and how many an instance contradicts; an unexcused or a false excuse fails."""
+        rejected = {name for name, mutant in self.mutants.items() if tally(mutant, rows).false is not None}
+        facts |= {"statement mutants": len(self.mutants), "rejected": len(rejected)}
+        unexcused = self.mutants.keys() - rejected - self.survivors.keys()
+        if unexcused:
+            return Finding(
+                False, f"no instance contradicts the mutant '{min(unexcused)}', and no reason is given", facts
+            )
+        stale = rejected & self.survivors.keys() if tier is Tier.QUICK else set()
+        if stale:
+            return Finding(False, f"an instance contradicts the mutant '{min(stale)}', which is said to be true", facts)
+        return Finding(True, "", facts)
+
+    def replay(self, case: Any, run: Run) -> Finding:
+        """Evaluate one instance again."""
+        again = self.source.again(self.subject, case)
+        names = map(_by_name(self.subject), again.columns)
+        rows = tuple(Row(dict(zip(names, values, strict=True)), case) for values, _ in again)
+        found = tally(self.subject, rows)
+        word = "false" if found.false else "true" if found.inside and not found.undecided else "undecided or outside"
+        holds = (found.false is not None) is (self.kind is Kind.REFUTED)
+        values_said = "; ".join(f"{s} = {v}" for row in rows for s, v in row.point.items())
+        return Finding(holds, f"{word} at {values_said}", {}, {}, case)
+
+
+def statement_test(
+    claim_id: str, source: Source, *, survivors: Mapping[str, str] | None = None, **options: Any
+) -> StatementTest:
+    """The test of a claim's statement, with its own mutants; a printed statement that fails must be contradicted.
+
+    For one that fails, `options` give the mutants: statements with what repairs it, which nothing contradicts.
+    Raises ValueError for a claim whose statement is no object.
+    """
+    claim = claims()[claim_id]
+    if claim.says is None:
+        raise ValueError(f"{claim_id} has no formula: give its statement a meaning")
+    statement = claim.says.explicit if isinstance(source, Points) else claim.says
+    refuted = claim.expected is Outcome.REFUTED
+    mutants = options.pop("mutants", None) or dict(statement.mutants())
+    return StatementTest(
+        claim=claim_id,
+        kind=Kind.REFUTED if refuted else Kind.TESTED,
+        subject=statement,
+        mutants=mutants,
+        source=source,
+        survivors=survivors or {},
+        **options,
+    )
