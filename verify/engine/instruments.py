@@ -72,30 +72,40 @@ IMPATIENT = 20
 """Milliseconds in which z3 decides nothing that is hard."""
 
 
-def proves(*steps: Step, formula: sp.Basic | None = None) -> Callable[[], bool]:
-    """Whether a claim with these steps comes out as shown; it states what the last step states, unless said."""
-    stated = steps[-1].relation if formula is None else formula
-    claim = Claim("instrument", "", Form.EXTENSION, "", "", formula=stated, proof=lambda: Proof(steps))
-    return lambda: outcome_of(derive(claim).evidence, ()) is not Outcome.UNKNOWN
+def outcome_by(steps: tuple[Step, ...], formula: sp.Basic | None) -> Outcome:
+    """What becomes of a claim of which these steps are the proof."""
+    claim = Claim("instrument", "", Form.EXTENSION, "", "", formula=formula, proof=lambda: Proof(steps))
+    return outcome_of(derive(claim).evidence, ())
+
+
+def shows(*steps: Step) -> Callable[[], bool]:
+    """Whether the steps show anything at all."""
+    return lambda: outcome_by(steps, steps[-1].relation) is not Outcome.UNKNOWN
+
+
+def proves(formula: sp.Basic | None, *steps: Step) -> Callable[[], bool]:
+    """Whether the steps compose to the formula."""
+    return lambda: outcome_by(steps, formula) is Outcome.PROVED
 
 
 def _proofs() -> Iterator[Instrument]:
     engine = "proof engine"
-    counted = Induction(name="n", index=N, initial=sp.S.One, next=lambda h, n: h + 1, closed=N + 1)
+    identity = Identity(name="identity", lhs=(X + 1) ** 2, rhs=X**2 + 1)
+    counted = Induction(name="counted", index=N, initial=sp.S.One, next=lambda h, n: h + 1, closed=N + 1)
     bound, square = Bound(name="bound", claim=sp.Ge(X**2, X)), Bound(name="square", claim=SQUARE)
-    cited = Cited(name="fact", statement="every even number is a sum of two primes", source="nobody", states=SQUARE)
-    yield Instrument(
-        engine, "the identity (x + 1)² = x² + 1", proves(Identity(name="i", lhs=(X + 1) ** 2, rhs=X**2 + 1))
-    )
-    yield Instrument(engine, "the bound x² ≥ x for all real x", proves(bound))
-    yield Instrument(engine, "a proof of another statement", proves(square, formula=sp.Ge(X, 0)))
-    yield Instrument(engine, "a proof that only cites", proves(cited))
-    yield Instrument(engine, "an induction with a wrong base", proves(replace(counted, closed=N)))
-    yield Instrument(engine, "an induction with a wrong step", proves(replace(counted, closed=N**2 + 1)))
-    yield Instrument(engine, "a statement on which z3 finds nothing", proves(Bound(name="unread", claim=UNREAD)))
-    yield Instrument(engine, "a statement for which z3 has no time", _impatient(proves(Bound(name="p", claim=PELL))))
-    yield Instrument(engine, "the bound x² + 1 ≥ 2x", proves(square), true=True)
-    yield Instrument(engine, "a right induction", proves(counted), true=True)
+    cited = Cited(name="fact", statement="x² + 1 ≥ 2x", source="nobody", states=SQUARE)
+    unread, pell = Bound(name="unread", claim=UNREAD), Bound(name="pell", claim=PELL)
+    yield Instrument(engine, "the identity (x + 1)² = x² + 1", shows(identity))
+    yield Instrument(engine, "the bound x² ≥ x for all real x", shows(bound))
+    yield Instrument(engine, "a fact that is only cited", shows(cited))
+    yield Instrument(engine, "an induction with a wrong base", shows(replace(counted, closed=N)))
+    yield Instrument(engine, "an induction with a wrong step", shows(replace(counted, closed=N**2 + 1)))
+    yield Instrument(engine, "a statement on which z3 finds nothing", shows(unread))
+    yield Instrument(engine, "a statement for which z3 has no time", _impatient(shows(pell)))
+    yield Instrument(engine, "a proof of another statement", proves(sp.Ge(X, 0), square))
+    yield Instrument(engine, "a proof of what is in words", proves(None, square))
+    yield Instrument(engine, "the bound x² + 1 ≥ 2x", proves(SQUARE, square), true=True)
+    yield Instrument(engine, "a right induction", proves(counted.relation, counted), true=True)
 
 
 def _impatient(passes: Callable[[], bool]) -> Callable[[], bool]:
