@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import metadata
@@ -240,12 +241,13 @@ def parsed(text: str) -> Any:
 
 
 def read_record(document: Any) -> dict[str, Any]:
-    """The canonical part of what `recorded` or `document` wrote. Raises ValueError, which says what is wrong with it."""
+    """The canonical part of what `recorded` or `document` wrote. Raises ValueError, which says what is wrong."""
     written = isinstance(document, dict) and "volatile" in document
     part = document.get("canonical") if isinstance(document, dict) else None
     version = part.get("version") if isinstance(part, dict) else None
     if version != __version__:
-        by = f"mamba-theorems {version}" if isinstance(version, str) else "no version of mamba-theorems that says so"
+        known = isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version)
+        by = f"mamba-theorems {version}" if known else "no version of mamba-theorems that says so"
         raise ValueError(f"it was written by {by}, and this is {__version__}: make it again")
     if reason := misfit(document, WRITTEN if written else RECORDED):
         raise ValueError(f"it is no report of this program: {reason}")
@@ -295,7 +297,7 @@ def read_claim(part: Mapping[str, Any], extra: Mapping[str, Any]) -> ClaimReport
     if reason := misfit(part, CLAIM) or misfit(extra, VOLATILE_CLAIM):
         raise ValueError(reason)
     if part["id"] not in claims():
-        raise ValueError(f"it holds the claim {part['id']}, which is not one of this version")
+        raise ValueError(f"it holds the claim {part['id']!a}, which is not one of this version")
     if [e["check"] for e in part["evidence"]] != [e["check"] for e in extra["evidence"]]:
         raise ValueError(f"its two parts name other checks of {part['id']}")
     evidence = tuple(_read_evidence(*both) for both in zip(part["evidence"], extra["evidence"], strict=True))

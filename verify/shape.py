@@ -32,15 +32,13 @@ def _parts(data: Any, kind: type, where: str) -> str:
 
 def _fields(data: dict[str, Any], shape: dict[Any, Any], where: str) -> str:
     if str in shape:
-        return _first((value, shape[str], f"{where}.{name}") for name, value in data.items())
+        return _first((value, shape[str], f"{where}.{name!a}") for name, value in data.items())
     missing, strange = sorted(shape.keys() - data.keys()), sorted(data.keys() - shape.keys())
     if missing:
         return f"{where} has no {missing[0]}"
-    return (
-        f"{where} has a strange {strange[0]}"
-        if strange
-        else _first((data[n], s, f"{where}.{n}") for n, s in shape.items())
-    )
+    if strange:
+        return f"{where} has a strange {strange[0]!a}"
+    return _first((data[name], part, f"{where}.{name}") for name, part in shape.items())
 
 
 def _first(parts: Any) -> str:
