@@ -195,7 +195,7 @@ class Book:
 
     @property
     def counts(self) -> tuple[tuple[str, str], ...]:
-        """How many claims have each outcome: the paper's own, what it stands on, what is beyond it, what is restated."""
+        """How many claims have each outcome, group by group: the paper's own first."""
         groups = self.report.counts.items()
         return tuple((group, ", ".join(f"{n} {word}" for word, n in words.items())) for group, words in groups)
 
@@ -203,7 +203,8 @@ class Book:
     def headline(self) -> str:
         """How many claims there are, and how many checks did not run."""
         skipped = sum(number for _, number in self.skipped)
-        return f"{len(self.entries)} claims" + (f", {skipped} checks SKIPPED" if skipped else "")
+        number = len(self.entries)
+        return f"{number} claim{'s' if number != 1 else ''}" + (f", {skipped} checks SKIPPED" if skipped else "")
 
     @property
     def skipped(self) -> tuple[tuple[str, int], ...]:

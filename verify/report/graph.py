@@ -140,7 +140,8 @@ def _sign(number: int, word: EvidenceWord, top: float) -> str:
     """One word of the legend below the bands."""
     x, dashed = 2 * MARGIN + number * SIGN, ' stroke-dasharray="5 2"' if word.name == Outcome.REFUTED else ""
     return (
-        f'<g><rect x="{x}" y="{top:g}" width="{SIGN - 14}" height="{HEIGHT}" rx="4" fill="{word.fill}" stroke="#333"{dashed}/>'
+        f'<g><rect x="{x}" y="{top:g}" width="{SIGN - 14}" height="{HEIGHT}" rx="4" '
+        f'fill="{word.fill}" stroke="#333"{dashed}/>'
         f'<text x="{x + 7}" y="{top + 15:g}" fill="#111">{word.mark} {word.name}</text></g>'
     )
 
