@@ -84,7 +84,7 @@ def test_what_a_symbol_is_declared_to_be_is_a_hypothesis():
 def test_a_sharp_statement_holds_and_each_of_its_mutants_is_contradicted():
     finding = found(Statement((ABOVE_TWO,), sp.Ge(x**2, 4)))
     assert finding.holds
-    assert finding.facts["statement mutants"] == finding.facts["rejected"] == 3
+    assert finding.facts["statement mutants"] == finding.facts["contradicted"] == 3
 
 
 @pytest.mark.parametrize(
@@ -122,9 +122,9 @@ def test_two_quantifiers_are_tested_as_they_stand():
     every_some = Statement((), sp.Eq(x, y), (x,), (y,))
     tested = found(every_some, source)
     assert tested.holds
-    assert tested.facts["rejected"] == tested.facts["statement mutants"] == 2
+    assert tested.facts["contradicted"] == tested.facts["statement mutants"] == 2
     assert found(replace(every_some, uniform=True), source).holds is False
-    assert found(Statement((), sp.Le(x * y, 0), (x,), (y,), uniform=True), source).facts["rejected"] == 1
+    assert found(Statement((), sp.Le(x * y, 0), (x,), (y,), uniform=True), source).facts["contradicted"] == 1
     assert found(replace(every_some, every=(y,), some=()), source).holds is False
 
 

@@ -654,26 +654,27 @@ def _reaches(variable: sp.Symbol, point: sp.Expr) -> bool:
     return bool(point.is_finite and above and below and not variable.is_integer)
 
 
-NEAR = (4, 20, 60)
+NEAR, FAR = (4, 20, 60), (4, 7, 10)
 """Powers of 2: how near to a point, or how far out, a limit is looked at."""
 
 
 def _approaches(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> bool:
     """Whether balls show a distance that shrinks, at one drawn point or more, and nowhere one that does not."""
     others = sorted((expression.free_symbols | point.free_symbols | value.free_symbols) - {variable}, key=str)
-    seen = [_distances(expression, variable, point, value, at) for at in islice(sample_points(others, ()), 4)]
+    seen = [_distances(expression, variable, point, value, at) for at in sample_points(others, ())]
     return any(seen) and False not in seen
 
 
 def _distances(e: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr, at: Mapping) -> bool | None:
-    steps = [sp.Integer(2) ** n if point == sp.oo else point + sp.Integer(2) ** -n for n in NEAR]
+    out = point == sp.oo
+    steps = [sp.Integer(2) ** n for n in FAR] if out else [point + sp.Integer(2) ** -n for n in NEAR]
+    watched = e if value.is_infinite else e - value
     try:
-        if value.is_infinite:
-            far = [enclose(e, {**at, variable: enclose(s, at, 512)}, 512) for s in steps]
-            return all(bool(ball.is_finite()) for ball in far)
-        balls = [abs(enclose(e - value, {**at, variable: enclose(s, at, 512)}, 512)) for s in steps]
+        balls = [abs(enclose(watched, {**at, variable: enclose(s, at, 4096)}, 4096)) for s in steps]
     except NotEnclosed:
         return None
-    if not all(ball.is_finite() for ball in balls):
-        return False if balls[-1] != balls[-1] or not balls[-1].is_finite() else None
+    if not balls[-1].is_finite():
+        return False
+    if value.is_infinite:
+        return bool(balls[-1] > balls[0])
     return bool(balls[-1] < balls[0] or balls[-1] < arb(2) ** -20)

@@ -85,9 +85,9 @@ class Proof:
     hypotheses: Given = ()
 
     def check(self, formula: sp.Basic | None = None, hypotheses: Given = (), cites: Sequence[str] = ()) -> ProofResult:
-        """Decide every step; with `formula`, the last step must state it from what is known by then.
+        """Decide every step, and see whether they compose.
 
-        `hypotheses` are the claim's, as relations, and `cites` the sources that it names: they bear on the link only.
+        `formula` and `hypotheses` are the claim's, and `cites` the sources that it names: they bear on the link alone.
         """
         results = tuple(StepResult(step, step.decide()) for step in self.steps)
         link = self.link(formula, hypotheses, cites)
@@ -132,15 +132,6 @@ class Proof:
                 if defined.setdefault(name, definition) != definition or foreign:
                     return f"'{step.name}' defines {name}, which is something else already"
         return ""
-
-    def gap(self, formula: sp.Basic | None) -> str:
-        """Why the last step does not yet give `formula`; empty if it does."""
-        if formula is None:
-            return ""
-        if not _states(self.steps[-1], formula):
-            return f"the last step '{self.steps[-1].name}' does not state the claim"
-        *_, missing = self.assumptions(self.hypotheses)
-        return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
 
     def assumptions(self, hypotheses: Given = ()) -> Iterator[Given]:
         """For each step, what it assumes beyond `hypotheses` and the relations of the steps before it."""

@@ -1,0 +1,226 @@
+"""Theorem 1 at a point: an S6 function tends to a Heaviside step, in closed form and with its rates.
+
+g(s)/B = exp(−D(s)), D(s) = ∫_s^1 softplus(−W(r − t̂)) dr. With L(y) = −Li₂(−e^{−y}), W·D(s) = L(W(s − t̂)) − L(W(1 − t̂)).
+"""
+
+from __future__ import annotations
+
+import sympy as sp
+
+from mamba_theorems.theorems.activations import softplus
+from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
+from mamba_theorems.theorems.proofs.proof import Bound, Conjunction, Discharged, Identity, Proof, Rewritten, Specialise, Step
+from mamba_theorems.theorems.proofs.written import ForAll
+from mamba_theorems.theorems.statement import Hypothesis
+
+W = sp.Symbol("W", positive=True)
+v, s, y, that = sp.symbols("v s y that", real=True)
+"""A point of the integral, the s of eq. (8), a number, and the threshold t̂."""
+a = sp.Symbol("a", positive=True)
+EXPONENT = sp.Symbol("E", nonnegative=True)
+KAPPA = sp.pi**2 / 12
+
+
+def dilog(z: sp.Expr) -> sp.Expr:
+    """Li₂(z)."""
+    return sp.polylog(2, z)
+
+
+def gate_integral(low: sp.Expr) -> sp.Integral:
+    """∫_low^1 softplus(−W(r − t̂)) dr."""
+    return sp.Integral(softplus(-W * (v - that)), (v, low, 1))
+
+
+def closed_form(low: sp.Expr) -> sp.Expr:
+    """The same in closed form."""
+    return (dilog(-sp.exp(-W * (1 - that))) - dilog(-sp.exp(-W * (low - that)))) / W
+
+
+KERNEL = sp.exp(-gate_integral(s))
+"""g(s)/B of eq. (8) for λ = 1, read at t = 1."""
+
+
+def before(exponent: sp.Expr) -> sp.Basic:
+    """Left of t̂, g/B = e^{−exponent} lies below a Gaussian."""
+    return sp.Implies(sp.Lt(s, that), sp.Lt(sp.exp(-exponent), sp.exp(-W * (that - s) ** 2 / 2)))
+
+
+def after(exponent: sp.Expr) -> sp.Basic:
+    """From t̂ on, 1 − g/B lies below π²/(12W)."""
+    return sp.Implies(sp.Ge(s, that), sp.Lt(1 - sp.exp(-exponent), KAPPA / W))
+
+
+STEEP = Hypothesis("W > 0", "the gate closes with time", sp.Gt(W, 0, evaluate=False), "W>0")
+WITHIN = Hypothesis("t̂ ≤ 1", "the threshold does not lie behind the reading time", sp.Le(that, 1), r"\hat t\le1")
+
+# --- what is known of softplus and of Li₂ -------------------------------------------------------------------------
+
+REFLECTION = Identity(name="softplus reflects", lhs=softplus(y), rhs=y + softplus(-y))
+RAMP = Bound(name="softplus lies above its ramp", claim=sp.Ge(softplus(y), y), given=(REFLECTION.relation,))
+LINEAR = Bound(name="1 − e^{−a} ≤ a", claim=sp.Le(1 - sp.exp(-EXPONENT), EXPONENT))
+AHEAD = sp.Ge(y, 0)
+
+
+def above_the_ramp() -> tuple[Step, ...]:
+    """softplus(y) ≥ y + e^{−y}/2 for y ≥ 0."""
+    half = Grows(name="ln(1 + a) ≥ a/2 up to a = 1", larger=sp.log(1 + a), smaller=a / 2, variable=a, until=sp.S.One)
+    small = Bound(name="e^{−y} ≤ 1", claim=sp.Le(sp.exp(-y), 1), given=(AHEAD,))
+    there = Specialise(name="at a = e^{−y}", of=half, at={a: sp.exp(-y)})
+    return (
+        half,
+        small,
+        there,
+        REFLECTION,
+        Bound(
+            name="softplus lies above its ramp by e^{−y}/2",
+            claim=sp.Ge(softplus(y), y + sp.exp(-y) / 2),
+            given=(REFLECTION.relation, there.relation),
+        ),
+    )
+
+
+FAR = sp.Ge(dilog(-sp.exp(-y)), -KAPPA)
+LEAST = Grows(
+    name="Li₂(−e^{−y}) ≥ −π²/12",
+    because="it increases in y from Li₂(−1) = −π²/12",
+    larger=dilog(-sp.exp(-y)),
+    smaller=-KAPPA,
+    variable=y,
+).but_not("−π²/13 for −π²/12", smaller=-(sp.pi**2) / 13)
+
+
+def dilogarithm() -> tuple[Step, ...]:
+    """Li₂(−a) ≤ −ln(1 + a) < 0; −Li₂(−e^y) ≥ y²/2 + π²/12 + (1 − e^{−y})/2."""
+    slope = Bound(name="(1 + a)ln(1 + a) ≥ a", claim=sp.Ge((1 + a) * sp.log(1 + a), a))
+    ramp = above_the_ramp()
+    return (
+        slope,
+        Grows(
+            name="−Li₂(−a) ≥ ln(1 + a)",
+            larger=-dilog(-a),
+            smaller=sp.log(1 + a),
+            variable=a,
+            given=(ForAll(a, slope.relation),),
+        ),
+        LEAST,
+        *ramp,
+        Grows(
+            name="−Li₂(−e^y) ≥ y²/2 + π²/12 + (1 − e^{−y})/2",
+            because="equal at 0, and the slopes are softplus(y) and y + e^{−y}/2",
+            larger=-dilog(-sp.exp(y)),
+            smaller=y**2 / 2 + KAPPA + (1 - sp.exp(-y)) / 2,
+            variable=y,
+            given=(ForAll(y, ramp[-1].relation, AHEAD),),
+        ).but_not("y² for y²/2", smaller=y**2 + KAPPA),
+    )
+
+
+# --- the kernel -------------------------------------------------------------------------------------------------------
+
+CLOSED = Integrated(
+    name="the exponent in closed form",
+    because="Li₂(−e^{−W(v − t̂)})/W is an antiderivative of softplus(−W(v − t̂))",
+    integrand=softplus(-W * (v - that)),
+    variable=v,
+    low=s,
+    high=sp.S.One,
+    antiderivative=dilog(-sp.exp(-W * (v - that))) / W,
+    value=closed_form(s),
+).but_not(
+    "Li₂(+e^{−W(v − t̂)})",
+    antiderivative=dilog(sp.exp(-W * (v - that))) / W,
+    value=(dilog(sp.exp(-W * (1 - that))) - dilog(sp.exp(-W * (s - that)))) / W,
+)
+
+
+END, HERE = W * (1 - that), W * (s - that)
+AT_END, AT_S = dilog(-sp.exp(-END)), dilog(-sp.exp(-HERE))
+LEFT, RIGHT = sp.Lt(s, that), sp.Ge(s, that)
+
+
+def end_of_time() -> tuple[Step, ...]:
+    """What the end takes away: at most π²/12, and more than nothing."""
+    _, above, least, *_ = dilogarithm()
+    return (
+        Bound(name="t̂ lies ahead of the end", claim=sp.Ge(END, 0), given=(WITHIN.meaning,)),
+        Specialise(name="the end takes at most π²/12", of=least, at={y: END}),
+        Specialise(name="and more than 0", of=above, at={a: sp.exp(-END)}),
+    )
+
+
+def left_of_the_threshold() -> tuple[Step, ...]:
+    """D(s) > W(t̂ − s)²/2 for s < t̂."""
+    *_, far = dilogarithm()
+    _, most, _ = end_of_time()
+    there = Specialise(name="left of t̂", of=far, at={y: -HERE})
+    here = Discharged(name="for s ≤ t̂", of=there, conditions=(sp.Ge(-HERE, 0),))
+    positive = Bound(name="W(t̂ − s) > 0 there", claim=sp.Implies(LEFT, sp.Gt(-HERE, 0)))
+    own = sp.Implies(LEFT, sp.Gt(-AT_S, HERE**2 / 2 + KAPPA))
+    both = sp.Implies(LEFT, sp.Gt(AT_END - AT_S, HERE**2 / 2))
+    tail = sp.Implies(LEFT, sp.Gt(closed_form(s), W * (that - s) ** 2 / 2))
+    return (
+        there,
+        here,
+        positive,
+        Bound(name="L exceeds the square by π²/12", claim=own, given=(positive.relation, here.relation)),
+        Bound(name="less the end it exceeds the square", claim=both, given=(own, most.relation)),
+        Bound(name="left of t̂ the exponent exceeds W(t̂ − s)²/2", claim=tail, given=(both,)).but_not(
+            "W(t̂ − s)²", claim=sp.Implies(LEFT, sp.Gt(closed_form(s), W * (that - s) ** 2))
+        ),
+        Bound(name="so g/B lies below the Gaussian", claim=before(closed_form(s)), given=(tail,)),
+    )
+
+
+def right_of_the_threshold() -> tuple[Step, ...]:
+    """D(s) < π²/(12W) for s ≥ t̂."""
+    _, _, least, *_ = dilogarithm()
+    _, _, some = end_of_time()
+    there = Specialise(name="right of t̂", of=least, at={y: HERE})
+    here = Discharged(name="for s ≥ t̂", of=there, conditions=(sp.Ge(HERE, 0),))
+    positive = Bound(name="W(s − t̂) ≥ 0 there", claim=sp.Implies(RIGHT, sp.Ge(HERE, 0)))
+    both = sp.Implies(RIGHT, sp.Lt(AT_END - AT_S, KAPPA))
+    tail = sp.Implies(RIGHT, sp.Lt(closed_form(s), KAPPA / W))
+    linear = Specialise(name="1 − e^{−D} ≤ D", of=LINEAR, at={EXPONENT: sp.Max(closed_form(s), 0)})
+    return (
+        there,
+        here,
+        positive,
+        Bound(
+            name="L stays below π²/12, and the end takes something",
+            claim=both,
+            given=(positive.relation, here.relation, some.relation),
+        ),
+        Bound(name="right of t̂ the exponent stays below π²/(12W)", claim=tail, given=(both,)).but_not(
+            "π²/(13W)", claim=sp.Implies(RIGHT, sp.Lt(closed_form(s), sp.pi**2 / (13 * W)))
+        ),
+        LINEAR,
+        linear,
+        Bound(name="and 1 − g/B below π²/(12W)", claim=after(closed_form(s)), given=(tail, linear.relation)),
+    )
+
+
+def _pointwise() -> Proof:
+    left, right = left_of_the_threshold(), right_of_the_threshold()
+    integrals = tuple(
+        Rewritten(name=f"{step.name}, as an integral", claim=claim(gate_integral(s)), of=step, by=(CLOSED,))
+        for step, claim in ((left[-1], before), (right[-1], after))
+    )
+    everywhere = Conjunction(name="everywhere", of=(*integrals, CLOSED))
+    return Proof(steps=(*dilogarithm(), *end_of_time(), *left, *right, CLOSED, *integrals, everywhere))
+
+
+CLAIMS = (
+    Claim(
+        id="haar.thm1-pointwise",
+        paper="Theorem 1 (Section 3.1)",
+        form=Form.AMENDED,
+        title="an S6 function tends to a Heaviside step at every point, with rates and in closed form",
+        statement=r"\tfrac gB=e^{-\int_s^1\mathrm{softplus}(-W(r-\hat t))dr}:\quad "
+        r"\tfrac{g}{B}<e^{-W(\hat t-s)^2/2}\ (s<\hat t),\quad 1-\tfrac{g}{B}<\tfrac{\pi^2}{12W}\ (s\ge\hat t),\quad "
+        r"\int_s^1\Delta=\tfrac1W\bigl[\mathrm{Li}_2(-e^{-W(1-\hat t)})-\mathrm{Li}_2(-e^{-W(s-\hat t)})\bigr]",
+        hypotheses=(STEEP, WITHIN),
+        formula=sp.And(before(gate_integral(s)), after(gate_integral(s)), sp.Eq(gate_integral(s), closed_form(s), evaluate=False)),
+        proof=_pointwise,
+    ),
+)
