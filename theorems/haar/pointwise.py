@@ -11,7 +11,7 @@ from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Conjunction, Discharged, Identity, Proof, Rewritten, Specialise, Step
-from mamba_theorems.theorems.proofs.written import ForAll
+from mamba_theorems.theorems.proofs.written import ForAll, put_in
 from mamba_theorems.theorems.statement import Hypothesis
 
 W = sp.Symbol("W", positive=True)
@@ -43,7 +43,7 @@ KERNEL = sp.exp(-gate_integral(s))
 
 def before(exponent: sp.Expr) -> sp.Basic:
     """Left of t̂, g/B = e^{−exponent} lies below a Gaussian."""
-    return sp.Implies(sp.Lt(s, that), sp.Lt(sp.exp(-exponent), sp.exp(-W * (that - s) ** 2 / 2)))
+    return sp.Implies(sp.Lt(s, that), sp.Lt(sp.exp(-exponent), sp.exp(-W * (s - that) ** 2 / 2)))
 
 
 def after(exponent: sp.Expr) -> sp.Basic:
@@ -135,79 +135,91 @@ CLOSED = Integrated(
 
 
 END, HERE = W * (1 - that), W * (s - that)
-AT_END, AT_S = dilog(-sp.exp(-END)), dilog(-sp.exp(-HERE))
-LEFT, RIGHT = sp.Lt(s, that), sp.Ge(s, that)
+P, Q, h, D = sp.symbols("P Q h D", real=True)
+"""Li₂ at the end, Li₂ at s, h = W(s − t̂), and the exponent D(s) = (P − Q)/W."""
+IN_PLACE = {P: dilog(-sp.exp(-END)), Q: dilog(-sp.exp(-HERE)), h: HERE}
 
 
-def end_of_time() -> tuple[Step, ...]:
+def ends() -> tuple[Step, ...]:
     """What the end takes away: at most π²/12, and more than nothing."""
-    _, above, least, *_ = dilogarithm()
+    _, above, *_ = dilogarithm()
     return (
         Bound(name="t̂ lies ahead of the end", claim=sp.Ge(END, 0), given=(WITHIN.meaning,)),
-        Specialise(name="the end takes at most π²/12", of=least, at={y: END}),
+        Specialise(name="the end takes at most π²/12", of=LEAST, at={y: END}),
         Specialise(name="and more than 0", of=above, at={a: sp.exp(-END)}),
     )
 
 
-def left_of_the_threshold() -> tuple[Step, ...]:
+def left_tail() -> tuple[Step, ...]:
     """D(s) > W(t̂ − s)²/2 for s < t̂."""
-    *_, far = dilogarithm()
-    _, most, _ = end_of_time()
-    there = Specialise(name="left of t̂", of=far, at={y: -HERE})
-    here = Discharged(name="for s ≤ t̂", of=there, conditions=(sp.Ge(-HERE, 0),))
-    positive = Bound(name="W(t̂ − s) > 0 there", claim=sp.Implies(LEFT, sp.Gt(-HERE, 0)))
-    own = sp.Implies(LEFT, sp.Gt(-AT_S, HERE**2 / 2 + KAPPA))
-    both = sp.Implies(LEFT, sp.Gt(AT_END - AT_S, HERE**2 / 2))
-    tail = sp.Implies(LEFT, sp.Gt(closed_form(s), W * (that - s) ** 2 / 2))
+    *_, square = dilogarithm()
+    there = Specialise(name="left of t̂", of=square, at={y: -HERE})
+    least = sp.Implies(sp.Ge(-h, 0), sp.Ge(-Q, h**2 / 2 + KAPPA + (1 - sp.exp(h)) / 2))
+    tail = Bound(
+        name="the exponent exceeds h²/(2W)",
+        claim=sp.Implies(sp.Lt(h, 0), sp.Gt((P - Q) / W, h**2 / (2 * W))),
+        given=(sp.Ge(P, -KAPPA), least),
+    ).but_not("h²/W", claim=sp.Implies(sp.Lt(h, 0), sp.Gt((P - Q) / W, h**2 / W)))
     return (
         there,
-        here,
-        positive,
-        Bound(name="L exceeds the square by π²/12", claim=own, given=(positive.relation, here.relation)),
-        Bound(name="less the end it exceeds the square", claim=both, given=(own, most.relation)),
-        Bound(name="left of t̂ the exponent exceeds W(t̂ − s)²/2", claim=tail, given=(both,)).but_not(
-            "W(t̂ − s)²", claim=sp.Implies(LEFT, sp.Gt(closed_form(s), W * (that - s) ** 2))
-        ),
-        Bound(name="so g/B lies below the Gaussian", claim=before(closed_form(s)), given=(tail,)),
+        Discharged(name="for s ≤ t̂", of=there, conditions=(sp.Ge(-HERE, 0),)),
+        tail,
+        Specialise(name="left of t̂ the exponent exceeds W(t̂ − s)²/2", of=tail, at=IN_PLACE),
     )
 
 
-def right_of_the_threshold() -> tuple[Step, ...]:
+def right_tail() -> tuple[Step, ...]:
     """D(s) < π²/(12W) for s ≥ t̂."""
-    _, _, least, *_ = dilogarithm()
-    _, _, some = end_of_time()
-    there = Specialise(name="right of t̂", of=least, at={y: HERE})
-    here = Discharged(name="for s ≥ t̂", of=there, conditions=(sp.Ge(HERE, 0),))
-    positive = Bound(name="W(s − t̂) ≥ 0 there", claim=sp.Implies(RIGHT, sp.Ge(HERE, 0)))
-    both = sp.Implies(RIGHT, sp.Lt(AT_END - AT_S, KAPPA))
-    tail = sp.Implies(RIGHT, sp.Lt(closed_form(s), KAPPA / W))
-    linear = Specialise(name="1 − e^{−D} ≤ D", of=LINEAR, at={EXPONENT: sp.Max(closed_form(s), 0)})
+    there = Specialise(name="right of t̂", of=LEAST, at={y: HERE})
+    tail = Bound(
+        name="the exponent stays below π²/(12W)",
+        claim=sp.Implies(sp.Ge(h, 0), sp.Lt((P - Q) / W, KAPPA / W)),
+        given=(sp.Ge(-P, sp.log(1 + a)), sp.Implies(sp.Ge(h, 0), sp.Ge(Q, -KAPPA))),
+    ).but_not("π²/(13W)", claim=sp.Implies(sp.Ge(h, 0), sp.Lt((P - Q) / W, sp.pi**2 / (13 * W))))
     return (
         there,
-        here,
-        positive,
-        Bound(
-            name="L stays below π²/12, and the end takes something",
-            claim=both,
-            given=(positive.relation, here.relation, some.relation),
-        ),
-        Bound(name="right of t̂ the exponent stays below π²/(12W)", claim=tail, given=(both,)).but_not(
-            "π²/(13W)", claim=sp.Implies(RIGHT, sp.Lt(closed_form(s), sp.pi**2 / (13 * W)))
-        ),
+        Discharged(name="for s ≥ t̂", of=there, conditions=(sp.Ge(HERE, 0),)),
+        tail,
+        Specialise(name="right of t̂ it stays below π²/(12W)", of=tail, at={**IN_PLACE, a: sp.exp(-END)}),
+    )
+
+
+def kernel() -> tuple[Step, ...]:
+    """From the exponent D to g/B = e^{−D}."""
+    *_, left = left_tail()
+    *_, right = right_tail()
+    integrals = [
+        Rewritten(name=f"{step.name}, as an integral", of=step, by=(CLOSED,), claim=put_in(step.relation, {closed_form(s): gate_integral(s)}))
+        for step in (left, right)
+    ]
+    linear = Specialise(name="1 − e^{−D} ≤ D", of=LINEAR, at={EXPONENT: sp.Max(gate_integral(s), 0)})
+    below = Bound(
+        name="so g/B lies below the Gaussian",
+        claim=before(D),
+        given=(sp.Implies(sp.Lt(HERE, 0), sp.Gt(D, W * (s - that) ** 2 / 2)),),
+    )
+    near = Bound(
+        name="and 1 − g/B below π²/(12W)",
+        claim=after(D),
+        given=(sp.Implies(sp.Ge(HERE, 0), sp.Lt(D, KAPPA / W)), sp.Le(1 - sp.exp(-sp.Max(D, 0)), sp.Max(D, 0))),
+    )
+    return (
+        CLOSED,
+        *integrals,
         LINEAR,
         linear,
-        Bound(name="and 1 − g/B below π²/(12W)", claim=after(closed_form(s)), given=(tail, linear.relation)),
+        below,
+        near,
+        Specialise(name="left of t̂", of=below, at={D: gate_integral(s)}),
+        Specialise(name="right of t̂", of=near, at={D: gate_integral(s)}),
     )
 
 
 def _pointwise() -> Proof:
-    left, right = left_of_the_threshold(), right_of_the_threshold()
-    integrals = tuple(
-        Rewritten(name=f"{step.name}, as an integral", claim=claim(gate_integral(s)), of=step, by=(CLOSED,))
-        for step, claim in ((left[-1], before), (right[-1], after))
-    )
-    everywhere = Conjunction(name="everywhere", of=(*integrals, CLOSED))
-    return Proof(steps=(*dilogarithm(), *end_of_time(), *left, *right, CLOSED, *integrals, everywhere))
+    last = kernel()
+    everywhere = Conjunction(name="everywhere", of=(*last[-2:], CLOSED))
+    steps = (*dilogarithm(), *ends(), *left_tail(), *right_tail(), *last, everywhere)
+    return Proof(steps=steps, hypotheses=(WITHIN.meaning,))
 
 
 CLAIMS = (
