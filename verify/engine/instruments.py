@@ -20,11 +20,14 @@ from mamba_theorems import check_certificate
 from mamba_theorems.theorems.claim import Claim, Form, Kind, Outcome
 from mamba_theorems.theorems.proofs import decide
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Proof, Step
+from mamba_theorems.theorems.statement import Hypothesis, Statement
 from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import canonical, digest_of
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.checks import certificates
 from mamba_theorems.verify.checks.check import Property, Score
+from mamba_theorems.verify.checks.statements.points import Points
+from mamba_theorems.verify.checks.statements.test import StatementTest
 from mamba_theorems.verify.engine.derivations import derive
 from mamba_theorems.verify.engine.gather import run_check
 from mamba_theorems.verify.evidence import Evidence, outcome_of
@@ -73,8 +76,12 @@ IMPATIENT = 20
 
 
 def outcome_by(steps: tuple[Step, ...], formula: sp.Basic | None) -> Outcome:
-    """What becomes of a claim of which these steps are the proof."""
-    claim = Claim("instrument", "", Form.EXTENSION, "", "", formula=formula, proof=lambda: Proof(steps))
+    """What becomes of a claim of which these steps are the proof, and whose hypotheses define their sequences."""
+    definitions = tuple(d for step in steps if isinstance(step, Induction) for d in step.definitions)
+    assumed = tuple(Hypothesis(str(d), str(d), d) for d in definitions)
+    claim = Claim(
+        "instrument", "", Form.EXTENSION, "", "", assumed, formula=formula, proof=lambda: Proof(steps, definitions)
+    )
     return outcome_of(derive(claim).evidence, ())
 
 
@@ -185,6 +192,31 @@ def _shown(pieces: Iterable[Evidence], below: Iterable[Outcome]) -> Callable[[],
     return lambda: outcome_of(pieces, below) is not Outcome.UNKNOWN
 
 
+# --- statements ------------------------------------------------------------------------------------------------------
+
+LARGE = Hypothesis("large", "x ≥ 2", sp.Ge(X, 2))
+
+
+def stands(statement: Statement) -> Callable[[], bool]:
+    """Whether the test of a statement finds nothing against it, and its mutants false."""
+    explicit = statement.explicit
+    check = StatementTest(claim="instrument", subject=explicit, mutants=dict(explicit.mutants()), source=Points())
+    return lambda: outcome_of((run_check(check, Run()),), ()) is Outcome.TESTED
+
+
+def _statements() -> Iterator[Instrument]:
+    large = Statement((LARGE,), sp.Ge(X**2, 4))
+    for case, statement in {
+        "a bound made strict": replace(large, conclusion=sp.Gt(X**2, 4)),
+        "a constant too sharp": replace(large, conclusion=sp.Ge(X**2, sp.Rational(9, 2))),
+        "a hypothesis left out": replace(large, hypotheses=()),
+        "a hypothesis that nothing needs": replace(large, conclusion=sp.Ge(X**2, 0)),
+        "a hypothesis that nothing satisfies": replace(large, hypotheses=(replace(LARGE, meaning=sp.Lt(X**2, 0)),)),
+    }.items():
+        yield Instrument("test of statements", case, stands(statement))
+    yield Instrument("test of statements", "a sharp bound", stands(large), true=True)
+
+
 # --- certificates ----------------------------------------------------------------------------------------------------
 
 HONEST = "haar.thm1-amended_mixer_float32_0_10.json"
@@ -248,5 +280,7 @@ def _certificates() -> Iterator[Instrument]:
     yield Instrument("maker of certificates", "a network that ships", certifies(tampered=False), true=True)
 
 
-INSTRUMENTS: tuple[Instrument, ...] = (*_proofs(), *_scores(), *_outcomes(), *_certificates())
+INSTRUMENTS: tuple[Instrument, ...] = (
+    *_proofs(), *_statements(), *_scores(), *_outcomes(), *_certificates()
+)  # fmt: skip
 """Every case, in the order in which a run tries them."""
