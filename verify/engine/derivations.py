@@ -15,6 +15,7 @@ from mamba_theorems.theorems.proofs.proof import Proof, ProofResult, StepResult
 from mamba_theorems.theorems.proofs.steps import Given
 from mamba_theorems.theorems.proofs.written import Named, latex
 from mamba_theorems.theorems.registry import claims
+from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.verify.evidence import COMMA, LINK, Evidence, Line, MutantResult, Steps
 
 
@@ -31,7 +32,10 @@ def derive(claim: Claim) -> Derivation:
     """Check the claim's proof and disproof."""
     start = time.perf_counter()
     proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
-    results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
+    assumed = tuple(h.meaning for h in claim.hypotheses if isinstance(h, Hypothesis))
+    results = [
+        (kind, name, proof, proof.check(_formula(claim, kind), assumed, claim.cites)) for kind, name, proof in proofs
+    ]
     evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
     steps = {name: lines_of(result.steps, proof) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
