@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from mamba_theorems import check_certificate
 from mamba_theorems.theorems.claim import Claim, Form, Kind, Outcome
 from mamba_theorems.theorems.proofs import decide
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Identity, Induction, Proof, Step
 from mamba_theorems.theorems.statement import Hypothesis, Statement
 from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import canonical, digest_of
@@ -71,6 +71,8 @@ UNREAD = sp.Ge(sp.Function("f", real=True)(X), 0)
 PELL = sp.Ne(P**2 - 61 * Q**2, 1)
 """False, first at p = 1766319049: nothing decides it quickly."""
 SQUARE = sp.Ge(X**2 + 1, 2 * X)
+IDEMPOTENT = sp.Eq(N**2, N, evaluate=False)
+"""True of 0 and 1 alone."""
 IMPATIENT = 20
 """Milliseconds in which z3 decides nothing that is hard."""
 
@@ -101,6 +103,7 @@ def _proofs() -> Iterator[Instrument]:
     counted = Induction(name="counted", index=N, initial=sp.S.One, next=lambda h, n: h + 1, closed=N + 1)
     bound, square = Bound(name="bound", claim=sp.Ge(X**2, X)), Bound(name="square", claim=SQUARE)
     cited = Cited(name="fact", statement="x² + 1 ≥ 2x", source="nobody", states=SQUARE)
+    some = Cases(name="some", claim=IDEMPOTENT, over={N: (0, 1)})
     unread, pell = Bound(name="unread", claim=UNREAD), Bound(name="pell", claim=PELL)
     yield Instrument(engine, "the identity (x + 1)² = x² + 1", shows(identity))
     yield Instrument(engine, "the bound x² ≥ x for all real x", shows(bound))
@@ -111,25 +114,28 @@ def _proofs() -> Iterator[Instrument]:
     yield Instrument(engine, "a statement for which z3 has no time", _impatient(shows(pell)))
     yield Instrument(engine, "a proof of another statement", proves(sp.Ge(X, 0), square))
     yield Instrument(engine, "a proof of what is in words", proves(None, square))
+    yield Instrument(engine, "two cases as a proof of all", proves(IDEMPOTENT, some))
     yield Instrument(engine, "the bound x² + 1 ≥ 2x", proves(SQUARE, square), true=True)
-    yield Instrument(engine, "a right induction", proves(counted.relation, counted), true=True)
+    yield Instrument(engine, "a right induction", shows(counted), true=True)
 
 
 def _impatient(passes: Callable[[], bool]) -> Callable[[], bool]:
     def said() -> bool:
-        with _milliseconds(IMPATIENT):
+        with _no_time():
             return passes()
 
     return said
 
 
 @contextmanager
-def _milliseconds(number: int) -> Iterator[None]:
-    usual, decide.Z3_MILLISECONDS = decide.Z3_MILLISECONDS, number
+def _no_time() -> Iterator[None]:
+    """Every solver that is made meanwhile gives up at once."""
+    patient = decide._ToZ3.solver
+    decide._ToZ3.solver = lambda reader, formulas, *_: patient(reader, formulas, IMPATIENT)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        decide.Z3_MILLISECONDS = usual
+        decide._ToZ3.solver = patient  # type: ignore[method-assign]
 
 
 # --- scores and outcomes ---------------------------------------------------------------------------------------------
