@@ -156,6 +156,15 @@ FALSE_STEPS = {
         multipliers=sp.Matrix([1, 1]),
         strict=frozenset({-1}),
     ),
+    # found by the attack
+    "growth above what has no value": grows(x**2 + 1, sp.exp(sp.log(-1, **kept), **kept), start=one),
+    "one term below the index's declaration": sums(sp.S.Zero, k, m, m),
+    "a limit where a parameter leaves no value": Limit(
+        name="false", expression=sp.cos(p) ** x, variable=x, point=one, value=sp.cos(p)
+    ),
+    "a case without a value": Cases(
+        name="false", claim=sp.Le(sp.Min(0, sp.exp(sp.log(n))), sp.exp(sp.log(n))), over={n: (3, 0)}
+    ),
     # cited
     "x ≥ 5, seen at x = 6": Cited(name="false", statement="", source="", states=sp.Ge(x, 5), instances=({x: 6},)),
     # nested connectives
