@@ -369,6 +369,18 @@ def test_a_fact_for_all_values_is_known_only_if_nothing_is_said_of_the_variable(
     assert Proof(steps=(square, on_domain)).check(on_domain.relation).truth is Truth.TRUE
 
 
+def test_a_hypothesis_for_all_values_of_a_domain_says_nothing_outside():
+    beyond = ForAll(x, sp.Ge(f(x), 2), sp.Ge(x, 1))
+    claim = sp.Ge(f(x), 1)
+    last = bound(claim, sp.Ge(f(x), 2))
+    assert Proof(steps=(last,), hypotheses=(beyond,)).check(claim).truth is Truth.UNKNOWN
+    assert Proof(steps=(last,), hypotheses=(beyond, sp.Ge(x, 1))).check(claim).truth is Truth.TRUE
+
+
+def test_nothing_is_refuted_where_a_premise_is_not_seen_to_hold():
+    assert bound(sp.Ge(x, 0), sp.Eq(sp.sin(x) + x, 10)).decide().truth is not Truth.FALSE
+
+
 def test_a_fact_for_all_values_is_a_premise_and_no_conclusion():
     fact = ForAll(x, sp.Ge(f(x), 0))
     assert bound(fact, sp.Ge(f(x), 0)).decide().truth is Truth.UNKNOWN
