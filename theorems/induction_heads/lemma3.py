@@ -24,7 +24,11 @@ from mamba_theorems.theorems.proofs.proof import (
 from mamba_theorems.theorems.proofs.written import product
 
 w, v = sp.symbols("w v", real=True)
-rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)
+rho, erase, keep = sp.symbols("rho epsilon kappa", positive=True)
+between = sp.Symbol("n", integer=True, nonnegative=True)
+kept_after = sp.Function("P", positive=True)
+latest = kept_after(between)
+"""P(n) is what the latest write keeps after n steps; between it and the query lie n ≤ L − 2."""
 writes = sp.Symbol("R", nonnegative=True)
 length = sp.Symbol("L", integer=True, positive=True)
 n = sp.Symbol("n", integer=True, nonnegative=True)
@@ -166,8 +170,6 @@ AMENDED = sp.And(sp.Gt(latest, HALF), sp.Lt(writes, latest))
 """The latest write beats the blank logit ½, and all older writes of its column."""
 
 e_w = sp.exp(-w)
-between = sp.Symbol("n", integer=True, nonnegative=True)
-"""Steps between the latest write and the query: L − 2 at most."""
 WIDE = sp.Le(length * e_w, HALF)
 
 
@@ -206,7 +208,7 @@ def _older_is_small() -> InductionOn:
 def _bernoulli() -> tuple[InductionOn, Specialise]:
     """κ^n ≥ 1 − nε, for the latest write n = L − 2."""
     count = sp.Symbol("m", integer=True, nonnegative=True)
-    power = sp.Function("P", positive=True)
+    power = kept_after
     kept = sp.Ge(power(count), 1 - count * erase)
     powers = invariant(
         name="the latest write keeps at least 1 − nε after n steps",
@@ -230,7 +232,7 @@ def _amended() -> Proof:
     below, ahead = sp.Le(writes, e_w * latest), sp.Gt(latest, HALF)
     room = sp.Ge(length, between + 2)
     return Proof(
-        hypotheses=(WIDE, small, below, room),
+        hypotheses=(WIDE, small, below, room, *powers.definitions, *powers.assumes),
         steps=(
             _decay_is_sigmoid(),
             *_keep_and_erase(),

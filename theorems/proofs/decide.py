@@ -242,10 +242,10 @@ def _solve(given: Sequence[sp.Basic]) -> tuple[dict[sp.Basic, sp.Expr], list[sp.
             value = _isolated(difference, unknown_)
             if value is not None:
                 solved = {k: put_in(v, {unknown_: value}) for k, v in solved.items()} | {unknown_: value}
+                rest.remove(equation)
                 break
     facts = [fact for k, v in solved.items() for fact in _declared_of(k, v)]
-    remaining = [put_in(part, solved) for part in rest if not isinstance(part, sp.Eq)]
-    return solved, [*remaining, *facts]
+    return solved, [*(put_in(part, solved) for part in rest), *facts]
 
 
 def _isolated(difference: sp.Expr, part: sp.Basic) -> sp.Expr | None:
@@ -436,10 +436,10 @@ class _ToZ3:
             inside = self.real(e.base)
             self.facts.append(z3.Implies(inside >= 0 if e.exp.is_positive else inside > 0, root))
 
-    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
+    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int | None = None) -> z3.Solver:
         """A solver with formulas that were read, and what is sure of their parts."""
         solver = z3.Solver()
-        solver.set("timeout", milliseconds)
+        solver.set("timeout", Z3_MILLISECONDS if milliseconds is None else milliseconds)
         solver.add(*formulas, *self.monotone(), *self.facts)
         return solver
 
