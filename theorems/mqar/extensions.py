@@ -9,7 +9,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, integer_square
+from mamba_theorems.theorems.mqar.task import H4, H1, H3, delta, integer_square
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
 from mamba_theorems.theorems.proofs.written import Named
 
@@ -285,7 +285,7 @@ CLAIMS = (
         title="selective Δ replaces the gate: N = 1, d = κ|V| + 2κ, ungated S6",
         statement=r"\text{logit}_{v(q)}-\text{logit}_w=\rho^{Q-1}\bigl(1-\rho\,n_w\bigr)>0"
         r"\iff\rho(\kappa-1)<1\ \text{in the worst case},\ Q \text{ queries so far}",
-        hypotheses=(KEYS_DISTINCT, FILLER_NO_VALUE, r"\rho(\kappa-1)<1", "range ρ^Q: exponents, not bits"),
+        hypotheses=(H1, H4, r"\rho(\kappa-1)<1", "range ρ^Q: exponents, not bits"),
         depends_on=("foundations.unrolled",),
         formula=DELTA_GATE,
         proof=_delta_gate,
@@ -296,7 +296,7 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="distinct values need only N = 2, for any κ",
         statement=r"B(l)=(l,l^2),\ C(q)=(2q,-1):\ \text{logit}_{v(q)}-\text{logit}_u\ge\min((q-l)^2,q^2)\ge1",
-        hypotheses=(KEYS_DISTINCT, VALUES_DISTINCT, "integer keys ≥ 1; one-hot values; 2 log₂K + 1 bits"),
+        hypotheses=(H1, H3, "integer keys ≥ 1; one-hot values; 2 log₂K + 1 bits"),
         depends_on=("mqar.thm3-step1",),
         formula=TWO_STATES,
         proof=_two_states,
@@ -307,7 +307,7 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="with positions, time-gated writes drop H2",
         statement=r"\mathrm{ReLU}(2\kappa[key]-s+1)-\mathrm{ReLU}(2\kappa[key]-s)=[key][s\le2\kappa]",
-        hypotheses=(KEYS_DISTINCT, "positions s = 1, 2, … (integers) are an input, κ is known"),
+        hypotheses=(H1, "positions s = 1, 2, … (integers) are an input, κ is known"),
         depends_on=("mqar.thm3-step1", "mqar.n2-distinct"),
         formula=GATE,
         proof=_robust,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT
+from mamba_theorems.theorems.mqar.task import H1
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named
 
@@ -248,7 +248,7 @@ CLAIMS = (
         statement=r"\text{decay } 1,\ \text{no positions, any write, read and gate that are functions of } d_{conv}\le4"
         r"\ \text{tokens}\ \Rightarrow\ \text{some sequence of eq. (46) is answered wrongly}",
         hypotheses=(
-            KEYS_DISTINCT,
+            H1,
             "decay 1, no position among the inputs; write, readout, gate and skip: any functions of the window",
         ),
         proof=_rewriting_defeats,

@@ -10,8 +10,8 @@ import sympy as sp
 from mamba_theorems.theorems.activations import identity, relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
-    KEYS_DISTINCT,
-    NO_REWRITE,
+    H1,
+    H2,
     Branch,
     delta,
     dot,
@@ -266,7 +266,7 @@ CLAIMS = (
         form=Form.AMENDED,
         title="one Mamba-2 layer recalls with N = κ and one-hot codes, margin 1",
         statement=r"\text{logit}_{v(q)}-\text{logit}_w=1-[v(q)=w]",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
         formula=ONE_HOT_MARGIN,
         proof=_one_hot,
@@ -277,7 +277,7 @@ CLAIMS = (
         form=Form.PRINTED,
         title="N = O(log κ) by Johnson-Lindenstrauss keys",
         statement=r"N=O(\log\kappa),\ d=O(\log\kappa+\log|V|)\ \text{solve eq. (46)}",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        hypotheses=(H1, H2),
         expected=Outcome.REFUTED,
         disproof=_cross_terms,
         erratum=Erratum(
@@ -299,7 +299,7 @@ CLAIMS = (
         statement=r"B=\sigma(\mathrm{conv}(\cdot)),\ C=\sigma(\mathrm{conv}(\cdot)),\ \sigma="
         r"\mathrm{ReLU}:\ \text{orthogonal"
         r" keys recall}",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"\langle m_i,m_j\rangle=0\ (i\ne j)"),
+        hypotheses=(H1, H2, r"\langle m_i,m_j\rangle=0\ (i\ne j)"),
         expected=Outcome.REFUTED,
         disproof=_clipped,
         erratum=Erratum(
@@ -319,7 +319,7 @@ CLAIMS = (
         statement=r"n_{q,u}-n_{q,v}+\sum_{a\ne q}g_{qa}(n_{a,u}-n_{a,v})>0;"
         r"\quad\varepsilon(m_u+m_v)<1\text{ is enough};"
         r"\quad\text{all assignments iff }\sum_{a\ne q}|g_{qa}|<1,\text{ which forces } N\ge\kappa",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"|g_{qa}|\le\varepsilon\ (a\ne q),\ \varepsilon(m_u+m_v)<1"),
+        hypotheses=(H1, H2, r"|g_{qa}|\le\varepsilon\ (a\ne q),\ \varepsilon(m_u+m_v)<1"),
         depends_on=("mqar.thm3-step1",),
         formula=RIGHT,
         proof=_condition,

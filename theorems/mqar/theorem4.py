@@ -9,7 +9,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, signs
+from mamba_theorems.theorems.mqar.task import H1, H2, delta, dot, signs
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named
 
@@ -198,8 +198,8 @@ CLAIMS = (
         title="one gated S4D layer recalls with N = 1, d = κ|V|",
         statement=r"\text{logit}_{v(q)}-\text{logit}_u=k\,c_1v",
         hypotheses=(
-            KEYS_DISTINCT,
-            NO_REWRITE,
+            H1,
+            H2,
             r"\Lambda=0,\ b=c_0k,\ c_0v+c_1k\le c_0k,\ (c_0+c_1)v\le c_0k",
         ),
         depends_on=("foundations.unrolled",),
@@ -212,7 +212,7 @@ CLAIMS = (
         form=Form.PRINTED,
         title="d = κ·O(log|V|) with the vector 1 added to the Johnson-Lindenstrauss set",
         statement=r"\arg\max_u\text{logit}_u=v(q),\quad (Me_i)^\top\mathbf 1\le\varepsilon",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"|\langle m_i,m_j\rangle|\le\varepsilon,\ "
+        hypotheses=(H1, H2, r"|\langle m_i,m_j\rangle|\le\varepsilon,\ "
                     r"|\langle m_i,\mathbf 1/\sqrt p\rangle|\le\varepsilon"),
         expected=Outcome.REFUTED,
         disproof=_shift_is_read,
@@ -233,8 +233,8 @@ CLAIMS = (
         title="sign codes behind a gate: balanced columns, or a head bias",
         statement=r"\text{logit}_u-\text{logit}_w=k\,c_1(1-\langle m_u,m_w\rangle)>0",
         hypotheses=(
-            KEYS_DISTINCT,
-            NO_REWRITE,
+            H1,
+            H2,
             r"\beta>1/\sqrt p;\ \text{columns of sum 0, or bias } -kc_1\beta\sum_r(Me_i)_r \text{"
             r" and no key after itself}",
         ),

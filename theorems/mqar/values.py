@@ -12,8 +12,8 @@ from sympy.core.relational import Relational
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
-    KEYS_DISTINCT,
-    NO_REWRITE,
+    H1,
+    H2,
     Branch,
     delta,
     dot,
@@ -311,8 +311,8 @@ CLAIMS = (
         title="d = κ + O(log|V|) by Johnson-Lindenstrauss values, with the printed bias",
         statement=r"\arg\max_u\text{logit}_u=v(q),\quad b_o=-(c_0k-b)\,W_o\,s",
         hypotheses=(
-            KEYS_DISTINCT,
-            NO_REWRITE,
+            H1,
+            H2,
             r"M\in\{\pm1/\sqrt p\}^{p\times|V|},\ |\langle m_u,m_v\rangle|\le\varepsilon",
         ),
         expected=Outcome.REFUTED,
@@ -336,7 +336,7 @@ CLAIMS = (
         r" a_0c_1(a_1-a_0)(1-\langle m_u,m_v\rangle)>0;"
         r"\quad\text{bias }-a_0a_1sW_o\mathbf 1:\ \text{isolated queries iff }\langle m_u,m_v\rangle<1,"
         r"\ \text{all assignments iff } c_1(a_1-a_0)>a_0s\sqrt p",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"a_1>a_0,\ c_1(\beta-1/\sqrt p)\ge b\ge c_0(\beta+1/\sqrt p)"),
+        hypotheses=(H1, H2, r"a_1>a_0,\ c_1(\beta-1/\sqrt p)\ge b\ge c_0(\beta+1/\sqrt p)"),
         depends_on=("mqar.thm2-step1",),
         formula=BALANCED,
         proof=_codes_recall,
@@ -347,7 +347,7 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="log|V| is unnecessary: N = κ, d = 2κ + 2 for every |V|",
         statement=r"\text{code }(v,1),\ \text{head }(2w,-w^2):\ \text{logit}_v-\text{logit}_w=(v-w)^2\ge1",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, "exact arithmetic up to |V|²: 2 log₂|V| bits"),
+        hypotheses=(H1, H2, "exact arithmetic up to |V|²: 2 log₂|V| bits"),
         depends_on=("foundations.unrolled",),
         formula=CODE,
         proof=_value_codes_recall,

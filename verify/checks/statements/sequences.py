@@ -20,6 +20,7 @@ from flint import arb
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Vocabulary, broken_h1, broken_h2, broken_h3, broken_h4
 from mamba_theorems.kernels.fields import FLOAT64, RATIONAL, Field
+from mamba_theorems.theorems.mqar import task
 from mamba_theorems.theorems.statement import Statement
 from mamba_theorems.verify.checks.statements.source import Columns, Instances, Source
 from mamba_theorems.verify.settings import Tier
@@ -140,16 +141,16 @@ class Asked:
         return (self.before >= 0) & (self.held[rows, np.maximum(self.before, 0)] == value)
 
     @property
-    def predicates(self) -> dict[str, np.ndarray]:
+    def predicates(self) -> Columns:
         """(rows,) each: which of H1-H4 hold."""
         arguments = (self.tokens, self.vocabulary, self.pairs)
         broken = {
-            "H1": broken_h1(self.tokens, self.pairs),
-            "H2": broken_h2(*arguments),
-            "H3": broken_h3(self.tokens, self.vocabulary),
-            "H4": broken_h4(*arguments),
+            task.H1: broken_h1(self.tokens, self.pairs),
+            task.H2: broken_h2(*arguments),
+            task.H3: broken_h3(self.tokens, self.vocabulary),
+            task.H4: broken_h4(*arguments),
         }
-        return {name: ~mask.any(-1) for name, mask in broken.items()}
+        return {hypothesis.meaning: ~mask.any(-1) for hypothesis, mask in broken.items()}
 
 
 def _held(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> np.ndarray:
@@ -199,12 +200,11 @@ def _named_in_order(tokens: np.ndarray, names: np.ndarray) -> np.ndarray:
 class Recall(Source):
     """Every sequence of every network up to its length, with each rival value; `measure` adds the statement's columns.
 
-    The columns H1-H4 and `margin` are there for all.
+    The columns H1-H4 and M are there for all.
     """
 
     networks: tuple[Network, ...]
     measure: Callable[[Asked], Columns] = field(default=lambda _: {}, compare=False)
-    margin: str = "M"
 
     @property
     def said(self) -> str:
@@ -243,7 +243,7 @@ class Recall(Source):
 
     def _measured(self, asked: Asked, case: Any = None) -> Instances:
         same = {name: [value] * len(asked.tokens) for name, value in asked.network.facts.items()}
-        columns = {**asked.predicates, self.margin: asked.margin, **same, **self.measure(asked)}
+        columns = {**asked.predicates, task.M: asked.margin, **same, **self.measure(asked)}
         exact = {name: exact_numbers(column) for name, column in columns.items()}
         return Instances(exact, lambda row: case or asked.case(row))
 
