@@ -4,22 +4,25 @@ of its conditions, run on all sequences of stated sizes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
-from mamba_theorems.constructions.mqar.printed import Numbers, one_hot_values, shared_convolution
+from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.mqar.printed import Numbers, one_hot_values, shared_convolution, sign_values
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.theorems.mqar import theorem2
+from mamba_theorems.theorems.mqar import theorem2, values
 from mamba_theorems.theorems.mqar.task import H2
 from mamba_theorems.theorems.registry import claims
+from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall
-from mamba_theorems.verify.checks.statements.source import Columns
-from mamba_theorems.verify.checks.statements.test import StatementTest, statement_test
+from mamba_theorems.verify.checks.statements.source import Columns, Source
+from mamba_theorems.verify.checks.statements.test import statement_test
 
 SMALL = Vocabulary.paper(2, 2)
 MIDDLE = Vocabulary.paper(3, 3)
@@ -27,14 +30,12 @@ EVERY, SHORT = (8, 9), (6, 7)
 """The longest sequences in the quick and in the full tier: for the paper's numbers, and for others beside them."""
 
 
-def repaired(claim_id: str, source: Recall, **hypotheses: Any) -> StatementTest:
-    """The test of a printed statement that fails; its mutants are what repairs it, and nothing contradicts those."""
+def repaired(claim_id: str, source: Source, name: str, with_: Hypothesis, without: Hypothesis | None = None) -> Check:
+    """The test of a printed statement that fails; its mutant has what repairs it, and nothing contradicts that."""
     statement = claims()[claim_id].says
     assert statement is not None
-    mutants = {
-        name: replace(statement, hypotheses=(*statement.hypotheses, added)) for name, added in hypotheses.items()
-    }
-    return statement_test(claim_id, source, mutants=mutants)
+    kept = tuple(h for h in statement.hypotheses if h is not without)
+    return statement_test(claim_id, source, mutants={name: replace(statement, hypotheses=(*kept, with_))})
 
 
 # --- Theorem 2, step 1 -----------------------------------------------------------------------------------------------
@@ -54,10 +55,10 @@ def one_hot_network(vocabulary: Vocabulary, longest: tuple[int, int], key: int, 
     numbers = Numbers(key, *rest)
     symbols = (theorem2.key, theorem2.value, theorem2.tap0, theorem2.tap1, theorem2.bias)
     told = ", ".join(f"{symbol} = {number}" for symbol, number in zip(symbols, (key, value, *rest), strict=True))
-    values = one_hot_values(len(vocabulary.values), value)
+    codes = one_hot_values(len(vocabulary.values), value)
     return Network(
         f"Theorem 2, {told}",
-        partial(shared_convolution, vocabulary, numbers, values),
+        partial(shared_convolution, vocabulary, numbers, codes),
         vocabulary,
         longest,
         dict(zip(symbols, (key, value, *rest), strict=True)),
@@ -75,7 +76,130 @@ THEOREM2 = Recall(
     neighbours,
 )
 
+# --- Theorem 2, step 2: sign codes -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Signs(Network):
+    """A network whose values have sign columns."""
+
+    columns: tuple[str, ...] = ()
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """⟨m_u, m_v⟩, exact in float64: 1/p is a power of 2."""
+        codes = np.array([[1 if sign == "+" else -1 for sign in column] for column in self.columns])
+        return codes @ codes.T / codes.shape[1]
+
+    @property
+    def nearest(self) -> float:
+        """The largest |⟨m_u, m_v⟩| of two columns."""
+        return float(np.abs(self.gram - np.eye(len(self.gram))).max())
+
+
+def products(asked: Asked) -> Columns:
+    """⟨m_u, m_{v(q)}⟩, and what stands before the query."""
+    assert isinstance(asked.network, Signs)
+    return {
+        values.g_uv: asked.network.gram[asked.rival, asked.right],
+        values.ISOLATED: asked.before < 0,
+        values.TWICE: asked.before == asked.query,
+    }
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """Numbers of Theorem 2, step 2: k, β, c_0, c_1, b, the columns; the head's bias is −`factor` a₀s W_o 1."""
+
+    columns: tuple[str, ...]
+    key: int = 10
+    shift: Fraction | int = 2
+    tap0: int = 1
+    tap1: int = 10
+    bias: int = 3
+    factor: int = 0
+
+    def network(self, longest: tuple[int, int]) -> Signs:
+        """The network, and these numbers as columns."""
+        vocabulary = Vocabulary.paper(2, len(self.columns))
+        low, high = self.tap0 * self.key - self.bias, self.tap1 * self.key - self.bias
+        code = sign_values(self.columns, self.shift, self.factor * low * (self.tap1 * self.shift - self.bias))
+        numbers = Numbers(self.key, self.tap0, self.tap1, self.bias)
+        return Signs(
+            f"Theorem 2, step 2, {self}",
+            partial(shared_convolution, vocabulary, numbers, code),
+            vocabulary,
+            longest,
+            {
+                values.key: self.key,
+                values.shift: self.shift,
+                values.tap0: self.tap0,
+                values.tap1: self.tap1,
+                values.bias: self.bias,
+                values.p: len(self.columns[0]),
+                values.BALANCED_COLUMNS: all(2 * c.count("+") == len(c) for c in self.columns),
+                values.BIASED: self.factor == high,
+                values.factor: self.factor,
+            },
+            values_alike=False,
+            columns=self.columns,
+        )
+
+    def __str__(self) -> str:
+        told = f"k = {self.key}, β = {self.shift}, c_0 = {self.tap0}, c_1 = {self.tap1}, b = {self.bias}"
+        return f"{told}, bias × {self.factor}, columns {' '.join(self.columns)}"
+
+
+BALANCED, UNBALANCED = ("++--", "+-+-", "--++"), ("+---", "++++", "+++-")
+SHIFTED = (
+    Shifted(BALANCED),
+    Shifted(UNBALANCED, factor=97),
+    Shifted(UNBALANCED[:2]),
+    Shifted(("++--", "++--")),
+    Shifted(BALANCED[:2], key=2),
+    Shifted(BALANCED[:2], shift=Fraction(1, 2)),
+    Shifted(BALANCED[:2], bias=2),
+    Shifted(UNBALANCED[:2], key=100, shift=20, tap1=2, bias=21, factor=179),
+    Shifted(UNBALANCED[:2], key=11, shift=9, tap1=3, bias=10, factor=23),
+)
+"""Inside with balanced columns, and with the bias; then outside of one condition after the other."""
+ORTHOGONAL = ("++--", "++++")
+PRINTED = (Shifted(ORTHOGONAL, factor=1), Shifted(ORTHOGONAL, factor=97))
+
+
+def printed_columns(asked: Asked) -> Columns:
+    """How close the columns are at most."""
+    assert isinstance(asked.network, Signs)
+    return {values.nearest: [asked.network.nearest] * len(asked.tokens)}
+
+
+# --- codes on channels of their own ----------------------------------------------------------------------------------
+
+
+def built(claim: str, vocabulary: Vocabulary, longest: tuple[int, int], target: str = "paper", **options: Any) -> Network:
+    """A claim's own network for a target."""
+    size = {"num_kv_pairs": len(vocabulary.keys), "vocab_size": vocabulary.size, "vocabulary": vocabulary}
+    return Network(f"{claim}, {target}", partial(mqar.build, claim, target, **size), vocabulary, longest, **options)
+
+
+def value_indices(asked: Asked) -> Columns:
+    """v(q) and the rival, counted from 1."""
+    return {values.v: asked.right + 1, values.w: asked.rival + 1}
+
+
 CHECKS: tuple[Check, ...] = (
     statement_test("mqar.thm2-step1", THEOREM2),
-    repaired("mqar.thm2-step1-printed", Recall(THEOREM2.networks[:1]), **{"H2 kept": H2}),
+    repaired("mqar.thm2-step1-printed", Recall(THEOREM2.networks[:1]), "H2 kept", H2),
+    repaired(
+        "mqar.thm2-step2",
+        Recall(tuple(numbers.network(SHORT) for numbers in PRINTED), printed_columns),
+        "the factor a₁",
+        Hypothesis("f", "f = a₁", sp.Eq(values.factor, 97)),
+        without=values.PRINTED_BIAS,
+    ),
+    statement_test("mqar.thm2-step2-amended", Recall(tuple(n.network(SHORT) for n in SHIFTED), products)),
+    statement_test(
+        "mqar.value-code", Recall((built("mqar.value-code", MIDDLE, (7, 8), values_alike=False),), value_indices)
+    ),
+    statement_test("mqar.thm3-step1", Recall((built("mqar.thm3-step1", MIDDLE, EVERY, "paper_mamba2"),))),
 )
