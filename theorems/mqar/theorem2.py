@@ -125,7 +125,7 @@ def _unrewritten() -> Bound:
 
 def _recall_everywhere() -> Proof:
     stored = sp.Function("w")
-    neighbours, twice = _logit()
+    neighbours, own = _logit()
     ahead, behind = sp.symbols("W_q W_i", positive=True)
     value_of = sp.Function("v", integer=True, positive=True)
     return Proof(
@@ -140,7 +140,7 @@ def _recall_everywhere() -> Proof:
             ),
             _read(),
             neighbours,
-            twice,
+            own,
             Identity(
                 name="H1: the context stores each key once",
                 because="distinct keys may be numbered by the pair that holds them",

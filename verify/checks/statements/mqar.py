@@ -4,25 +4,35 @@ of its conditions, run on all sequences of stated sizes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, partial
+from functools import cache, cached_property, lru_cache, partial
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from mamba_theorems.constructions import mqar
-from mamba_theorems.constructions.mqar.printed import Numbers, one_hot_values, shared_convolution, sign_values
+from mamba_theorems.constructions.mqar.printed import (
+    Numbers,
+    gated_blocks,
+    one_hot_values,
+    shared_convolution,
+    sign_keys,
+    sign_values,
+)
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.theorems.mqar import theorem2, values
+from mamba_theorems.theorems.mqar import lemma4, theorem2, theorem3, theorem4, values
 from mamba_theorems.theorems.mqar.task import H2
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.theorems.statement import Hypothesis
+from mamba_theorems.theorems.statement import Hypothesis, Point
 from mamba_theorems.verify.checks.check import Check
-from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall
-from mamba_theorems.verify.checks.statements.source import Columns, Source
+from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall, asked_of
+from mamba_theorems.verify.checks.statements.source import Columns, Listed, Source
 from mamba_theorems.verify.checks.statements.test import statement_test
+from mamba_theorems.verify.settings import Tier
 
 SMALL = Vocabulary.paper(2, 2)
 MIDDLE = Vocabulary.paper(3, 3)
@@ -187,6 +197,236 @@ def value_indices(asked: Asked) -> Columns:
     return {values.v: asked.right + 1, values.w: asked.rival + 1}
 
 
+# --- Theorem 3, step 2: sign keys ------------------------------------------------------------------------------------
+
+
+def sign_key_network(columns: tuple[str, ...], rectified: bool, values_: int = 2) -> Signs:
+    """Mamba-2 with these keys, and what is known of it."""
+    vocabulary = Vocabulary.paper(len(columns), values_)
+    network = Signs(
+        f"Theorem 3, step 2, keys {' '.join(columns)}{', ReLU' * rectified}",
+        partial(sign_keys, vocabulary, columns, rectified=rectified),
+        vocabulary,
+        (7, 8),
+        {theorem3.RECTIFIED.meaning: rectified, theorem3.N: len(columns[0]), theorem3.kappa: len(columns)},
+        keys_alike=False,
+        columns=columns,
+    )
+    network.facts.update({theorem3.nearest: network.nearest, theorem3.eps: network.nearest})
+    return network
+
+
+ORTHOGONAL_KEYS = ("++++", "++--", "+-+-")
+CLIPPED = Recall(tuple(sign_key_network(ORTHOGONAL_KEYS, rectified) for rectified in (True, False)))
+LINEAR = Recall(
+    (
+        sign_key_network(ORTHOGONAL_KEYS, False),
+        sign_key_network(("++++", "-+++", "---+"), False),
+        sign_key_network(("++++", "++--", "+-+-", "+--+"), False),
+        sign_key_network(("+", "-"), False, 3),
+    ),
+    lambda asked: cross_terms(asked),
+)
+
+
+def cross_terms(asked: Asked) -> Columns:
+    """What other keys add, how many writes may, and over all assignments the least margin."""
+    network, rows = asked.network, np.arange(len(asked.tokens))
+    assert isinstance(network, Signs)
+    others = network.gram[asked.query] * (np.arange(len(network.gram)) != asked.query[:, None])
+    right, rival = (asked.writes[rows, :, value] for value in (asked.right, asked.rival))
+    elsewhere = np.arange(len(network.gram)) != asked.query[:, None]
+    sums = np.abs(network.gram).sum(1) - 1
+    return {
+        theorem3.cross: (others * (right - rival)).sum(1),
+        theorem3.writes_u: (rival * elsewhere).sum(1),
+        theorem3.writes_v: (right * elsewhere).sum(1),
+        theorem3.least: least_margins(network)[asked.query],
+        theorem3.sums: sums[asked.query],
+        theorem3.largest_sum: [sums.max()] * len(rows),
+    }
+
+
+@cache
+def least_margins(network: Network) -> np.ndarray:
+    """(keys,): the least margin of each key as the first query, over all assignments of two values to the keys."""
+    v = network.vocabulary
+    found = []
+    for query in v.keys:
+        assignments = np.array(list(product(v.values[:2], repeat=len(v.keys))))
+        tokens = np.concatenate([contexts(v, assignments), np.full((len(assignments), 1), query)], 1)
+        found.append(margins(network, tokens, len(v.keys)).min())
+    return np.array(found)
+
+
+def contexts(vocabulary: Vocabulary, assignments: np.ndarray) -> np.ndarray:
+    """Every key with its value, in order."""
+    keys = np.broadcast_to(np.array(vocabulary.keys), assignments.shape)
+    return np.stack([keys, assignments], -1).reshape(len(assignments), -1)
+
+
+def margins(network: Network, tokens: np.ndarray, pairs: int) -> np.ndarray:
+    """(sequences,): the least margin over the other values that some key holds or that are left."""
+    asked = asked_of(network, tokens, pairs, network.numbers)
+    return np.array([min(row) for row in asked.margin.reshape(len(tokens), -1).tolist()])
+
+
+# --- Theorem 4 -------------------------------------------------------------------------------------------------------
+
+
+def gated_network(key: int, value: int, tap0: int, tap1: int, longest: tuple[int, int], vocabulary: Vocabulary) -> Network:
+    """Theorem 4's network with the numbers k, v, c_0, c_1."""
+    facts = {theorem4.key: key, theorem4.value: value, theorem4.tap0: tap0, theorem4.tap1: tap1}
+    told = ", ".join(f"{symbol} = {number}" for symbol, number in facts.items())
+    codes = one_hot_values(len(vocabulary.values), value)
+    build = partial(gated_blocks, vocabulary, Numbers(key, tap0, tap1, tap0 * key), codes)
+    return Network(f"Theorem 4, {told}", build, vocabulary, longest, facts)
+
+
+THEOREM4 = Recall(
+    (
+        gated_network(10, 1, 10, 1, EVERY, MIDDLE),
+        gated_network(3, 1, 2, 1, SHORT, SMALL),
+        gated_network(2, 1, 1, 1, SHORT, SMALL),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Numbers of Theorem 4, step 2: the columns, β, c_0, c_1, k; the head's bias is −`factor` Σ_r (Me_i)_r."""
+
+    columns: tuple[str, ...]
+    shift: Fraction | int = 1
+    tap0: int = 10
+    tap1: int = 1
+    key: int = 10
+    factor: Fraction | int = 0
+
+    def network(self, longest: tuple[int, int]) -> Signs:
+        """The network, and these numbers as columns."""
+        vocabulary = Vocabulary.paper(2, len(self.columns))
+        numbers = Numbers(self.key, self.tap0, self.tap1, self.tap0 * self.key)
+        sums = [abs(2 * c.count("+") - len(c)) / len(c) for c in self.columns]
+        network = Signs(
+            f"Theorem 4, step 2, {self}",
+            partial(gated_blocks, vocabulary, numbers, sign_values(self.columns, self.shift, self.factor)),
+            vocabulary,
+            longest,
+            {
+                theorem4.key: self.key,
+                theorem4.tap0: self.tap0,
+                theorem4.tap1: self.tap1,
+                theorem4.shift: self.shift,
+                theorem4.p: len(self.columns[0]),
+                theorem4.BALANCED: not any(sums),
+                theorem4.BIASED: self.factor == self.key * self.tap1 * self.shift,
+            },
+            values_alike=False,
+            columns=self.columns,
+        )
+        network.facts.update({theorem4.eps: max(network.nearest, *sums)})
+        return network
+
+    def __str__(self) -> str:
+        told = f"k = {self.key}, β = {self.shift}, c_0 = {self.tap0}, c_1 = {self.tap1}, bias × {self.factor}"
+        return f"{told}, columns {' '.join(self.columns)}"
+
+
+def repeated_keys(asked: Asked) -> Columns:
+    """⟨m_u, m_{v(q)}⟩, and how often the query's key stood directly behind itself."""
+    assert isinstance(asked.network, Signs)
+    query = asked.tokens[:, -1:]
+    twice = ((asked.tokens[:, 1:] == query) & (asked.tokens[:, :-1] == query)).sum(1)
+    return {theorem4.g: asked.network.gram[asked.rival, asked.right], theorem4.repeats: twice}
+
+
+EXTREME = ("+" * 10 + "-" * 6, "+" * 5 + "-" * 5 + "+" + "-" * 5)
+"""p = 16, ε = ¼: product ¼, sums 4 and −4, so that the bound for the printed weights is attained."""
+JUST_ABOVE = Fraction(9, 32)
+AMENDED = (
+    Codes(BALANCED),
+    Codes(UNBALANCED, factor=10),
+    Codes(UNBALANCED[:2]),
+    Codes(("++--", "++--")),
+    Codes(BALANCED[:2], shift=Fraction(1, 4)),
+    Codes(BALANCED[:2], tap1=10),
+)
+"""Inside with balanced columns, and with the bias; then outside of one condition after the other."""
+SMALL_EPSILON = (
+    Codes(EXTREME, JUST_ABOVE),
+    Codes(EXTREME, Fraction(1, 8)),
+    Codes(EXTREME, 1),
+    Codes(EXTREME, JUST_ABOVE, tap1=10),
+)
+
+
+def column_sets(tier: Tier) -> Iterator[dict[str, Any]]:
+    """One or two columns of p signs, and an ε."""
+    for p, count in product(range(1, 5 if tier is Tier.QUICK else 8), (1, 2)):
+        words = ["".join(signs) for signs in product("+-", repeat=p)]
+        for columns in combinations(words, count):
+            for eps in ("1/3", "1/2", "3/4"):
+                yield {"columns": list(columns), "epsilon": eps}
+
+
+def column_products(case: dict[str, Any]) -> Point:
+    """The largest product of two columns, of one with 1/√p, and the largest sum."""
+    signs = [[1 if s == "+" else -1 for s in column] for column in case["columns"]]
+    p, sums = len(signs[0]), [abs(sum(column)) for column in signs]
+    products = [abs(sum(a * b for a, b in zip(x, y, strict=True))) for x, y in combinations(signs, 2)]
+    return {
+        theorem4.nearest: sp.Rational(max(products, default=0), p),
+        theorem4.extra: sp.Rational(max(sums), p),
+        theorem4.column_sum: max(sums) / sp.sqrt(p),
+        theorem4.eps: sp.Rational(case["epsilon"]),
+        theorem4.p: p,
+    }
+
+
+# --- Lemma 4 ---------------------------------------------------------------------------------------------------------
+
+
+def sign_matrices(tier: Tier) -> Iterator[dict[str, Any]]:
+    """All matrices of p × d signs whose first row and column are +, up to (p − 1)(d − 1) signs, and an ε."""
+    most = 11 if tier is Tier.QUICK else 14
+    for d, p in product((1, 2, 3), range(1, 13 if tier is Tier.QUICK else 16)):
+        free = (p - 1) * (d - 1)
+        for code, eps in product(range(2**free if free <= most else 0), ("9/10", "1/2", "2/3")):
+            yield {"p": p, "d": d, "signs": code, "epsilon": eps}
+
+
+@lru_cache(maxsize=2**14)
+def _nearest(p: int, d: int, code: int) -> tuple[sp.Rational, sp.Rational, int]:
+    """The largest product of two columns; of the columns stacked on their negatives, and the largest sum of those."""
+    rows = [[1] * d, *([1] + [1 - 2 * (code >> (i * (d - 1) + j) & 1) for j in range(d - 1)] for i in range(p - 1))]
+    matrix = np.array(rows)
+    found = []
+    for M in (matrix, np.vstack([matrix, -matrix])):
+        gram = np.abs(M.T @ M)
+        np.fill_diagonal(gram, 0)
+        found.append(sp.Rational(int(gram.max()), len(M)))
+    return found[0], found[1], int(np.abs(np.vstack([matrix, -matrix]).sum(0)).max())
+
+
+def matrix_products(case: dict[str, Any]) -> Point:
+    """What Lemma 4 speaks of."""
+    p, d, code = case["p"], case["d"], case["signs"]
+    nearest, doubled, column_sum = _nearest(p, d, code)
+    return {
+        lemma4.p: p,
+        lemma4.d: d,
+        lemma4.eps: sp.Rational(case["epsilon"]),
+        lemma4.matrix: code,
+        lemma4.nearest: nearest,
+        lemma4.doubled: doubled,
+        lemma4.column_sum: column_sum,
+        lemma4.with_own: sp.Integer(1),
+    }
+
+
+MATRICES = Listed("all sign matrices with 1 to 3 columns and few rows", sign_matrices, matrix_products)
+
 CHECKS: tuple[Check, ...] = (
     statement_test("mqar.thm2-step1", THEOREM2),
     repaired("mqar.thm2-step1-printed", Recall(THEOREM2.networks[:1]), "H2 kept", H2),
@@ -202,4 +442,40 @@ CHECKS: tuple[Check, ...] = (
         "mqar.value-code", Recall((built("mqar.value-code", MIDDLE, (7, 8), values_alike=False),), value_indices)
     ),
     statement_test("mqar.thm3-step1", Recall((built("mqar.thm3-step1", MIDDLE, EVERY, "paper_mamba2"),))),
+    repaired(
+        "mqar.thm3-relu-clip",
+        CLIPPED,
+        "linear B and C",
+        Hypothesis("linear", "B and C are linear", sp.Not(theorem3.RECTIFIED.meaning)),
+        without=theorem3.RECTIFIED,
+    ),
+    statement_test("mqar.thm3-amended", LINEAR),
+    statement_test("mqar.thm4", THEOREM4),
+    statement_test(
+        "mqar.thm4-jl",
+        Listed("one or two columns of few signs", column_sets, column_products),
+        mutants={
+            "√p as much": replace(
+                claims()["mqar.thm4-jl"].says, conclusion=sp.Le(theorem4.column_sum, sp.sqrt(theorem4.p) * theorem4.eps)
+            )
+        },
+    ),
+    statement_test(
+        "mqar.thm4-jl-small-epsilon", Recall(tuple(c.network(SHORT) for c in SMALL_EPSILON), repeated_keys)
+    ),
+    statement_test("mqar.thm4-jl-amended", Recall(tuple(c.network(SHORT) for c in AMENDED), repeated_keys)),
+    statement_test(
+        "mqar.lem4",
+        MATRICES,
+        mutants={"i ≠ j": replace(claims()["mqar.lem4"].says, conclusion=sp.Le(lemma4.nearest, lemma4.eps))},
+    ),
+    statement_test(
+        "mqar.lem4-amended",
+        MATRICES,
+        survivors={
+            f"an eighth sharper: {sp.Lt(lemma4.nearest, lemma4.eps)}": "true as well: chosen one after the other,"
+            " columns with products below 7ε/8 exist once 2(d − 1)e^{−p(7ε/8)²/2} < 1, and pε² ≥ 4 log d makes that at"
+            " most 2(d − 1)d^{−49/32} < 1"
+        },
+    ),
 )

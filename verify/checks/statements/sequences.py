@@ -6,7 +6,7 @@ margins are those of the exact network, whatever is claimed of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -42,7 +42,7 @@ class Network:
     build: Callable[[], Construction] = field(compare=False)
     vocabulary: Vocabulary
     longest: tuple[int, int]
-    facts: Mapping[Any, Any] = field(default_factory=dict, compare=False)
+    facts: dict[Any, Any] = field(default_factory=dict, compare=False)
     keys_alike: bool = True
     values_alike: bool = True
     pairs: tuple[int, ...] = (1, 2, 3)
@@ -227,7 +227,7 @@ class Recall(Source):
         for length, pairs, i in sorted(batches):
             network = self.networks[i]
             tokens = sequences(network.vocabulary, length, pairs, network.keys_alike, network.values_alike)
-            yield self._measured(_asked(network, tokens, pairs, network.numbers))
+            yield self._measured(asked_of(network, tokens, pairs, network.numbers))
 
     def again(self, statement: Statement, case: Any) -> Instances:
         """The one sequence and rival, in rationals where the network needs no balls."""
@@ -237,8 +237,8 @@ class Recall(Source):
             pairs, rival = int(case["num_kv_pairs"]), _token(case["rival"], network.vocabulary)
         except (StopIteration, KeyError, TypeError, AttributeError, ValueError) as reason:
             raise ValueError(f"{case} names no network, sequence, number of pairs and rival of these") from reason
-        _require_asked(tokens, network.vocabulary, pairs)
-        asked = _asked(network, tokens[None], pairs, RATIONAL if network.numbers is FLOAT64 else network.numbers)
+        _requireasked_of(tokens, network.vocabulary, pairs)
+        asked = asked_of(network, tokens[None], pairs, RATIONAL if network.numbers is FLOAT64 else network.numbers)
         return self._measured(asked.among(asked.rival == rival - network.vocabulary.values.start), case)
 
     def _measured(self, asked: Asked, case: Any = None) -> Instances:
@@ -248,7 +248,7 @@ class Recall(Source):
         return Instances(exact, lambda row: case or asked.case(row))
 
 
-def _asked(network: Network, tokens: np.ndarray, pairs: int, numbers: Field) -> Asked:
+def asked_of(network: Network, tokens: np.ndarray, pairs: int, numbers: Field) -> Asked:
     """Every sequence with every rival."""
     logits, values = network.run(tokens, numbers), len(network.vocabulary.values)
     rows, rival = np.repeat(np.arange(len(tokens)), values), np.tile(np.arange(values), len(tokens))
@@ -294,7 +294,7 @@ def _token(word: str, vocabulary: Vocabulary) -> int:
     return {"k": vocabulary.keys, "v": vocabulary.values}[word[0]][int(word[1:] or 1) - 1]
 
 
-def _require_asked(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> None:
+def _requireasked_of(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> None:
     context = tokens[: 2 * pairs]
     fits = vocabulary.is_key(context[::2]).all() and vocabulary.is_value(context[1::2]).all()
     if not (0 < 2 * pairs < len(tokens) and fits and tokens[-1] in context[::2]):
