@@ -388,15 +388,19 @@ def column_products(case: dict[str, Any]) -> Point:
 
 
 def sign_matrices(tier: Tier) -> Iterator[dict[str, Any]]:
-    """All matrices of p × d signs whose first row and column are +, up to (p − 1)(d − 1) signs, and an ε."""
-    most = 11 if tier is Tier.QUICK else 14
-    for d, p in product((1, 2, 3), range(1, 13 if tier is Tier.QUICK else 16)):
+    """All matrices of p × d signs, up to 2^12 (2^15) of them, and an ε; one of those with the same products.
+
+    Their first row and column are +: a sign of a column changes no |product|, and one of a row changes no product.
+    """
+    most = 12 if tier is Tier.QUICK else 15
+    for d, p in product((1, 2, 3), range(1, most + 2)):
         free = (p - 1) * (d - 1)
-        for code, eps in product(range(2**free if free <= most else 0), ("9/10", "1/2", "2/3")):
+        codes = {_nearest(p, d, code): code for code in reversed(range(2**free if free <= most else 0))}
+        for code, eps in product(sorted(codes.values()), ("9/10", "1/2", "2/3")):
             yield {"p": p, "d": d, "signs": code, "epsilon": eps}
 
 
-@lru_cache(maxsize=2**14)
+@lru_cache(maxsize=2**16)
 def _nearest(p: int, d: int, code: int) -> tuple[sp.Rational, sp.Rational, int]:
     """The largest product of two columns; of the columns stacked on their negatives, and the largest sum of those."""
     rows = [[1] * d, *([1] + [1 - 2 * (code >> (i * (d - 1) + j) & 1) for j in range(d - 1)] for i in range(p - 1))]
@@ -417,7 +421,7 @@ def matrix_products(case: dict[str, Any]) -> Point:
         lemma4.p: p,
         lemma4.d: d,
         lemma4.eps: sp.Rational(case["epsilon"]),
-        lemma4.matrix: code,
+        lemma4.matrix: (code * 100 + p) * 100 + d,
         lemma4.nearest: nearest,
         lemma4.doubled: doubled,
         lemma4.column_sum: column_sum,
