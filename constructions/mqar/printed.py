@@ -15,6 +15,7 @@ from mamba_theorems.constructions.compiler.exact import ExactTensor, Index
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, describe, one_hot
 from mamba_theorems.constructions.mqar.products import ProductCodes, gated
+from mamba_theorems.constructions.mqar.selective import PAPER_CLOCK, selective
 from mamba_theorems.constructions.mqar.theorem2 import token_space
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact
@@ -121,6 +122,12 @@ def sign_keys(vocabulary: Vocabulary, columns: Sequence[str], *, rectified: bool
         (r, vocabulary.keys[i]): m for i, column in enumerate(columns) for r, m in enumerate(sign_column(column))
     }
     return built.with_entries("mixer.B.weight", signs).with_entries("mixer.C.weight", signs)
+
+
+def shrinking(vocabulary: Vocabulary, rho: Fraction) -> Construction:
+    """Extension I in the paper's block with any ratio ρ, also one that is too large."""
+    codes = ProductCodes(len(vocabulary.values), one_hot, one_hot, 1)
+    return _network(selective(vocabulary, codes, rho, PAPER_CLOCK))
 
 
 def _network(description: MixerDescription, target: str = "paper", activation: str = "relu") -> Construction:

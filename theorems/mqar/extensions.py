@@ -12,7 +12,7 @@ from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.mqar.task import H1, H2, H3, H4, RECALLED, M, delta, integer_square
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
 from mamba_theorems.theorems.proofs.written import Named
-from mamba_theorems.theorems.statement import Hypothesis
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 q, l, K, kappa = sp.symbols("q l K kappa", integer=True, positive=True)
 j, t, s, n = sp.symbols("j t s n", integer=True, nonnegative=True)
@@ -230,12 +230,18 @@ SELECTS = sp.Lt(rho * (kappa - 1), 1)
 SHRINKS = Hypothesis("ρ(κ − 1) < 1", "ρ(κ − 1) < 1", SELECTS, r"\rho(\kappa-1)<1")
 scale, leak = sp.symbols("sigma lambda", positive=True)
 length, weight = sp.symbols("L w", integer=True, positive=True)
-asked, rivals = sp.symbols("Q n_w", integer=True, nonnegative=True)
+asked, rivals, fellows = sp.symbols("Q n_u n_v", integer=True, nonnegative=True)
 DELTA_MARGIN = rho ** (asked - 1) * (1 - rho * rivals)
 DELTA_GATE = sp.Gt(DELTA_MARGIN, 0)
 DELTA_LAW = sp.Lt(
-    sp.Abs(M / (scale * rho ** (asked - weight)) - (1 - rho**weight * rivals)), (length - 2) * leak
-)  # fmt: skip
+    sp.Abs(M / (scale * rho ** (asked - weight)) - (1 + rho**weight * (fellows - rivals))),
+    (length - 2) * leak * (1 + rho**weight * fellows),
+)
+TAIL_WRITES = Hypothesis(
+    "no write in the tail",
+    "the tail stores nothing: no value directly follows a key there (more than H2; what is stored late weighs more)",
+    predicate("tail stores nothing"),
+)
 
 
 def _exponents() -> Induction:
@@ -302,10 +308,10 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="selective Δ replaces the gate: N = 1, d = κ|V| + 2κ, ungated S6, with range ρ^Q",
         statement=r"\text{logit}_{v(q)}-\text{logit}_u>0,\quad"
-        r"\Bigl|\frac{\text{logit}_{v(q)}-\text{logit}_u}{\sigma\rho^{Q-w}}-(1-\rho^w n_u)\Bigr|"
-        r"<(L-2)\lambda,\quad \lambda=2^{-60}\ln\tfrac1\rho,\ Q \text{ queries so far, each }"
-        r" w=1,\text{ or } 3 \text{ right behind itself}",
-        hypotheses=(H1, H2, H4, SHRINKS),
+        r"\Bigl|\frac{\text{logit}_{v(q)}-\text{logit}_u}{\sigma\rho^{Q-w}}-(1+\rho^w(n_{v(q)}-n_u))\Bigr|"
+        r"<(L-2)\lambda(1+\rho^wn_{v(q)}),\quad \lambda=2^{-60}\ln\tfrac1\rho,\ n \text{ other keys hold a value, }"
+        r" Q \text{ queries so far, each counted } w=1,\text{ or } 3 \text{ right behind itself}",
+        hypotheses=(H1, H4, TAIL_WRITES, SHRINKS),
         depends_on=("foundations.unrolled",),
         expected=Outcome.DERIVED,
         formula=sp.And(DELTA_LAW, RECALLED),

@@ -17,22 +17,23 @@ N = sp.Symbol("N", integer=True, positive=True)
 k, r, m = sp.symbols("k r m", integer=True, nonnegative=True)
 kappa = sp.Symbol("kappa", integer=True, positive=True)
 
+ALL, DISTINCT, GATED, SHARED = map(predicate, ("all", "distinct", "gated", "shared"))
 ALL_ANSWERED = Hypothesis(
     "all assignments",
     "whatever two values the κ keys hold, any of them is answered as the first query, after d_conv − 1 fixed fillers",
-    predicate("all"),
+    ALL,
 )
 DISTINCT_ANSWERED = Hypothesis(
     "distinct assignments",
     "however κ distinct values are assigned, any key is answered as the first query, after d_conv − 1 fixed fillers",
-    predicate("distinct"),
+    DISTINCT,
 )
 NO_GATE = Hypothesis(
     "no gate", "logits at query q are W_o h C(q) + T(q): T is arbitrary, and nothing multiplies the readout",
-    sp.Not(predicate("gated")),
+    sp.Not(GATED),
 )  # fmt: skip
 SHARED_STEP = Hypothesis(
-    "shared step", "the query's own step Δ is the same for all channels (else mqar.n1-delta-gate)", predicate("shared")
+    "shared step", "the query's own step Δ is the same for all channels (else mqar.n1-delta-gate)", SHARED
 )
 ONE_STATE = Hypothesis("N = 1", "one state", sp.Eq(N, 1), "N=1")
 

@@ -4,27 +4,32 @@ of its conditions, run on all sequences of stated sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache, cached_property, lru_cache, partial
-from itertools import combinations, product
+from itertools import combinations, permutations, product
+from math import comb
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
 from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.printed import (
     Numbers,
     gated_blocks,
     one_hot_values,
     shared_convolution,
+    shrinking,
     sign_keys,
     sign_values,
 )
+from mamba_theorems.constructions.mqar.selective import PAPER_CLOCK
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.theorems.mqar import lemma4, theorem2, theorem3, theorem4, values
+from mamba_theorems.kernels.fields import ball
+from mamba_theorems.theorems.mqar import extensions, lemma4, lower_bounds, task, theorem2, theorem3, theorem4, values
 from mamba_theorems.theorems.mqar.task import H2
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis, Point
@@ -388,11 +393,11 @@ def column_products(case: dict[str, Any]) -> Point:
 
 
 def sign_matrices(tier: Tier) -> Iterator[dict[str, Any]]:
-    """All matrices of p × d signs, up to 2^12 (2^15) of them, and an ε; one of those with the same products.
+    """All matrices of p × d signs, up to 2^10 (2^15) of them, and an ε; one of those with the same products.
 
     Their first row and column are +: a sign of a column changes no |product|, and one of a row changes no product.
     """
-    most = 12 if tier is Tier.QUICK else 15
+    most = 10 if tier is Tier.QUICK else 15
     for d, p in product((1, 2, 3), range(1, most + 2)):
         free = (p - 1) * (d - 1)
         codes = {_nearest(p, d, code): code for code in reversed(range(2**free if free <= most else 0))}
@@ -431,6 +436,208 @@ def matrix_products(case: dict[str, Any]) -> Point:
 
 MATRICES = Listed("all sign matrices with 1 to 3 columns and few rows", sign_matrices, matrix_products)
 
+# --- extensions D, E, I ----------------------------------------------------------------------------------------------
+
+
+def stored_under(asked: Asked) -> Columns:
+    """The query, the size of the key set, the key that the rival is stored under; 0 where it is not stored."""
+    holds_rival = asked.writes[np.arange(len(asked.tokens)), :, asked.rival] > 0
+    home = np.where(holds_rival.any(1), holds_rival.argmax(1) + 1, 0)
+    size = len(asked.vocabulary.keys)
+    return {extensions.q: asked.query + 1, extensions.home: home, extensions.K: [size] * len(home)}
+
+
+def known_pairs(kappa: int) -> Network:
+    """Extension E for κ pairs, over two keys; the context may have another number of them."""
+    network = built("mqar.robust", SMALL, (8, 9))
+    build = partial(mqar.robust, SMALL, "paper", num_kv_pairs=kappa)
+    return replace(network, name=f"mqar.robust, κ = {kappa}", build=build, facts={extensions.kappa: kappa})
+
+
+def number_of_pairs(asked: Asked) -> Columns:
+    """How many pairs the context has."""
+    return {extensions.stored: [asked.pairs] * len(asked.tokens)}
+
+
+def shrinking_network(kappa: int, rho: Fraction, longest: tuple[int, int], pairs: tuple[int, ...]) -> Network:
+    """Extension I with the ratio ρ: over κ keys, two values and a filler."""
+    first = kappa + 2
+    vocabulary = Vocabulary(first + 1, range(kappa), range(kappa, first), filler=first)
+    facts = {
+        extensions.rho: sp.Rational(rho),
+        extensions.kappa: kappa,
+        extensions.scale: PAPER_CLOCK.stored,
+        extensions.leak: sp.log(1 / sp.Rational(rho)) / PAPER_CLOCK.shrink,
+    }
+    return Network(
+        f"mqar.n1-delta-gate, κ = {kappa}, ρ = {rho}",
+        partial(shrinking, vocabulary, rho),
+        vocabulary,
+        longest,
+        facts,
+        pairs=pairs,
+        numbers=PRECISE,
+    )
+
+
+PRECISE = ball(300)
+"""Steps of 2^60 beside writes of 2^40."""
+
+
+def queries_so_far(asked: Asked) -> Columns:
+    """Q, each query counted once, or three times where it stands directly behind itself, and this one's share w;
+    how many other keys hold v(q), the rival; whether the tail stores nothing.
+    """
+    tokens, v = asked.tokens, asked.vocabulary
+    behind = v.is_key(tokens[:, :-1]) | (tokens[:, :-1] == v.filler)
+    weight = (v.is_key(tokens[:, 1:]) & behind) * np.where(tokens[:, 1:] == tokens[:, :-1], 3, 1)
+    others = np.arange(len(v.keys)) != asked.query[:, None]
+    rows, tail = np.arange(len(tokens)), tokens[:, 2 * asked.pairs :]
+    return {
+        extensions.asked: weight.sum(1),
+        extensions.weight: weight[:, -1],
+        extensions.rivals: (asked.writes[rows, :, asked.rival] * others).sum(1),
+        extensions.fellows: (asked.writes[rows, :, asked.right] * others).sum(1),
+        extensions.TAIL_WRITES.meaning: ~(v.is_key(tail[:, :-1]) & v.is_value(tail[:, 1:])).any(1),
+        extensions.length: [tokens.shape[1]] * len(tokens),
+    }
+
+
+# --- lower bounds ----------------------------------------------------------------------------------------------------
+
+
+def one_state_for_two() -> Construction:
+    """B = 1 and C = 1 for the first key, B = 0 and C = −1 for the second: one state, for two distinct values."""
+    network = sign_keys(SMALL, ("+", "+"), rectified=False)
+    B, C = ({(0, key): number for key, number in zip(SMALL.keys, numbers, strict=True)} for numbers in ((1, 0), (1, -1)))
+    return network.with_entries("mixer.B.weight", B).with_entries("mixer.C.weight", C)
+
+
+def small_networks() -> dict[str, Network]:
+    """Networks of the family over 1 to 3 keys, as many values, and a filler where one is needed."""
+    found = {"one state for two keys": Network("one state for two keys", one_state_for_two, SMALL, (0, 0))}
+    for kappa in (1, 2, 3):
+        vocabulary = Vocabulary.paper(kappa, max(kappa, 2))
+        for claim in ("mqar.thm2-step1", "mqar.thm3-step1", "mqar.thm4", "mqar.n2-distinct"):
+            target = "paper_mamba2" if claim in ("mqar.thm3-step1", "mqar.n2-distinct") else "paper"
+            found[f"{claim}, κ = {kappa}"] = built(claim, vocabulary, (0, 0), target)
+        columns = ("+", "-", "+")[:kappa]
+        found[f"sign keys, N = 1, κ = {kappa}"] = Network(
+            "sign keys", partial(sign_keys, vocabulary, columns, rectified=False), vocabulary, (0, 0)
+        )
+        with_filler = Vocabulary(vocabulary.size + 1, vocabulary.keys, vocabulary.values, filler=vocabulary.size)
+        shrinks = built("mqar.n1-delta-gate", with_filler, (0, 0))
+        found[f"mqar.n1-delta-gate, κ = {kappa}"] = replace(shrinks, numbers=PRECISE)
+    return found
+
+
+NETWORKS = small_networks()
+
+
+@cache
+def network_facts(name: str) -> Point:
+    """A network's states and keys, its gate and step, and which assignments it answers, run exactly."""
+    network = NETWORKS[name]
+    weights = network.construction.weights
+    step = weights["mixer.delta.weight"]
+    return {
+        lower_bounds.N: network.construction.hyperparameters["d_state"],
+        lower_bounds.kappa: len(network.vocabulary.keys),
+        lower_bounds.GATED: "mixer.gate.weight" in weights,
+        lower_bounds.SHARED: not any(step.entries.values()) and not step.fill,
+        lower_bounds.ALL: answers(network, product(network.vocabulary.values[:2], repeat=len(network.vocabulary.keys))),
+        lower_bounds.DISTINCT: answers(network, permutations(network.vocabulary.values, len(network.vocabulary.keys))),
+    }
+
+
+def answers(network: Network, assignments: Iterable[tuple[int, ...]]) -> bool:
+    """Whether each key is answered as the first query after each assignment, and after a filler where there is one."""
+    v = network.vocabulary
+    context = contexts(v, np.array(list(assignments)))
+    between = np.full((len(context), int(v.filler is not None)), v.filler or 0)
+    asked = [np.column_stack([context, between, np.full(len(context), query)]) for query in v.keys]
+    return all((margins(network, tokens, len(v.keys)) > 0).all() for tokens in asked)
+
+
+def by_name(_: Tier) -> Iterator[str]:
+    """The networks, fewest keys first."""
+    return iter(sorted(NETWORKS, key=lambda name: (len(NETWORKS[name].vocabulary.keys), name)))
+
+
+ALL_NETWORKS = Listed(
+    "the family's networks for κ ≤ 3, run on all assignments and queries, exactly", by_name, network_facts
+)
+
+
+def states_and_keys(tier: Tier) -> Iterator[dict[str, int]]:
+    """C, κ and N."""
+    for constant, kappa in product((1, 2), range(1, 6)):
+        yield from ({"C": constant, "kappa": kappa, "N": n} for n in range(1, kappa + 1))
+
+
+def recall_with(case: dict[str, int]) -> Point:
+    """Whether N states recall κ keys: no where hyperplanes cut R^N into fewer than 2^κ cells, else by a run."""
+    kappa, n = case["kappa"], case["N"]
+    few = sum(comb(kappa, i) for i in range(n + 1)) < 2**kappa
+    return {
+        theorem3.constant: case["C"],
+        theorem3.kappa: kappa,
+        theorem3.N: n,
+        theorem3.RECALLS: not few and _one_hot_recalls(kappa),
+    }
+
+
+@cache
+def _one_hot_recalls(kappa: int) -> bool:
+    network = built("mqar.thm3-step1", Vocabulary.paper(kappa, 2), (0, 0), "paper_mamba2")
+    return answers(network, product(network.vocabulary.values, repeat=kappa))
+
+
+# --- H2 --------------------------------------------------------------------------------------------------------------
+
+UNSEEN = (
+    ("k v1", "k"),
+    ("k v1", "k v2 k"),
+    (" ".join(lower_bounds.SHORT_CONTEXT), " ".join(lower_bounds.SHORT_TAIL)),
+    (" ".join(lower_bounds.CONTEXT), " ".join(lower_bounds.TAIL)),
+)
+
+
+def swaps(_: Tier) -> Iterator[dict[str, Any]]:
+    """Sequences, for convolutions of 1 to 4 taps, with and without decay and positions."""
+    for d_conv, decay, positions, i in product(range(1, 5), ("1", "1/2"), (False, True), range(len(UNSEEN))):
+        context, tail = UNSEEN[i]
+        yield {"d_conv": d_conv, "decay": decay, "positions": positions, "context": context, "tail": tail}
+
+
+def swap_seen(case: dict[str, Any]) -> Point:
+    """How a sequence and its swap differ as sums of windows, and whether the query's own window tells them apart."""
+    context, tail = (tuple(case[part].split()) for part in ("context", "tail"))
+    both, rate = (context + tail, lower_bounds.swapped(context + tail)), sp.Rational(case["decay"])
+    sums: dict[Any, sp.Rational] = {}
+    last = []
+    for sign, tokens in zip((1, -1), both, strict=True):
+        seen = lower_bounds.windows(tokens, case["d_conv"])
+        placed = [(window, t * case["positions"]) for t, window in enumerate(seen)]
+        for age, window in enumerate(reversed(placed)):
+            sums[window] = sums.get(window, sp.S.Zero) + sign * rate**age
+        last.append(placed[-1])
+    stored = [dict(zip(tokens[: len(context) : 2], tokens[1 : len(context) : 2], strict=True)) for tokens in both]
+    held = [int(of[tokens[-1]][1:]) for of, tokens in zip(stored, both, strict=True)]
+    keys = context[::2]
+    return {
+        lower_bounds.d_conv: case["d_conv"],
+        lower_bounds.decay: rate,
+        lower_bounds.POSITIONS: case["positions"],
+        lower_bounds.sequence: len(context + tail),
+        lower_bounds.unlike: sum(map(abs, sums.values()), sp.S.Zero),
+        lower_bounds.SAME_WINDOW: last[0] == last[1],
+        lower_bounds.answer: held[0],
+        lower_bounds.other_answer: held[1],
+        task.H1.meaning: len(set(keys)) == len(keys),
+    }
+
+
 CHECKS: tuple[Check, ...] = (
     statement_test("mqar.thm2-step1", THEOREM2),
     repaired("mqar.thm2-step1-printed", Recall(THEOREM2.networks[:1]), "H2 kept", H2),
@@ -468,6 +675,36 @@ CHECKS: tuple[Check, ...] = (
         "mqar.thm4-jl-small-epsilon", Recall(tuple(c.network(SHORT) for c in SMALL_EPSILON), repeated_keys)
     ),
     statement_test("mqar.thm4-jl-amended", Recall(tuple(c.network(SHORT) for c in AMENDED), repeated_keys)),
+    statement_test(
+        "mqar.n2-distinct",
+        Recall((built("mqar.n2-distinct", MIDDLE, (7, 8), "paper_mamba2", keys_alike=False),), stored_under),
+    ),
+    statement_test("mqar.robust", Recall((known_pairs(1), known_pairs(2)), number_of_pairs)),
+    statement_test(
+        "mqar.n1-delta-gate",
+        Recall(
+            (
+                shrinking_network(2, Fraction(1, 4), (7, 8), (1, 2)),
+                shrinking_network(3, Fraction(1, 2), (8, 8), (3,)),
+            ),
+            queries_so_far,
+        ),
+    ),
+    statement_test(
+        "mqar.thm3",
+        Listed("C ≤ 2, κ ≤ 5 and every N ≤ κ", states_and_keys, recall_with),
+        mutants={
+            "N ≤ Cκ": replace(
+                claims()["mqar.thm3"].says,
+                conclusion=sp.And(theorem3.RECALLS, sp.Le(theorem3.N, theorem3.constant * theorem3.kappa)),
+            )
+        },
+    ),
+    statement_test("mqar.n-lower-bound", ALL_NETWORKS),
+    statement_test("mqar.n1-impossible", ALL_NETWORKS),
+    statement_test(
+        "mqar.h2-necessary", Listed("sequences and their swaps, d_conv ≤ 4, decay 1 and ½", swaps, swap_seen)
+    ),
     statement_test(
         "mqar.lem4",
         MATRICES,
