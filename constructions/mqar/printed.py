@@ -114,9 +114,7 @@ def sign_keys(vocabulary: Vocabulary, columns: Sequence[str], *, rectified: bool
     p = len(columns[0])
     everywhere: Code = dict.fromkeys(range(p), 1)
     count = len(vocabulary.values)
-    codes = RecallCodes(
-        len(columns), count, p, count, lambda _: everywhere, lambda _: everywhere, one_hot, one_hot
-    )
+    codes = RecallCodes(len(columns), count, p, count, lambda _: everywhere, lambda _: everywhere, one_hot, one_hot)
     built = _network(describe(vocabulary, codes, "relu"), "paper_mamba2", "relu" if rectified else "identity")
     signs: dict[Index, Exact] = {
         (r, vocabulary.keys[i]): m for i, column in enumerate(columns) for r, m in enumerate(sign_column(column))

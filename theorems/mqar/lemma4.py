@@ -24,7 +24,7 @@ FEW_BAD_PAIRS = sp.Lt(d * (d - 1), sp.exp(p * eps**2 / 2))
 matrix = sp.Symbol("M", integer=True, nonnegative=True)
 """A sign matrix ±1/√p with p rows and d columns, as a binary number."""
 nearest, doubled, column_sum, with_own = sp.symbols("g g_2 sigma_2 g_0", nonnegative=True)
-"""Its largest |⟨Me_i, Me_j⟩| over i ≠ j; the same of M stacked on −M, whose largest |column sum| is σ₂; and over all i, j."""
+"""The largest |⟨Me_i, Me_j⟩|, i ≠ j; that of M stacked on −M, and its largest |column sum|; the first with i = j."""
 BELOW_ONE = Hypothesis("ε < 1", "ε < 1", sp.Lt(eps, 1), r"\varepsilon<1")
 ENOUGH_ROWS = Hypothesis(
     "pε² ≥ 4 log d", "pε² ≥ 4 log d", sp.Ge(p * eps**2, 4 * sp.log(d)), r"p\varepsilon^2\ge4\log d"

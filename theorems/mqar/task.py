@@ -15,7 +15,6 @@ from mamba_theorems.theorems.proofs.proof import Bound
 from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 
-
 def _of_sequences(name: str, words: str) -> Hypothesis:
     """A hypothesis that the tokens alone make true or false (`constructions.tasks`)."""
     return Hypothesis(name, f"{name}: {words}", predicate(name))

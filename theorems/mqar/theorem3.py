@@ -316,7 +316,7 @@ CLAIMS = (
         disproof=_too_few_states,
         erratum=Erratum(
             printed="Mamba-2 solves the task with N = O(log κ), keys being columns of a sign matrix.",
-            instance="κ = 32^C keys, for every C: C log₂κ = 5C² < 32^C states, and mqar.n-lower-bound asks for κ of them"
+            instance="κ = 32^C keys, for every C: C log₂κ = 5C² < 32^C states, and mqar.n-lower-bound asks for κ"
             " (C = 1: already κ = 2 with N = 1). With the printed weights, N = 4 and κ = 5, keys ++++, −+++, +−++,"
             " ++−+, +++− (times ½): on q u a v b v c v d v q the margin of u over v is 1 − 4·½ = −1.",
             reading="all inputs of eq. (46) under H1 and H2, values may coincide; no gate, as in the theorem",

@@ -49,7 +49,8 @@ SMALL = Hypothesis(
     "ε(1 + 2β√p) < 1",
     "ε is the largest of |⟨m_i, m_j⟩|, i ≠ j, and |⟨m_i, 1/√p⟩|: ε(1 + 2β√p) < 1",
     eps * (1 + 2 * shift * sp.sqrt(p)) < 1,
-    r"\varepsilon(1+2\beta\sqrt p)<1,\ \varepsilon=\max(|\langle m_i,m_j\rangle|,|\langle m_i,\mathbf1/\sqrt p\rangle|)",
+    r"\varepsilon(1+2\beta\sqrt p)<1,\ "
+    r"\varepsilon=\max(|\langle m_i,m_j\rangle|,|\langle m_i,\mathbf1/\sqrt p\rangle|)",
 )
 LEAST = key * tap1 * (1 - eps - 2 * shift * sp.sqrt(p) * eps)
 nearest, extra, column_sum = sp.symbols("g_max h sigma", nonnegative=True)
@@ -142,6 +143,7 @@ def _gated_recall() -> Proof:
 
 
 # --- step 2 ---------------------------------------------------------------------------------------------------------
+
 
 def _logit(product: sp.Expr, total: sp.Expr) -> sp.Expr:
     """Σ over block q of k m_w·(c_1(m_u + β1) + c_1 k r_q 1)."""
@@ -264,7 +266,7 @@ CLAIMS = (
             printed="One more vector in Lemma 4 makes (Me_i)ᵀ1 ≤ ε, so the shift β1 does no harm.",
             instance="p = 3, one column m = (+,+,−)/√3: ⟨m, 1/√3⟩ = ⅓ = ε, and mᵀ1 = 1/√3 > ε. In general"
             " (Me_i)ᵀ1 = √p⟨Me_i, 1/√p⟩.",
-            reading="the vector of Lemma 4 is ±1/√p; rows of M may be flipped so that it is 1/√p, and entries stay ±1/√p",
+            reading="the vector of Lemma 4 is ±1/√p; flipping rows of M makes it 1/√p, and entries stay ±1/√p",
             instead="(Me_i)ᵀ1 ≤ √p ε",
             survives="the conclusion, with the printed weights: mqar.thm4-jl-small-epsilon",
         ),

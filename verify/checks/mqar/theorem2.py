@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from itertools import product
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,16 +15,11 @@ from flint import arb
 from mamba_theorems.constructions import mqar as build_mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import (
-    IGNORED,
     Vocabulary,
-    answers,
-    h2_no_query_after_noise,
 )
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.fields import BALL, RATIONAL
-from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.theorems.mqar.theorem2 import REWRITTEN
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
 from mamba_theorems.verify.checks.mqar.zoology import Zoology, recall_on_zoology
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
