@@ -1,4 +1,4 @@
-"""The recall statements: old wordings, put back, are refuted by their smallest sequence; sequences are all there are."""
+"""The recall statements: old wordings, put back, are refuted by their smallest sequence; no sequence is left out."""
 
 from dataclasses import replace
 from itertools import product
@@ -54,7 +54,7 @@ def false_at(claim: str, case: dict, **changes) -> bool:
     return not check.replay(case, Run()).holds
 
 
-# --- every claim -------------------------------------------------------------------------------------------------------
+# --- every claim ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
@@ -68,7 +68,7 @@ def test_no_claim_about_blocks_is_called_proved():
     assert {claim.expected for claim in CLAIMS} == {Outcome.DERIVED, Outcome.REFUTED}
 
 
-# --- old wordings ------------------------------------------------------------------------------------------------------
+# --- old wordings ---------------------------------------------------------------------------------------------------
 
 
 def test_two_states_without_h2_tie():
@@ -147,7 +147,7 @@ def test_lemma_4_speaks_of_a_matrix():
     assert said("mqar.lem4-amended").some == (lemma4.matrix,)
 
 
-# --- sequences ---------------------------------------------------------------------------------------------------------
+# --- sequences ------------------------------------------------------------------------------------------------------
 
 
 def renamed(tokens: tuple[int, ...], names: range) -> tuple[int, ...]:
@@ -194,7 +194,7 @@ def test_a_case_is_run_again_in_rationals_and_refused_where_it_is_none():
     assert finding.case["sequence"] == "k v1 k v2 k"
     assert TESTS["mqar.thm2-step1-printed"].replay(finding.case, Run()).holds
     for change in ({"sequence": "k v1 f k"}, {"sequence": "k v1 v2"}, {"num_kv_pairs": 3}, {"network": "another"}):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match=r"sequence"):
             source.again(said("mqar.thm2-step1-printed"), finding.case | change)
 
 
@@ -202,5 +202,7 @@ def test_words_and_sizes():
     v = Vocabulary(5, range(2), range(2, 4), filler=4)
     assert words(np.array([0, 2, 4, 0]), v) == "k v1 f k"
     assert words(np.array([1, 2, 4, 1]), v) == "k2 v1 f k2"
-    networks = [n for claim in ("mqar.thm2-step1", "mqar.thm3-step1", "mqar.thm4") for n in TESTS[claim].source.networks]
+    networks = [
+        n for claim in ("mqar.thm2-step1", "mqar.thm3-step1", "mqar.thm4") for n in TESTS[claim].source.networks
+    ]
     assert {n.longest[1] for n in networks if len(n.vocabulary.keys) == len(n.vocabulary.values) == 3} == {9}

@@ -62,9 +62,9 @@ def cross_terms(asked: Asked) -> Columns:
     right, rival = (asked.writes[rows, :, value] for value in (asked.right, asked.rival))
     sums = np.abs(network.gram).sum(1) - 1
     return {
-        theorem3.cross: (others * (right - rival)).sum(1),
-        theorem3.writes_u: (rival * elsewhere).sum(1),
-        theorem3.writes_v: (right * elsewhere).sum(1),
+        theorem3.added: (others * (right - rival)).sum(1),
+        theorem3.of_u: (rival * elsewhere).sum(1),
+        theorem3.of_v: (right * elsewhere).sum(1),
         theorem3.least: least_margins(network)[asked.query],
         theorem3.sums: sums[asked.query],
         theorem3.largest_sum: [sums.max()] * len(rows),
