@@ -231,7 +231,7 @@ SHRINKS = Hypothesis("ρ(κ − 1) < 1", "ρ(κ − 1) < 1", SELECTS, r"\rho(\ka
 scale, leak = sp.symbols("sigma lambda", positive=True)
 length, weight = sp.symbols("L w", integer=True, positive=True)
 asked, rivals, fellows = sp.symbols("Q n_u n_v", integer=True, nonnegative=True)
-DELTA_MARGIN = rho ** (asked - 1) * (1 - rho * rivals)
+DELTA_MARGIN = rho ** (asked - 1) * (1 + rho * (fellows - rivals))
 DELTA_GATE = sp.Gt(DELTA_MARGIN, 0)
 DELTA_LAW = sp.Lt(
     sp.Abs(M / (scale * rho ** (asked - weight)) - (1 + rho**weight * (fellows - rivals))),
@@ -282,13 +282,13 @@ def _delta_gate() -> Proof:
             _exponents(),
             _without_filler(),
             Identity(
-                name="own block ρ^{Q−1}, the others ρ^Q: the margin over a value that n_w other keys hold",
-                lhs=rho ** (asked - 1) * 1 - rho**asked * rivals,
+                name="own block ρ^{Q−1}, the others ρ^Q: n_v of them hold v(q), n_u the rival",
+                lhs=rho ** (asked - 1) * 1 + rho**asked * (fellows - rivals),
                 rhs=DELTA_MARGIN,
             ),
             Bound(
                 name="positive factor times positive factor",
-                claim=sp.Gt(base * (1 - rho * rivals), 0),
+                claim=sp.Gt(base * (1 + rho * (fellows - rivals)), 0),
                 given=(SELECTS, sp.Le(rivals, kappa - 1)),
             ).but_not("ρ(κ − 1) ≤ 1", given=(sp.Le(rho * (kappa - 1), 1), sp.Le(rivals, kappa - 1))),
             Bound(

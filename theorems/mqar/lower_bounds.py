@@ -176,31 +176,6 @@ def _positive_sum(name: str, sign: int) -> InductionOn:
     )
 
 
-def _two_keys_one_state() -> Bound:
-    """κ = 2, N = 1 with nothing assumed about C, τ or the four states: no way, by real arithmetic."""
-    c1, c2, t1, t2 = sp.symbols("C_1 C_2 tau_1 tau_2", real=True)
-    states = sp.symbols("g_vv g_vw g_wv g_ww", real=True)
-    answers = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-    rows = [
-        sp.Gt(s * (c * g + t), 0)
-        for g, signs in zip(states, answers, strict=True)
-        for s, c, t in zip(signs, (c1, c2), (t1, t2), strict=True)
-    ]
-    return Bound(name="smallest case, κ = 2 and N = 1", claim=sp.Not(sp.And(*rows))).but_not(
-        "only three of the four assignments", claim=sp.Not(sp.And(*rows[:6]))
-    )
-
-
-def _pascal() -> Identity:
-    """Cells of n + 1 hyperplanes: those of n, and one more for each cell in which the new one is cut by the others."""
-    return Identity(
-        name="cells: binom(n+1, i) = binom(n, i) + binom(n, i−1)",
-        because="so N states answer at most Σ_{i≤N} binom(κ, i) of the 2^κ assignments, all of them only if N ≥ κ",
-        lhs=sp.binomial(m + 1, k),
-        rhs=sp.binomial(m, k) + sp.binomial(m, k - 1),
-    )
-
-
 def _as_many_states_as_keys() -> Proof:
     constant = sp.Symbol("tau_lambda", real=True)
     steps: tuple[Step, ...] = (
@@ -213,8 +188,6 @@ def _as_many_states_as_keys() -> Proof:
         _combination(),
         _positive_sum("the assignment v where λ_q > 0: the sum is positive", 1),
         _positive_sum("the opposite assignment: the sum is negative", -1),
-        _two_keys_one_state(),
-        _pascal(),
         Bound(
             name="but the sum is Σ λ_q τ_q for every assignment",
             claim=sp.Not(sp.And(sp.Gt(constant, 0), sp.Lt(constant, 0))),

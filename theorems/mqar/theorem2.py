@@ -126,7 +126,6 @@ def _unrewritten() -> Bound:
 def _recall_everywhere() -> Proof:
     stored = sp.Function("w")
     neighbours, own = _logit()
-    ahead, behind = sp.symbols("W_q W_i", positive=True)
     value_of = sp.Function("v", integer=True, positive=True)
     return Proof(
         hypotheses=RIVALRY,
@@ -165,12 +164,6 @@ def _recall_everywhere() -> Proof:
                 claim=sp.Eq(_in_weights(margin()), 3 + same - rival, evaluate=False),
                 over={**{symbol: (number,) for symbol, number in WEIGHTS.items()}, same: (0, 1), rival: (0, 1)},
                 given=(sp.Le(same + rival, 1),),
-            ),
-            Bound(
-                name="with decay, right while the older pair keeps more than a₀/a₁",
-                because="W_q, W_i: what is left of the pairs of q and i",
-                claim=sp.Gt(a0 * c * (a1 * ahead - a0 * behind), 0),
-                given=(sp.Gt(ahead * a1, behind * a0),),
             ),
             Bound(
                 name="c_0v ≤ b < c_1v favours the current token: a₁ > a₀",
