@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import sympy as sp
+from flint import arb
 
 from mamba_theorems.theorems.claim import Kind, Outcome
 from mamba_theorems.theorems.registry import claims
@@ -43,18 +44,22 @@ class Tally:
 
 
 @lru_cache(maxsize=4)
-def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
+def rows_of(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
     """The different points of a source, smallest first, each with its first case."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for instances in source.instances(statement, tier):
         names = tuple(map(_by_name(statement), instances.columns))
         for values, i in instances:
-            row = found.setdefault((names, *values), [instances.case, i, 0])
-            row[2] += 1
+            row = found.setdefault((names, *map(_hashable, values)), [names, values, instances.case, i, 0])
+            row[-1] += 1
     return tuple(
-        Row(dict(zip(names, values, strict=True)), case(i), count)
-        for (names, *values), (case, i, count) in found.items()
+        Row(dict(zip(names, values, strict=True)), case(i), count) for names, values, case, i, count in found.values()
     )
+
+
+def _hashable(value: Any) -> Any:
+    """A ball's middle and radius; other values as they are."""
+    return (value.mid().man_exp(), value.rad().man_exp()) if isinstance(value, arb) else value
 
 
 def _by_name(statement: Statement) -> Callable[[Any], Any]:
@@ -109,7 +114,7 @@ class StatementTest(Check[Statement]):
 
     def examine(self, subject: Statement, run: Run) -> Finding:
         """Evaluate the subject; of the claim's own statement also every mutant, for the figures."""
-        rows = _rows(self.source, self.subject, run.tier)
+        rows = rows_of(self.source, self.subject, run.tier)
         found = tally(subject, rows)
         facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
         if found.undecided:
