@@ -20,11 +20,13 @@ from mamba_theorems.theorems.proofs.steps import (
     Chained,
     Cited,
     Conjunction,
+    Discharged,
     Enclosed,
     Farkas,
     Given,
     Identity,
     Limit,
+    Rewritten,
     Specialise,
     Step,
 )
@@ -36,6 +38,7 @@ __all__ = [
     "Chained",
     "Cited",
     "Conjunction",
+    "Discharged",
     "Enclosed",
     "Farkas",
     "Identity",
@@ -44,6 +47,7 @@ __all__ = [
     "Limit",
     "Proof",
     "ProofResult",
+    "Rewritten",
     "Specialise",
     "Step",
     "StepResult",
@@ -191,10 +195,9 @@ class Proof:
         )
 
     def _premise_links(self) -> Iterator[str]:
-        used = self.slice()
-        for step, missing in zip(self.steps, self.assumptions(self.hypotheses), strict=True):
-            if step in used and missing:
-                yield f"the premise {missing[0]} of '{step.name}' is established by nothing"
+        """What is left of the last step's premises: those of a step that it is made from are among them, if needed."""
+        *_, missing = self.assumptions(self.hypotheses)
+        yield from (f"the premise {g} of '{self.steps[-1].name}' is established by nothing" for g in missing)
 
     def _unused_links(self) -> Iterator[str]:
         yield from (f"the step '{step.name}' is not used by the last one" for step in self.unused())

@@ -50,16 +50,17 @@ def rows_of(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]
     for instances in source.instances(statement, tier):
         names = tuple(map(_by_name(statement), instances.columns))
         for values, i in instances:
-            row = found.setdefault((names, *map(_hashable, values)), [names, values, instances.case, i, 0])
+            key = (names, *map(_hashable, values))
+            row = found.setdefault(key, [dict(zip(names, values, strict=True)), instances.case, i, 0])
             row[-1] += 1
-    return tuple(
-        Row(dict(zip(names, values, strict=True)), case(i), count) for names, values, case, i, count in found.values()
-    )
+    return tuple(Row(point, case(i), count) for point, case, i, count in found.values())
 
 
 def _hashable(value: Any) -> Any:
-    """A ball's middle and radius; other values as they are."""
-    return (value.mid().man_exp(), value.rad().man_exp()) if isinstance(value, arb) else value
+    """A finite ball by its exact midpoint and radius."""
+    if not isinstance(value, arb):
+        return value
+    return ("ball", value.mid().man_exp(), value.rad().man_exp()) if value.is_finite() else str(value)
 
 
 def _by_name(statement: Statement) -> Callable[[Any], Any]:
@@ -86,19 +87,30 @@ def tally(statement: Statement, rows: tuple[Row, ...]) -> Tally:
 
 
 def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
-    """For all values of `every` some row with those values satisfies the conclusion."""
+    """For all values of `every` some row with those values satisfies the conclusion.
+
+    If the statement is uniform: for some values of `some` all rows with those values do.
+    """
+    rows = tuple(row for row in rows if statement.applies(row.point))
+    outer = statement.some if statement.uniform else statement.every
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if statement.applies(row.point):
-            groups.setdefault(tuple(row.point[s] for s in statement.every), []).append(row)
-    inside = sum(row.count for group in groups.values() for row in group)
-    undecided = 0
-    for group in groups.values():
-        truths = {truth(statement.conclusion, row.point) for row in group}
-        if True not in truths and None not in truths:
-            return Tally(inside, undecided, group[0], statement.conclusion)
-        undecided += True not in truths
-    return Tally(inside, undecided, None)
+        groups.setdefault(tuple(row.point[s] for s in outer), []).append(row)
+    verdicts = [_tally_group(statement, group) for group in groups.values()]
+    false = [row for row, _ in verdicts if row is not None]
+    inside, undecided = sum(row.count for row in rows), sum(unsure for _, unsure in verdicts)
+    if not false or (statement.uniform and len(false) < len(verdicts)):
+        return Tally(inside, undecided, None)
+    return Tally(inside, undecided, false[0], statement.conclusion)
+
+
+def _tally_group(statement: Statement, group: list[Row]) -> tuple[Row | None, bool]:
+    """The row by which a group contradicts the statement, if it does, and whether that is open."""
+    truths = [truth(statement.conclusion, row.point) for row in group]
+    if statement.uniform:
+        false = next((row for row, true in zip(group, truths, strict=True) if true is False), None)
+        return false, false is None and None in truths
+    return (None, True not in truths) if True in truths or None in truths else (group[0], False)
 
 
 @dataclass(frozen=True, kw_only=True)
