@@ -10,7 +10,16 @@ import sympy as sp
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Conjunction, Discharged, Identity, Proof, Rewritten, Specialise, Step
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Conjunction,
+    Discharged,
+    Identity,
+    Proof,
+    Rewritten,
+    Specialise,
+    Step,
+)
 from mamba_theorems.theorems.proofs.written import ForAll, put_in
 from mamba_theorems.theorems.statement import Hypothesis
 
@@ -189,7 +198,12 @@ def kernel() -> tuple[Step, ...]:
     *_, left = left_tail()
     *_, right = right_tail()
     integrals = [
-        Rewritten(name=f"{step.name}, as an integral", of=step, by=(CLOSED,), claim=put_in(step.relation, {closed_form(s): gate_integral(s)}))
+        Rewritten(
+            name=f"{step.name}, as an integral",
+            of=step,
+            by=(CLOSED,),
+            claim=put_in(step.relation, {closed_form(s): gate_integral(s)}),
+        )
         for step in (left, right)
     ]
     linear = Specialise(name="1 − e^{−D} ≤ D", of=LINEAR, at={EXPONENT: sp.Max(gate_integral(s), 0)})
@@ -232,7 +246,9 @@ CLAIMS = (
         r"\tfrac{g}{B}<e^{-W(\hat t-s)^2/2}\ (s<\hat t),\quad 1-\tfrac{g}{B}<\tfrac{\pi^2}{12W}\ (s\ge\hat t),\quad "
         r"\int_s^1\Delta=\tfrac1W\bigl[\mathrm{Li}_2(-e^{-W(1-\hat t)})-\mathrm{Li}_2(-e^{-W(s-\hat t)})\bigr]",
         hypotheses=(STEEP, WITHIN),
-        formula=sp.And(before(gate_integral(s)), after(gate_integral(s)), sp.Eq(gate_integral(s), closed_form(s), evaluate=False)),
+        formula=sp.And(
+            before(gate_integral(s)), after(gate_integral(s)), sp.Eq(gate_integral(s), closed_form(s), evaluate=False)
+        ),
         proof=_pointwise,
     ),
 )

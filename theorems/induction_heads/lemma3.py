@@ -230,9 +230,18 @@ def _amended() -> Proof:
     kept = sp.Ge(latest, 1 - between * erase)
     small, vanishing = sp.Lt(erase, e_w), sp.Lt(e_w, 1)
     below, ahead = sp.Le(writes, e_w * latest), sp.Gt(latest, HALF)
-    room = sp.Ge(length, between + 2)
+    room, rate = sp.Ge(length, between + 2), sp.Rational(1, 100)
     return Proof(
         hypotheses=(WIDE, small, below, room, *powers.definitions, *powers.assumes),
+        witness={
+            w: 4,
+            between: 0,
+            length: 2,
+            powers.index: 0,
+            erase: rate,
+            writes: 0,
+            kept_after: lambda t: (1 - rate) ** t,
+        },
         steps=(
             _decay_is_sigmoid(),
             *_keep_and_erase(),

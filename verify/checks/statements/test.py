@@ -44,7 +44,7 @@ class Tally:
 
 
 @lru_cache(maxsize=4)
-def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
+def rows_of(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
     """The different points of a source, smallest first, each with its first case."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for instances in source.instances(statement, tier):
@@ -126,7 +126,7 @@ class StatementTest(Check[Statement]):
 
     def examine(self, subject: Statement, run: Run) -> Finding:
         """Evaluate the subject; of the claim's own statement also every mutant, for the figures."""
-        rows = _rows(self.source, self.subject, run.tier)
+        rows = rows_of(self.source, self.subject, run.tier)
         found = tally(subject, rows)
         facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
         if found.undecided:
