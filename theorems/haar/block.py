@@ -10,7 +10,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import silu, silu_step, softplus
 from mamba_theorems.theorems.claim import Claim, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import KAPPA, STEEP, WITHIN, W, closed_form, that, v
+from mamba_theorems.theorems.haar.pointwise import KAPPA, STEEP, WITHIN, W, closed_form, that, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import ForAll, Named

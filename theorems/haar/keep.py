@@ -11,7 +11,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import RAMP, REFLECTION
+from mamba_theorems.theorems.haar.pointwise import RAMP, REFLECTION
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named
 from mamba_theorems.theorems.statement import Hypothesis, predicate

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import KAPPA, W
+from mamba_theorems.theorems.haar.pointwise import KAPPA, W
 from mamba_theorems.theorems.haar.separation import N, lower_bound_steps
 from mamba_theorems.theorems.proofs.calculus import Integrated
 from mamba_theorems.theorems.proofs.proof import (
