@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import sympy as sp
+from flint import arb
 
 from mamba_theorems.theorems.claim import Kind, Outcome
 from mamba_theorems.theorems.registry import claims
@@ -48,12 +49,17 @@ def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
     for instances in source.instances(statement, tier):
         names = tuple(map(_by_name(statement), instances.columns))
         for values, i in instances:
-            row = found.setdefault((names, *values), [instances.case, i, 0])
-            row[2] += 1
-    return tuple(
-        Row(dict(zip(names, values, strict=True)), case(i), count)
-        for (names, *values), (case, i, count) in found.items()
-    )
+            key = (names, *map(_hashable, values))
+            row = found.setdefault(key, [dict(zip(names, values, strict=True)), instances.case, i, 0])
+            row[-1] += 1
+    return tuple(Row(point, case(i), count) for point, case, i, count in found.values())
+
+
+def _hashable(value: Any) -> Any:
+    """A finite ball by its exact midpoint and radius."""
+    if not isinstance(value, arb):
+        return value
+    return ("ball", value.mid().man_exp(), value.rad().man_exp()) if value.is_finite() else str(value)
 
 
 def _by_name(statement: Statement) -> Callable[[Any], Any]:
