@@ -21,6 +21,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Specialise,
 )
 from mamba_theorems.theorems.proofs.written import product
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 w, v = sp.symbols("w v", real=True)
 rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)
@@ -243,6 +244,25 @@ def _amended() -> Proof:
 
 
 LEMMA = "Lemma 3 (Appendix D.5)"
+margin, kept, column, own, rest, blank = sp.symbols("margin kept column own rest blank", real=True)
+"""Of the logits at one position: the answer's lead over the best other one; the answer's, all other tokens' together,
+blank's; own and rest together. `kept`: the least factor by which a column that is not erased is kept there."""
+repeated = predicate("repeated")
+"""The token stood in the sequence before."""
+REPEATED = Hypothesis("repeated", "the token stood in the sequence before", repeated)
+SHARPNESS = Hypothesis("w ≥ 0", "w is not negative", sp.Ge(w, 0), r"w\ge0")
+SHARP = Hypothesis("w ≥ ln(2L)", "w is at least ln(2L)", sp.Ge(w, sp.log(2 * length)), r"w\ge\ln(2L)")
+SOLVED = sp.And(sp.Gt(margin, 0), sp.Eq(kept, 1, evaluate=False))
+"""Right, and (109)–(110)."""
+ARGMAX = sp.And(sp.Equivalent(repeated, sp.Gt(margin, 0)), sp.Equivalent(repeated, sp.Gt(column, 0)))
+ANSWERED = sp.And(
+    sp.Eq(blank, HALF, evaluate=False),
+    sp.Equivalent(sp.Not(repeated), sp.Eq(own + rest, 0, evaluate=False)),
+    sp.Equivalent(
+        repeated,
+        sp.And(sp.Ge(own, sp.exp(-(length - 2) * e_w)), sp.Gt(own, sp.exp(-HALF)), sp.Lt(rest, e_w * own)),
+    ),
+)
 CLAIMS = (
     Claim(
         id="induction.lem3",
@@ -251,6 +271,7 @@ CLAIMS = (
         title="Mamba-Δ^⊤ with Δ = softplus(w[I|0]x̂) is an induction head",
         statement=r"\arg\max_v(W_oh_tC_t)_v=y_t\ \text{for every }t,\ "
         r"\text{the columns not erased being kept (109)–(110)}",
+        formula=SOLVED,
         expected=Outcome.REFUTED,
         disproof=_printed_fails,
         erratum=Erratum(
@@ -269,9 +290,11 @@ CLAIMS = (
         paper=LEMMA,
         form=Form.AMENDED,
         title="the printed weights: right at every repeated token, in real arithmetic",
-        statement=r"w\ge0:\quad\text{latest}-\text{older}>0,\quad "
-        r"h_t[\cdot,q]=0\iff q\text{ has not been followed yet}",
-        hypotheses=(r"w\ge0", r"\text{real arithmetic}"),
+        statement=r"\text{in real arithmetic}\quad\text{right logit}>\text{every other and }0"
+        r"\iff x_t\text{ is repeated}\iff\text{its column}>0",
+        hypotheses=(SHARPNESS,),
+        formula=ARGMAX,
+        expected=Outcome.DERIVED,
         proof=_printed_argmax,
     ),
     Claim(
@@ -279,10 +302,12 @@ CLAIMS = (
         paper=LEMMA,
         form=Form.AMENDED,
         title="Mamba-Δ^⊤ with Δ = softplus(w(2[I|0]x̂ − 1)) is an induction head, blank included",
-        statement=r"\text{latest}\ge1-Le^{-w}>\tfrac12,\quad\text{older}\le e^{-w}\,\text{latest},\quad "
-        r"\text{blank}=\tfrac12",
-        hypotheses=(r"w\ge\ln(2L)", r"\Lambda=-1,\ d=2|V|,\ N=|V|"),
-        formula=AMENDED,
+        statement=r"\text{blank}=\tfrac12;\quad x_t\text{ repeated}\iff\text{right}\ge e^{-(L-2)e^{-w}}"
+        r"\text{ and right}>e^{-1/2}\text{ and others}<e^{-w}\,\text{right};\quad"
+        r"\text{not repeated}\iff\text{all tokens}=0",
+        hypotheses=(SHARP,),
+        formula=ANSWERED,
+        expected=Outcome.DERIVED,
         proof=_amended,
     ),
 )
