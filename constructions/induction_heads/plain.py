@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
+from typing import Any
 
 import numpy as np
 import sympy
@@ -82,20 +84,21 @@ def describe(num_tokens: int, decay_rate: Exact = DECAY_RATE) -> MixerDescriptio
 class FloatReach:
     """How far plain S6 with a rounded decay reaches, found step by step in the float's own arithmetic.
 
-    `alone`: the largest gap after which a lone write is not 0. `any_input`: the largest gap after which the latest
+    `alone`: the largest gap after which a lone write is not 0, infinite if it never is. `any_input`: the largest gap after which the latest
     write beats every older one, whatever the input; −1 if even gap 0 does not. `repeats`: how many repetitions the
     worst case needs at most.
     """
 
-    alone: int
+    alone: float
     any_input: int
     repeats: int
 
 
-def reach(decay: np.floating, write: np.floating) -> FloatReach:
+def reach(decay: Any, write: Any) -> FloatReach:
     """The limits of h' = fl(fl(decay·h) + write), by rounding's monotony reached by 0^k 1 … 1 0.
 
-    No sequence has a larger older entry than one token repeated, as fl is monotone: exact for all inputs.
+    `decay` < 1 and `write` are floats, or other numbers whose operations round monotonously. No sequence has a larger
+    older entry than one token repeated, as fl is monotone: exact for all inputs.
     """
     zero, largest, repeats = write - write, write - write, 0
     while (grown := decay * largest + write) != largest and repeats < 10_000:
@@ -105,6 +108,8 @@ def reach(decay: np.floating, write: np.floating) -> FloatReach:
         latest, older, gap = decay * latest, decay * older, gap + 1
     alone, left = 0, decay * write
     while left > zero:
+        if decay * left == left:
+            return FloatReach(inf, gap - 1, repeats)
         left, alone = decay * left, alone + 1
     return FloatReach(alone, gap - 1, repeats)
 

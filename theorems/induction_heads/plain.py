@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
 from mamba_theorems.theorems.proofs.written import product
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 unit = sp.Symbol("u", positive=True)
 DIGITS = (24, 53)
@@ -240,26 +241,64 @@ def _limits() -> Proof:
     )
 
 
+# ------------------------------------------------------------------------------------------------ the statements
+
+count = sp.Symbol("n", integer=True, nonnegative=True)
+"""Lengths up to n + 3: at most n writes are older than the latest one."""
+theta = sp.Symbol("theta", real=True)
+num_tokens = sp.Symbol("V", integer=True, positive=True)
+right = predicate("right")
+"""Every position of every sequence of at most n + 3 tokens is answered; of the limits: q^k v q is."""
+DECAYS = Hypothesis("λΔ > 0", "the state decays", sp.Lt(rho, 1), r"\rho=e^{-\lambda\Delta}<1")
+TWO_TOKENS = Hypothesis("|V| ≥ 2", "at least two tokens", sp.Ge(num_tokens, 2), r"|V|\ge2")
+ABOVE_ZERO = Hypothesis("θ > 0", "the blank logit is above an empty column", sp.Gt(theta, 0), r"\theta>0")
+BELOW_EVERY_WRITE = Hypothesis(
+    "θ < ρ^(n+1)", "the blank logit is below every write", sp.Lt(theta, rho ** (count + 1)), r"\theta<\rho^{n+1}"
+)
+THRESHOLD = sp.And(
+    sp.Equivalent(right, sp.Gt(rho ** (count + 1), 2 * rho - 1)), sp.Implies(sp.Le(rho, HALF), right)
+)
+
+digits, least, repeats, steps = sp.symbols("p s k g", integer=True, nonnegative=True)
+"""Floats of p bits, the least one 2^{−s}; q is repeated k times; g steps lie between a write and its query."""
+alone, reach = sp.symbols("alone reach", integer=True)
+"""The last gap at which a lone write is not 0, and at which every input is answered."""
+roundoff = 2**-digits
+HALVES = Hypothesis("ρ ≤ ½", "each step at least halves", sp.Le(rho, HALF), r"\hat\rho\le\tfrac12")
+HALF_IS_NORMAL = Hypothesis("s ≥ p", "1/2 is a normal number", sp.Ge(least, digits), r"s\ge p")
+LIMITS = sp.And(
+    sp.Implies(sp.Eq(rho, HALF), sp.Equivalent(right, sp.Lt(repeats, digits + 2))),
+    sp.Implies(sp.Le(rho, HALF - roundoff), right),
+    sp.Lt(sp.Abs(alone * sp.log(1 / rho) - least * sp.log(2)), sp.log(1 / rho) + 2 * (least - digits + 1) * roundoff),
+    sp.Implies(sp.Gt(2**least * rho**steps * (1 - 2 * rho - 4 * steps * roundoff), 1), sp.Ge(reach, steps)),
+)
+
 CLAIMS = (
     Claim(
         id="induction.plain-s6",
         paper="Extension F",
         form=Form.EXTENSION,
-        title="plain S6 is an induction head exactly when λΔ ≥ ln 2",
-        statement=r"\text{exact on every sequence}\iff e^{-\lambda\Delta}\le\tfrac12;\quad"
-        r"\text{else }q^{n+1}vq\text{ fails from }\rho^n\le2-1/\rho",
-        hypotheses=(r"\Delta\text{ constant}", r"\text{real arithmetic}", r"0<\theta<\rho^{L}\text{ the blank logit}"),
+        title="plain S6 with constant Δ is an induction head on every sequence of every length exactly when λΔ ≥ ln 2",
+        statement=r"\text{every sequence of at most }n+3\text{ tokens is answered}\iff\rho^{n+1}>2\rho-1"
+        r"\ (\iff\rho+\dots+\rho^n<1);\quad\text{so for every }n\iff\rho=e^{-\lambda\Delta}\le\tfrac12",
+        hypotheses=(DECAYS, TWO_TOKENS, ABOVE_ZERO, BELOW_EVERY_WRITE),
+        formula=THRESHOLD,
+        expected=Outcome.DERIVED,
         proof=_plain,
     ),
     Claim(
         id="induction.plain-s6-limits",
         paper="Extension F",
         form=Form.EXTENSION,
-        title="how far plain S6 reaches in floats",
-        statement=r"\rho=\tfrac12:\ q^kvq\text{ fails first at }k=p+2;\quad\hat\rho\le\tfrac12-u:\text{ no }k;\quad"
-        r"|\text{gap}-149\ln2/(\lambda\Delta)|\le1;\quad\text{all inputs: }2^{149}\rho^g(1-2\rho-4gu)>1",
-        hypotheses=(r"u=2^{-p},\ p=24\ (53);\ 149\ (1074;\ 126,\,1022\text{ without subnormals})",),
+        title="how far plain S6 reaches in floats of p bits, the least one 2^−s",
+        statement=r"\hat\rho=\tfrac12:\ q^kvq\text{ is answered}\iff k<p+2;\quad"
+        r"\hat\rho\le\tfrac12-2^{-p}:\text{ for every }k;\quad"
+        r"|\text{gap}\,\lambda\Delta-s\ln2|<\lambda\Delta+2(s-p+1)2^{-p};\quad"
+        r"\text{every input at gap }g\text{ if }2^s\hat\rho^g(1-2\hat\rho-4g\,2^{-p})>1",
+        hypotheses=(HALVES, HALF_IS_NORMAL),
+        formula=LIMITS,
         depends_on=("induction.plain-s6",),
+        expected=Outcome.DERIVED,
         proof=_limits,
     ),
 )

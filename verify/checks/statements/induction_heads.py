@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from functools import reduce
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import lru_cache, reduce, total_ordering
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -12,13 +14,24 @@ import sympy as sp
 from flint import arb
 
 from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.induction_heads import answers, lemma3, lemma3_printed, lone_write
+from mamba_theorems.constructions.induction_heads import (
+    FloatReach,
+    answers,
+    lemma3,
+    lemma3_printed,
+    lone_write,
+    plain_s6,
+    reach,
+)
+from mamba_theorems.constructions.induction_heads.plain import HEAD_SCALE
 from mamba_theorems.kernels import semantics
-from mamba_theorems.kernels.fields import BALL
+from mamba_theorems.kernels.fields import BALL, FLOAT64
 from mamba_theorems.theorems.induction_heads import lemma3 as stated
+from mamba_theorems.theorems.induction_heads import plain
 from mamba_theorems.theorems.statement import Point, Statement
 from mamba_theorems.verify.checks.check import Check
-from mamba_theorems.verify.checks.statements.source import Instances, Source
+from mamba_theorems.verify.checks.induction_heads.heads import margins
+from mamba_theorems.verify.checks.statements.source import Instances, Listed, Source
 from mamba_theorems.verify.checks.statements.test import statement_test
 from mamba_theorems.verify.settings import Tier
 
@@ -159,4 +172,155 @@ def _lemma3() -> Iterator[Check]:
     yield statement_test("induction.lem3-amended", Lemma3(lemma3, (sp.log(12), sp.Integer(3), sp.S.Half), amended, GAPS))
 
 
-CHECKS: tuple[Check, ...] = (*_lemma3(),)
+# --- plain S6 in real arithmetic -------------------------------------------------------------------------------------
+
+DECAYS = tuple(map(Fraction, ("1/2", "1/4", "5/8", "19/32", "9/16", "3/4", "1")))
+LONGEST = {Tier.QUICK: {1: 7, 2: 7, 3: 5}, Tier.FULL: {1: 9, 2: 9, 3: 7, 4: 6}}
+"""By the number of tokens: all sequences up to this length."""
+
+
+@dataclass(frozen=True)
+class PlainS6(Source):
+    """Plain S6 in the paper's block on all sequences up to a length, with decays ρ and blank logits θ.
+
+    float64 is exact here: all numbers are dyadic, of at most 53 bits. The exponential has e^{−1} = ρ, for λΔ = 1.
+    """
+
+    @property
+    def said(self) -> str:
+        """Sizes, lengths, decays."""
+        sizes = ", ".join(f"{tokens} up to L = {length}" for tokens, length in LONGEST[Tier.QUICK].items())
+        return f"all sequences up to renaming, tokens: {sizes}; ρ = {', '.join(map(str, DECAYS))}, θ from 0 to ρ^(n+1)"
+
+    def instances(self, statement: Statement, tier: Tier) -> Iterable[Instances]:
+        """Shortest first."""
+        sizes = LONGEST.get(tier, LONGEST[Tier.QUICK])
+        cases = [
+            {"num_tokens": num_tokens, "n": n, "rho": str(rho), "theta": str(theta)}
+            for n in range(max(sizes.values()) - 2)
+            for num_tokens, length in sizes.items()
+            if n + 3 <= length
+            for rho in DECAYS
+            for theta in (rho ** (n + 1) / 2, rho ** (n + 1), Fraction(0))
+        ]
+        yield _columns(list(map(_plain_point, cases)), cases)
+
+    def again(self, statement: Statement, case: Any) -> Instances:
+        """All sequences of the case's size."""
+        try:
+            return _columns([_plain_point(case)], [case])
+        except (KeyError, TypeError, ValueError) as reason:
+            raise ValueError(f"a case has num_tokens, n, rho and theta: {reason}") from reason
+
+
+def _plain_point(case: Case) -> Point:
+    rho, theta = Fraction(case["rho"]), Fraction(case["theta"])
+    margins = _margins(case["num_tokens"], case["n"] + 3, rho, theta)
+    return {
+        plain.right: bool((margins > 0).all()),
+        plain.rho: sp.Rational(rho),
+        plain.theta: sp.Rational(theta),
+        plain.count: case["n"],
+        plain.num_tokens: case["num_tokens"],
+    }
+
+
+def _margins(num_tokens: int, length: int, rho: Fraction, theta: Fraction) -> np.ndarray:
+    """At every position of all sequences of a length, and so of every shorter one."""
+    logits, tokens = _plain_logits(num_tokens, length, rho), up_to_renaming(num_tokens, length)
+    logits = np.concatenate([logits, np.full((*logits.shape[:-1], 1), float(HEAD_SCALE * theta))], -1)
+    return margins(logits, answers(tokens, num_tokens))
+
+
+@lru_cache(maxsize=64)
+def _plain_logits(num_tokens: int, length: int, rho: Fraction) -> np.ndarray:
+    """The tokens' logits, (sequences, L, num_tokens); blank's is a constant."""
+    field = replace(FLOAT64, exp=lambda x: float(rho) ** -x)
+    network = plain_s6(num_tokens, "paper", decay_rate=1)
+    return network.run(field, up_to_renaming(num_tokens, length))[..., :num_tokens]
+
+
+# --- plain S6 in floats of every size --------------------------------------------------------------------------------
+
+
+@total_ordering
+@dataclass(frozen=True)
+class Rounded:
+    """A number of a binary format with p bits and the least subnormal 2^{−s}; each operation is rounded once, to even."""
+
+    value: Fraction
+    digits: int
+    least: int
+
+    def rounded(self, value: Fraction) -> Rounded:
+        """The nearest number of this format."""
+        size = abs(value.numerator).bit_length() - value.denominator.bit_length()  # 2^(size−1) < |value| < 2^(size+1)
+        top = size if abs(value) >= Fraction(2) ** size else size - 1
+        unit = Fraction(2) ** max(top - self.digits + 1, -self.least)
+        return replace(self, value=round(value / unit) * unit)
+
+    def __mul__(self, other: Rounded) -> Rounded:
+        return self.rounded(self.value * other.value)
+
+    def __add__(self, other: Rounded) -> Rounded:
+        return self.rounded(self.value + other.value)
+
+    def __sub__(self, other: Rounded) -> Rounded:
+        return self.rounded(self.value - other.value)
+
+    def __lt__(self, other: Rounded) -> bool:
+        return self.value < other.value
+
+
+FORMATS = ((2, 4), (3, 4), (3, 7), (4, 9), (8, 17), (11, 24), (24, 149), (53, 1074), (4, 2))
+"""Bits and least subnormals: among them half, single and double precision."""
+NEVER = 10**6
+"""Stands for a gap without end."""
+
+
+def float_cases(tier: Tier) -> Iterator[Case]:
+    """Decays around ½ and far from it; repetitions and gaps around where answers stop."""
+    for p, s in FORMATS:
+        u = Fraction(1, 2**p)
+        near = Rounded(Fraction(0), p, s).rounded(Fraction(24, 50)).value
+        half = Fraction(1, 2)
+        for rho in dict.fromkeys((half, half - u / 2, half - u, Fraction(1, 4), near, Fraction(1, 2**12), half + u)):
+            last = _reach(p, s, rho).any_input
+            gaps = (0, 1, last, last - 1, last + 1, s // 2, 2)
+            for k, g in zip((1, 2, p + 1, p + 2, p + 3, 3 * p, p), gaps, strict=True):
+                yield {"p": p, "s": s, "rho": str(rho), "k": k, "g": max(g, 0)}
+
+
+@lru_cache(maxsize=128)
+def _reach(p: int, s: int, rho: Fraction) -> FloatReach:
+    decay = Rounded(rho, p, s)
+    return reach(decay, replace(decay, value=Fraction(1)))
+
+
+def in_floats(case: Case) -> Point:
+    """How far plain S6 reaches in a format, and whether q^k v q is answered there."""
+    p, s, rho, k = case["p"], case["s"], Fraction(case["rho"]), case["k"]
+    decay, found = Rounded(rho, p, s), _reach(p, s, rho)
+    one = replace(decay, value=Fraction(1))
+    older = one - one
+    for _ in range(k - 1):
+        older = decay * older + one
+    return {
+        plain.digits: p,
+        plain.least: s,
+        plain.rho: sp.Rational(rho),
+        plain.repeats: k,
+        plain.steps: case["g"],
+        plain.right: decay * older < one,
+        plain.alone: NEVER if found.alone == inf else int(found.alone),
+        plain.reach: found.any_input,
+    }
+
+
+def _plain() -> Iterator[Check]:
+    yield statement_test("induction.plain-s6", PlainS6())
+    words = "exact rounding in formats (p, s) " + ", ".join(map(str, FORMATS))
+    yield statement_test("induction.plain-s6-limits", Listed(words, float_cases, in_floats))
+
+
+CHECKS: tuple[Check, ...] = (*_lemma3(), *_plain())
