@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -58,13 +59,13 @@ class Statement:
     every: tuple[sp.Symbol, ...] = ()
     some: tuple[sp.Symbol, ...] = ()
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """All that an instance must give a value to, by name."""
         parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
         return tuple(sorted({s for part in parts for s in part.free_symbols}, key=str))
 
-    @property
+    @cached_property
     def functions(self) -> tuple[UndefinedFunction, ...]:
         """The undefined functions that an instance must give a value to, by name."""
         parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
@@ -145,8 +146,8 @@ def truth(meaning: sp.Basic, point: Point) -> bool | None:
 def _relation(relation: Relational, point: Point) -> bool | None:
     """In balls, and exactly where they touch."""
     functions = {f: v for f, v in point.items() if isinstance(f, UndefinedFunction)}
-    for function, value in functions.items():
-        relation = relation.replace(function, value)
+    if functions:
+        relation = relation.func(*(_put_in(side, functions) for side in relation.args), evaluate=False)
     at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol) and not isinstance(v, bool | BooleanAtom)}
     try:
         found = holds(relation, at, PRECISIONS)
@@ -155,12 +156,20 @@ def _relation(relation: Relational, point: Point) -> bool | None:
         return None
 
 
+def _put_in(side: sp.Expr, functions: Mapping[UndefinedFunction, Any]) -> sp.Expr:
+    """With values for undefined functions, and derivatives carried out: once, not wherever an integrand is evaluated."""
+    for function, value in functions.items():
+        side = side.replace(function, value)
+    return side.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
+
+
 def _tie(relation: Relational, at: Point) -> bool | None:
     """Two sides that balls do not tell apart: compared exactly where both are rational, as e^{−ln 2} is.
 
     Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
     """
-    if not relation.has(sp.Sum, sp.Product, sp.Integral) and not _balls(at):
+    costly = (sp.Sum, sp.Product, sp.Integral, *((sp.exp, sp.log) if isinstance(relation, sp.Eq) else ()))
+    if not relation.has(*costly) and not _balls(at):
         exact = {s: sp.sympify(v) for s, v in at.items()}
         sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]
         if all(side.is_Rational for side in sides):

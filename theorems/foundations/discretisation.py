@@ -9,10 +9,12 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof, Specialise
+from mamba_theorems.theorems.statement import Hypothesis
 
 x = sp.Symbol("x", nonnegative=True)
 s, h0, u = sp.symbols("s h_0 u", real=True)
 lam, step = sp.symbols("lambda Delta", positive=True)
+rate, length = sp.symbols("lambda Delta", real=True)
 
 
 # --- zero-order hold ----------------------------------------------------------------------------------------------
@@ -64,7 +66,8 @@ def zoh() -> Proof:
 
 y = sp.Symbol("y", positive=True)
 RATIO = (1 - sp.exp(-y)) / y
-GAP = sp.And(sp.Ge(RATIO, 1 - y / 2), sp.Le(RATIO, 1 - y / 2 + y**2 / 6))
+GAP = sp.And(sp.Gt(RATIO, 1 - y / 2), sp.Lt(RATIO, 1 - y / 2 + y**2 / 6))
+ADVANCES = Hypothesis("λΔ > 0", "the step is positive", sp.Gt(y, 0, evaluate=False), r"\lambda\Delta>0")
 
 
 def euler_gap() -> Proof:
@@ -93,7 +96,14 @@ def euler_gap() -> Proof:
 # --- bilinear -----------------------------------------------------------------------------------------------------
 
 TUSTIN = (1 - x / 2) / (1 + x / 2)
-BILINEAR = sp.And(sp.Ge(sp.exp(-x) - TUSTIN, 0), sp.Le(sp.exp(-x) - TUSTIN, x**3 / 12))
+BILINEAR = sp.And(
+    sp.Ge(sp.exp(-x) - TUSTIN, 0),
+    sp.Le(sp.exp(-x) - TUSTIN, x**3 / 12),
+    sp.Gt(TUSTIN, -1),
+    sp.Le(TUSTIN, 1),
+    sp.Equivalent(sp.Lt(TUSTIN, 0), sp.Gt(x, 2)),
+)
+DECAYS = Hypothesis("λΔ ≥ 0", "no state grows", sp.Ge(x, 0, evaluate=False), r"\lambda\Delta\ge0")
 
 
 def bilinear() -> Proof:
@@ -147,16 +157,34 @@ def bilinear() -> Proof:
     )
 
 
+# --- statements ---------------------------------------------------------------------------------------------------
+
+h = sp.Function("h", real=True)
+"""Any differentiable function."""
+DRIVEN = sp.exp(-rate * (length - s)) * (sp.Derivative(h(s), s) + rate * h(s) - u)
+"""How far h is from solving h′ = −λh + u, as it is felt at Δ."""
+ZOH = sp.And(
+    sp.Eq(
+        rate * h(length),
+        rate * sp.exp(-rate * length) * h(0)
+        + (1 - sp.exp(-rate * length)) * u
+        + rate * sp.Integral(DRIVEN, (s, 0, length)),
+        evaluate=False,
+    ),
+    sp.Eq(sp.Limit((1 - sp.exp(-rate * length)) / rate, rate, 0), length, evaluate=False),
+)
+
 CLAIMS = (
     Claim(
         id="foundations.zoh",
         paper="Eq. (3), §2",
         form=Form.PRINTED,
         title="zero-order hold solves the state equation exactly",
-        statement=r"h'=-\lambda h+Bx,\ x\ \text{held}\ \Rightarrow\ "
-        r"h(\Delta)=e^{-\lambda\Delta}h(0)+\frac{1-e^{-\lambda\Delta}}{\lambda}Bx;\ "
-        r"\text{the gain tends to}\ \Delta\ \text{as}\ \lambda\to0",
-        hypotheses=(r"\lambda>0,\ \Delta>0",),
+        statement=r"\lambda h(\Delta)=\lambda e^{-\lambda\Delta}h(0)+(1-e^{-\lambda\Delta})Bx"
+        r"+\lambda\int_0^\Delta e^{-\lambda(\Delta-s)}\bigl(h'(s)+\lambda h(s)-Bx\bigr)ds:\ "
+        r"\text{where}\ h'=-\lambda h+Bx,\ x\ \text{held, the last term is 0};\quad "
+        r"\frac{1-e^{-\lambda\Delta}}\lambda\to\Delta\ \text{as}\ \lambda\to0",
+        formula=ZOH,
         proof=zoh,
     ),
     Claim(
@@ -164,8 +192,8 @@ CLAIMS = (
         paper="Eq. (3), §2",
         form=Form.EXTENSION,
         title="how far Euler's B is from ZOH's",
-        statement=r"1-\tfrac x2\le\frac{1-e^{-x}}{x}\le1-\tfrac x2+\tfrac{x^2}{6},\quad x=\lambda\Delta>0",
-        hypotheses=(r"\lambda\Delta>0",),
+        statement=r"1-\tfrac x2<\frac{1-e^{-x}}{x}<1-\tfrac x2+\tfrac{x^2}{6},\quad x=\lambda\Delta>0",
+        hypotheses=(ADVANCES,),
         formula=GAP,
         proof=euler_gap,
     ),
@@ -175,8 +203,8 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="the bilinear rule: stable, third-order close, and alternating beyond λΔ = 2",
         statement=r"0\le e^{-x}-\frac{1-x/2}{1+x/2}\le\frac{x^3}{12},\quad "
-        r"\frac{1-x/2}{1+x/2}\in(-1,1],\ <0\iff x>2",
-        hypotheses=(r"x=\lambda\Delta\ge0",),
+        r"-1<\frac{1-x/2}{1+x/2}\le1,\quad \frac{1-x/2}{1+x/2}<0\iff x>2,\quad x=\lambda\Delta\ge0",
+        hypotheses=(DECAYS,),
         formula=BILINEAR,
         proof=bilinear,
     ),

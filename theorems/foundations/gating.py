@@ -12,8 +12,13 @@ from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Proo
 z = sp.Symbol("z", real=True)
 
 
-GATED = sp.Eq(
-    sp.exp(-softplus(z)) * h0 + (1 - sp.exp(-softplus(z))) * u, (1 - sigmoid(z)) * h0 + sigmoid(z) * u, evaluate=False
+GATED = sp.And(
+    sp.Eq(
+        sp.exp(-softplus(z)) * h0 + (1 - sp.exp(-softplus(z))) * u,
+        (1 - sigmoid(z)) * h0 + sigmoid(z) * u,
+        evaluate=False,
+    ),
+    sp.Gt(softplus(z), sigmoid(z), evaluate=False),
 )
 
 
@@ -43,10 +48,9 @@ CLAIMS = (
         id="foundations.gated-rnn",
         paper="Gu & Dao (2023), Theorem 1",
         form=Form.PRINTED,
-        title="ZOH with N = 1, A = −1 is the gated RNN; Euler is not",
+        title="ZOH with N = 1, A = −1, B = 1 is the gated RNN; Euler is not",
         statement=r"\Delta=\text{softplus}(z)\Rightarrow e^{-\Delta}h+(1-e^{-\Delta})u=(1-g)h+g\,u,\ g=\sigma(z);\quad "
-        r"\text{Euler writes}\ \Delta u,\ \Delta\ge g",
-        hypotheses=("N = 1, A = −1, B = 1, ZOH",),
+        r"\text{Euler writes}\ \Delta u,\ \Delta>g",
         formula=GATED,
         proof=gated_rnn,
     ),

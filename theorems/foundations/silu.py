@@ -13,7 +13,18 @@ w, y = sp.Symbol("w", positive=True), sp.Symbol("y", nonnegative=True)
 
 
 PAIR = sp.Eq(silu(x) - silu(-x), x, evaluate=False)
-STEP = sp.Eq(silu_step(d, w) + silu_step(-1 - d, w), 1, evaluate=False)
+sharpness = sp.Symbol("w", real=True)
+
+
+def rise(at: sp.Expr) -> sp.Expr:
+    """w·step(at): SiLU(w(at + 1)) − SiLU(w·at), which has no division."""
+    return silu(sharpness * (at + 1)) - silu(sharpness * at)
+
+
+STEP = sp.And(
+    sp.Eq(rise(d) + rise(-1 - d), sharpness, evaluate=False),
+    sp.Eq(rise(sp.Integer(-1)), sharpness / (1 + sp.exp(sharpness)), evaluate=False),
+)
 
 
 def silu_pair() -> Proof:
@@ -67,9 +78,8 @@ CLAIMS = (
         paper="official blocks",
         form=Form.EXTENSION,
         title="the SiLU step is its own complement",
-        statement=r"\text{step}(d)=\frac{\text{SiLU}(w(d+1))-\text{SiLU}(wd)}{w}\ \Rightarrow\ "
-        r"\text{step}(d)+\text{step}(-1-d)=1,\ \text{step}(-1)=\frac1{1+e^w}",
-        hypotheses=("w > 0",),
+        statement=r"w\,\text{step}(d)=\text{SiLU}(w(d+1))-\text{SiLU}(wd)\ \Rightarrow\ "
+        r"w\,\text{step}(d)+w\,\text{step}(-1-d)=w,\ w\,\text{step}(-1)=\frac w{1+e^w}",
         depends_on=("foundations.silu-pair",),
         formula=STEP,
         proof=silu_step_proof,
