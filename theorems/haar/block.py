@@ -12,8 +12,8 @@ from mamba_theorems.theorems.activations import silu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.haar.heaviside import KAPPA, W
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
-from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
+from mamba_theorems.theorems.proofs.written import ForAll, Named
 
 w, lam, delta, u, x = sp.symbols("w lambda Delta u x", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
@@ -80,12 +80,19 @@ def _any_weights() -> Proof:
     grown = sp.Symbol("E", positive=True)
     weight, so_far = sp.symbols("w_s Q", positive=True)
     target = sp.Symbol("c", real=True)
-    step = Bound(
-        name="one step back in time",
-        because="E_s = E_{s+1} e^{w_s E_{s+1}} with E = e^{ΣΔ}; e^{−a} ≥ 1 − a gives 1/E_s ≥ 1/E_{s+1} − w_s",
-        claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight),
-        given=(sp.Ge(1 / grown, so_far), sp.Ge(sp.exp(-weight * grown), 1 - weight * grown)),
-    ).but_not("½w_s", claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight / 2))
+    back = sp.Symbol("k", integer=True, nonnegative=True)
+    kept, w_s = (sp.Function(name, positive=True)(back) for name in ("P", "w"))
+    least = sp.Function("Q", real=True)(back)
+    conditioning = invariant(
+        name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
+        because="k steps back from the end P = e^{−ΣΔ} and Q = 1 − Σw; Δ_s = w_s/P, and e^{−a} ≥ 1 − a",
+        conclusion=sp.Ge(kept, least),
+        index=back,
+        initial={kept: 1, least: 1},
+        following={kept: kept * sp.exp(-w_s / kept), least: least - w_s},
+        given=(sp.Ge(sp.exp(-w_s / kept), 1 - w_s / kept),),
+        wrong={"½w_s": {"following": {kept: kept * sp.exp(-w_s / kept), least: least - w_s / 2}}},
+    )
     return Proof(
         steps=(
             Identity(
@@ -107,15 +114,7 @@ def _any_weights() -> Proof:
                 claim=sp.And(sp.Gt(sp.Max(target, 0), 0), sp.Gt(sp.Max(-target, 0), 0)),
             ),
             Bound(name="e^{−a} ≥ 1 − a", claim=sp.Ge(sp.exp(-u), 1 - u)),
-            InductionOn(
-                name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
-                base=Identity(
-                    name="nothing yet",
-                    lhs=sp.exp(-sp.Sum(sp.Function("Delta")(i), (i, 1, 0))) + sp.Sum(sp.Function("w")(i), (i, 1, 0)),
-                    rhs=sp.S.One,
-                ),
-                step=step,
-            ),
+            conditioning,
             Bound(
                 name="with Σw ≤ ½ (C rescales): w_s ≤ Δ_s ≤ 2w_s",
                 because="1 ≤ E ≤ 1/(1 − Σw) ≤ 2: relative changes of Δ move log-weights by at most ΣΔ ≤ ln 2",
@@ -174,8 +173,8 @@ def _step_error() -> tuple[Step, ...]:
             smaller=at_x * (1 + sp.exp(w)),
             variable=at_x,
             start=sp.S.One,
-            given=(rising, sp.Ge(sp.exp(w) * (w - 1), 1)),
-        ).but_not("for small w", given=(rising,)),
+            given=(ForAll(at_x, rising, sp.Ge(at_x, 1)), sp.Ge(sp.exp(w) * (w - 1), 1)),
+        ).but_not("for small w", given=(ForAll(at_x, rising, sp.Ge(at_x, 1)),)),
         Bound(
             name="so the error is at most φ(1) everywhere",
             claim=sp.Le(sp.Abs(phi - psi), first),
@@ -265,6 +264,7 @@ def _remark() -> Proof:
             ),
             Induction(
                 name="N states: the readout factors as (Π a_r)(C_t·B_s)",
+                sequence="y",
                 because="each state with its own write c·v, the same decay",
                 index=n,
                 next=lambda h, at: decay(at + 1) * h + c * write(at + 1),
@@ -272,6 +272,7 @@ def _remark() -> Proof:
             ),
             Induction(
                 name="with N = 1 its kernel is eq. (8), so each Δ takes one head",
+                sequence="P",
                 because="Π_r e^{−λΔ_r} = e^{−λΣ_rΔ_r}; m + 1 Heavisides need m + 1 heads",
                 index=n,
                 initial=sp.S.One,

@@ -10,7 +10,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.calculus import Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof, Step, invariant
 
 k, d, N, K, n = sp.symbols("k d N K n", integer=True, positive=True)
 t, tau, s, v = sp.symbols("t tau s v", real=True)
@@ -112,27 +112,20 @@ def _area() -> tuple[Step, ...]:
 def _tail_sum() -> tuple[Step, ...]:
     """Σ_{k=N+1}^K 1/(2k − 1)² ≥ ½(1/(2N + 1) − 1/(2K + 1)), by telescoping from K = N."""
     m = sp.Symbol("m", integer=True, nonnegative=True)
-    so_far = sp.Symbol("T_K", nonnegative=True)
 
     def telescoped(last: sp.Expr) -> sp.Expr:
         return (1 / (2 * N + 1) - 1 / (2 * last + 1)) / 2
 
-    here = N + m
-    step = Bound(
-        name="one more term",
-        because="1/(2K + 1)² ≥ ½(1/(2K + 1) − 1/(2K + 3))",
-        claim=sp.Ge(so_far + 1 / (2 * here + 1) ** 2, telescoped(here + 1)),
-        given=(sp.Ge(so_far, telescoped(here)),),
-    ).but_not("the term 1/(2K + 2)²", claim=sp.Ge(so_far + 1 / (2 * here + 2) ** 2, telescoped(here + 1)))
+    here, so_far = N + m, sp.Function("T", nonnegative=True)(m)
     return (
-        InductionOn(
+        invariant(
             name="the tail telescopes",
-            base=Identity(
-                name="empty sum at K = N",
-                lhs=sp.Sum(1 / (2 * m - 1) ** 2, (m, N + 1, N)) - sp.Subs(telescoped(K), K, N),
-                rhs=sp.S.Zero,
-            ),
-            step=step,
+            because="1/(2K + 1)² ≥ ½(1/(2K + 1) − 1/(2K + 3)); T(m) the sum up to K = N + m",
+            conclusion=sp.Ge(so_far, telescoped(here)),
+            index=m,
+            initial={so_far: 0},
+            following={so_far: so_far + 1 / (2 * here + 1) ** 2},
+            wrong={"the term 1/(2K + 2)²": {"following": {so_far: so_far + 1 / (2 * here + 2) ** 2}}},
         ),
         Limit(name="all modes", expression=telescoped(K), variable=K, value=1 / (2 * (2 * N + 1))),
     )
@@ -175,6 +168,7 @@ BESSEL = Cited(
     statement="F = ‖M(ρ − e)‖_F² ≤ ½‖ρ − e‖² = ½E",
     source="Bessel's inequality",
     states=sp.Le(frobenius, error / 2),
+    about=(frobenius, error),
     instances=({frobenius: sp.Rational(15, 256), error: sp.Rational(1, 8)},),  # f = 1 on [7/16, 9/16]
 )
 ECKART_YOUNG = Cited(
@@ -183,6 +177,7 @@ ECKART_YOUNG = Cited(
     statement="F ≥ Σ_{k>N} 1/((2k − 1)π)² = T/π²",
     source="Eckart–Young theorem (Frobenius norm)",
     states=sp.Ge(frobenius, tail / sp.pi**2),
+    about=(frobenius, tail),
     instances=({frobenius: sp.Rational(1, 8), tail: sp.pi**2 / 8},),  # N = 0: M(ρ) itself
 )
 TAIL = Cited(
@@ -191,6 +186,7 @@ TAIL = Cited(
     statement="T ≥ 1/(2(2N + 1))",
     source="limits preserve inequalities",
     states=sp.Ge(tail, 1 / (2 * (2 * N + 1))),
+    about=(tail, N),
     instances=({N: 10, tail: sp.pi**2 / 8 - sum(sp.Rational(1, (2 * i - 1) ** 2) for i in range(1, 11))},),
 )
 GAP = sp.Ge(error, 1 / (sp.pi**2 * (2 * N + 1)))
@@ -288,10 +284,12 @@ def _discrete() -> tuple[Step, ...]:
     return (
         Induction(
             name="cosines add up to a sine",
+            sequence="s",
             because="row a of H v is Σ_{b<n−a} cos((b + ½)θ) = sin((n − a)θ)/(2 sin(θ/2))",
             index=m,
             next=lambda total, i: total + sp.cos((i + HALF) * theta),
             closed=sp.sin(m * theta) / (2 * sp.sin(theta / 2)),
+            given=(sp.Gt(sp.sin(theta / 2), 0),),
         ),
         Identity(
             name="(n − a)θ is π(2k − 1)/2 less v_a's angle",

@@ -6,6 +6,7 @@ Then the criterion: which inputs a state remembers for ever.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import sympy as sp
@@ -115,6 +116,7 @@ def _tail() -> tuple[Step, ...]:
         Identity(name="softplus(ln(e^y − 1)) = y", lhs=_softplus(sp.log(sp.exp(positive) - 1)), rhs=positive),
         Induction(
             name="the later steps add up to 1 − 2^{−n}",
+            sequence="s",
             index=n,
             next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
             closed=1 - sp.Rational(1, 2) ** n,
@@ -145,7 +147,6 @@ def _constant_gain() -> tuple[Step, ...]:
 
 def disproof() -> Proof:
     """λ = 1, Δ = softplus, B = 1 + βx: the sensitivity to x_2 is 0 at every later time."""
-    memory = propagation()
     here = sensitivity_at_zero(linear_gain(x), 4 * sp.log(2))
     return Proof(
         steps=(
@@ -154,8 +155,7 @@ def disproof() -> Proof:
             Identity(name="h_1 = 4 ln 2", lhs=write(FIRST, linear_gain(FIRST)), rhs=4 * sp.log(2)),
             Identity(name="∂(BΔx)/∂x = ln 2 at x_2 = 0", lhs=sensitivity_at_zero(linear_gain(x), 0), rhs=sp.log(2)),
             Identity(name="K_2 = 0", lhs=here, rhs=sp.S.Zero),
-            memory,
-            Specialise(name="the left side is 0 at every t ≥ 2", of=memory, at={gain: sp.S.Zero}),
+            replace(propagation(sp.S.Zero), name="the left side is 0 at every t ≥ 2"),
             Identity(
                 name="c = λΣ_{r≥1}Δ = 3 ln 2 + 1, and the right side is ln 2/(8e)",
                 lhs=sp.exp(-(_softplus(FIRST) + _softplus(sp.S.Zero) + 1), evaluate=False) * sp.log(2),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, invariant
 
 DIAGONAL = r"\bar\Lambda_r=e^{-\lambda\Delta_r},\ \lambda\ge0,\ \Delta_r>0"
 ANY_INPUT = "Euler or ZOH: the write may be any differentiable function of the mixer's input at its own step"
@@ -32,22 +32,23 @@ def clock(steps: sp.Expr) -> sp.Expr:
     return sp.Sum(Delta(r), (r, j + 1, j + steps))
 
 
-def sensitivity_later(steps: sp.Expr = m) -> sp.Expr:
+def sensitivity_later(steps: sp.Expr = m, first: sp.Expr = gain) -> sp.Expr:
     """K Π_{r=j+1}^{j+steps} a(r)."""
-    return gain * sp.Product(a(r), (r, j + 1, j + steps))
+    return first * sp.Product(a(r), (r, j + 1, j + steps))
 
 
-def propagation() -> Induction:
-    """∂h_{j+m}/∂x = K Π a(r), for every m, from ∂h_j/∂x = K and ∂h_{r+1}/∂x = a(r+1) ∂h_r/∂x."""
+def propagation(first: sp.Expr = gain) -> Induction:
+    """∂h_{j+m}/∂x = K Π a(r), for every m, from ∂h_j/∂x = K and ∂h_{r+1}/∂x = a(r+1) ∂h_r/∂x; `first` is K."""
     step = Induction(
         name="eq. (11): every later step multiplies by its decay",
+        sequence="h_x",
         index=m,
-        initial=gain,
+        initial=first,
         next=lambda s, n: a(j + n + 1) * s,
-        closed=sensitivity_later(),
+        closed=sensitivity_later(first=first),
     )
     late = gain * sp.Product(a(r), (r, j, j + m))
-    return step.but_not("the product starts at r = j", closed=late)
+    return step.but_not("the product starts at r = j", initial=gain, closed=late)
 
 
 def eq11() -> Proof:
@@ -75,6 +76,7 @@ def exponential() -> Induction:
     """Π e^{−λΔ(r)} = e^{−λ Σ Δ(r)}, as the recurrence p ← e^{−λΔ} p from 1."""
     return Induction(
         name="the decays multiply to e^{−λΣΔ}",
+        sequence="P",
         index=m,
         initial=sp.S.One,
         next=lambda p, n: sp.exp(-lam * Delta(j + n + 1)) * p,
@@ -85,6 +87,7 @@ def exponential() -> Induction:
 def _constant_step() -> Induction:
     return Induction(
         name="S4D: the decays multiply to e^{−λ(t−j)}",
+        sequence="P_4",
         because="Δ = 1",
         index=m,
         initial=sp.S.One,
@@ -115,6 +118,7 @@ def slow_steps() -> tuple[Induction, Limit]:
     """Δ_r = ln(1 + 1/r) from r = 1: positive steps under which the sensitivity decays like 1/(m+1)^λ only."""
     telescoped = Induction(
         name="steps ln(1 + 1/r) add up to ln(m+1)",
+        sequence="L",
         index=m,
         next=lambda s, n: s + sp.log((n + 2) / (n + 1)),
         closed=sp.log(m + 1),
@@ -132,6 +136,7 @@ def slow_steps() -> tuple[Induction, Limit]:
 def lemma1_amended() -> Proof:
     """c̃ = |K_j|; S4D's exponent t − j; and what "exponentially" needs."""
     return Proof(
+        hypotheses=steps_add_up().assumes,
         steps=(
             propagation(),
             exponential(),
@@ -139,31 +144,30 @@ def lemma1_amended() -> Proof:
             *slow_steps(),
             steps_add_up(),
             at_most_exponential(),
-        )
+        ),
     )
 
 
 # --- a floor under every step -------------------------------------------------------------------------------------
 
-total, floor = sp.symbols("s delta", nonnegative=True)
-"""s = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""
+total = sp.Function("s", nonnegative=True)(m)
+floor = sp.Symbol("delta", nonnegative=True)
+"""s(m) = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""
 ENOUGH = sp.Ge(total, floor * m)
 FORGETS = sp.Le(gain * sp.exp(-lam * total), gain * sp.exp(-lam * floor * m))
 
 
 def steps_add_up() -> InductionOn:
     """Δ ≥ δ at every step: ΣΔ ≥ mδ."""
-    step_now = sp.Symbol("Delta_r", nonnegative=True)
-    one_more = sp.Ge(total + step_now, floor * (m + 1))
-    base = sp.Symbol("s_0", nonnegative=True)
-    empty = (sp.Eq(base, 0, evaluate=False), sp.Eq(m, 0, evaluate=False))
-    return InductionOn(
+    step_now = Delta(j + m + 1)
+    return invariant(
         name="m steps of at least δ add up to at least mδ",
-        base=Bound(name="no step", claim=sp.Ge(base, floor * m), given=empty),
-        step=Bound(name="one step more", claim=one_more, given=(ENOUGH, sp.Ge(step_now, floor))).but_not(
-            "Δ ≥ δ dropped", given=(ENOUGH,)
-        ),
         conclusion=ENOUGH,
+        index=m,
+        initial={total: 0},
+        following={total: total + step_now},
+        given=(sp.Ge(step_now, floor),),
+        wrong={"Δ ≥ δ dropped": {"given": ()}},
     )
 
 

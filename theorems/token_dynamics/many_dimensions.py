@@ -246,11 +246,13 @@ def _integrated() -> tuple[Identity, Identity, Bound, Bound]:
             because="at z′ = 2ρ − 2cz/(1 + t), ρ = λδ",
             lhs=Along((1 + time) ** (2 * power) * z, {z: 2 * rate - 2 * power * z / (1 + time)}),
             rhs=2 * rate * (1 + time) ** (2 * power),
+            given=(sp.Gt(1 + time, 0),),
         ),
         Identity(
             name="its integral is 2ρ(G − 1)/(2c + 1), G = (1 + t)^{2c+1}",
             lhs=sp.Derivative(level * ((1 + time) ** (2 * power + 1) - 1), time),
             rhs=2 * rate * (1 + time) ** (2 * power),
+            given=(sp.Gt(1 + time, 0),),
         ),
         Bound(
             name="(1 + t)^{2c}z ≥ m(1 + t)^{2c+1}, m = min(z_0, 2ρ/(2c + 1))",
