@@ -15,6 +15,7 @@ from mamba_theorems.theorems.proofs.proof import Proof, ProofResult, StepResult
 from mamba_theorems.theorems.proofs.steps import Given
 from mamba_theorems.theorems.proofs.written import latex
 from mamba_theorems.theorems.registry import claims
+from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.verify.evidence import COMMA, Evidence, Line, MutantResult, Steps
 
 
@@ -31,7 +32,7 @@ def derive(claim_id: str) -> Derivation:
     """Check the claim's proof and disproof."""
     start, claim = time.perf_counter(), claims()[claim_id]
     proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
-    results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
+    results = [(kind, name, proof, _checked(claim, kind, proof)) for kind, name, proof in proofs]
     evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
     steps = {name: lines_of(result.steps, proof) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
@@ -63,8 +64,12 @@ def _proofs(claim: Claim) -> list[tuple[Kind, str, Callable[[], Proof]]]:
     return found
 
 
-def _formula(claim: Claim, kind: Kind) -> object:
-    return claim.formula if kind is Kind.PROVED else None
+def _checked(claim: Claim, kind: Kind, proof: Proof) -> ProofResult:
+    """A derivation is held to the claim's own statement, hypotheses and citations; a disproof to its steps."""
+    if kind is not Kind.PROVED:
+        return proof.check()
+    stated = tuple(h.meaning for h in claim.hypotheses if isinstance(h, Hypothesis))
+    return proof.check(claim.formula, stated, claim.cites)
 
 
 def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
