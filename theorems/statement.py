@@ -18,6 +18,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from mamba_theorems.theorems.proofs.enclose import NotEnclosed, enclose, holds
+from mamba_theorems.theorems.proofs.written import ForAll
 
 Point = Mapping[Any, Any]
 """An instance: symbols to exact numbers, balls or truth values, and undefined functions to Lambdas."""
@@ -129,10 +130,13 @@ def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
 
 
 def truth(meaning: sp.Basic, point: Point) -> bool | None:
-    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there."""
+    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there.
+
+    Of a predicate, and of a fact for all values of a variable, the point itself tells whether it is true.
+    """
     if meaning in (sp.true, sp.false):
         return meaning is sp.true
-    if isinstance(meaning, sp.Symbol):
+    if isinstance(meaning, sp.Symbol | ForAll):
         value = point.get(meaning)
         return None if value is None else bool(value)
     if isinstance(meaning, Relational):

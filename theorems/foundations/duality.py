@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.foundations.recurrence import folded_block, j, m, r
+from mamba_theorems.theorems.foundations.recurrence import BLOCK, j, m, r
 from mamba_theorems.theorems.proofs.proof import Induction, Proof
 
 
@@ -32,7 +32,7 @@ def ssd_duality() -> Proof:
                 next=lambda p, k: sp.exp(rate * Delta(j + k + 1)) * p,
                 closed=sp.exp(rate * (sp.Sum(Delta(r), (r, 1, j + m)) - sp.Sum(Delta(r), (r, 1, j)))),
             ),
-            folded_block(),
+            BLOCK,
         )
     )
 
