@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Conjunction,
@@ -18,7 +18,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Proof,
 )
 from mamba_theorems.theorems.proofs.written import product
-from mamba_theorems.theorems.statement import Hypothesis
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 n, j, r = sp.symbols("n j r", integer=True, nonnegative=True)
 a, b = sp.Function("a", real=True), sp.Function("b", real=True)
@@ -137,6 +137,21 @@ def _wraps() -> Bound:
     ).but_not("at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(lands, sp.Le(period, 2 * length - 1)))
 
 
+decay, gain, fed = (sp.Function(name, real=True) for name in ("a", "k", "x"))
+state, lag = sp.symbols("s j", integer=True, positive=True)
+num_states, last, length, period = sp.symbols("N t L P", integer=True, positive=True)
+output = sp.Symbol("y", real=True)
+"""y_t of the S4D recurrence with N states, decays a_s and gains k_s = C_s B̄_s, over the inputs x_1 … x_t."""
+fits = predicate("fits")
+"""The FFT of period P gives the first L values of the convolution, for all kernels and inputs of length L."""
+CONVOLUTION = sp.Eq(
+    output,
+    sp.Sum(sp.Sum(gain(state) * decay(state) ** (last - lag), (state, 1, num_states)) * fed(lag), (lag, 1, last)),
+    evaluate=False,
+)
+LTI = sp.And(CONVOLUTION, sp.Equivalent(fits, sp.Ge(period, 2 * length - 1)))
+
+
 def lti_convolution() -> Proof:
     """S4D: the recurrence is a convolution, and the FFT computes it."""
     z, period = sp.Symbol("z", real=True), sp.Symbol("P", integer=True, nonnegative=True)
@@ -157,6 +172,14 @@ def lti_convolution() -> Proof:
             _wraps(),
         )
     )
+
+
+fed_once = sp.Symbol("x", real=True)
+single, double, held, held_double, delayed = sp.symbols("single double held held_double delayed", real=True)
+"""Last outputs of S6 (N = 1, A = −1, B = C = 1, Δ = softplus(x)): of x, of 2x, of x behind zeros (delayed); of (x, x)
+and (2x, 2x) where Δ is in the decay only (held)."""
+FED = Hypothesis("x ≠ 0", "the input is not 0", sp.Ne(fed_once, 0), r"x\ne0")
+NOT_LINEAR = sp.And(sp.Gt(double, 2 * single), sp.Lt(held_double, 2 * held), sp.Eq(delayed, single, evaluate=False))
 
 
 def s6_not_lti() -> Proof:
@@ -237,7 +260,9 @@ CLAIMS = (
         statement=r"y_t=\sum_{j\le t}k_{t-j}x_j,\ k_i=\sum_nC_n\bar\Lambda_n^i\bar B_n;\quad "
         r"y=\mathcal F_P^{-1}(\mathcal F_Pk\cdot\mathcal F_Px)\ \text{on}\ 0\le t<L"
         r"\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
+        formula=LTI,
         depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
         proof=lti_convolution,
     ),
     Claim(
@@ -245,8 +270,11 @@ CLAIMS = (
         paper="§2",
         form=Form.PRINTED,
         title="S6 is not linear time-invariant: it is not linear",
-        statement=r"S(2x)\ne2S(x):\ x=\ln3,\ N=1:\ 2\ln3\ln10\ne2\ln3\ln4;\ "
-        r"\text{also with Δ in the decay only;\ it does commute with a delay}",
+        statement=r"N=1,\ A=-1,\ \Delta=\text{softplus}(x):\quad S(2x)>2S(x);\quad "
+        r"\text{with Δ in the decay only}\ S(2x,2x)<2S(x,x);\quad\text{zeros before the input change nothing}",
+        hypotheses=(FED,),
+        formula=NOT_LINEAR,
+        expected=Outcome.DERIVED,
         proof=s6_not_lti,
     ),
 )

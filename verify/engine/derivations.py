@@ -65,11 +65,10 @@ def _proofs(claim: Claim) -> list[tuple[Kind, str, Callable[[], Proof]]]:
 
 
 def _checked(claim: Claim, kind: Kind, proof: Proof) -> ProofResult:
-    """A derivation is held to the claim's own statement, hypotheses and citations; a disproof to its steps."""
-    if kind is not Kind.PROVED:
-        return proof.check()
+    """Every step decided; a derivation is linked to the claim's own statement, hypotheses and citations."""
+    result = proof.check()
     stated = tuple(h.meaning for h in claim.hypotheses if isinstance(h, Hypothesis))
-    return proof.check(claim.formula, stated, claim.cites)
+    return replace(result, link=proof.link(claim.formula, stated, claim.cites) if kind is Kind.PROVED else "")
 
 
 def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
