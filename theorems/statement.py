@@ -161,7 +161,7 @@ def _relation(relation: Relational, point: Point) -> bool | None:
 
 
 def _put_in(side: sp.Expr, functions: Mapping[UndefinedFunction, Any]) -> sp.Expr:
-    """With values for undefined functions, and derivatives carried out: once, not wherever an integrand is evaluated."""
+    """With values for undefined functions, and derivatives carried out, once and not at every point of an integral."""
     for function, value in functions.items():
         side = side.replace(function, value)
     return side.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())

@@ -100,9 +100,7 @@ DECAYS = Hypothesis("λΔ ≥ 0", "no state grows", sp.Ge(x, 0, evaluate=False),
 def bilinear() -> Proof:
     """The trapezoidal rule's factor: inside the unit disc, negative beyond x = 2, third-order exact."""
     scaled = (1 + x / 2) * sp.exp(-x) - (1 - x / 2)
-    above = Bound(name="e^{−x} is above it", claim=sp.Ge(scaled, 0)).but_not(
-        "by x³/24", claim=sp.Ge(scaled, x**3 / 24)
-    )
+    above = Bound(name="e^{−x} is above it", claim=sp.Ge(scaled, 0)).but_not("by x³/24", claim=sp.Ge(scaled, x**3 / 24))
     near = Bound(
         name="by at most x³/12, times 1 + x/2",
         because="the difference and its first derivative vanish at 0, and the second is x(1 − e^{−x})/2",

@@ -8,7 +8,6 @@ from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.foundations.recurrence import BLOCK, j, m, r
 from mamba_theorems.theorems.proofs.proof import Induction, Proof
 
-
 B, C, step, fed = (sp.Function(name, real=True) for name in ("B", "C", "Delta", "x"))
 rate, output, chunked = sp.symbols("A y chunked", real=True)
 """y_t of the recurrence of one head and channel; and what chunks that carry a state give."""

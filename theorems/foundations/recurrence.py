@@ -72,7 +72,9 @@ BLOCK = Induction(
 )
 """g_m: the state m steps after h_i."""
 FROM_STATE = Hypothesis("g_0 = h_i", "the block starts from any state", BLOCK.definitions[0], "g_0=h_i")
-ONWARD = Hypothesis("recurrence from i on", "every step decays and writes", BLOCK.definitions[1], r"g_m=a_{i+m}g_{m-1}+b_{i+m}")
+ONWARD = Hypothesis(
+    "recurrence from i on", "every step decays and writes", BLOCK.definitions[1], r"g_m=a_{i+m}g_{m-1}+b_{i+m}"
+)
 SCAN = sp.And(sp.Eq(LEFT[1], RIGHT[1], evaluate=False), BLOCK.relation)
 
 
@@ -81,7 +83,8 @@ def scan_associative() -> Proof:
     composed = Identity(
         name="states compose", because="decays multiply, which is associative", lhs=LEFT[1], rhs=RIGHT[1]
     ).but_not("operands swapped", lhs=then(THREE, then(ONE, TWO))[1])
-    return Proof(hypotheses=BLOCK.definitions, steps=(composed, BLOCK, Conjunction(name="the scan", of=(composed, BLOCK))))
+    both = Conjunction(name="the scan", of=(composed, BLOCK))
+    return Proof(hypotheses=BLOCK.definitions, steps=(composed, BLOCK, both))
 
 
 # --- convolution --------------------------------------------------------------------------------------------------

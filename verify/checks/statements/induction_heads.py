@@ -138,7 +138,7 @@ def printed(network: Construction, tokens: np.ndarray) -> list[Point]:
 
 
 def _kept(network: Construction, tokens: np.ndarray) -> Iterator[arb]:
-    """The least factor by which a step keeps a column other than the erased one, by Δ = softplus(0); 1 where none is."""
+    """How much a step keeps of the columns that it does not erase, with Δ = softplus(0); 1 where there is none."""
     weights = semantics.sub_weights(network.to(BALL), "mixer")
     with BALL.arithmetic():
         factor = BALL.exp(weights["A"][0, 0] * BALL.softplus(weights["delta.bias"][0]))
@@ -163,13 +163,12 @@ def _lemma3() -> Iterator[Check]:
         "induction.lem3",
         Lemma3(lemma3_printed, (sp.Integer(3),), printed),
         mutants={
-            "at a repeated token, nothing said of what is kept": Statement(
-                (stated.REPEATED,), sp.Gt(stated.margin, 0)
-            )
+            "at a repeated token, nothing said of what is kept": Statement((stated.REPEATED,), sp.Gt(stated.margin, 0))
         },
     )
     yield statement_test("induction.lem3-argmax", Lemma3(lemma3_printed, (zero, high, low), printed))
-    yield statement_test("induction.lem3-amended", Lemma3(lemma3, (sp.log(12), sp.Integer(3), sp.S.Half), amended, GAPS))
+    wide = (sp.log(12), sp.Integer(3), sp.S.Half)
+    yield statement_test("induction.lem3-amended", Lemma3(lemma3, wide, amended, GAPS))
 
 
 # --- plain S6 in real arithmetic -------------------------------------------------------------------------------------
@@ -246,7 +245,7 @@ def _plain_logits(num_tokens: int, length: int, rho: Fraction) -> np.ndarray:
 @total_ordering
 @dataclass(frozen=True)
 class Rounded:
-    """A number of a binary format with p bits and the least subnormal 2^{−s}; each operation is rounded once, to even."""
+    """A number of a binary format with p bits and the least subnormal 2^{−s}; operations are rounded once, to even."""
 
     value: Fraction
     digits: int

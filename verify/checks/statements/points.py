@@ -163,7 +163,7 @@ def _relations(statement: Statement) -> tuple[Relational, ...]:
 
 @cache
 def _solved(relation: Relational, symbol: sp.Symbol) -> tuple[sp.Expr, ...]:
-    """Where the two sides are equal, as expressions for a symbol in which they are rational; none where none is found."""
+    """Where the two sides are equal, as expressions for a symbol in which they are rational, if any is found."""
     difference = relation.lhs - relation.rhs
     if not difference.is_rational_function(symbol) or len(str(difference)) > LONGEST:
         return ()
