@@ -84,9 +84,9 @@ def describe(num_tokens: int, decay_rate: Exact = DECAY_RATE) -> MixerDescriptio
 class FloatReach:
     """How far plain S6 with a rounded decay reaches, found step by step in the float's own arithmetic.
 
-    `alone`: the largest gap after which a lone write is not 0, infinite if it never is. `any_input`: the largest gap after which the latest
-    write beats every older one, whatever the input; −1 if even gap 0 does not. `repeats`: how many repetitions the
-    worst case needs at most.
+    `alone`: the largest gap after which a lone write is not 0, infinite if it never is. `any_input`: the largest gap
+    after which the latest write beats every older one, whatever the input; −1 if even gap 0 does not. `repeats`: how
+    many repetitions the worst case needs at most.
     """
 
     alone: float

@@ -165,7 +165,7 @@ def declared(symbol: sp.Symbol, value: sp.Expr, ignoring: Collection[str] = ("co
     for name, truth in symbol._assumptions_orig.items():
         if getattr(value, f"is_{name}") == truth or (name in ignoring and truth):
             continue
-        if name not in _SIGNS or not truth:
+        if name not in _SIGNS or not truth or value.is_extended_real is False:
             raise Undefined(f"{value} is not known to be {name}, as {symbol} is")
         yield _SIGNS[name](value, 0)
 
