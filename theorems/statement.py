@@ -173,6 +173,7 @@ def _tie(relation: Relational, at: Point) -> bool | None:
     Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
     """
     costly = (sp.Sum, sp.Product, sp.Integral, *((sp.exp, sp.log) if isinstance(relation, sp.Eq) else ()))
+    at = {s: v for s, v in at.items() if s in relation.free_symbols}
     if not relation.has(*costly) and not _balls(at):
         exact = {s: sp.sympify(v) for s, v in at.items()}
         sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]

@@ -46,7 +46,8 @@ HELD = {
 
 def table(values: Sequence[Any], first: int = 1) -> sp.Lambda:
     """The function with these values from `first` on, and 0 elsewhere."""
-    return sp.Lambda(t, sp.Add(*(sp.Rational(v) * sp.KroneckerDelta(t, i) for i, v in enumerate(values, first))))
+    at = (sp.Mul(sp.sympify(value), sp.KroneckerDelta(t, i)) for i, value in enumerate(values, first))
+    return sp.Lambda(t, sp.Add(*at))
 
 
 def fractions(values: Iterable[str]) -> list[Fraction]:
@@ -64,7 +65,8 @@ def states(decays: Sequence[Fraction], writes: Sequence[Fraction], initial: Frac
 
 def follows(found: Sequence[Fraction], decays: Sequence[Fraction], writes: Sequence[Fraction]) -> bool:
     """Whether every state is the last one decayed, and a write; beyond the ends all are 0."""
-    steps = zip((*decays, 0), (*writes, 0), found, (*found[1:], 0), strict=True)
+    zero = Fraction(0)
+    steps = zip((*decays, zero), (*writes, zero), found, (*found[1:], zero), strict=True)
     return all(after == decay * before + write for decay, write, before, after in steps)
 
 
@@ -212,11 +214,9 @@ def ssd_point(case: Case) -> Point:
     n, j = np.arange(1, d_state + 1), np.arange(1, length + 1)[:, None]
     x, dt = (j[:, 0] ** 2) % 7 - 2, 1 + j[:, 0] % 3
     B, C, A = j * n - 3, (n + length) % 4 - 1, Fraction(-1, 3)
-    numbers = [BALL.array(v) for v in (x[:, None], dt, B, np.tile(C, (length, 1)))]
-    y = semantics.ssd(
-        BALL, numbers[0][:, None], numbers[1][:, None], BALL.array([A]), numbers[2][:, None], numbers[3][:, None]
-    )[-1, 0, 0]
-    by_chunks = forms.chunked(BALL, numbers[0], numbers[1], BALL.number(A), *numbers[2:], case["chunk_size"])[-1, 0]
+    u, delta, keys, queries = (BALL.array(v) for v in (x[:, None], dt, B, np.tile(C, (length, 1))))
+    y = semantics.ssd(BALL, u[:, None], delta[:, None], BALL.array([A]), keys[:, None], queries[:, None])[-1, 0, 0]
+    by_chunks = forms.chunked(BALL, u, delta, BALL.number(A), keys, queries, case["chunk_size"])[-1, 0]
     state, write = sp.symbols("n j", integer=True)
     return {
         duality.output: y,

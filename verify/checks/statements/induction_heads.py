@@ -149,7 +149,7 @@ def _kept(network: Construction, tokens: np.ndarray) -> Iterator[arb]:
 
 def amended(network: Construction, tokens: np.ndarray) -> list[Point]:
     """The answer's logit, the other tokens' together, and blank's."""
-    found = []
+    found: list[Point] = []
     for row, target, blank in _logits(network, tokens):
         own = row[target] if target < blank else arb(0)
         rest = sum((x for token, x in enumerate(row[:blank]) if token != target), arb(0))
