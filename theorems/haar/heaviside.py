@@ -51,10 +51,10 @@ REFLECTION = Identity(name="softplus reflects", lhs=softplus(y), rhs=y + softplu
 RAMP = Bound(name="softplus lies above its ramp", claim=sp.Ge(softplus(y), y), given=(REFLECTION.relation,))
 EXP_DECREASES = Grows(
     name="e^{−a} decreases",
-    larger=sp.exp(-sp.Symbol("b", real=True)),
+    larger=sp.exp(-sp.Symbol("b", nonnegative=True)),
     smaller=sp.exp(-EXPONENT),
     variable=EXPONENT,
-    start=sp.Symbol("b", real=True),
+    start=sp.Symbol("b", nonnegative=True),
 )
 
 

@@ -203,6 +203,7 @@ def _euler() -> tuple[Step, ...]:
             index=m,
             next=lambda so_far, k: so_far + (2 * k + 3) * z ** (k + 1),
             closed=(z * (3 - z) - z ** (m + 1) * (2 * m + 3 - (2 * m + 1) * z)) / (1 - z) ** 2,
+            given=(sp.Lt(z, 1),),
         ),
         SQUARE,
         SQUARE_ABOVE,

@@ -42,7 +42,7 @@ def state(tokens: tuple[str, ...], d_conv: int, decay: sp.Expr = sp.S.One) -> sp
 
 
 def _named_state(tokens: tuple[str, ...], d_conv: int) -> Named:
-    return Named(f"h({' '.join(tokens)})", state(tokens, d_conv))
+    return Named(f"h_{d_conv}({' '.join(tokens)})", state(tokens, d_conv))
 
 
 def _same_state(tokens: tuple[str, ...], d_conv: int) -> Identity:

@@ -236,7 +236,7 @@ def _dominance() -> tuple[InductionOn, Bound]:
 
 def _condition() -> Proof:
     return Proof(
-        hypotheses=(FEW_WRITES,),
+        hypotheses=(FEW_WRITES, *_cross_is_small().definitions, *_cross_is_small().assumes),
         steps=(
             _exact_condition(),
             _worst_assignment(),

@@ -214,7 +214,7 @@ def _margins() -> tuple[Identity, Identity]:
 def _codes_recall() -> Proof:
     balanced, biased = _margins()
     return Proof(
-        hypotheses=(DISTINCT, FAVOURS_CURRENT),
+        hypotheses=(DISTINCT, FAVOURS_CURRENT, *_codes().definitions, *_codes().assumes),
         steps=(
             _passes_relu(),
             biased,

@@ -183,7 +183,7 @@ def _is_arrow(relation: sp.Basic) -> bool:
 
 def satisfiable(given: Sequence[sp.Basic], at: Mapping | None = None) -> bool:
     """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds."""
-    given = list(premises(given))
+    given = [*premises(given), *(instance for g in given if isinstance(g, ForAll) for instance in _instances(g))]
     if at is not None:
         return _is_at(given, {}, at)
     given = _flat(given)
@@ -210,6 +210,14 @@ def _assumptions(f: AppliedUndef) -> dict[str, bool]:
     """What a function's values are declared to be."""
     kinds = ("real", "integer", "positive", "nonnegative", "negative", "nonpositive")
     return {kind: True for kind in kinds if getattr(f, f"is_{kind}")}
+
+
+def _instances(fact: ForAll) -> Iterator[sp.Basic]:
+    """A fact for all values at some of them."""
+    (variable,) = fact.bound_symbols
+    for value in map(sp.Rational, (-2, -1, 0, Fraction(1, 2), 1, 2, 3)):
+        if all(getattr(value, f"is_{kind}") == said for kind, said in variable._assumptions_orig.items()):
+            yield put_in(fact.instance, {variable: value})
 
 
 def _model_satisfies(given: Sequence[sp.Basic]) -> bool:
@@ -425,7 +433,8 @@ class _ToZ3:
         self.facts.extend([fact for holds_of_e, fact in (*known, (e.is_nonzero, v != 0)) if holds_of_e][:1])
         if isinstance(e, sp.Pow) and e.exp.is_Rational and e.exp.q == 2:
             root = z3.And(v >= 0, v * v == self.real(e.base ** (2 * e.exp)))
-            self.facts.append(root if e.base.is_positive else z3.Implies(self.real(e.base) > 0, root))
+            inside = self.real(e.base)
+            self.facts.append(z3.Implies(inside >= 0 if e.exp.is_positive else inside > 0, root))
 
     def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
         """A solver with formulas that were read, and what is sure of their parts."""
@@ -645,26 +654,27 @@ def _reaches(variable: sp.Symbol, point: sp.Expr) -> bool:
     return bool(point.is_finite and above and below and not variable.is_integer)
 
 
-NEAR = (4, 20, 60)
+NEAR, FAR = (4, 20, 60), (4, 7, 10)
 """Powers of 2: how near to a point, or how far out, a limit is looked at."""
 
 
 def _approaches(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> bool:
     """Whether balls show a distance that shrinks, at one drawn point or more, and nowhere one that does not."""
     others = sorted((expression.free_symbols | point.free_symbols | value.free_symbols) - {variable}, key=str)
-    seen = [_distances(expression, variable, point, value, at) for at in islice(sample_points(others, ()), 4)]
+    seen = [_distances(expression, variable, point, value, at) for at in sample_points(others, ())]
     return any(seen) and False not in seen
 
 
 def _distances(e: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr, at: Mapping) -> bool | None:
-    steps = [sp.Integer(2) ** n if point == sp.oo else point + sp.Integer(2) ** -n for n in NEAR]
+    out = point == sp.oo
+    steps = [sp.Integer(2) ** n for n in FAR] if out else [point + sp.Integer(2) ** -n for n in NEAR]
+    watched = e if value.is_infinite else e - value
     try:
-        if value.is_infinite:
-            far = [enclose(e, {**at, variable: enclose(s, at, 512)}, 512) for s in steps]
-            return all(bool(ball.is_finite()) for ball in far)
-        balls = [abs(enclose(e - value, {**at, variable: enclose(s, at, 512)}, 512)) for s in steps]
+        balls = [abs(enclose(watched, {**at, variable: enclose(s, at, 4096)}, 4096)) for s in steps]
     except NotEnclosed:
         return None
-    if not all(ball.is_finite() for ball in balls):
-        return False if balls[-1] != balls[-1] or not balls[-1].is_finite() else None
+    if not balls[-1].is_finite():
+        return False
+    if value.is_infinite:
+        return bool(balls[-1] > balls[0])
     return bool(balls[-1] < balls[0] or balls[-1] < arb(2) ** -20)

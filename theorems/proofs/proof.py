@@ -85,9 +85,9 @@ class Proof:
     hypotheses: Given = ()
 
     def check(self, formula: sp.Basic | None = None, hypotheses: Given = (), cites: Sequence[str] = ()) -> ProofResult:
-        """Decide every step; with `formula`, the last step must state it from what is known by then.
+        """Decide every step, and see whether they compose.
 
-        `hypotheses` are the claim's, as relations, and `cites` the sources that it names: they bear on the link only.
+        `formula` and `hypotheses` are the claim's, and `cites` the sources that it names: they bear on the link alone.
         """
         results = tuple(StepResult(step, step.decide()) for step in self.steps)
         link = self.link(formula, hypotheses, cites)
@@ -99,7 +99,7 @@ class Proof:
             bad = next(r for r in results if r.verdict.truth is worst)
             reason = f"step '{bad.step.name}': {bad.verdict.method} {bad.verdict.detail}"
             return ProofResult(worst, results, reason, link)
-        gap = self.stray() or self.ambiguity(formula) or self.gap(formula)
+        gap = self.stray() or self.ambiguity(formula)
         return ProofResult(Truth.UNKNOWN if gap else Truth.TRUE, results, gap, link)
 
     def stray(self) -> str:
@@ -133,15 +133,6 @@ class Proof:
                     return f"'{step.name}' defines {name}, which is something else already"
         return ""
 
-    def gap(self, formula: sp.Basic | None) -> str:
-        """Why the last step does not yet give `formula`; empty if it does."""
-        if formula is None:
-            return ""
-        if not _states(self.steps[-1], formula):
-            return f"the last step '{self.steps[-1].name}' does not state the claim"
-        *_, missing = self.assumptions(self.hypotheses)
-        return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
-
     def assumptions(self, hypotheses: Given = ()) -> Iterator[Given]:
         """For each step, what it assumes beyond `hypotheses` and the relations of the steps before it."""
         known = _Known(hypotheses)
@@ -159,7 +150,7 @@ class Proof:
 
     def _sources(self, i: int) -> Iterator[int]:
         """The earlier steps that step i uses."""
-        wanted = {key(part) for g in self.steps[i].assumes for part in (g, *_parts(g))}
+        wanted = {key(part) for g in self.steps[i].assumes for part in _parts(g)}
         made_from = [earlier for part in _nested(self.steps[i]) for earlier in part.of_steps]
         spoken = functions(*_said(self.steps[i]))
         for j, step in enumerate(self.steps[:i]):

@@ -251,6 +251,7 @@ def _second_at_a_finite_time() -> tuple[Identity, Bound, Bound, Identity]:
             name="v = y_2/t moves by q − (1 − tp)v in ln t",
             lhs=time * Along(y / time, {y: q + p * y}),
             rhs=q - (1 - time * p) * (y / time),
+            given=(sp.Gt(time, 0),),
         ),
         Bound(
             name="|v − v*|′ ≤ e_q + e_p v* − (1 − r − e_p)|v − v*|",

@@ -44,12 +44,13 @@ def _bilinear() -> Identity:
     )
 
 
-def _quadratic_form(transposed: sp.Expr, closed: sp.Expr, name: str) -> Induction:
+def _quadratic_form(transposed: sp.Expr, closed: sp.Expr, name: str, sequence: str = "h") -> Induction:
     """q_l′ = Σ_{j≤l} w_j p_j (x_jᵀSx_l + x_lᵀSx_j), added up token by token; `transposed` is x_jᵀSx_l."""
     w, p = sp.Function("w", positive=True), sp.Function("p", real=True)
     n = sp.Symbol("n", integer=True, nonnegative=True)
     return Induction(
         name=name,
+        sequence=sequence,
         because="product rule: q_l′ = (x_l′)ᵀSx_l + x_lᵀSx_l′ with x_l′ = Σ_j w_j p_j x_j",
         index=l,
         next=lambda h, m: h + product(w(m + 1), p(m + 1), total(transposed.subs(n, m + 1), p(m + 1))),
@@ -66,7 +67,7 @@ def symmetric_form() -> Induction:
 
 def _antisymmetric_form() -> Induction:
     p, n = sp.Function("p", real=True), sp.Symbol("n", integer=True, nonnegative=True)
-    return _quadratic_form(-p(n), sp.S.Zero, "S antisymmetric: q_l′ = 0, and q_l = 0")
+    return _quadratic_form(-p(n), sp.S.Zero, "S antisymmetric: q_l′ = 0, and q_l = 0", sequence="skew")
 
 
 def own_term() -> Bound:
