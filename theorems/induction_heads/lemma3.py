@@ -339,7 +339,8 @@ CLAIMS = (
         paper=LEMMA,
         form=Form.AMENDED,
         title="Mamba-Δ^⊤ with Δ = softplus(w(2[I|0]x̂ − 1)) is an induction head, blank included",
-        statement=r"\text{blank}=\tfrac12;\quad x_t\text{ repeated}\iff\text{right}\ge e^{-(L-2)e^{-w}}"
+        statement=r"\Lambda=-1,\ d=2|V|,\ N=|V|:\quad\text{blank}=\tfrac12;\quad "
+        r"x_t\text{ repeated}\iff\text{right}\ge e^{-(L-2)e^{-w}}"
         r"\text{ and right}>e^{-1/2}\text{ and others}<e^{-w}\,\text{right};\quad"
         r"\text{not repeated}\iff\text{all tokens}=0",
         hypotheses=(SHARP,),
