@@ -242,10 +242,10 @@ def _solve(given: Sequence[sp.Basic]) -> tuple[dict[sp.Basic, sp.Expr], list[sp.
             value = _isolated(difference, unknown_)
             if value is not None:
                 solved = {k: put_in(v, {unknown_: value}) for k, v in solved.items()} | {unknown_: value}
+                rest.remove(equation)
                 break
     facts = [fact for k, v in solved.items() for fact in _declared_of(k, v)]
-    remaining = [put_in(part, solved) for part in rest if not isinstance(part, sp.Eq)]
-    return solved, [*remaining, *facts]
+    return solved, [*(put_in(part, solved) for part in rest), *facts]
 
 
 def _isolated(difference: sp.Expr, part: sp.Basic) -> sp.Expr | None:

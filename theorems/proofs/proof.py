@@ -218,15 +218,19 @@ class _Known:
     """What relations rest on: for each, the premises that no earlier step establishes."""
 
     def __init__(self, hypotheses: Given) -> None:
-        self.hypotheses = {key(part) for g in hypotheses for part in (g, *_parts(g))}
+        parts = [part for g in hypotheses for part in (g, *_conjuncts(g))]
+        self.hypotheses = set(map(key, parts))
         self.rests: dict[sp.Basic, frozenset[sp.Basic]] = {h: frozenset((h,)) for h in self.hypotheses}
+        for part in parts:
+            if isinstance(part, ForAll):  # at its variable, in its domain
+                self.rests.setdefault(key(part.fact), frozenset(map(key, (part, *part.domain))))
 
     def add(self, step: Step) -> None:
         """Its relation, and each part of a conjunction, rests on the leaves of its premises."""
         if step.relation is None:
             return
         leaves = frozenset().union(*map(self.leaves, step.assumes))
-        for part in (step.relation, *_parts(step.relation)):
+        for part in (step.relation, *_conjuncts(step.relation)):
             known = self.rests.get(key(part))
             if known is None or leaves < known:
                 self.rests[key(part)] = leaves
@@ -287,11 +291,14 @@ def _said(step: Step) -> Given:
     return (*stated, *step.assumes, *step.within)
 
 
+def _conjuncts(relation: sp.Basic) -> tuple[sp.Basic, ...]:
+    """The parts of a conjunction."""
+    return relation.args if isinstance(relation, sp.And) else ()
+
+
 def _parts(relation: sp.Basic) -> tuple[sp.Basic, ...]:
     """The parts of a conjunction, and the fact of one for all values."""
-    if isinstance(relation, ForAll):
-        return (relation.fact,)
-    return relation.args if isinstance(relation, sp.And) else ()
+    return (relation.fact,) if isinstance(relation, ForAll) else _conjuncts(relation)
 
 
 def _states(step: Step, formula: sp.Basic) -> bool:

@@ -20,6 +20,7 @@ from mamba_theorems.theorems.statement import Point, Statement, truth
 from mamba_theorems.verify.checks.check import Check, Finding
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.source import Source
+from mamba_theorems.verify.evidence import MUTANTS
 from mamba_theorems.verify.settings import Run, Tier
 
 
@@ -135,7 +136,9 @@ class StatementTest(Check[Statement]):
     def _controls(self, rows: tuple[Row, ...], facts: dict[str, str | int], tier: Tier) -> Finding:
         """How many mutants there are and how many an instance contradicts; an unexcused or a false excuse fails."""
         rejected = {name for name, mutant in self.mutants.items() if tally(mutant, rows).false is not None}
-        facts |= {"statement mutants": len(self.mutants), "rejected": len(rejected)}
+        facts |= {MUTANTS: len(self.mutants), "contradicted": len(rejected)}
+        if self.survivors:
+            facts["true as well"] = "; ".join(f"{name} ({reason})" for name, reason in self.survivors.items())
         unexcused = self.mutants.keys() - rejected - self.survivors.keys()
         if unexcused:
             return Finding(False, f"nothing contradicts the mutant '{min(unexcused)}', and no reason is given", facts)
