@@ -306,8 +306,8 @@ def test_a_step_that_is_a_premise_of_the_last_one_is_used():
     one = Bound(name="one", claim=sp.Ge(sp.exp(first), 1 + first))
     other = Bound(name="other", claim=sp.Ge(sp.exp(second), 1 + second))
     goal = sp.Gt(sp.exp(first) + sp.exp(second), 2)
-    for given in ((one.claim, other.claim), (sp.And(one.claim, other.claim),)):
-        proof = Proof(steps=(one, other, Bound(name="both", claim=goal, given=given)))
+    for premises in ((one.claim, other.claim), (sp.And(one.claim, other.claim),)):
+        proof = Proof(steps=(one, other, Bound(name="both", claim=goal, given=premises)))
         assert proof.unused() == ()
         assert proof.link(goal) == ""
     idle = Proof(steps=(one, other, Bound(name="alone", claim=sp.Gt(sp.exp(first), 1), given=(one.claim,))))

@@ -146,6 +146,7 @@ CLAIMS = (
         statement=r"1-\tfrac x2<\frac{1-e^{-x}}{x}<1-\tfrac x2+\tfrac{x^2}{6},\quad x=\lambda\Delta>0",
         hypotheses=(ADVANCES,),
         formula=GAP,
+        depends_on=("foundations.zoh",),
         proof=euler_gap,
     ),
     Claim(

@@ -47,6 +47,7 @@ CLAIMS = (
         statement=r"\Delta=\text{softplus}(z)\Rightarrow e^{-\Delta}h+(1-e^{-\Delta})u=(1-g)h+g\,u,\ g=\sigma(z);\quad "
         r"\text{Euler writes}\ \Delta u,\ \Delta>g",
         formula=GATED,
+        depends_on=("foundations.zoh",),
         proof=gated_rnn,
     ),
 )

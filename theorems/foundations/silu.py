@@ -61,7 +61,6 @@ CLAIMS = (
         title="the SiLU step is its own complement",
         statement=r"w\,\text{step}(d)=\text{SiLU}(w(d+1))-\text{SiLU}(wd)\ \Rightarrow\ "
         r"w\,\text{step}(d)+w\,\text{step}(-1-d)=w,\ w\,\text{step}(-1)=\frac w{1+e^w}",
-        depends_on=("foundations.silu-pair",),
         formula=STEP,
         proof=silu_step_proof,
     ),

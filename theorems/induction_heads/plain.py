@@ -300,7 +300,6 @@ CLAIMS = (
         r"\text{every input at gap }g\text{ if }2^s\hat\rho^g(1-2\hat\rho-4g\,2^{-p})>1",
         hypotheses=(HALVES, HALF_IS_NORMAL),
         formula=LIMITS,
-        depends_on=("induction.plain-s6",),
         expected=Outcome.DERIVED,
         proof=_limits,
     ),
