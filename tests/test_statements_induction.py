@@ -34,7 +34,7 @@ def test_a_statement_holds_at_every_instance_and_its_mutants_at_some_do_not(clai
     finding = test.examine(test.subject, Run())
     assert finding.holds, finding.summary
     if test.kind is not Kind.REFUTED:
-        assert finding.facts["statement mutants"] - finding.facts["rejected"] == len(test.survivors)
+        assert finding.facts["statement mutants"] - finding.facts["contradicted"] == len(test.survivors)
 
 
 # --- old wordings, put back ------------------------------------------------------------------------------------------
