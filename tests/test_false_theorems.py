@@ -377,6 +377,14 @@ def test_a_hypothesis_for_all_values_of_a_domain_says_nothing_outside():
     assert Proof(steps=(last,), hypotheses=(beyond, sp.Ge(x, 1))).check(claim).truth is Truth.TRUE
 
 
+def test_hypotheses_that_contradict_each_other_prove_nothing_step_by_step():
+    first, second = bound(sp.Ge(x, 0), sp.Gt(x, 1)), bound(sp.Le(x, 1), sp.Lt(sp.exp(x), 1))
+    both = Conjunction(name="both", of=(first, second))
+    hypotheses = (sp.Gt(x, 1), sp.Lt(sp.exp(x), 1))
+    assert [s.decide().truth for s in (first, second)] == [Truth.TRUE, Truth.TRUE]
+    assert Proof(steps=(first, second, both), hypotheses=hypotheses).check(both.relation).truth is Truth.UNKNOWN
+
+
 def test_nothing_is_refuted_where_a_premise_is_not_seen_to_hold():
     assert bound(sp.Ge(x, 0), sp.Eq(sp.sin(x) + x, 10)).decide().truth is not Truth.FALSE
 

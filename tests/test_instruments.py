@@ -105,7 +105,8 @@ def test_a_run_with_a_broken_instrument_exits_with_3_and_one_sentence_and_no_ver
 
 def test_a_replay_with_a_broken_instrument_tells_no_verdict(capsys, monkeypatch):
     monkeypatch.setattr(Score, "passes", property(lambda _: True))
-    case = 'smallest-counterexample:{"dtype":"rational","num_keys":1,"num_values":2,"tokens":[0,1,0,2,0]}'
+    network = "Theorem 2, k = 2, v = 1, c_0 = 1, c_1 = 2, b = 1"
+    case = f'statement:{{"network":"{network}","num_kv_pairs":1,"rival":"v2","sequence":"k v1 k v2 k"}}'
     assert cli.main(["mqar.thm2-step1-printed", "--replay", case]) == cli.Exit.INTERNAL
     assert capsys.readouterr().out == ""
 

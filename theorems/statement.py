@@ -6,7 +6,7 @@ boolean: relations between numbers, and symbols for what only an instance can te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -53,12 +53,16 @@ def predicate(name: str) -> sp.Symbol:
 
 @dataclass(frozen=True)
 class Statement:
-    """Under all `hypotheses`, `conclusion`: for every point, or for all of `every` there are some of `some`."""
+    """Under all `hypotheses`, `conclusion`: for every point, or for all of `every` there are some of `some`.
+
+    If `uniform`, the same some serve all of `every`: what a bound O(1/N) with its constant says.
+    """
 
     hypotheses: tuple[Hypothesis, ...]
     conclusion: sp.Basic
     every: tuple[sp.Symbol, ...] = ()
     some: tuple[sp.Symbol, ...] = ()
+    uniform: bool = False
 
     @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
@@ -91,6 +95,7 @@ class Statement:
             _renamed(self.conclusion, plain),
             tuple(plain.get(s, s) for s in self.every),
             tuple(plain.get(s, s) for s in self.some),
+            self.uniform,
         )
 
     def applies(self, point: Point) -> bool | None:
@@ -105,8 +110,8 @@ class Statement:
             yield f"without {hypothesis.name}", replace(self, hypotheses=self.hypotheses[:i] + self.hypotheses[i + 1 :])
         for name, conclusion in _stronger(self.conclusion):
             yield name, replace(self, conclusion=conclusion)
-        if self.every and self.some:
-            yield "quantifiers exchanged", replace(self, every=self.some, some=self.every)
+        if self.every and self.some and not self.uniform:
+            yield "quantifiers exchanged", replace(self, uniform=True)
 
 
 def _renamed(meaning: sp.Basic, names: Mapping[sp.Symbol, sp.Symbol]) -> sp.Basic:
@@ -144,7 +149,7 @@ def truth(meaning: sp.Basic, point: Point) -> bool | None:
     connective = _CONNECTIVES.get(type(meaning))
     if connective is None:
         raise NotEnclosed(f"not a statement: {meaning}")
-    return connective(*(truth(part, point) for part in meaning.args))
+    return connective(truth(part, point) for part in meaning.args)
 
 
 def _relation(relation: Relational, point: Point) -> bool | None:
@@ -188,31 +193,45 @@ def _balls(at: Point) -> bool:
     return any(isinstance(value, arb) for value in at.values())
 
 
-def _all(parts: Iterator[bool | None]) -> bool | None:
-    found = set(parts)
-    return False if False in found else None if None in found else True
+def _all(parts: Iterable[bool | None]) -> bool | None:
+    """Whether all parts are true; what stands after a false one is not looked at."""
+    found: bool | None = True
+    for part in parts:
+        if part is False:
+            return False
+        found = None if part is None else found
+    return found
 
 
-def _any(parts: Iterator[bool | None]) -> bool | None:
-    found = set(parts)
-    return True if True in found else None if None in found else False
+def _any(parts: Iterable[bool | None]) -> bool | None:
+    return _not(_all(map(_not, parts)))
 
 
 def _not(a: bool | None) -> bool | None:
     return None if a is None else not a
 
 
-def _same(*parts: bool | None) -> bool | None:
-    return None if None in parts else len(set(parts)) == 1
+def _implies(premise: bool | None, consequences: Iterable[bool | None]) -> bool | None:
+    """A false premise implies everything, and its consequence is not looked at."""
+    return True if premise is False else _any((_not(premise), *consequences))
 
 
-_CONNECTIVES: Mapping[Any, Callable[..., bool | None]] = {
-    sp.And: lambda *parts: _all(iter(parts)),
-    sp.Or: lambda *parts: _any(iter(parts)),
-    sp.Not: _not,
-    sp.Implies: lambda a, b: _any(iter((_not(a), b))),
+def _same(parts: Iterable[bool | None]) -> bool | None:
+    found = set(parts)
+    return None if None in found else len(found) == 1
+
+
+def _chosen(condition: bool | None, if_true: bool | None, if_false: bool | None) -> bool | None:
+    return None if condition is None else if_true if condition else if_false
+
+
+_CONNECTIVES: Mapping[Any, Callable[[Iterator[bool | None]], bool | None]] = {
+    sp.And: _all,
+    sp.Or: _any,
+    sp.Not: lambda parts: _not(next(parts)),
+    sp.Implies: lambda parts: _implies(next(parts), parts),
     sp.Equivalent: _same,
-    sp.ITE: lambda c, a, b: None if c is None else a if c else b,
+    sp.ITE: lambda parts: _chosen(*parts),
 }
 
 # --- stronger conclusions --------------------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ SOURCES = (
           "Models. arXiv 2410.03292; known to us by its abstract and by restatements."),
 )  # fmt: skip
 
-_HYPOTHESES = (task.KEYS_DISTINCT, task.NO_REWRITE, task.VALUES_DISTINCT, task.FILLER_NO_VALUE)
+_HYPOTHESES = (task.H1, task.H2, task.H3, task.H4)
 _EXTENSIONS = {
     "A": ("haar.exact-jumps",),
     "B": ("haar.s4d-lower-bound", "haar.s4d-lower-bound-jumps"),
@@ -221,7 +221,7 @@ LETTERS = tuple(_letters())
 @cache
 def glossary() -> dict[str, tuple[Gloss, ...]]:
     """Every entry, by the title of its section."""
-    hypotheses = (text.split(": ", 1) for text in _HYPOTHESES)
+    hypotheses = (h.words.split(": ", 1) for h in _HYPOTHESES)
     own = {family: tuple(g for g in LETTERS if g.families == (family,)) for family in FAMILIES}
     return {
         "Words of evidence": EVIDENCE,

@@ -182,15 +182,27 @@ def _is_arrow(relation: sp.Basic) -> bool:
 
 
 def satisfiable(given: Sequence[sp.Basic], at: Mapping | None = None) -> bool:
-    """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds."""
+    """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds.
+
+    A declared point gives values to symbols, and to functions (by their classes) what makes a value of an argument.
+    """
     given = [*premises(given), *(instance for g in given if isinstance(g, ForAll) for instance in _instances(g))]
     if at is not None:
-        return _is_at(given, {}, at)
+        return _is_declared(given, at)
     given = _flat(given)
     if not any(g.atoms(AppliedUndef) for g in given) and _model_satisfies(given):
         return True
     solved, rest = _solve(given)
     return any(_is_at(given, solved, point) for point in islice(sample_points(_symbols(*rest), rest), POINTS))
+
+
+def _is_declared(given: Sequence[sp.Basic], at: Mapping) -> bool:
+    """Whether a declared point satisfies the premises."""
+    values = {symbol: value for symbol, value in at.items() if isinstance(symbol, sp.Basic)}
+    for function, of in at.items():
+        if function not in values:
+            given = [g.replace(function, of) for g in given]
+    return _is_at(given, {}, values)
 
 
 def _flat(given: Sequence[sp.Basic]) -> list[sp.Basic]:
@@ -436,10 +448,10 @@ class _ToZ3:
             inside = self.real(e.base)
             self.facts.append(z3.Implies(inside >= 0 if e.exp.is_positive else inside > 0, root))
 
-    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
+    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int | None = None) -> z3.Solver:
         """A solver with formulas that were read, and what is sure of their parts."""
         solver = z3.Solver()
-        solver.set("timeout", milliseconds)
+        solver.set("timeout", Z3_MILLISECONDS if milliseconds is None else milliseconds)
         solver.add(*formulas, *self.monotone(), *self.facts)
         return solver
 

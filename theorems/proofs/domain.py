@@ -174,6 +174,8 @@ def declared(symbol: sp.Symbol, value: sp.Expr, ignoring: Collection[str] = ("co
     for name, truth in symbol._assumptions_orig.items():
         if getattr(value, f"is_{name}") == truth or (name in ignoring and truth):
             continue
+        if name == "real" and truth and real(value):
+            continue  # where it has a value, which is asked elsewhere
         if name not in _SIGNS or not truth or value.is_extended_real is False or value.has(*INFINITE):
             raise Undefined(f"{value} is not known to be {name}, as {symbol} is")
         yield _SIGNS[name](value, 0)

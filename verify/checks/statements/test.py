@@ -44,7 +44,7 @@ class Tally:
 
 
 @lru_cache(maxsize=4)
-def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
+def rows_of(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
     """The different points of a source, smallest first, each with its first case."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for instances in source.instances(statement, tier):
@@ -87,19 +87,30 @@ def tally(statement: Statement, rows: tuple[Row, ...]) -> Tally:
 
 
 def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
-    """For all values of `every` some row with those values satisfies the conclusion."""
+    """For all values of `every` some row with those values satisfies the conclusion.
+
+    If the statement is uniform: for some values of `some` all rows with those values do.
+    """
+    rows = tuple(row for row in rows if statement.applies(row.point))
+    outer = statement.some if statement.uniform else statement.every
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if statement.applies(row.point):
-            groups.setdefault(tuple(row.point[s] for s in statement.every), []).append(row)
-    inside = sum(row.count for group in groups.values() for row in group)
-    undecided = 0
-    for group in groups.values():
-        truths = {truth(statement.conclusion, row.point) for row in group}
-        if True not in truths and None not in truths:
-            return Tally(inside, undecided, group[0], statement.conclusion)
-        undecided += True not in truths
-    return Tally(inside, undecided, None)
+        groups.setdefault(tuple(row.point[s] for s in outer), []).append(row)
+    verdicts = [_tally_group(statement, group) for group in groups.values()]
+    false = [row for row, _ in verdicts if row is not None]
+    inside, undecided = sum(row.count for row in rows), sum(unsure for _, unsure in verdicts)
+    if not false or (statement.uniform and len(false) < len(verdicts)):
+        return Tally(inside, undecided, None)
+    return Tally(inside, undecided, false[0], statement.conclusion)
+
+
+def _tally_group(statement: Statement, group: list[Row]) -> tuple[Row | None, bool]:
+    """The row by which a group contradicts the statement, if it does, and whether that is open."""
+    truths = [truth(statement.conclusion, row.point) for row in group]
+    if statement.uniform:
+        false = next((row for row, true in zip(group, truths, strict=True) if true is False), None)
+        return false, false is None and None in truths
+    return (None, True not in truths) if True in truths or None in truths else (group[0], False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +126,7 @@ class StatementTest(Check[Statement]):
 
     def examine(self, subject: Statement, run: Run) -> Finding:
         """Evaluate the subject; of the claim's own statement also every mutant, for the figures."""
-        rows = _rows(self.source, self.subject, run.tier)
+        rows = rows_of(self.source, self.subject, run.tier)
         found = tally(subject, rows)
         facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
         if found.undecided:
