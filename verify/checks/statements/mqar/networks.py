@@ -77,10 +77,9 @@ def built(
     claim: str, vocabulary: Vocabulary, longest: tuple[int, int], target: str = "paper", **options: Any
 ) -> ExactNetwork:
     """A claim's own network for a target."""
-    size = {"num_kv_pairs": len(vocabulary.keys), "vocab_size": vocabulary.size, "vocabulary": vocabulary}
-    return ExactNetwork(
-        f"{claim}, {target}", partial(mqar.build, claim, target, **size), vocabulary, longest, **options
-    )
+    keys = len(vocabulary.keys)
+    build = partial(mqar.build, claim, target, num_kv_pairs=keys, vocab_size=vocabulary.size, vocabulary=vocabulary)
+    return ExactNetwork(f"{claim}, {target}", build, vocabulary, longest, **options)
 
 
 def contexts(vocabulary: Vocabulary, assignments: np.ndarray) -> np.ndarray:
