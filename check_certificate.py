@@ -94,8 +94,9 @@ OPERATIONS = {
 
 
 def is_float(number, dtype):
-    """Whether an exact number is one of the dtype."""
-    return struct.unpack(FORMATS[dtype][0], struct.pack(FORMATS[dtype][0], float(number)))[0] == number
+    """Whether an exact number is one of the dtype, and not subnormal: that may be flushed to 0."""
+    pack, _, least, _ = FORMATS[dtype]
+    return struct.unpack(pack, struct.pack(pack, float(number)))[0] == number and (not number or abs(number) >= 2.0**least)
 
 
 def inexact(x, units, dtype):

@@ -43,6 +43,5 @@ def gated() -> tuple[Scalar, ...]:
 
 
 def common_factor(largest: Term) -> Term:
-    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2; 2^20 squares are finite."""
-    mean_square = rounded(2**20 * square(largest)) / 2**20
-    return 1 / sqrt(hull(EPS / 4, 4 * (EPS + mean_square)))
+    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2; the squares' sum is finite."""
+    return 1 / sqrt(hull(EPS / 4, 4 * (EPS + square(largest))))

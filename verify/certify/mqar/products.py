@@ -7,6 +7,7 @@ With ReLU, keys that follow themselves add the same to a whole block; with SiLU 
 from functools import partial
 from typing import Any
 
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_model, official, unbiased
 from mamba_theorems.verify.certify.family import Sizes
@@ -87,7 +88,7 @@ def _stored(codes: CodesLayout, matrix: TokenMatrix) -> Many:
 def _head(codes: CodesLayout, width: Expression) -> Many:
     """The readout, tokens first, in every block."""
     (head,) = codes.head
-    return (Entries(head.tokens, head.columns, (ANSWERS + the.i) * width + head.channel, head.number, K, W),)
+    return (Entries(head.tokens, head.columns, (ANSWERS + the.i) * width + head.channel, head.number, K, W, head.columns * K),)
 
 
 def _mixer(codes: CodesLayout) -> MixerLayout:
@@ -177,6 +178,7 @@ def _passed() -> tuple[Scalar, ...]:
 
 
 def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
+    path = (the.step_size, the.write, the.one_code, the.kept, the.one_code, the.gated, the.head, the.final)
     whole, terms = is_model(target), W if claim == SIGN_CODES else 1
     logit = terms * abs(the.head) * (the.factor * the.top)
     summing = slack(W + 8 if claim == SIGN_CODES else 4)
@@ -185,6 +187,7 @@ def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
     margin = the.head * TIMES[claim] * the.pair - (2 * summing * logit + the.underflow)
     return (
         *token_input(target, V),
+        *ranges.block(target, _mixer(CODES[claim]), abs(the.input)),
         *_passed(),
         *dynamics(),
         Scalar("one_code", silu(the.one), "B and C"),
@@ -196,7 +199,9 @@ def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
         Scalar("difference", difference, "of two states of the block, one with the write, at least"),
         Scalar("gated", silu(rounded(the.gate * the.input)), "SiLU(z) of the query's block"),
         Scalar("factor", near(the.one_code * the.gated, 6), "from the state to the head"),
-        Scalar("final", common_factor(1 + 2 * logit) if whole else 1, "the last norm" if whole else "none"),
+        *ranges.behind(target, _mixer(CODES[claim]), ranges.finite(abs(the.factor) * the.top)),
+        Scalar("final", common_factor(the.most_stream) if whole else 1, "the last norm" if whole else "none"),
+        Scalar("path", ranges.in_any_order(*path), "all products on the way from a pair's code to its logit"),
         Scalar("unit", rounded(the.factor * abs(the.head) * the.final), "a state of 1, as it is shown: normal"),
         Scalar("underflow", 8 * W * the.tiny * (1 + 1 / the.final), "of two logits"),
         Scalar("pair", pair, "of the two channels, as the head reads them"),
@@ -220,7 +225,7 @@ def _argument(claim: str, target: str) -> Argument:
         claim=claim,
         target=target,
         statement=recall.HYPOTHESES + recall.CONCLUSION,
-        words=(FLOATS, *WORDS, *CODED[claim], *((*PAPER_WORDS, *INTEGERS) if paper else (*SILU_WORDS, *ROUNDED))),
+        words=(FLOATS, *WORDS, *CODED[claim], *((*PAPER_WORDS, *INTEGERS) if paper else (*SILU_WORDS, *ROUNDED, *ranges.WORDS))),
         requires=_requires(claim, target),
         tensors=_tensors(claim, target),
         steps=_integer_steps(claim) if paper else _float_steps(claim, target),
