@@ -167,7 +167,9 @@ def _passed() -> tuple[Scalar, ...]:
     sizes = abs(PREVIOUS) + abs(CURRENT) + abs(LATE_VALUE) + abs(VALUE) + abs(the.bias)
     shut = convolved(PREVIOUS, hull(CURRENT, 0))
     without = convolved(hull(LATE_VALUE, 0), hull(CURRENT, VALUE, 0))
+    seen = hull(abs(the.key), abs(the.value)), hull(abs(the.tap_previous), abs(the.tap_current))
     return (
+        Scalar("seen", ranges.in_any_order(the.input, *seen), "the products of a convolution: normal numbers"),
         Scalar("off", sizes * the.input * slack(4), "of a convolution, in all"),
         Scalar("write", silu(convolved(PREVIOUS, VALUE)), "a value's channel after the key"),
         Scalar("closed", hull(shut, without), "anything else after the key, or anything without the key before"),
