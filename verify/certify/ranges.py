@@ -77,17 +77,25 @@ def _gate(m: MixerLayout, inputs: Term) -> tuple[Scalar, ...]:
     )
 
 
-def block(target: str, m: MixerLayout, inputs: Term) -> tuple[Scalar, ...]:
-    """Of an official block up to the gate, if its input's sizes add up to at most `inputs`."""
-    return (*(_mamba2 if is_second(target) else _mamba1)(m, inputs), *_gate(m, inputs))
+def block(
+    target: str, m: MixerLayout, inputs: Term, *, also: Expression = 0, delta: Term | None = None
+) -> tuple[Scalar, ...]:
+    """Of an official block up to the gate, if its input's sizes add up to at most `inputs`.
+
+    `also` bounds what x's rows read beside; `delta` bounds Delta where an argument knows more of it than the sizes of
+    what x_proj reads.
+    """
+    scan = _mamba2(m, inputs) if is_second(target) else _mamba1(m, inputs, also, delta)
+    return (*scan, *_gate(m, inputs))
 
 
-def _mamba1(m: MixerLayout, inputs: Term) -> tuple[Scalar, ...]:
+def _mamba1(m: MixerLayout, inputs: Term, also: Expression, delta: Term | None) -> tuple[Scalar, ...]:
     bias = largest_part(m.conv_bias or ())
     fill, many = m.dt_proj
     step = (gain(many) + term(m.dt_rank) * abs(term(fill))) * the.most_dt + abs(term(m.step_bias))
+    step = step if delta is None else delta
     return (
-        Scalar("most_x", finite(largest(m.x) * inputs), "of in_proj's x"),
+        Scalar("most_x", finite(largest(m.x) * inputs + also), "of in_proj's x"),
         Scalar("most_u", finite(D_CONV * largest(m.conv) * the.most_x + bias), "of the convolution, and of its SiLU"),
         Scalar("most_dt", finite(gain(m.steps) * the.most_u), "of x_proj's dt"),
         Scalar("most_delta", finite(step), "of Delta and its argument"),
@@ -108,6 +116,18 @@ def _mamba2(m: MixerLayout, inputs: Term) -> tuple[Scalar, ...]:
         Scalar("most_delta", finite(abs(term(m.step_bias))), "of Delta and its argument"),
         *_scan(m.d_state, exp(m.A_log)),
     )
+
+
+def renamed(prefix: str, steps: tuple[Scalar, ...]) -> tuple[Scalar, ...]:
+    """The steps of one of several blocks, their names behind a prefix."""
+    own = {step.name for step in steps}
+
+    def of(x: Term) -> Term:
+        if x.arguments:
+            return Term(x.head, tuple(of(argument) for argument in x.arguments))
+        return Term(f"{prefix}{x.head}") if x.head in own else x
+
+    return tuple(Scalar(f"{prefix}{step.name}", of(term(step.expression)), step.because) for step in steps)
 
 
 def behind(target: str, m: MixerLayout, shown: Term, head: Expression = 1) -> tuple[Scalar, ...]:

@@ -7,6 +7,8 @@ from mamba_theorems.verify.certify.term import Term, hull, square, the
 
 EPS = rounded(Term(1) / 100_000)
 LENGTH = the.input_seq_len
+NORMAL = the.least * the.integers / 2
+"""The smallest normal number: what underflow loses at most, rounded or flushed to 0."""
 
 
 def token_input(target: str, d_model: Term) -> tuple[Scalar, ...]:
