@@ -18,16 +18,16 @@ from pathlib import Path
 FORMATS = {"float32": ("<f", 24, -126, 128), "float64": ("<d", 53, -1022, 1024)}  # pack, bits, least exponent, limit
 NUMBERS = ("dtype", "sizes", "weights", "sha256", "enclosures", "hash")  # the other fields are the argument
 ONE = 2**1152  # an interval is a pair of integers, its ends in units of 1/ONE, rounded outwards
-ARGUMENTS = """011b859c5c5a84da45759f 0a742944fc91bf60f8a71f 0ca858b96e0bf91d3063fa 0d1d9bc1a9ecea493c83f7
-107e496a92347066b6264b 14ee3c9111c401adcaef89 1beedf90ebc6466b07c47a 2a6bfdce5159f2d4066620 314914fce81e5361c61644
-324a457e85fb03305b6e4e 3a1261358eb143a637aed6 3c6672c8424e64f1cd7939 3eb772b68e41a34970ff3a 42f956ee8725a05985d92c
-4303205a87d07ba1e21169 4ced17f6f0aa1d96f46b1c 4fb46f50172a28b2307095 5edcd7b3fb64ee4eec0c6e 60d22d3c41152769c973ea
-804505a4b966c0f1479ee8 823fc631e170efe887d8e1 894d7c0e2c4ac6dff6771c 8d4c5aa513dfb10ce503e1 8d66aae26edb1c941b590a
-8e7cd27daf636dc23964f1 93911cb05563bc9afe606a 944c873871f07709fb2ad1 95c1f42403b54b4a90307a 990b0415a2cda9b4d47130
-993242752a067f28960fce 9f1a7d30334fb847eb48e0 a4ba3b396ec6333e7be8f3 a574e0eebcbd76864bb2b7 a6f5e5572ee1a6f5585353
-abc3c08cdf20c6b12ca14f aee6984bfa6ff0e3580a4b b1550857a630c7edb5716e b2c60c2f3d92725609671f b772a223c8e533611ada25
-bc63d9b5cbdd531d29bd54 c0af56f40e43e2882439ff d4726406f22d0a43c538a4 d87e9bc339ad3897d08016 da6ea5bbce0a76e27b0d75
-df1aeb035494066c104647 e02652655ee9dd056261da e157ba09d59a68f829c5af e286f8b254d01000a5f8b5 f1f0f47d037980255e5e5c
+ARGUMENTS = """011b859c5c5a84da45759f 0a742944fc91bf60f8a71f 0bfb9e2942fdc19f777691 0ca858b96e0bf91d3063fa
+0d1d9bc1a9ecea493c83f7 107e496a92347066b6264b 114ff9b5627c5db3c63a78 14ee3c9111c401adcaef89 1beedf90ebc6466b07c47a
+2a6bfdce5159f2d4066620 314914fce81e5361c61644 324a457e85fb03305b6e4e 3c6672c8424e64f1cd7939 3eb772b68e41a34970ff3a
+42f956ee8725a05985d92c 4303205a87d07ba1e21169 4fb46f50172a28b2307095 5edcd7b3fb64ee4eec0c6e 60d22d3c41152769c973ea
+804505a4b966c0f1479ee8 894d7c0e2c4ac6dff6771c 8d4c5aa513dfb10ce503e1 8d66aae26edb1c941b590a 8e7cd27daf636dc23964f1
+93911cb05563bc9afe606a 944c873871f07709fb2ad1 95c1f42403b54b4a90307a 990b0415a2cda9b4d47130 993242752a067f28960fce
+9f1a7d30334fb847eb48e0 a4ba3b396ec6333e7be8f3 a574e0eebcbd76864bb2b7 a6f5e5572ee1a6f5585353 abc3c08cdf20c6b12ca14f
+aee6984bfa6ff0e3580a4b aff964028f2f5e03e414a5 b1550857a630c7edb5716e b2c60c2f3d92725609671f b342e7d52a8d86ca3016d3
+b772a223c8e533611ada25 bc63d9b5cbdd531d29bd54 bd8dd3824ab0d7ab336986 c0af56f40e43e2882439ff c9ed370927570bd483325e
+d4726406f22d0a43c538a4 da6ea5bbce0a76e27b0d75 e02652655ee9dd056261da e286f8b254d01000a5f8b5 f1f0f47d037980255e5e5c
 f2576117bee85a987d7bfb f72df1728eb598da2ec75f fcf106f37c4ff63345f02e fd8bb268ebfb83e3a665d6"""
 
 
@@ -95,8 +95,8 @@ OPERATIONS = {
 
 def is_float(number, dtype):
     """Whether an exact number is one of the dtype, and not subnormal: that may be flushed to 0."""
-    pack, _, least, _ = FORMATS[dtype]
-    return struct.unpack(pack, struct.pack(pack, float(number)))[0] == number and (not number or abs(number) >= 2.0**least)
+    same = struct.unpack(FORMATS[dtype][0], struct.pack(FORMATS[dtype][0], float(number)))[0] == number
+    return same and (number == 0 or abs(number) >= 2.0 ** FORMATS[dtype][2])
 
 
 def inexact(x, units, dtype):

@@ -29,10 +29,10 @@ from mamba_theorems.verify.certify.argument import canonical
 from mamba_theorems.verify.certify.catalogue import Request, subjects
 from mamba_theorems.verify.certify.mqar.recall import completed
 from mamba_theorems.verify.certify.mqar.selective import SELECTIVE, SEQUENTIAL
-from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 Judge = Callable[[np.ndarray, dict], bool]
 """Whether the outputs, given with the certificate, are what it states."""
+Run = Callable[[nn.Module, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Network:
     module: nn.Module
     inputs: Tensor
     judge: Judge
-    run: Callable[[nn.Module, Tensor], Tensor] = lambda module, inputs: module(inputs)
+    run: Run = lambda module, inputs: module(inputs)
 
     def wrong(self, certificate: dict, ways: tuple[str, ...]) -> list[str]:
         """Of the ways of evaluation, those in which a certificate is false of the network that it lays out."""
@@ -124,10 +124,21 @@ SCANS = {"selective_scan": _selective_scan, "ssd_chunk_scan": _ssd_chunk_scan}
 # ---------------------------------------------------------------------------------------------------- recall
 
 
+def shown(targets: np.ndarray) -> Judge:
+    """Whether the target is the one largest logit, wherever there is one; nothing is said of other positions."""
+
+    def judge(logits: np.ndarray, _: dict) -> bool:
+        asked, right = logits[targets >= 0], targets[targets >= 0][:, None]
+        answer = np.take_along_axis(asked, right, -1)[:, 0]
+        np.put_along_axis(asked, right, -np.inf, -1)
+        return bool((answer > asked.max(-1)).all())
+
+    return judge
+
+
 def recalled(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> Judge:
-    """Whether every query's answer is the one largest logit, and every logit a number."""
-    targets = answers(tokens, vocabulary, pairs)
-    return lambda logits, _: bool((least_margins(logits, targets) > 0).all())
+    """Whether every query is answered."""
+    return shown(answers(tokens, vocabulary, pairs))
 
 
 def sequences(vocabulary: Vocabulary, pairs: int, length: int, *, distinct: bool) -> np.ndarray:
@@ -202,11 +213,7 @@ def _selective(claim: str, target: str, text: str) -> Network:
     tokens, at, right = by_shrinking(n["num_queries"], vocabulary, n["input_seq_len"])
     targets = np.full_like(tokens, -100)
     np.put_along_axis(targets, at, right, 1)
-
-    def judge(logits: np.ndarray, _: dict) -> bool:
-        return bool((least_margins(logits, targets) > 0).all())
-
-    return Network(network.module(torch.float32), torch.from_numpy(tokens), judge)
+    return Network(network.module(torch.float32), torch.from_numpy(tokens), shown(targets))
 
 
 def by_shrinking(
@@ -244,11 +251,7 @@ def _heads(claim: str, target: str, text: str) -> Network:
     for row, hard in enumerate((lone_write(gap), repeated(max(length - gap - 1, 1), gap), lone_write(1))):
         tokens[row] = np.resize(np.concatenate([hard, [count - 1] * (length - len(hard))]), length)
     targets = np.where(_gaps(tokens) <= n.get("gap", length), answers_of_heads(tokens, count), -100)
-
-    def judge(logits: np.ndarray, _: dict) -> bool:
-        return bool((least_margins(logits, targets) > 0).all())
-
-    return Network(network.module(torch.float32), torch.from_numpy(tokens), judge)
+    return Network(network.module(torch.float32), torch.from_numpy(tokens), shown(targets))
 
 
 def _gaps(tokens: np.ndarray) -> np.ndarray:
@@ -303,11 +306,9 @@ def _keep(claim: str, target: str, text: str) -> Network:
     tokens = np.random.default_rng(0).integers(n["vocab_size"], size=(16, n["input_seq_len"]))
     tokens[0], tokens[1], tokens[1, n["n"] - 1] = 3, 2, 7
     targets = np.where(np.arange(1, tokens.shape[1] + 1) >= n["n"], tokens[:, n["n"] - 1, None], -100)
-
-    def judge(y: np.ndarray, _: dict) -> bool:
-        return bool((least_margins(y[..., : n["vocab_size"]], targets) > 0).all())
-
-    return Network(network.block.module(torch.float32), torch.from_numpy(network.inputs(tokens)).float(), judge)
+    inputs = torch.from_numpy(network.inputs(tokens)).float()
+    run: Run = lambda block, u: block(u)[..., : n["vocab_size"]]
+    return Network(network.block.module(torch.float32), inputs, shown(targets), run)
 
 
 @dataclass(frozen=True)
