@@ -27,7 +27,6 @@ from mamba_theorems.constructions.tasks import Vocabulary, answers
 from mamba_theorems.kernels.backends import using_backend
 from mamba_theorems.verify.certify.argument import canonical
 from mamba_theorems.verify.certify.catalogue import Request, subjects
-from mamba_theorems.verify.certify.mqar.recall import completed
 from mamba_theorems.verify.certify.mqar.selective import SELECTIVE, SEQUENTIAL
 
 Judge = Callable[[np.ndarray, dict], bool]
@@ -88,7 +87,7 @@ def _x_B(step: Tensor, x: Tensor, B: Tensor) -> Tensor:
     return step * (x * B)
 
 
-def _selective_scan(write: Callable, u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, *_, **__):
+def _selective_scan(write: Callable, u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, *_):
     """S6 step by step, with `write` as the product of Delta, u and B."""
     step = delta if delta_bias is None else delta + delta_bias[:, None]
     step = functional.softplus(step, threshold=80) if delta_softplus else step
@@ -124,11 +123,11 @@ SCANS = {"selective_scan": _selective_scan, "ssd_chunk_scan": _ssd_chunk_scan}
 # ---------------------------------------------------------------------------------------------------- recall
 
 
-def shown(targets: np.ndarray) -> Judge:
-    """Whether the target is the one largest logit, wherever there is one; nothing is said of other positions."""
+def shown(targets: np.ndarray, count: int | None = None) -> Judge:
+    """Whether the target is the one largest of `count` logits, where there is one; other positions may be anything."""
 
     def judge(logits: np.ndarray, _: dict) -> bool:
-        asked, right = logits[targets >= 0], targets[targets >= 0][:, None]
+        asked, right = logits[targets >= 0, :count], targets[targets >= 0][:, None]
         answer = np.take_along_axis(asked, right, -1)[:, 0]
         np.put_along_axis(asked, right, -np.inf, -1)
         return bool((answer > asked.max(-1)).all())
@@ -307,8 +306,7 @@ def _keep(claim: str, target: str, text: str) -> Network:
     tokens[0], tokens[1], tokens[1, n["n"] - 1] = 3, 2, 7
     targets = np.where(np.arange(1, tokens.shape[1] + 1) >= n["n"], tokens[:, n["n"] - 1, None], -100)
     inputs = torch.from_numpy(network.inputs(tokens)).float()
-    run: Run = lambda block, u: block(u)[..., : n["vocab_size"]]
-    return Network(network.block.module(torch.float32), inputs, shown(targets), run)
+    return Network(network.block.module(torch.float32), inputs, shown(targets, n["vocab_size"]))
 
 
 @dataclass(frozen=True)
@@ -316,7 +314,7 @@ class Wavelet:
     """The continuous case: no floats, but the distance of a function to a wavelet, in balls."""
 
     def wrong(self, certificate: dict, ways: tuple[str, ...]) -> list[str]:
-        """The one way, if the distance is not below what is stated."""
+        """The one way, if the distance is surely not below what is stated."""
         n, names = certificate["sizes"], {k: Fraction(w) for k, w in numbers_of(certificate).items()}
         k = n["cells"] - 1
         at = [names["half"] * (2 * k + i) for i in range(3)]
@@ -324,7 +322,7 @@ class Wavelet:
         given = dict(zip(at, (names["first"], names["second"], names["last"]), strict=True))
         wanted = dict(zip(at, (scale, -2 * scale, scale), strict=True))
         error = Steps(given, names["W"], wanted).squared_error(1e-6)
-        return [] if error < (1 + 2.0**-20) / n["inverse_epsilon"] ** 2 else ["exactly"]
+        return ["exactly"] if error > Fraction(1, n["inverse_epsilon"] ** 2) else []
 
 
 # ------------------------------------------------------------------------------------------- every claim and target

@@ -1,8 +1,9 @@
 """Hunt for certificates that the stand-alone checker accepts and that are false of the network that they lay out.
 
-`python tests/hunt_forgeries.py --count 20000 --seed 1` changes one to three weights of honest certificates of every claim
-and target, by powers of two up to 2^±70, odd mantissas and signs, alone, together or against each other, goes on as far
-as the checker accepts, and runs what it accepts. What it finds is pinned in test_forgeries.py. Exit code 1 if anything.
+`python tests/hunt_forgeries.py --count 20000 --seed 1` changes one to three weights of honest certificates of every
+claim and target, by powers of two up to 2^±70, odd mantissas and signs, alone, together or against each other, goes on
+as far as the checker accepts, and runs what it accepts. What it finds is pinned in test_hunted.py. Exit code 1 if
+there is anything.
 """
 
 import argparse
@@ -20,9 +21,10 @@ import torch
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
-import check_certificate as alone
 from forged_networks import KINDS, WAYS, honest, network
 from forging import accepted, numbers_of, points
+
+import check_certificate as alone
 
 Weights = dict[str, float]
 FARTHEST = 70
@@ -98,7 +100,8 @@ def pushed(text: str, powers: dict[str, float], signs: dict[str, int], dtype: st
     low, high = 1.0, most
     for _ in range(6):
         middle = (low * high) ** 0.5 if low * 4 < high else (low + high) / 2
-        low, high = (middle, high) if closes(with_weights(text, changed(weights, powers, signs, middle, dtype))) else (low, middle)
+        there = closes(with_weights(text, changed(weights, powers, signs, middle, dtype)))
+        low, high = (middle, high) if there else (low, middle)
     return changed(weights, powers, signs, low, dtype)
 
 

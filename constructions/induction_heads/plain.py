@@ -54,7 +54,9 @@ def plain_s6(
     return Construction(CLAIM, target, sizes, weights)
 
 
-def describe(num_tokens: int, decay_rate: Exact = DECAY_RATE, scale: int = HEAD_SCALE[torch.float32]) -> MixerDescription:
+def describe(
+    num_tokens: int, decay_rate: Exact = DECAY_RATE, scale: int = HEAD_SCALE[torch.float32]
+) -> MixerDescription:
     """Plain S6 as named channels: tokens and answers in the stream, previous and current token inside."""
     token, answer = family("token", num_tokens), family("answer", num_tokens)
     previous, current = family("previous", num_tokens), family("current", num_tokens)

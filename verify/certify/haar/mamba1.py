@@ -47,9 +47,9 @@ WORDS = (
     "over s takes part in at most length + 16 roundings, beside SiLU's sigmoid and Delta, and so reaches the output "
     "with a factor within 'factor': it should be 1, 'worst' is how far it is from that.",
     "Stray: every product of two codes has at most one of them wrong by 'stray_code', or both, in each of the `length` "
-    "states and at each of the `length` positions; |x_s| <= 1; underflow adds at most the smallest normal number a rounding, "
-    "16 for each position and times what follows: 'lost'. The hinges' own states are finite ('most_gated') and out_proj "
-    "multiplies them by 0.",
+    "states and at each of the `length` positions; |x_s| <= 1; underflow adds at most the smallest normal number a "
+    "rounding, 16 for each position, times what follows: 'lost'. The hinges' own states are finite ('most_gated') and "
+    "out_proj multiplies them by 0.",
 )
 T = the.length
 D = 2 * T + 4
@@ -78,9 +78,7 @@ def _mixer() -> MixerLayout:
         conv=(every(3, 4, D, 1),),
         conv_bias=((D, 0, (Entries(hinges, 1, the.i + 2, 128 * (1 - the.i)),)),),
         B=(*starts, *middles, *stops),
-        C=tuple(
-            Entries(T, 1, reading + (2 + column), k * the.code, in_a_row=1) for column, k in enumerate((1, -2, 1))
-        ),
+        C=tuple(Entries(T, 1, reading + (2 + column), k * the.code, in_a_row=1) for column, k in enumerate((1, -2, 1))),
         dt_rank=Term(1),
         dt_proj=(1, ()),
         out_proj=(single(0, the.plus), single(1, the.minus)),
@@ -104,7 +102,11 @@ def _block_steps() -> tuple[Scalar, ...]:
         Scalar("factor", near(hull(plus, minus), roundings) * the.kept, "of a term of the sum; all values"),
         Scalar("worst", abs(the.factor - 1), "of the L1 norm over the support"),
         Scalar("path", ranges.in_any_order(*path), "of a signal and codes of 1, on their way to the output"),
-        Scalar("lost", 64 * T * NORMAL * hull(1, read, the.gated * read, the.step_size * (the.gated * read)), "what underflow adds, in the state, and behind it"),
+        Scalar(
+            "lost",
+            64 * T * NORMAL * hull(1, read, the.gated * read, the.step_size * (the.gated * read)),
+            "what underflow adds, in the state, and behind it",
+        ),
         Scalar("stray", stray + abs(the.lost), "at |x_s| <= 1"),
         *ranges.behind("official", _mixer(), the.most_gated),
         Scalar("margin", 1 / 2**the.bits - the.worst, "below what is stated"),

@@ -57,11 +57,11 @@ WORDS = (
     "has no second.",
     "Stray: every other product of two codes has at least one of at most 'stray_code', in each of the `length` states "
     "and at each of the `length` positions; when floats add one to another number, what they round off is no more "
-    "than the product. Underflow adds at most the smallest normal number a rounding, 16 for each position, in the state or behind the norm, "
-    "times what follows: 'lost'.",
+    "than the product. Underflow adds at most the smallest normal number a rounding, 16 a position, in the state or "
+    "behind the norm, times what follows: 'lost'.",
     "Ranges: 'path_1' says that an open hinge, on its way to a step, is a normal number, as are all products; 'path' "
-    "does so for a signal of 1 and two codes that are on. 'summed', 'summed_2', 'finite_1', 'finite' and 'unread' bound "
-    "the norms' sums, the readouts, and what the loud head may write.",
+    "does so for a signal of 1 and two codes that are on. 'summed', 'summed_2', 'finite_1', 'finite' and 'unread' "
+    "bound the norms' sums, the readouts, and what the loud head may write.",
 )
 D, HINGES = 2 * T + 4, 2 * T + 2
 SIGNAL, ONE, STEPS = 0, 2, 3
@@ -195,7 +195,7 @@ def _second_block() -> tuple[Scalar, ...]:
         Scalar("shown", rounded(the.loud_2 * the.gated), "behind the gate"),
         *_norm("_2", the.shown, 4 * (the.shown * (the.gated * the.faint)) + 2 * square(largest), 16),
         Scalar("path", ranges.in_any_order(*path), "of a signal of 1 and of its codes"),
-        Scalar("finite", ranges.finite(abs(the.scale) * 64), "of the outputs: four entries, none beyond the root of 16"),
+        Scalar("finite", ranges.finite(abs(the.scale) * 64), "of the outputs: four entries, none beyond 4"),
         Scalar("unread", ranges.finite(4 * square(T) * (the.loud_2 * square(the.code))), "of the loud head's products"),
         Scalar("lost", 64 * T * NORMAL * hull(1, abs(the.scale), follows), "what underflow adds"),
         Scalar("readout", the.gated * (the.scale / the.rms_2) * (the.step_size * the.kept), "norm and out_proj"),

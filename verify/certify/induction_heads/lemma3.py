@@ -70,9 +70,7 @@ def with_blank(block: PaperLayout, blank: Term) -> dict[str, TensorLayout]:
 
 
 BOTH = rounded(the.slope + the.offset)
-BLOCK = paper_block(
-    (CURRENT,), steps=N, delta=(diagonal(0, 0, D, N, the.slope),), step_size=the.offset, A=Term(-1)
-)
+BLOCK = paper_block((CURRENT,), steps=N, delta=(diagonal(0, 0, D, N, the.slope),), step_size=the.offset, A=Term(-1))
 STEPS = (
     *ranges.paper(BLOCK),
     Scalar("blank", the.blank_bias, "the blank logit: 0 + bias"),

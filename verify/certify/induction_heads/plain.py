@@ -18,7 +18,15 @@ from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scala
 from mamba_theorems.verify.certify.blocks import MixerLayout, around, is_model, is_second, official
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus, sqrt
-from mamba_theorems.verify.certify.induction_heads.lemma3 import CLASSES, CURRENT, PREVIOUS, D, N, paper_block, with_blank
+from mamba_theorems.verify.certify.induction_heads.lemma3 import (
+    CLASSES,
+    CURRENT,
+    PREVIOUS,
+    D,
+    N,
+    paper_block,
+    with_blank,
+)
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
 from mamba_theorems.verify.certify.steps import EPS, LENGTH, common_factor, gated, token_input
 from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
@@ -105,7 +113,11 @@ def _tensors(target: str) -> dict[str, TensorLayout]:
 
 def _codes(target: str) -> tuple[Scalar, ...]:
     if target == "paper":
-        return (*ranges.paper(BLOCK), Scalar("code", 1, "ReLU(1)"), Scalar("exponent", rounded(1 * -the.A), "Delta |A|"))
+        return (
+            *ranges.paper(BLOCK),
+            Scalar("code", 1, "ReLU(1)"),
+            Scalar("exponent", rounded(1 * -the.A), "Delta |A|"),
+        )
     return (
         *token_input(target, D),
         *ranges.block(target, _mixer(target), abs(the.input)),
@@ -118,14 +130,11 @@ def _codes(target: str) -> tuple[Scalar, ...]:
 
 def _state(step_size: Term) -> tuple[Scalar, ...]:
     exponent = near(the.exponent, the.chunk_size)
-    wrong = the.write * the.kept * the.decay / (1 - the.decay)
     return (
         Scalar("decay", near(exp(-exponent), the.ulps + 2), "of one step, with its roundings"),
         Scalar("kept", the.decay**the.gap, "over the longest gap"),
         Scalar("write", near(step_size * (square(the.code)), 2), "Delta x B"),
         Scalar("latest", rounded(the.write * hull(1, the.kept)), "what is left of the latest write, a normal number"),
-        Scalar("underflow", 64 * LENGTH * the.least, "at most, in all"),
-        Scalar("older", wrong + the.underflow, "all older writes in one row, at the longest gap"),
         Scalar("largest", rounded(2 * the.write / (1 - the.decay)), "no entry of the state is larger"),
     )
 
@@ -135,7 +144,9 @@ def _readout(target: str) -> tuple[Scalar, ...]:
     second, whole = is_second(target), is_model(target)
     gate, step_size = (Term(1), Term(1)) if target == "paper" else (the.gated, the.step_size)
     inner = the.code * gate
-    norm = common_factor(the.shown) if second else 1
+    norm, passed = common_factor(the.shown) if second else 1, abs(inner * the.norm)
+    older = the.write * the.kept * the.decay / (1 - the.decay)
+    lost = 64 * LENGTH * the.least * (hull(1, step_size) * square(hull(1, abs(the.code))))
     path = (step_size, the.code, the.code, the.kept, inner, the.head_scale)
     steps = (
         Scalar("path", ranges.in_any_order(*path), "all products from the codes to the head, norms left out"),
@@ -144,6 +155,10 @@ def _readout(target: str) -> tuple[Scalar, ...]:
         Scalar("factor", near(inner * the.head_scale, 6), "from the state to the logits, norms left out"),
         Scalar("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
         Scalar("readout", rounded(the.latest * inner * the.norm), "before the head, a normal number"),
+        Scalar(
+            "underflow", lost * hull(1, 1 / abs(inner), 1 / passed, 1 / (passed * the.head_scale)), "at most, in all"
+        ),
+        Scalar("older", older + the.underflow, "all older writes in one row, at the longest gap"),
         Scalar("lifted", rounded(the.readout * the.head_scale), "and behind it"),
         Scalar("blank_shown", the.blank, "the blank logit, the last norm left out"),
     )
@@ -163,12 +178,13 @@ def _last_norm() -> tuple[Scalar, ...]:
 
 def _steps(target: str) -> tuple[Scalar, ...]:
     shown = the.right * the.factor * the.norm
+    lost = 8 * the.least / abs(the.factor * the.norm * the.final) if is_model(target) else 0
     return (
         *_codes(target),
         *_state(Term(1) if target == "paper" else the.step_size),
         *_readout(target),
         Scalar("right", the.write * the.kept * near(1, 2), "the latest write, as it is read"),
-        Scalar("wrong", the.older * hull(1, the.factor / the.factor), "all older ones, in the same units"),
+        Scalar("wrong", the.older * hull(1, the.factor / the.factor) + lost, "all older ones, in the same units"),
         Scalar("margin", the.right - the.wrong, "the worst case, in units of 'factor'"),
         Scalar("over_blank", shown - (2 * the.blank_shown + _underflow(target)), "over twice the blank"),
     )

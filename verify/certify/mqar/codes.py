@@ -10,8 +10,8 @@ from functools import partial
 from typing import Any
 
 from mamba_theorems.constructions import mqar
-from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify import ranges
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import is_model, is_second
 from mamba_theorems.verify.certify.family import Sizes
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, slack, snap
@@ -55,7 +55,6 @@ class FloatArgument:
     steps: Callable[[str], tuple[Scalar, ...]]
     requires: tuple[Requirement, ...]
     closing: tuple[tuple[str, str], ...]
-
 
 
 @dataclass(frozen=True)
@@ -196,7 +195,7 @@ def _float_steps(coded: CodedRecall, target: str) -> tuple[Scalar, ...]:
         *gated(),
         Scalar("factor", near(the.step_size * the.code_squared * (the.kept * the.gated), 6), "of a value's code"),
         Scalar("spread", the.factor / the.factor, "of two channels"),
-        Scalar("shown", ranges.finite(the.most_u * abs(the.factor)), "of a value's channels at a query, behind the gate"),
+        Scalar("shown", ranges.finite(the.most_u * abs(the.factor)), "of a value's channels at a query"),
         *ranges.behind(target, mixer, the.shown),
         Scalar("norm", norm, "the block's" if second else "there is none"),
         Scalar("final", final, "the last norm" if whole else "there is none"),

@@ -11,7 +11,7 @@ from mamba_theorems.verify.certify.functions import near, rounded, sigmoid, soft
 from mamba_theorems.verify.certify.mqar import entries
 from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, V
 from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
-from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
+from mamba_theorems.verify.certify.term import Term, hull, square, the
 
 LARGEST = 4 * square(K)
 """More than the largest score, 2 K^2 and what codes are off by."""

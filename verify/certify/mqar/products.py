@@ -65,6 +65,7 @@ ROUNDED = (
     "a query is the key's own one-hot, 0 at all values; the head reads values only. 'unit' is a normal number, "
     "'underflow' what a logit that underflows may miss.",
 )
+IN_INTEGERS, IN_FLOATS = (*PAPER_WORDS, *INTEGERS), (*SILU_WORDS, *ROUNDED, *ranges.WORDS)
 W = the.width
 CODE = K * W
 CODES = {ONE_HOT: entries.ONE_HOT, SIGN_CODES: entries.signs("silu")}
@@ -88,7 +89,8 @@ def _stored(codes: CodesLayout, matrix: TokenMatrix) -> Many:
 def _head(codes: CodesLayout, width: Expression) -> Many:
     """The readout, tokens first, in every block."""
     (head,) = codes.head
-    return (Entries(head.tokens, head.columns, (ANSWERS + the.i) * width + head.channel, head.number, K, W, head.columns * K),)
+    place = (ANSWERS + the.i) * width + head.channel
+    return (Entries(head.tokens, head.columns, place, head.number, K, W, head.columns * K),)
 
 
 def _mixer(codes: CodesLayout) -> MixerLayout:
@@ -195,7 +197,7 @@ def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
         Scalar("one_code", silu(the.one), "B and C"),
         Scalar("gain", near(the.step_size * the.one_code, 3) * the.kept, "of a passed code, in the state"),
         Scalar("written", the.gain * the.write, "by the pair, in the state"),
-        Scalar("stray", LENGTH * abs(the.gain) * the.leak, "in all"),
+        Scalar("stray", 16 * LENGTH * abs(the.gain) * the.leak, "in all; what underflows is at most doubled"),
         Scalar("top", the.written + the.stray, "no state of the block is larger"),
         Scalar("summing", 2 * slack(1) * (2 * the.top), "of a state's roundings"),
         Scalar("difference", difference, "of two states of the block, one with the write, at least"),
@@ -227,7 +229,7 @@ def _argument(claim: str, target: str) -> Argument:
         claim=claim,
         target=target,
         statement=recall.HYPOTHESES + recall.CONCLUSION,
-        words=(FLOATS, *WORDS, *CODED[claim], *((*PAPER_WORDS, *INTEGERS) if paper else (*SILU_WORDS, *ROUNDED, *ranges.WORDS))),
+        words=(FLOATS, *WORDS, *CODED[claim], *(IN_INTEGERS if paper else IN_FLOATS)),
         requires=_requires(claim, target),
         tensors=_tensors(claim, target),
         steps=_integer_steps(claim) if paper else _float_steps(claim, target),

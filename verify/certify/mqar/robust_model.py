@@ -180,11 +180,15 @@ def _steps(target: str, model: ByCount) -> tuple[Scalar, ...]:
         ),
         Scalar("factor", the.step_size * the.value_code * the.read, "of a pair's score, in its logit"),
         Scalar("value_factor", hull(the.factor, the.factor * near(1, 4)), "with the roundings of a late write"),
-        Scalar("stray", abs(closed), "what all late writes add to a logit, at most"),
+        Scalar("stray", 64 * abs(closed), "what late writes add to a logit; what underflows is at most doubled"),
         *ranges.block(target, _mixer(model.codes), the.normed, also=count, delta=most_step),
         Scalar("path", ranges.in_any_order(*path), "all products on the way from a code 1 to its logit"),
         Scalar("shown", rounded(the.factor / the.rms), "a logit of 1 behind the last norm, its weight left out"),
         Scalar("underflow", 8 * the.tiny / the.shown, "of two logits"),
+        Scalar(
+            "answer", ranges.in_any_order(the.factor, 1 / the.rms, the.norm_weight), "that logit behind the last norm"
+        ),
+        Scalar("most_logit", ranges.finite(logits * the.normed), "of all logits"),
         Scalar("room", the.beside - actual, "nothing that a norm sees beside the anchor is larger"),
         *model.steps,
         Scalar("margin", model.margin - (1 - recall.HEAD_SIGN), "in units of the right logit's factor: the worst case"),

@@ -81,7 +81,7 @@ def _paper_codes() -> tuple[Scalar, ...]:
         Scalar("seen", finite(4 * the.key), "two entries and the bias, and all that is added on the way"),
         Scalar("longer", near(hull(0, the.step_size) + the.steps, 1), "Delta of a block that shrinks"),
         Scalar("written", near(the.code * the.scale, 1), "Delta x B of a pair"),
-        Scalar("path", in_any_order(the.code, the.scale, the.head), "all products on the way to a logit, decays left out"),
+        Scalar("path", in_any_order(the.code, the.scale, the.head), "all products on the way to a logit"),
         *_products(the.code, the.scale),
         Scalar("factor", near(abs(the.head), 1), "from a state to a logit"),
         Scalar("stray", 0, "of all shut codes"),
