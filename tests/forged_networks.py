@@ -157,8 +157,7 @@ def sequences(vocabulary: Vocabulary, pairs: int, length: int, *, distinct: bool
     return np.array(rows)
 
 
-def _recall(claim: str, target: str, text: str) -> Network:
-    n = json.loads(text)["sizes"]
+def _recall(claim: str, target: str, n: dict) -> Network:
     network = mqar.build(claim, target, num_kv_pairs=n["num_kv_pairs"], vocab_size=n["vocab_size"])
     distinct = claim == "mqar.n2-distinct"
     tokens = sequences(network.vocabulary, n["num_kv_pairs"], n["input_seq_len"], distinct=distinct)
@@ -166,8 +165,7 @@ def _recall(claim: str, target: str, text: str) -> Network:
     return Network(network.module(torch.float32), torch.from_numpy(tokens), judge)
 
 
-def _robust(claim: str, target: str, text: str) -> Network:
-    n = json.loads(text)["sizes"]
+def _robust(claim: str, target: str, n: dict) -> Network:
     end = n["first_key"] + n["num_keys"]
     keys, values = range(n["first_key"], end), range(end, end + n["num_values"])
     vocabulary = Vocabulary(n["vocab_size"], keys, values, filler=0 if n["first_key"] else None)
@@ -203,8 +201,7 @@ def whatever_the_tail(vocabulary: Vocabulary, pairs: int, length: int, *, distin
     return np.array(rows)
 
 
-def _selective(claim: str, target: str, text: str) -> Network:
-    n = json.loads(text)["sizes"]
+def _selective(claim: str, target: str, n: dict) -> Network:
     vocabulary = Vocabulary(n["vocab_size"], range(8), range(8, n["vocab_size"] - 1), filler=n["vocab_size"] - 1)
     network = mqar.theorem4_without_gate(
         vocabulary, target.removeprefix(SEQUENTIAL), num_kv_pairs=8, positions=False, widest=False
@@ -241,8 +238,7 @@ def by_shrinking(
 # ------------------------------------------------------------------------------------------- induction heads
 
 
-def _heads(claim: str, target: str, text: str) -> Network:
-    n = json.loads(text)["sizes"]
+def _heads(claim: str, target: str, n: dict) -> Network:
     count, length = n["num_tokens"], n["input_seq_len"]
     network = lemma3(count, n["w"]) if claim == "induction.lem3-amended" else plain_s6(count, target)
     gap = min(n.get("gap", length), length - 2)
@@ -276,8 +272,8 @@ def signals(length: int) -> np.ndarray:
     return signal
 
 
-def _transform(claim: str, target: str, text: str) -> Network:
-    length = json.loads(text)["sizes"]["length"]
+def _transform(claim: str, target: str, n: dict) -> Network:
+    length = n["length"]
     basis, signal = full_basis(length), signals(length)
     first = target == "official"
     network = mamba1_haar(length, basis) if first else mamba2_haar(length, basis, bits=24)
@@ -299,8 +295,7 @@ def _transform(claim: str, target: str, text: str) -> Network:
     return Network(modules.layers[0] if first else modules, torch.from_numpy(network.inputs(signal)), judge, run)
 
 
-def _keep(claim: str, target: str, text: str) -> Network:
-    n = json.loads(text)["sizes"]
+def _keep(claim: str, target: str, n: dict) -> Network:
     network = keep_nth(n["n"], n["vocab_size"])
     tokens = np.random.default_rng(0).integers(n["vocab_size"], size=(16, n["input_seq_len"]))
     tokens[0], tokens[1], tokens[1, n["n"] - 1] = 3, 2, 7
@@ -354,9 +349,13 @@ def honest(claim: str, target: str) -> str:
     return canonical(Request(claim, target, "float32", sizes).make())
 
 
-@cache
-def network(claim: str, target: str, sizes: str = "") -> Network | Wavelet:
+def network(claim: str, target: str, text: str = "") -> Network | Wavelet:
     """The network of a claim and a target, at the sizes of a certificate, by default the honest one's."""
+    return _of_sizes(claim, target, json.dumps(json.loads(text or honest(claim, target))["sizes"]))
+
+
+@cache
+def _of_sizes(claim: str, target: str, sizes: str) -> Network | Wavelet:
     if claim == "haar.thm1-amended":
         return Wavelet()
-    return BUILD.get(claim, _recall)(claim, target, sizes or honest(claim, target))
+    return BUILD.get(claim, _recall)(claim, target, json.loads(sizes))
