@@ -317,7 +317,7 @@ class Wavelet:
         given = dict(zip(at, (names["first"], names["second"], names["last"]), strict=True))
         wanted = dict(zip(at, (scale, -2 * scale, scale), strict=True))
         error = Steps(given, names["W"], wanted).squared_error(1e-6)
-        return ["exactly"] if error > Fraction(1, n["inverse_epsilon"] ** 2) else []
+        return ["exactly"] if error * n["inverse_epsilon"] ** 2 > 1 else []
 
 
 # ------------------------------------------------------------------------------------------- every claim and target

@@ -58,15 +58,38 @@ def with_weights(text: str, weights: Weights) -> dict:
     return certificate | {"weights": certificate["weights"] | {name: w.hex() for name, w in weights.items()}}
 
 
-def closes(certificate: dict) -> bool:
-    """Whether requirements, tensors, steps and closing inequalities hold: all but digests and stated enclosures."""
-    dtype, names = certificate["dtype"], numbers_of(certificate)
+def names_in(expression: list | str | int) -> set[str]:
+    """The names, and the operations, of an expression."""
+    if isinstance(expression, list):
+        return set().union(*(names_in(part) for part in expression))
+    return {expression} if isinstance(expression, str) else set()
+
+
+@cache
+def of_honest(text: str) -> tuple[dict, list[tuple[str, list, set[str]]]]:
+    """The values of an honest certificate's names; its requirements (without a name) and steps, with names in them."""
+    certificate = parsed(text)
+    known = points(numbers_of(certificate))
+    lines = [("", x, names_in(x)) for _, x in certificate["requires"]]
+    for step, expression, _ in certificate["steps"]:
+        known[step] = alone.value(expression, known, certificate["dtype"])
+        lines.append((step, expression, names_in(expression)))
+    return known, lines
+
+
+def closes(text: str, weights: Weights) -> bool:
+    """Whether all but digests and stated enclosures holds with other weights; what these do not touch is not redone."""
+    certificate = with_weights(text, weights)
+    dtype, names, (honestly, lines) = certificate["dtype"], numbers_of(certificate), of_honest(text)
     try:
-        known = points(names)
-        if any(alone.value(x, known, dtype)[0] < 0 for _, x in certificate["requires"]):
-            return False
-        for step, expression, _ in certificate["steps"]:
-            known[step] = alone.value(expression, known, dtype)
+        known, touched = honestly | points(names), set(weights)
+        for step, expression, inside in lines:
+            if touched & inside:
+                found = alone.value(expression, known, dtype)
+                if not step and found[0] < 0:
+                    return False
+                known[step] = found
+                touched.add(step)
         if any(known[n][0] <= 0 if relation == "> 0" else known[n][1] > 0 for n, relation in certificate["closing"]):
             return False
         for layout in certificate["tensors"].values():
@@ -100,7 +123,7 @@ def pushed(text: str, powers: dict[str, float], signs: dict[str, int], dtype: st
     low, high = 1.0, most
     for _ in range(6):
         middle = (low * high) ** 0.5 if low * 4 < high else (low + high) / 2
-        there = closes(with_weights(text, changed(weights, powers, signs, middle, dtype)))
+        there = closes(text, changed(weights, powers, signs, middle, dtype))
         low, high = (middle, high) if there else (low, middle)
     return changed(weights, powers, signs, low, dtype)
 
@@ -114,7 +137,7 @@ def hunt(rng: np.random.Generator, kinds=KINDS, ways: int = 2) -> Iterator[Found
         powers = drawn(rng, weights)
         signs = {name: -1 if rng.random() < 0.05 else 1 for name in powers}
         change = changed(weights, powers, signs, 1, dtype)
-        if not closes(with_weights(text, change)):
+        if not closes(text, change):
             yield None
             continue
         if rng.random() < 0.5:
