@@ -155,9 +155,7 @@ def _readout(target: str) -> tuple[Scalar, ...]:
         Scalar("factor", near(inner * the.head_scale, 6), "from the state to the logits, norms left out"),
         Scalar("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
         Scalar("readout", rounded(the.latest * inner * the.norm), "before the head, a normal number"),
-        Scalar(
-            "underflow", lost * hull(1, 1 / abs(inner), 1 / passed, 1 / (passed * the.head_scale)), "at most, in all"
-        ),
+        Scalar("underflow", lost * (1 + 1 / abs(inner) + (1 + 1 / the.head_scale) / passed), "at most, in all"),
         Scalar("older", older + the.underflow, "all older writes in one row, at the longest gap"),
         Scalar("lifted", rounded(the.readout * the.head_scale), "and behind it"),
         Scalar("blank_shown", the.blank, "the blank logit, the last norm left out"),
