@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import sympy as sp
+import torch
 from flint import arb
 
 from mamba_theorems.constructions.construction import Construction
@@ -227,7 +228,7 @@ def _plain_point(case: Case) -> Point:
 def _margins(num_tokens: int, length: int, rho: Fraction, theta: Fraction) -> np.ndarray:
     """At every position of all sequences of a length, and so of every shorter one."""
     logits, tokens = _plain_logits(num_tokens, length, rho), up_to_renaming(num_tokens, length)
-    logits = np.concatenate([logits, np.full((*logits.shape[:-1], 1), float(HEAD_SCALE * theta))], -1)
+    logits = np.concatenate([logits, np.full((*logits.shape[:-1], 1), float(HEAD_SCALE[torch.float32] * theta))], -1)
     return margins(logits, answers(tokens, num_tokens))
 
 
