@@ -280,19 +280,20 @@ def stored_writes(tokens: Int64[np.ndarray, " length"], vocabulary: Vocabulary) 
 def broken_h1(tokens: Tokens, num_kv_pairs: int) -> Mask:
     """(batch, length): where the context stores a key again, against H1."""
     places = np.arange(tokens.shape[1])
-    return _occurred(tokens, (places % 2 == 0) & (places < 2 * num_kv_pairs)).any(-1)
+    return np.any(_occurred(tokens, (places % 2 == 0) & (places < 2 * num_kv_pairs)), axis=-1)
 
 
 def broken_h2(tokens: Tokens, vocabulary: Vocabulary, num_kv_pairs: int) -> Mask:
     """(batch, length): where a key occurs that the tail showed directly before a value, against H2."""
     written = np.zeros_like(tokens, dtype=bool)
     written[:, :-1] = _writes(tokens, vocabulary)[:, 1:]
-    return (_occurred(tokens) & (written & (np.arange(tokens.shape[1]) >= 2 * num_kv_pairs))[:, None]).any(-1)
+    stored = written & (np.arange(tokens.shape[1]) >= 2 * num_kv_pairs)
+    return np.any(_occurred(tokens) & stored[:, None], axis=-1)
 
 
 def broken_h3(tokens: Tokens, vocabulary: Vocabulary) -> Mask:
     """(batch, length): where a value is stored a second time, against H3."""
-    return _occurred(tokens, _writes(tokens, vocabulary)).any(-1)
+    return np.any(_occurred(tokens, _writes(tokens, vocabulary)), axis=-1)
 
 
 def broken_h4(tokens: Tokens, vocabulary: Vocabulary, num_kv_pairs: int) -> Mask:

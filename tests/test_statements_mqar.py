@@ -20,7 +20,7 @@ from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis, Statement
 from mamba_theorems.verify.checks.statements import CHECKS
 from mamba_theorems.verify.checks.statements.mqar.theorem2 import Shifted, products
-from mamba_theorems.verify.checks.statements.sequences import Recall, sequences, words
+from mamba_theorems.verify.checks.statements.sequences import AllSequences, sequences, words
 from mamba_theorems.verify.checks.statements.test import rows_of, tally
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -106,7 +106,7 @@ def test_the_margin_of_theorem_2_is_larger_behind_the_query_s_own_key():
 def test_the_bias_s_condition_is_not_necessary_for_one_matrix():
     """Balanced columns recall with any bias: the condition fails, and every assignment is answered."""
     network = Shifted(("++--", "--++"), key=100, shift=3, tap0=1, tap1=2, bias=4, factor=196).network()
-    rows = rows_of(Recall((network,), products), said("mqar.thm2-step2-amended"), Tier.QUICK)
+    rows = rows_of(AllSequences((network,), products), said("mqar.thm2-step2-amended"), Tier.QUICK)
     assert tally(Statement((H1, H2), RECALLED), rows).false is None
     only_if = Statement((H1, H2), sp.Implies(RECALLED, values.BIAS_FITS.meaning))
     assert tally(only_if, rows).false is not None

@@ -228,14 +228,15 @@ def _robust() -> Proof:
 
 SELECTS = sp.Lt(rho * (kappa - 1), 1)
 SHRINKS = Hypothesis("ρ(κ − 1) < 1", "ρ(κ − 1) < 1", SELECTS, r"\rho(\kappa-1)<1")
-scale, leak = sp.symbols("sigma lambda", positive=True)
-length, weight = sp.symbols("L w", integer=True, positive=True)
+length, weight = sp.symbols("L Q_q", integer=True, positive=True)
+STORED, REST = sp.Integer(2) ** 40, sp.Integer(2) ** -60
+"""What a write leaves in the state, and a step at rest beside one that shrinks."""
 asked, rivals, fellows = sp.symbols("Q n_u n_v", integer=True, nonnegative=True)
 DELTA_MARGIN = rho ** (asked - 1) * (1 + rho * (fellows - rivals))
 DELTA_GATE = sp.Gt(DELTA_MARGIN, 0)
 DELTA_LAW = sp.Lt(
-    sp.Abs(M / (scale * rho ** (asked - weight)) - (1 + rho**weight * (fellows - rivals))),
-    (length - 2) * leak * (1 + rho**weight * fellows),
+    sp.Abs(M / (STORED * rho ** (asked - weight)) - (1 + rho**weight * (fellows - rivals))),
+    (length - 2) * REST * sp.log(1 / rho) * (1 + rho**weight * fellows),
 )
 TAIL_WRITES = Hypothesis(
     "no write in the tail",
@@ -308,9 +309,9 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="selective Δ replaces the gate: N = 1, d = κ|V| + 2κ, ungated S6, with range ρ^Q",
         statement=r"\text{logit}_{v(q)}-\text{logit}_u>0,\quad"
-        r"\Bigl|\frac{\text{logit}_{v(q)}-\text{logit}_u}{\sigma\rho^{Q-w}}-(1+\rho^w(n_{v(q)}-n_u))\Bigr|"
-        r"<(L-2)\lambda(1+\rho^wn_{v(q)}),\quad \lambda=2^{-60}\ln\tfrac1\rho,\ n \text{ other keys hold a value, }"
-        r" Q \text{ queries so far, each counted } w=1,\text{ or } 3 \text{ right behind itself}",
+        r"\Bigl|\frac{\text{logit}_{v(q)}-\text{logit}_u}{2^{40}\rho^{Q-Q_q}}-(1+\rho^{Q_q}(n_{v(q)}-n_u))\Bigr|"
+        r"<(L-2)\,2^{-60}\ln\tfrac1\rho\,(1+\rho^{Q_q}n_{v(q)}),\quad n \text{ other keys hold a value, }"
+        r" Q \text{ queries so far, } Q_q \text{ this one: each counts once, or three times right behind itself}",
         hypotheses=(H1, H4, TAIL_WRITES, SHRINKS),
         depends_on=("foundations.unrolled",),
         expected=Outcome.DERIVED,

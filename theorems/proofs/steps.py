@@ -486,8 +486,8 @@ class Rewritten(Asserted):
 
     def decide(self) -> Verdict:
         """Whether putting in gives the earlier relation."""
-        equations = [step.relation for step in self.by]
-        if self.of.relation is None or not all(isinstance(e, sp.Eq) for e in equations):
+        equations = [step.relation for step in self.by if isinstance(step.relation, sp.Eq)]
+        if self.of.relation is None or len(equations) < len(self.by):
             return unknown("rewriting", "no relation, or no equations")
         found = put_in(self.claim, {e.lhs: e.rhs for e in equations})
         if key(found) != key(self.of.relation):

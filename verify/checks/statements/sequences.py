@@ -31,7 +31,7 @@ GRAIN = 2.0**20
 
 
 @dataclass(frozen=True)
-class Network:
+class ExactNetwork:
     """A network with a name, and the longest sequences that it is given in the quick and in the full tier.
 
     `facts` are columns that are the same for all its sequences: its weights. `keys_alike` and `values_alike` say that
@@ -79,7 +79,7 @@ class Asked:
     Keys and values are counted from 0. `right` is the value stored last for the query, `rival` another one.
     """
 
-    network: Network
+    network: ExactNetwork
     tokens: np.ndarray
     pairs: int
     rival: np.ndarray
@@ -197,13 +197,13 @@ def _named_in_order(tokens: np.ndarray, names: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Recall(Source):
+class AllSequences(Source):
     """Every sequence of every network up to its length, with each rival value; `measure` adds the statement's columns.
 
     The columns H1-H4 and M are there for all.
     """
 
-    networks: tuple[Network, ...]
+    networks: tuple[ExactNetwork, ...]
     measure: Callable[[Asked], Columns] = field(default=lambda _: {}, compare=False)
 
     @property
@@ -248,7 +248,7 @@ class Recall(Source):
         return Instances(exact, lambda row: case or asked.case(row))
 
 
-def asked_of(network: Network, tokens: np.ndarray, pairs: int, numbers: Field) -> Asked:
+def asked_of(network: ExactNetwork, tokens: np.ndarray, pairs: int, numbers: Field) -> Asked:
     """Every sequence with every rival."""
     logits, values = network.run(tokens, numbers), len(network.vocabulary.values)
     rows, rival = np.repeat(np.arange(len(tokens)), values), np.tile(np.arange(values), len(tokens))

@@ -13,7 +13,6 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.mqar.printed import (
     shrinking,
 )
-from mamba_theorems.constructions.mqar.selective import PAPER_CLOCK
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.theorems.mqar import extensions
 from mamba_theorems.verify.checks.check import Check
@@ -22,7 +21,7 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     PRECISE,
     built,
 )
-from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall
+from mamba_theorems.verify.checks.statements.sequences import AllSequences, Asked, ExactNetwork
 from mamba_theorems.verify.checks.statements.source import Columns
 from mamba_theorems.verify.checks.statements.test import statement_test
 
@@ -35,7 +34,7 @@ def stored_under(asked: Asked) -> Columns:
     return {extensions.q: asked.query + 1, extensions.home: home, extensions.K: [size] * len(home)}
 
 
-def known_pairs(kappa: int) -> Network:
+def known_pairs(kappa: int) -> ExactNetwork:
     """Extension E for κ pairs, over three keys; the context may have another number of them."""
     network = built("mqar.robust", MIDDLE, (7, 9))
     build = partial(mqar.robust, MIDDLE, "paper", num_kv_pairs=kappa)
@@ -47,17 +46,12 @@ def number_of_pairs(asked: Asked) -> Columns:
     return {extensions.stored: [asked.pairs] * len(asked.tokens)}
 
 
-def shrinking_network(kappa: int, rho: Fraction, longest: tuple[int, int], pairs: tuple[int, ...]) -> Network:
+def shrinking_network(kappa: int, rho: Fraction, longest: tuple[int, int], pairs: tuple[int, ...]) -> ExactNetwork:
     """Extension I with the ratio ρ: over κ keys, two values and a filler."""
     first = kappa + 2
     vocabulary = Vocabulary(first + 1, range(kappa), range(kappa, first), filler=first)
-    facts = {
-        extensions.rho: sp.Rational(rho),
-        extensions.kappa: kappa,
-        extensions.scale: PAPER_CLOCK.stored,
-        extensions.leak: sp.log(1 / sp.Rational(rho)) / PAPER_CLOCK.shrink,
-    }
-    return Network(
+    facts = {extensions.rho: sp.Rational(rho), extensions.kappa: kappa}
+    return ExactNetwork(
         f"mqar.n1-delta-gate, κ = {kappa}, ρ = {rho}",
         partial(shrinking, vocabulary, rho),
         vocabulary,
@@ -90,12 +84,12 @@ def queries_so_far(asked: Asked) -> Columns:
 CHECKS: tuple[Check, ...] = (
     statement_test(
         "mqar.n2-distinct",
-        Recall((built("mqar.n2-distinct", MIDDLE, (7, 9), "paper_mamba2", keys_alike=False),), stored_under),
+        AllSequences((built("mqar.n2-distinct", MIDDLE, (7, 9), "paper_mamba2", keys_alike=False),), stored_under),
     ),
-    statement_test("mqar.robust", Recall(tuple(map(known_pairs, (1, 2, 3))), number_of_pairs)),
+    statement_test("mqar.robust", AllSequences(tuple(map(known_pairs, (1, 2, 3))), number_of_pairs)),
     statement_test(
         "mqar.n1-delta-gate",
-        Recall(
+        AllSequences(
             (
                 shrinking_network(2, Fraction(1, 4), (7, 8), (1, 2)),
                 shrinking_network(3, Fraction(1, 2), (8, 8), (3,)),

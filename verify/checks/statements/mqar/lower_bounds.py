@@ -24,7 +24,7 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     answers,
     built,
 )
-from mamba_theorems.verify.checks.statements.sequences import Network
+from mamba_theorems.verify.checks.statements.sequences import ExactNetwork
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
 from mamba_theorems.verify.settings import Tier
@@ -36,16 +36,16 @@ def one_state_for_two() -> Construction:
     return network.with_entries("mixer.B.weight", {(0, 1): 0}).with_entries("mixer.C.weight", {(0, 1): -1})
 
 
-def small_networks() -> dict[str, Network]:
+def small_networks() -> dict[str, ExactNetwork]:
     """Networks of the family over 1 to 3 keys, as many values, and a filler where one is needed."""
-    found = {"one state for two keys": Network("one state for two keys", one_state_for_two, SMALL, (0, 0))}
+    found = {"one state for two keys": ExactNetwork("one state for two keys", one_state_for_two, SMALL, (0, 0))}
     for kappa in (1, 2, 3):
         vocabulary = Vocabulary.paper(kappa, max(kappa, 2))
         for claim in ("mqar.thm2-step1", "mqar.thm3-step1", "mqar.thm4", "mqar.n2-distinct"):
             target = "paper_mamba2" if claim in ("mqar.thm3-step1", "mqar.n2-distinct") else "paper"
             found[f"{claim}, κ = {kappa}"] = built(claim, vocabulary, (0, 0), target)
         columns = ("+", "-", "+")[:kappa]
-        found[f"sign keys, N = 1, κ = {kappa}"] = Network(
+        found[f"sign keys, N = 1, κ = {kappa}"] = ExactNetwork(
             "sign keys", partial(sign_keys, vocabulary, columns, rectified=False), vocabulary, (0, 0)
         )
         with_filler = Vocabulary(vocabulary.size + 1, vocabulary.keys, vocabulary.values, filler=vocabulary.size)

@@ -16,7 +16,7 @@ from mamba_theorems.kernels.fields import ball
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis, Statement
 from mamba_theorems.verify.checks.check import Check
-from mamba_theorems.verify.checks.statements.sequences import Network, asked_of
+from mamba_theorems.verify.checks.statements.sequences import ExactNetwork, asked_of
 from mamba_theorems.verify.checks.statements.source import Source
 from mamba_theorems.verify.checks.statements.test import statement_test
 
@@ -56,7 +56,7 @@ def said(claim_id: str) -> Statement:
 
 
 @dataclass(frozen=True)
-class Signs(Network):
+class Signs(ExactNetwork):
     """A network whose values have sign columns."""
 
     columns: tuple[str, ...] = ()
@@ -75,10 +75,11 @@ class Signs(Network):
 
 def built(
     claim: str, vocabulary: Vocabulary, longest: tuple[int, int], target: str = "paper", **options: Any
-) -> Network:
+) -> ExactNetwork:
     """A claim's own network for a target."""
-    size = {"num_kv_pairs": len(vocabulary.keys), "vocab_size": vocabulary.size, "vocabulary": vocabulary}
-    return Network(f"{claim}, {target}", partial(mqar.build, claim, target, **size), vocabulary, longest, **options)
+    keys = len(vocabulary.keys)
+    build = partial(mqar.build, claim, target, num_kv_pairs=keys, vocab_size=vocabulary.size, vocabulary=vocabulary)
+    return ExactNetwork(f"{claim}, {target}", build, vocabulary, longest, **options)
 
 
 def contexts(vocabulary: Vocabulary, assignments: np.ndarray) -> np.ndarray:
@@ -87,13 +88,13 @@ def contexts(vocabulary: Vocabulary, assignments: np.ndarray) -> np.ndarray:
     return np.stack([keys, assignments], -1).reshape(len(assignments), -1)
 
 
-def margins(network: Network, tokens: np.ndarray, pairs: int) -> np.ndarray:
+def margins(network: ExactNetwork, tokens: np.ndarray, pairs: int) -> np.ndarray:
     """(sequences,): the least margin over the other values that some key holds or that are left."""
     asked = asked_of(network, tokens, pairs, network.numbers)
     return np.array([min(row) for row in asked.margin.reshape(len(tokens), -1).tolist()])
 
 
-def answers(network: Network, assignments: Iterable[tuple[int, ...]]) -> bool:
+def answers(network: ExactNetwork, assignments: Iterable[tuple[int, ...]]) -> bool:
     """Whether each key is answered as the first query after each assignment, and after a filler where there is one."""
     v = network.vocabulary
     context = contexts(v, np.array(list(assignments)))

@@ -1,4 +1,4 @@
-"""Recall in official blocks and language models, on all sequences of small sizes, in balls."""
+"""AllSequences in official blocks and language models, on all sequences of small sizes, in balls."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     built,
     said,
 )
-from mamba_theorems.verify.checks.statements.sequences import Recall
+from mamba_theorems.verify.checks.statements.sequences import AllSequences
 from mamba_theorems.verify.checks.statements.test import StatementTest
 
 
 def on_target(claim: str, target: str) -> StatementTest:
     """That a claim's network recalls in another target, in balls: without the closed form, which decays blur there."""
     sequences_only = tuple(h for h in said(claim).hypotheses if h in (task.H1, task.H2))
-    source = Recall((replace(built(claim, Vocabulary.paper(3, 2), (7, 7), target), numbers=BALL),))
+    source = AllSequences((replace(built(claim, Vocabulary.paper(3, 2), (7, 7), target), numbers=BALL),))
     recalls = Statement(sequences_only, task.RECALLED)
     return StatementTest(
         claim=claim,

@@ -31,7 +31,7 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     built,
     repaired,
 )
-from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall
+from mamba_theorems.verify.checks.statements.sequences import AllSequences, Asked, ExactNetwork
 from mamba_theorems.verify.checks.statements.source import Columns
 from mamba_theorems.verify.checks.statements.test import statement_test
 
@@ -45,13 +45,13 @@ def neighbours(asked: Asked) -> Columns:
     }
 
 
-def one_hot_network(vocabulary: Vocabulary, longest: tuple[int, int], key: int, value: int, *rest: int) -> Network:
+def one_hot_network(vocabulary: Vocabulary, longest: tuple[int, int], key: int, value: int, *rest: int) -> ExactNetwork:
     """Theorem 2's network with the numbers k, v, c_0, c_1, b."""
     numbers = Numbers(key, *rest)
     symbols = (theorem2.key, theorem2.value, theorem2.tap0, theorem2.tap1, theorem2.bias)
     told = ", ".join(f"{symbol} = {number}" for symbol, number in zip(symbols, (key, value, *rest), strict=True))
     codes = one_hot_values(len(vocabulary.values), value)
-    return Network(
+    return ExactNetwork(
         f"Theorem 2, {told}",
         partial(shared_convolution, vocabulary, numbers, codes),
         vocabulary,
@@ -63,7 +63,7 @@ def one_hot_network(vocabulary: Vocabulary, longest: tuple[int, int], key: int, 
 PAPER_NUMBERS = (2, 1, 1, 2, 1)
 OTHER_NUMBERS = ((3, 1, 2, 5, 3), (2, 2, 1, 2, 1), (1, 2, 1, 3, 2), (3, 1, 2, 3, 3))
 """k, v, c_0, c_1, b: inside; then c_0v > b, b = c_0k + 1, b = c_1v."""
-THEOREM2 = Recall(
+THEOREM2 = AllSequences(
     (
         one_hot_network(MIDDLE, EVERY, *PAPER_NUMBERS),
         *(one_hot_network(SMALL, SHORT, *numbers) for numbers in OTHER_NUMBERS),
@@ -137,7 +137,7 @@ SHIFTED = (
     Shifted(UNBALANCED[:2], key=11, shift=9, tap1=3, bias=10, factor=23),
 )
 """Outside of one condition after the other."""
-SIGN_CODES = Recall(
+SIGN_CODES = AllSequences(
     (
         Shifted(BALANCED).network(WIDE, 3),
         Shifted(UNBALANCED, factor=97).network(WIDE, 3),
@@ -162,16 +162,16 @@ def value_indices(asked: Asked) -> Columns:
 
 CHECKS: tuple[Check, ...] = (
     statement_test("mqar.thm2-step1", THEOREM2),
-    repaired("mqar.thm2-step1-printed", Recall(THEOREM2.networks[:1]), "H2 kept", added=(H2,)),
+    repaired("mqar.thm2-step1-printed", AllSequences(THEOREM2.networks[:1]), "H2 kept", added=(H2,)),
     repaired(
         "mqar.thm2-step2",
-        Recall(tuple(numbers.network() for numbers in PRINTED), printed_columns),
+        AllSequences(tuple(numbers.network() for numbers in PRINTED), printed_columns),
         "the factor a₁",
         added=(Hypothesis("f", "f = a₁", sp.Eq(values.factor, 97)),),
         dropped=(values.PRINTED_BIAS,),
     ),
     statement_test("mqar.thm2-step2-amended", SIGN_CODES),
     statement_test(
-        "mqar.value-code", Recall((built("mqar.value-code", MIDDLE, (7, 9), values_alike=False),), value_indices)
+        "mqar.value-code", AllSequences((built("mqar.value-code", MIDDLE, (7, 9), values_alike=False),), value_indices)
     ),
 )

@@ -27,7 +27,7 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     margins,
     repaired,
 )
-from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall
+from mamba_theorems.verify.checks.statements.sequences import AllSequences, Asked, ExactNetwork
 from mamba_theorems.verify.checks.statements.source import Columns, Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
 from mamba_theorems.verify.settings import Tier
@@ -50,7 +50,7 @@ def sign_key_network(columns: tuple[str, ...], rectified: bool, values_: int = 2
 
 
 ORTHOGONAL_KEYS = ("++++", "++--", "+-+-")
-CLIPPED = Recall(tuple(sign_key_network(ORTHOGONAL_KEYS, rectified) for rectified in (True, False)))
+CLIPPED = AllSequences(tuple(sign_key_network(ORTHOGONAL_KEYS, rectified) for rectified in (True, False)))
 
 
 def cross_terms(asked: Asked) -> Columns:
@@ -72,7 +72,7 @@ def cross_terms(asked: Asked) -> Columns:
 
 
 @cache
-def least_margins(network: Network) -> np.ndarray:
+def least_margins(network: ExactNetwork) -> np.ndarray:
     """(keys,): the least margin of each key as the first query, over all assignments of two values to the keys."""
     v = network.vocabulary
     found = []
@@ -83,7 +83,7 @@ def least_margins(network: Network) -> np.ndarray:
     return np.array(found)
 
 
-LINEAR = Recall(
+LINEAR = AllSequences(
     (
         sign_key_network(ORTHOGONAL_KEYS, False),
         sign_key_network(("++++", "-+++", "---+"), False),
@@ -119,7 +119,7 @@ def _one_hot_recalls(kappa: int) -> bool:
 
 
 CHECKS: tuple[Check, ...] = (
-    statement_test("mqar.thm3-step1", Recall((built("mqar.thm3-step1", MIDDLE, EVERY, "paper_mamba2"),))),
+    statement_test("mqar.thm3-step1", AllSequences((built("mqar.thm3-step1", MIDDLE, EVERY, "paper_mamba2"),))),
     repaired(
         "mqar.thm3-relu-clip",
         CLIPPED,

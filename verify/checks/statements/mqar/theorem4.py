@@ -32,7 +32,7 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     Signs,
     repaired,
 )
-from mamba_theorems.verify.checks.statements.sequences import Asked, Network, Recall
+from mamba_theorems.verify.checks.statements.sequences import AllSequences, Asked, ExactNetwork
 from mamba_theorems.verify.checks.statements.source import Columns, Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
 from mamba_theorems.verify.settings import Tier
@@ -40,16 +40,16 @@ from mamba_theorems.verify.settings import Tier
 
 def gated_network(
     key: int, value: int, tap0: int, tap1: int, longest: tuple[int, int], vocabulary: Vocabulary
-) -> Network:
+) -> ExactNetwork:
     """Theorem 4's network with the numbers k, v, c_0, c_1."""
     facts = {theorem4.key: key, theorem4.value: value, theorem4.tap0: tap0, theorem4.tap1: tap1}
     told = ", ".join(f"{symbol} = {number}" for symbol, number in facts.items())
     codes = one_hot_values(len(vocabulary.values), value)
     build = partial(gated_blocks, vocabulary, Numbers(key, tap0, tap1, tap0 * key), codes)
-    return Network(f"Theorem 4, {told}", build, vocabulary, longest, facts)
+    return ExactNetwork(f"Theorem 4, {told}", build, vocabulary, longest, facts)
 
 
-THEOREM4 = Recall(
+THEOREM4 = AllSequences(
     (
         gated_network(10, 1, 10, 1, EVERY, MIDDLE),
         gated_network(3, 1, 2, 1, SHORT, SMALL),
@@ -117,7 +117,7 @@ AMENDED = (
     Codes(BALANCED[:2], tap1=10),
 )
 """Outside of one condition after the other."""
-GATED_CODES = Recall(
+GATED_CODES = AllSequences(
     (
         Codes(BALANCED).network(WIDE, 3),
         Codes(UNBALANCED, factor=10).network(WIDE, 3),
@@ -165,7 +165,7 @@ CHECKS: tuple[Check, ...] = (
         conclusion=sp.Le(theorem4.column_sum, sp.sqrt(theorem4.p) * theorem4.eps),
     ),
     statement_test(
-        "mqar.thm4-jl-small-epsilon", Recall(tuple(numbers.network() for numbers in SMALL_EPSILON), repeated_keys)
+        "mqar.thm4-jl-small-epsilon", AllSequences(tuple(numbers.network() for numbers in SMALL_EPSILON), repeated_keys)
     ),
     statement_test("mqar.thm4-jl-amended", GATED_CODES),
 )
