@@ -10,7 +10,17 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.calculus import Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof, Step, invariant
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cited,
+    Identity,
+    Induction,
+    Limit,
+    Proof,
+    Specialise,
+    Step,
+    invariant,
+)
 from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 k, d, N, K, n = sp.symbols("k d N K n", integer=True, positive=True)
@@ -195,12 +205,14 @@ TAIL = Cited(
     about=(tail, N),
     instances=({N: 10, tail: sp.pi**2 / 8 - sum(sp.Rational(1, (2 * i - 1) ** 2) for i in range(1, 11))},),
 )
-GAP = sp.Gt(error, 1 / (sp.pi**2 * (2 * N + 1)))
+
+
+modes, least = sp.symbols("G b", nonnegative=True)
+"""T/π², and what it is bounded by."""
 
 
 def _chain() -> Bound:
-    """How the three facts combine, with b for the bound on T/π²."""
-    modes, least = sp.symbols("G b", nonnegative=True)
+    """How the three facts combine."""
     bessel, rank, low = sp.Lt(frobenius, error / 2), sp.Ge(frobenius, modes), sp.Ge(modes, least)
     claim = sp.Gt(error, 2 * least)
     return (
@@ -213,12 +225,9 @@ def _chain() -> Bound:
 
 
 def lower_bound_steps() -> tuple[Step, ...]:
-    """All steps up to ‖ρ − e‖² ≥ 1/(π²(2N + 1))."""
-    last = Bound(
-        name="the squared error exceeds 1/(π²(2N + 1))",
-        claim=GAP,
-        given=(BESSEL.states, ECKART_YOUNG.states, TAIL.states),
-    )
+    """All steps up to ‖ρ − e‖² > 1/(π²(2N + 1))."""
+    chain, half = _chain(), 1 / (2 * (2 * N + 1) * sp.pi**2)
+    over = Bound(name="the tail over π²", claim=sp.Ge(tail / sp.pi**2, half), given=(TAIL.states,))
     return (
         *_orthonormal(),
         EIGEN,
@@ -229,8 +238,13 @@ def lower_bound_steps() -> tuple[Step, ...]:
         *_diagonal_eckart_young(),
         ECKART_YOUNG,
         TAIL,
-        _chain(),
-        last,
+        over,
+        chain,
+        Specialise(
+            name="the squared error exceeds 1/(π²(2N + 1))",
+            of=chain,
+            at={modes: tail / sp.pi**2, least: half},
+        ),
     )
 
 
