@@ -190,7 +190,7 @@ def test_a_family_s_name_selects_its_claims(family):
 
 
 def test_k_alone_selects_among_all_and_narrows_what_is_named(capsys):
-    assert selected("-k", "THM1") == ["haar.thm1", "haar.thm1-amended"]
+    assert selected("-k", "THM1") == ["haar.thm1", "haar.thm1-amended", "haar.thm1-pointwise"]
     assert selected("haar", "-k", "thm1", "mqar") == selected("-k", "thm1")
     assert selected("mqar.thm4", "-x", "mqar.lem4", "mqar.thm4") == ["mqar.thm4", "mqar.lem4"]
     for words in (["fuzz", "-k", "no such words"], ["list", "-k", "no such words"], ["haar", "-k", "KEEP!"]):
