@@ -298,3 +298,17 @@ def test_words_in_formulas_stand_upright_and_letters_do_not():
     assert latex(X * mass) == r"X \mathrm{mass}"
     assert latex(other) == r"m_{\mathrm{other}}"
     assert latex(gap * sp.exp(X)) == sp.latex(gap * sp.exp(X))
+
+
+def test_a_step_that_is_a_premise_of_the_last_one_is_used():
+    """Whether the premise is one relation or a part of a conjunction."""
+    first, second = sp.Symbol("p", positive=True), sp.Symbol("q", positive=True)
+    one = Bound(name="one", claim=sp.Ge(sp.exp(first), 1 + first))
+    other = Bound(name="other", claim=sp.Ge(sp.exp(second), 1 + second))
+    goal = sp.Gt(sp.exp(first) + sp.exp(second), 2)
+    for premises in ((one.claim, other.claim), (sp.And(one.claim, other.claim),)):
+        proof = Proof(steps=(one, other, Bound(name="both", claim=goal, given=premises)))
+        assert proof.unused() == ()
+        assert proof.link(goal) == ""
+    idle = Proof(steps=(one, other, Bound(name="alone", claim=sp.Gt(sp.exp(first), 1), given=(one.claim,))))
+    assert idle.unused() == (other,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -17,6 +18,7 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from mamba_theorems.theorems.proofs.enclose import NotEnclosed, enclose, holds
+from mamba_theorems.theorems.proofs.written import ForAll
 
 Point = Mapping[Any, Any]
 """An instance: symbols to exact numbers, balls or truth values, and undefined functions to Lambdas."""
@@ -62,13 +64,13 @@ class Statement:
     some: tuple[sp.Symbol, ...] = ()
     uniform: bool = False
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """All that an instance must give a value to, by name."""
         parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
         return tuple(sorted({s for part in parts for s in part.free_symbols}, key=str))
 
-    @property
+    @cached_property
     def functions(self) -> tuple[UndefinedFunction, ...]:
         """The undefined functions that an instance must give a value to, by name."""
         parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
@@ -133,10 +135,13 @@ def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
 
 
 def truth(meaning: sp.Basic, point: Point) -> bool | None:
-    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there."""
+    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there.
+
+    Of a predicate, and of a fact for all values of a variable, the point itself tells whether it is true.
+    """
     if meaning in (sp.true, sp.false):
         return meaning is sp.true
-    if isinstance(meaning, sp.Symbol):
+    if isinstance(meaning, sp.Symbol | ForAll):
         value = point.get(meaning)
         return None if value is None else bool(value)
     if isinstance(meaning, Relational):
@@ -150,8 +155,8 @@ def truth(meaning: sp.Basic, point: Point) -> bool | None:
 def _relation(relation: Relational, point: Point) -> bool | None:
     """In balls, and exactly where they touch."""
     functions = {f: v for f, v in point.items() if isinstance(f, UndefinedFunction)}
-    for function, value in functions.items():
-        relation = relation.replace(function, value)
+    if functions:
+        relation = relation.func(*(_put_in(side, functions) for side in relation.args), evaluate=False)
     at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol) and not isinstance(v, bool | BooleanAtom)}
     try:
         found = holds(relation, at, PRECISIONS)
@@ -160,12 +165,21 @@ def _relation(relation: Relational, point: Point) -> bool | None:
         return None
 
 
+def _put_in(side: sp.Expr, functions: Mapping[UndefinedFunction, Any]) -> sp.Expr:
+    """With values for undefined functions, and derivatives carried out, once and not at every point of an integral."""
+    for function, value in functions.items():
+        side = side.replace(function, value)
+    return side.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
+
+
 def _tie(relation: Relational, at: Point) -> bool | None:
-    """Two sides that balls do not tell apart: compared exactly where both are rational.
+    """Two sides that balls do not tell apart: compared exactly where both are rational, as e^{−ln 2} is.
 
     Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
     """
-    if not relation.has(sp.exp, sp.log, sp.Sum, sp.Product, sp.Integral) and not _balls(at):
+    costly = (sp.Sum, sp.Product, sp.Integral, *((sp.exp, sp.log) if isinstance(relation, sp.Eq) else ()))
+    at = {s: v for s, v in at.items() if s in relation.free_symbols}
+    if not relation.has(*costly) and not _balls(at):
         exact = {s: sp.sympify(v) for s, v in at.items()}
         sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]
         if all(side.is_Rational for side in sides):

@@ -184,7 +184,7 @@ MEANINGS = r"""
     shift by which sign codes pass the ReLU · ε: a bound for the product of two codes · ρ: the factor by which a
     query's step shrinks the blocks of other keys · σ: the non-linearity after the convolution
 [induction_heads] I: the identity matrix; [I|0] picks the previous token · g: the gap between two occurrences · p: the
-    bits of a float's significand · u: the unit roundoff, 2^{−p} · θ: the logit of blank · ρ: e^{−λΔ}, what the state
+    bits of a float's significand · s: 2^{−s} is the least float · θ: the logit of blank · ρ: e^{−λΔ}, what the state
     keeps in a step
 [token_dynamics] C: a bound for a token, |x_j|² ≤ C_j/(1 + t) · K: 1/(2|μ| ln 2) · P: a unit upper triangular matrix
     that parametrises S_C and S_B · S: S_CᵀS_B, the form by which tokens act on each other · S_B: the weights of B,

@@ -172,9 +172,9 @@ def _relations(statement: Statement) -> tuple[Relational, ...]:
 
 @cache
 def _solved(relation: Relational, symbol: sp.Symbol) -> tuple[sp.Expr, ...]:
-    """Where the two sides are equal, as expressions for the symbol; none where sympy finds none at once."""
+    """Where the two sides are equal, as expressions for a symbol in which they are rational, if any is found."""
     difference = relation.lhs - relation.rhs
-    if difference.atoms(sp.Sum, sp.Product, sp.Integral, sp.Derivative) or len(str(difference)) > LONGEST:
+    if not difference.is_rational_function(symbol) or len(str(difference)) > LONGEST:
         return ()
     try:
         found = sp.solve(difference, symbol)
