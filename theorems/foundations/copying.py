@@ -10,7 +10,16 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cited,
+    Identity,
+    Induction,
+    InductionOn,
+    Proof,
+    Specialise,
+    invariant,
+)
 
 t, s = sp.symbols("t s", integer=True, nonnegative=True)
 address = sp.Symbol("d", real=True)
@@ -78,23 +87,25 @@ def _sharpness() -> tuple[Bound, Specialise, Bound]:
 
 def _no_smaller_state() -> tuple[Bound, InductionOn, Bound, Cited]:
     """S_il = C(marker i)·B(l): right on all 2^M contents makes S strictly diagonally dominant, so N ≥ rank S = M."""
-    entry, own, part, x = sp.symbols("S_il S_ii T x_l", real=True)
-    mass, top = sp.symbols("mass X", nonnegative=True)
+    entry, own = sp.symbols("S_il S_ii", real=True)
+    top = sp.Symbol("X", nonnegative=True)
+    seen = sp.Symbol("l", integer=True, nonnegative=True)
+    score, part, x = (sp.Function(name, real=True)(seen) for name in ("S", "T", "x"))
+    mass = sp.Function("mass", nonnegative=True)(seen)
     within = sp.Le(sp.Abs(part), mass * top)
     signs = Bound(
         name="some content makes the other l contribute −|S_il| to marker i",
         because="two values, ε_l = ±1; over all l ≠ i at once: S_ii − Σ|S_il| > 0 is needed",
         claim=sp.Or(sp.Eq(entry, -sp.Abs(entry), evaluate=False), sp.Eq(-entry, -sp.Abs(entry), evaluate=False)),
     )
-    sums = InductionOn(
+    sums = invariant(
         name="|Σ_{l≠i} S_il x_l| ≤ Σ|S_il|·max|x_l|",
-        base=Bound(name="empty", claim=within, given=(sp.Eq(part, 0, evaluate=False), sp.Eq(mass, 0, evaluate=False))),
-        step=Bound(
-            name="one more",
-            claim=sp.Le(sp.Abs(part + entry * x), (mass + sp.Abs(entry)) * top),
-            given=(within, sp.Le(sp.Abs(x), top)),
-        ),
+        because="S(l), x(l) the entries beside i one by one, T(l) and mass(l) the sums over the first l",
         conclusion=within,
+        index=seen,
+        initial={part: 0, mass: 0},
+        following={part: part + score * x, mass: mass + sp.Abs(score)},
+        given=(sp.Le(sp.Abs(x), top),),
     )
     kernel = (within, sp.Gt(own, mass), sp.Or(sp.Eq(own * top + part, 0), sp.Eq(-own * top + part, 0)))
     regular = Bound(

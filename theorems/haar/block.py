@@ -12,7 +12,7 @@ from mamba_theorems.theorems.activations import silu, silu_step
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.haar.heaviside import KAPPA, W
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import Named
 
 w, lam, delta, u, x = sp.symbols("w lambda Delta u x", positive=True)
@@ -80,12 +80,23 @@ def _any_weights() -> Proof:
     grown = sp.Symbol("E", positive=True)
     weight, so_far = sp.symbols("w_s Q", positive=True)
     target = sp.Symbol("c", real=True)
-    step = Bound(
-        name="one step back in time",
-        because="E_s = E_{s+1} e^{w_s E_{s+1}} with E = e^{ΣΔ}; e^{−a} ≥ 1 − a gives 1/E_s ≥ 1/E_{s+1} − w_s",
-        claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight),
-        given=(sp.Ge(1 / grown, so_far), sp.Ge(sp.exp(-weight * grown), 1 - weight * grown)),
-    ).but_not("½w_s", claim=sp.Ge(sp.exp(-weight * grown) / grown, so_far - weight / 2))
+    back = sp.Symbol("k", integer=True, nonnegative=True)
+    E, Q, w_s = (
+        sp.Function("E", positive=True)(back),
+        sp.Function("Q", real=True)(back),
+        sp.Function("w", positive=True)(back),
+    )
+    conditioning = invariant(
+        name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
+        because="E_s = E_{s+1} e^{w_s E_{s+1}} with E = e^{ΣΔ}; e^{−a} ≥ 1 − a gives 1/E_s ≥ 1/E_{s+1} − w_s; "
+        "k steps back from the end, Q = 1 − Σw",
+        conclusion=sp.Ge(1 / E, Q),
+        index=back,
+        initial={E: 1, Q: 1},
+        following={E: E / sp.exp(-w_s * E), Q: Q - w_s},
+        given=(sp.Ge(sp.exp(-w_s * E), 1 - w_s * E),),
+        wrong={"½w_s": {"following": {E: E / sp.exp(-w_s * E), Q: Q - w_s / 2}}},
+    )
     return Proof(
         steps=(
             Identity(
@@ -107,15 +118,7 @@ def _any_weights() -> Proof:
                 claim=sp.And(sp.Gt(sp.Max(target, 0), 0), sp.Gt(sp.Max(-target, 0), 0)),
             ),
             Bound(name="e^{−a} ≥ 1 − a", claim=sp.Ge(sp.exp(-u), 1 - u)),
-            InductionOn(
-                name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
-                base=Identity(
-                    name="nothing yet",
-                    lhs=sp.exp(-sp.Sum(sp.Function("Delta")(i), (i, 1, 0))) + sp.Sum(sp.Function("w")(i), (i, 1, 0)),
-                    rhs=sp.S.One,
-                ),
-                step=step,
-            ),
+            conditioning,
             Bound(
                 name="with Σw ≤ ½ (C rescales): w_s ≤ Δ_s ≤ 2w_s",
                 because="1 ≤ E ≤ 1/(1 − Σw) ≤ 2: relative changes of Δ move log-weights by at most ΣΔ ≤ ln 2",

@@ -22,13 +22,12 @@ from mamba_theorems.theorems.haar.heaviside import (
     right_tail,
 )
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, Specialise, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Limit, Proof, Specialise, Step, invariant
 from mamba_theorems.theorems.proofs.written import Named
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
 r, v, y = sp.symbols("r v y", real=True)
 n, m = sp.symbols("n m", integer=True, nonnegative=True)
-error = sp.Symbol("e_n", nonnegative=True)
 
 
 def clock(at: sp.Expr) -> sp.Expr:
@@ -103,26 +102,21 @@ def _with_decay() -> Proof:
 
 def _discrete_error(z: sp.Symbol) -> tuple[Step, ...]:
     """e_n = n − Σ_{i<n} e^{−zi}, z = λΔ₀."""
-    grown = sp.Le(error + (1 - sp.exp(-z * n)), z * (n + 1) * n / 2)
+    error = sp.Function("e", real=True)
     linear = Bound(name="1 − e^{−zn} ≤ zn", claim=sp.Le(1 - sp.exp(-z * n), z * n))
     early = Bound(name="every step adds an error ≥ 0", claim=sp.Ge(1 - sp.exp(-z * n), 0))
     return (
         linear,
         early,
-        InductionOn(
+        invariant(
             name="discrete error: n − h_n/Δ₀ ≤ λΔ₀ n(n−1)/2",
             because="e_{n+1} = e_n + (1 − e^{−zn}), e_0 = 0",
-            base=Bound(
-                name="no error at n = 0",
-                claim=sp.Le(sp.Sum(1 - sp.exp(-z * m), (m, 0, -1)), sp.Subs(z * n * (n - 1) / 2, n, 0)),
-            ),
-            step=Bound(
-                name="one more step", claim=grown, given=(sp.Le(error, z * n * (n - 1) / 2), linear.relation)
-            ).but_not(
-                "(n−1)(n−2)/2",
-                claim=sp.Le(error + (1 - sp.exp(-z * n)), z * n * (n - 1) / 2),
-                given=(sp.Le(error, z * (n - 1) * (n - 2) / 2), linear.relation),
-            ),
+            conclusion=sp.Le(error(n), z * n * (n - 1) / 2),
+            index=n,
+            initial={error(n): 0},
+            following={error(n): error(n) + (1 - sp.exp(-z * n))},
+            given=(linear.relation,),
+            wrong={"(n−1)(n−2)/2": {"conclusion": sp.Le(error(n), z * (n - 1) * (n - 2) / 2)}},
         ),
     )
 

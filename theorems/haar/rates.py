@@ -19,10 +19,10 @@ from mamba_theorems.theorems.proofs.proof import (
     Enclosed,
     Identity,
     Induction,
-    InductionOn,
     Limit,
     Proof,
     Step,
+    invariant,
 )
 from mamba_theorems.theorems.proofs.written import Named, product
 
@@ -171,7 +171,8 @@ def _levels() -> tuple[Step, ...]:
         rhs=x * (1 - x),
     )
     return (
-        InductionOn(name="squared error after J levels is 2^{−J}x(1 − x)", base=base, step=step),
+        base,
+        step,
         Bound(name="at most 2^{−J}/4", claim=sp.Le(x * (1 - x), sp.Rational(1, 4)), given=UNIT),
         Cases(
             name="p = 1/3: the fractional part is 1/3 or 2/3, so (2/9)2^{−J}",
@@ -189,13 +190,12 @@ def _levels() -> tuple[Step, ...]:
 def _fourier() -> tuple[Step, ...]:
     """c_0 and the odd frequencies ±1, ±3, …, ±(2M − 1): N = 2M + 1 exponentials, squared error ≤ 1/(π²(N − 1))."""
     M, last = sp.symbols("M K", integer=True, positive=True)
-    so_far = sp.Symbol("T_K", nonnegative=True)
 
     def above(end: sp.Expr) -> sp.Expr:
         return (1 / (2 * M) - 1 / (2 * end)) / 2
 
     i = sp.Symbol("i", integer=True, nonnegative=True)
-    here = M + i
+    here, so_far = M + i, sp.Function("T", nonnegative=True)(i)
     return (
         Integrated(
             name="Fourier coefficient of a step",
@@ -205,19 +205,14 @@ def _fourier() -> tuple[Step, ...]:
             antiderivative=sp.exp(-2 * sp.pi * sp.I * k * t) / (-2 * sp.pi * sp.I * k),
             value=(1 - (-1) ** k) / (2 * sp.pi * sp.I * k),
         ),
-        InductionOn(
+        invariant(
             name="Σ_{k>M} 1/(2k − 1)² ≤ 1/(4M)",
-            because="1/(2K + 1)² ≤ ½(1/(2K) − 1/(2K + 2)), telescoping from K = M",
-            base=Identity(
-                name="empty sum at K = M",
-                lhs=sp.Sum(1 / (2 * k - 1) ** 2, (k, M + 1, M)) - sp.Subs(above(last), last, M),
-                rhs=sp.S.Zero,
-            ),
-            step=Bound(
-                name="one more term",
-                claim=sp.Le(so_far + 1 / (2 * here + 1) ** 2, above(here + 1)),
-                given=(sp.Le(so_far, above(here)),),
-            ).but_not("the term 1/(2K)²", claim=sp.Le(so_far + 1 / (2 * here) ** 2, above(here + 1))),
+            because="1/(2K + 1)² ≤ ½(1/(2K) − 1/(2K + 2)), telescoping from K = M; T(i) the sum up to K = M + i",
+            conclusion=sp.Le(so_far, above(here)),
+            index=i,
+            initial={so_far: 0},
+            following={so_far: so_far + 1 / (2 * here + 1) ** 2},
+            wrong={"the term 1/(2K)²": {"following": {so_far: so_far + 1 / (2 * here) ** 2}}},
         ),
         Limit(name="all frequencies", expression=above(last), variable=last, value=1 / (4 * M)),
         Identity(

@@ -10,7 +10,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.calculus import Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof, Step, invariant
 
 k, d, N, K, n = sp.symbols("k d N K n", integer=True, positive=True)
 t, tau, s, v = sp.symbols("t tau s v", real=True)
@@ -112,27 +112,20 @@ def _area() -> tuple[Step, ...]:
 def _tail_sum() -> tuple[Step, ...]:
     """Σ_{k=N+1}^K 1/(2k − 1)² ≥ ½(1/(2N + 1) − 1/(2K + 1)), by telescoping from K = N."""
     m = sp.Symbol("m", integer=True, nonnegative=True)
-    so_far = sp.Symbol("T_K", nonnegative=True)
 
     def telescoped(last: sp.Expr) -> sp.Expr:
         return (1 / (2 * N + 1) - 1 / (2 * last + 1)) / 2
 
-    here = N + m
-    step = Bound(
-        name="one more term",
-        because="1/(2K + 1)² ≥ ½(1/(2K + 1) − 1/(2K + 3))",
-        claim=sp.Ge(so_far + 1 / (2 * here + 1) ** 2, telescoped(here + 1)),
-        given=(sp.Ge(so_far, telescoped(here)),),
-    ).but_not("the term 1/(2K + 2)²", claim=sp.Ge(so_far + 1 / (2 * here + 2) ** 2, telescoped(here + 1)))
+    here, so_far = N + m, sp.Function("T", nonnegative=True)(m)
     return (
-        InductionOn(
+        invariant(
             name="the tail telescopes",
-            base=Identity(
-                name="empty sum at K = N",
-                lhs=sp.Sum(1 / (2 * m - 1) ** 2, (m, N + 1, N)) - sp.Subs(telescoped(K), K, N),
-                rhs=sp.S.Zero,
-            ),
-            step=step,
+            because="1/(2K + 1)² ≥ ½(1/(2K + 1) − 1/(2K + 3)); T(m) the sum up to K = N + m",
+            conclusion=sp.Ge(so_far, telescoped(here)),
+            index=m,
+            initial={so_far: 0},
+            following={so_far: so_far + 1 / (2 * here + 1) ** 2},
+            wrong={"the term 1/(2K + 2)²": {"following": {so_far: so_far + 1 / (2 * here + 2) ** 2}}},
         ),
         Limit(name="all modes", expression=telescoped(K), variable=K, value=1 / (2 * (2 * N + 1))),
     )

@@ -117,15 +117,20 @@ def _printed_fails() -> Proof:
 
 def outweighs() -> InductionOn:
     """R < 1 is kept by R′ = ρ(1 + R), ρ ≤ ½: every step between two writes costs at least one half."""
-    small = (sp.Le(rho, HALF), sp.Lt(writes, 1))
-    claim = sp.Lt(rho * (1 + writes), 1)
-    return InductionOn(
+    number = sp.Symbol("i", integer=True, nonnegative=True)
+    older, factor = (sp.Function(name, nonnegative=True)(number) for name in ("R", "rho"))
+    return invariant(
         name="all older writes together weigh less than the latest",
         because="R′ = (factor of the write's step)·(factors ≤ 1 of the steps between)·(1 + R) ≤ ½(1 + R)",
-        base=Bound(name="nothing older", claim=sp.Lt(writes, 1), given=(sp.Eq(writes, 0),)),
-        step=Bound(name="one more write", claim=claim, given=small)
-        .but_not("a factor of 0.6", given=(sp.Le(rho, sp.Rational(3, 5)), small[1]))
-        .but_not("older writes that weigh as much", given=(small[0], sp.Le(writes, 1))),
+        conclusion=sp.Lt(older, 1),
+        index=number,
+        initial={older: 0},
+        following={older: factor * (1 + older)},
+        given=(sp.Le(factor, HALF),),
+        wrong={
+            "a factor of 0.6": {"given": (sp.Le(factor, sp.Rational(3, 5)),)},
+            "older writes that weigh as much": {"initial": {older: 1}},
+        },
     )
 
 
@@ -179,35 +184,41 @@ def _keep_and_erase() -> tuple[Identity, Identity, Bound]:
 
 def _older_is_small() -> InductionOn:
     """R ≤ ε/κ is kept by R′ = ε·κ^g·(1 + R)."""
-    power = sp.Symbol("k", positive=True)
-    given = (sp.Le(writes, erase / keep), sp.Eq(keep + erase, 1), sp.Le(power, 1))
-    claim = sp.Le(erase * power * (1 + writes), erase / keep)
-    return InductionOn(
+    number = sp.Symbol("i", integer=True, nonnegative=True)
+    older, power = sp.Function("R", nonnegative=True)(number), sp.Function("k", positive=True)(number)
+    whole, kept = sp.Eq(keep + erase, 1), sp.Le(power, 1)
+    return invariant(
         name="older writes amount to at most e^{−w} of the latest",
         because="a new write of q erases the column once: R′ = ε κ^g (1 + R), and ε(1 + ε/κ) = ε/κ",
-        base=Bound(name="nothing older", claim=sp.Le(writes, erase / keep), given=(sp.Eq(writes, 0),)),
-        step=Bound(name="one more write", claim=claim, given=given)
-        .but_not("factors that do not add up to 1", given=(given[0], given[2]))
-        .but_not("a bound of ε", claim=sp.Le(erase * power * (1 + writes), erase)),
+        conclusion=sp.Le(older, erase / keep),
+        index=number,
+        initial={older: 0},
+        following={older: erase * power * (1 + older)},
+        given=(whole, kept),
+        wrong={
+            "factors that do not add up to 1": {"given": (kept,)},
+            "a bound of ε": {"conclusion": sp.Le(older, erase)},
+        },
     )
 
 
 def _bernoulli() -> tuple[InductionOn, Specialise]:
     """κ^n ≥ 1 − nε, for the latest write n = L − 2."""
-    power, count = sp.Symbol("P", positive=True), sp.Symbol("m", nonnegative=True)
-    given = (sp.Ge(power, 1 - count * erase), sp.Le(erase, 1))
-    claim = sp.Ge(power * (1 - erase), 1 - (count + 1) * erase)
-    powers = InductionOn(
+    count = sp.Symbol("m", integer=True, nonnegative=True)
+    power = sp.Function("P", positive=True)
+    kept = sp.Ge(power(count), 1 - count * erase)
+    powers = invariant(
         name="the latest write keeps at least 1 − nε after n steps",
         because="κ = 1 − ε; nothing erases column q between its latest write and the query of q",
-        base=Bound(name="n = 0", claim=sp.Ge(power, 1 - 0 * erase), given=(sp.Eq(power, 1),)),
-        step=Bound(name="n to n + 1", claim=claim, given=given).but_not(
-            "1 − nε kept", claim=sp.Ge(power * (1 - erase), 1 - count * erase)
-        ),
-        conclusion=given[0],
+        conclusion=kept,
+        index=count,
+        initial={power(count): 1},
+        following={power(count): power(count) * (1 - erase)},
+        given=(sp.Le(erase, 1),),
+        wrong={"1 − nε kept": {"conclusion": sp.Ge(power(count), 1 - (count - 1) * erase)}},
     )
     return powers, Specialise(
-        name="at most L − 2 steps lie between the write and the query", of=powers, at={power: latest, count: between}
+        name="at most L − 2 steps lie between the write and the query", of=powers, at={count: between}
     )
 
 

@@ -9,7 +9,17 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, Induction, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cited,
+    Enclosed,
+    Identity,
+    Induction,
+    InductionOn,
+    Limit,
+    Proof,
+    invariant,
+)
 from mamba_theorems.theorems.proofs.written import product
 
 unit = sp.Symbol("u", positive=True)
@@ -172,21 +182,21 @@ def _rounded_sum() -> tuple[Bound, Bound, Bound]:
 
 def _underflow_error() -> tuple[InductionOn, Bound, Bound]:
     """In units of the least subnormal: M′ = round(ρM), |M − x| ≤ e ≤ 1, so the last M ≥ 1 lies within one step."""
-    error, exact, whole, following, carried = sp.symbols("e x M M_1 tau", nonnegative=True)
+    exact, whole, following, carried = sp.symbols("x M M_1 tau", nonnegative=True)
     within = (sp.Le(sp.Abs(whole - exact), 1 + carried), sp.Le(rho, HALF))
     alive = (sp.Ge(following, 1), sp.Le(following, rho * whole + HALF), sp.Ge(whole, 2))
-    steeper = (sp.Le(error, 1), sp.Le(rho, sp.Rational(3, 5)))
-    step = Bound(
-        name="one more step",
-        claim=sp.Le(rho * error + HALF, 1 + carried),
-        given=(sp.Le(error, 1 + carried), sp.Le(rho, HALF)),
-    ).but_not("ρ = 0.6", claim=sp.Le(rho * error + HALF, 1), given=steeper)
+    index = sp.Symbol("i", integer=True, nonnegative=True)
+    error = sp.Function("e", nonnegative=True)(index)
     return (
-        InductionOn(
+        invariant(
             name="rounding to whole subnormals is off by at most 1 (and what the normal range brings, τ)",
             because="e′ ≤ ρe + ½; τ < 2^{−16}: 126 relative errors 2^{−24} of 2^{23} units, contracted by ρ^{23}",
-            base=Bound(name="at the start", claim=sp.Le(error, 1 + carried), given=(sp.Eq(error, carried),)),
-            step=step,
+            conclusion=sp.Le(error, 1 + carried),
+            index=index,
+            initial={error: carried},
+            following={error: rho * error + HALF},
+            given=(sp.Le(rho, HALF),),
+            wrong={"ρ = 0.6": {"given": (sp.Le(rho, sp.Rational(3, 5)),)}},
         ),
         Bound(
             name="the last write that is not 0 came from M ≥ 2, so x ≥ 1 − τ a step earlier",

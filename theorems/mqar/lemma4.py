@@ -8,7 +8,16 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cases,
+    Identity,
+    Induction,
+    InductionOn,
+    Proof,
+    Specialise,
+    invariant,
+)
 from mamba_theorems.theorems.proofs.written import product, total
 
 p, d = sp.symbols("p d", integer=True, positive=True)
@@ -77,12 +86,17 @@ def _derivative() -> Identity:
 
 
 def _powers() -> InductionOn:
-    low, high, a, b = sp.symbols("low high a b", nonnegative=True)
-    return InductionOn(
+    low, high = sp.symbols("low high", nonnegative=True)
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    a, b = (sp.Function(name, nonnegative=True)(n) for name in ("a", "b"))
+    return invariant(
         name="cosh(ε)^p ≤ e^{pε²/2}",
-        because="powers keep the order of nonnegative numbers; the sum of p signs times ε, s = ε",
-        base=Bound(name="power 0", claim=sp.Le(sp.Pow(a, 0, evaluate=False), sp.Pow(b, 0, evaluate=False))),
-        step=Bound(name="one more factor", claim=sp.Le(a * low, b * high), given=(sp.Le(a, b), sp.Le(low, high))),
+        because="powers a, b of low and high keep their order; the sum of p signs times ε, s = ε",
+        conclusion=sp.Le(a, b),
+        index=n,
+        initial={a: 1, b: 1},
+        following={a: a * low, b: b * high},
+        given=(sp.Le(low, high),),
     )
 
 

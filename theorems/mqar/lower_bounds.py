@@ -9,7 +9,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import Named
 
 N = sp.Symbol("N", integer=True, positive=True)
@@ -118,28 +118,27 @@ def _combination() -> Induction:
     )
 
 
-_lam, _f = sp.Function("lambda", real=True), sp.Function("f", real=True)
-
-
 def _positive_sum(name: str, sign: int) -> InductionOn:
-    """If key q is answered by v where sign·λ_q > 0 and by w where it is < 0, then sign·Σ λ_q f_q > 0."""
-    total, weight, f = sp.symbols("total lambda f", real=True)
+    """If key q is answered by v where sign·λ_q > 0 and by w where it is < 0, then sign·Σ λ_q f_q > 0.
+
+    Of the first n keys some λ_q ≠ 0, which `some` counts.
+    """
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    total, weight, f = (sp.Function(letter, real=True)(n) for letter in ("total", "lambda", "f"))
+    some = sp.Function("some", nonnegative=True, integer=True)(n)
     answered = sp.And(
         sp.Implies(sp.Gt(sign * weight, 0), sp.Gt(f, 0)),
         sp.Implies(sp.Lt(sign * weight, 0), sp.Lt(f, 0)),
     )
-    step = Bound(
-        name="a key with λ ≠ 0 adds a positive term, one with λ = 0 nothing",
-        claim=sp.And(
-            sp.Ge(sign * (total + weight * f), sign * total),
-            sp.Implies(sp.Ne(weight, 0), sp.Gt(sign * (total + weight * f), sign * total)),
-        ),
-        given=(answered,),
-    )
-    return InductionOn(
+    return invariant(
         name=name,
-        base=Bound(name="no key yet", claim=sp.Ge(sign * sp.Sum(_lam(m) * _f(m), (m, 1, 0)), 0, evaluate=False)),
-        step=step.but_not("keys answered wrongly", given=()),
+        because="a key with λ ≠ 0 adds a positive term, one with λ = 0 nothing",
+        conclusion=sp.And(sp.Ge(sign * total, 0), sp.Implies(sp.Gt(some, 0), sp.Gt(sign * total, 0))),
+        index=n,
+        initial={total: 0, some: 0},
+        following={total: total + weight * f, some: some + sp.Piecewise((1, sp.Ne(weight, 0)), (0, True))},
+        given=(answered,),
+        wrong={"keys answered wrongly": {"given": ()}},
     )
 
 

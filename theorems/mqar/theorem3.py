@@ -18,7 +18,7 @@ from mamba_theorems.theorems.mqar.task import (
     last_readout,
     signs,
 )
-from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, invariant
 from mamba_theorems.theorems.proofs.written import Named
 
 kappa, q, w = sp.symbols("kappa q w", integer=True, positive=True)
@@ -165,12 +165,6 @@ cross, total = sp.symbols("cross total", real=True)
 FEW_WRITES = sp.Lt(eps * (writes_u + writes_v), 1)
 SMALL_CROSS = sp.Le(sp.Abs(cross), eps * (writes_u + writes_v))
 RIGHT = sp.Gt(1 + cross, 0)
-_gram, _u, _v = (sp.Function(name) for name in ("g", "x", "y"))
-NO_KEY = sp.Le(
-    sp.Abs(sp.Sum(_gram(j) * (_u(j) - _v(j)), (j, 1, 0))),
-    eps * (sp.Sum(_u(j), (j, 1, 0)) + sp.Sum(_v(j), (j, 1, 0))),
-    evaluate=False,
-)
 
 
 def _exact_condition() -> Identity:
@@ -188,18 +182,21 @@ def _exact_condition() -> Identity:
 
 def _cross_is_small() -> InductionOn:
     """|Σ g_a(x_a − y_a)| ≤ ε Σ (x_a + y_a), one key at a time; x_a, y_a count how often key a stores u and v."""
-    g, x, y = sp.symbols("g_a x_a y_a", real=True)
-    step = Bound(
-        name="one more key",
-        claim=sp.Le(sp.Abs(cross + g * (x - y)), eps * ((writes_u + x) + (writes_v + y))),
-        given=(SMALL_CROSS, sp.Le(sp.Abs(g), eps), sp.Ge(x, 0), sp.Ge(y, 0)),
-    )
-    return InductionOn(
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    g, x, y = (sp.Function(name, real=True)(n) for name in ("g", "x", "y"))
+    stored = {writes_u: sp.Function("m_u", nonnegative=True)(n), writes_v: sp.Function("m_v", nonnegative=True)(n)}
+    sums = stored | {cross: sp.Function("cross", real=True)(n)}
+    terms = {cross: g * (x - y), writes_u: x, writes_v: y}
+    small, counts = sp.Le(sp.Abs(g), eps), (sp.Ge(x, 0), sp.Ge(y, 0))
+    return invariant(
         name="cross terms are at most ε(m_u + m_v)",
-        because="m_u, m_v: how often u, v are stored under other keys, noise after queries included",
-        base=Bound(name="no key", claim=NO_KEY),
-        step=step.but_not("counts may be negative", given=step.given[:2]),
-        conclusion=SMALL_CROSS,
+        because="m_u, m_v: how often u, v are stored under the first n other keys, noise after queries included",
+        conclusion=SMALL_CROSS.subs(sums),
+        index=n,
+        initial=dict.fromkeys(sums.values(), 0),
+        following={sums[part]: sums[part] + term for part, term in terms.items()},
+        given=(small, *counts),
+        wrong={"counts may be negative": {"given": (small,)}},
     )
 
 
@@ -216,21 +213,17 @@ def _worst_assignment() -> Cases:
 
 def _dominance() -> tuple[InductionOn, Bound]:
     """Strict diagonal dominance: G x = 0 with |x_a| ≤ X = |x_q| > 0 is impossible, so N ≥ rank G = κ."""
-    x, g, size, top, largest = sp.symbols("x_a g_a S X x_q", real=True)
-    step = Bound(
-        name="one more key",
-        claim=sp.Le(sp.Abs(total + g * x), (size + sp.Abs(g)) * top),
-        given=(sp.Le(sp.Abs(total), size * top), sp.Le(sp.Abs(x), top), sp.Ge(top, 0)),
-    )
-    sums = InductionOn(
+    size, top, largest = sp.symbols("S X x_q", real=True)
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    x, g, part, mass = (sp.Function(name, real=True)(n) for name in ("x", "g", "total", "S"))
+    sums = invariant(
         name="|Σ_{a≠q} g_{qa}x_a| ≤ X Σ_{a≠q}|g_{qa}|",
-        base=Bound(
-            name="no key",
-            claim=sp.Le(
-                sp.Abs(sp.Sum(_gram(j) * _u(j), (j, 1, 0))), top * sp.Sum(sp.Abs(_gram(j)), (j, 1, 0)), evaluate=False
-            ),
-        ),
-        step=step.but_not("x unbounded", given=(step.given[0], step.given[2])),
+        conclusion=sp.Le(sp.Abs(part), mass * top),
+        index=n,
+        initial={part: 0, mass: 0},
+        following={part: part + g * x, mass: mass + sp.Abs(g)},
+        given=(sp.Le(sp.Abs(x), top), sp.Ge(top, 0)),
+        wrong={"x unbounded": {"given": (sp.Ge(top, 0),)}},
     )
     closing = Bound(
         name="Σ_{a≠q}|g_{qa}| < 1 for all q makes the Gram matrix regular: N ≥ κ",

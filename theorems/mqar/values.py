@@ -7,7 +7,6 @@ Amended twice, and extended: the integer code (v, 1) needs two channels for any 
 from __future__ import annotations
 
 import sympy as sp
-from sympy.core.relational import Relational
 
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
@@ -21,7 +20,7 @@ from mamba_theorems.theorems.mqar.task import (
     last_readout,
     signs,
 )
-from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise, invariant
 from mamba_theorems.theorems.proofs.written import Named
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
@@ -127,29 +126,21 @@ def _coordinate() -> Cases:
     ).but_not("half of that", claim=sp.Ge(a0 * z * (x - y), -a0 * x * (x - y) / 2))
 
 
-def _no_coordinate(relation: Relational) -> Relational:
-    """The products as sums over no coordinate."""
-    r = sp.Symbol("r", integer=True)
-    u, v, w = (sp.Function(name)(r) for name in ("u", "v", "w"))
-    products = {g_uw: u * w, g_vw: v * w, g_uv: u * v, norm: u * u}
-    empty = {g: sp.Sum(term, (r, 1, 0)) for g, term in products.items()}
-    return relation.func(relation.lhs.subs(empty), relation.rhs.subs(empty), evaluate=False)
-
-
 def _codes() -> InductionOn:
     """The coordinates added up: ⟨u, w⟩ − ⟨v, w⟩ ≥ ⟨u, v⟩ − ⟨u, u⟩, in units of 1/p."""
-    x, y, z = signs = sp.symbols("u_r v_r w_r", real=True)
-    step = Bound(
-        name="one more coordinate",
-        claim=sp.Ge((g_uw + x * z) - (g_vw + y * z), (g_uv + x * y) - (norm + x * x)),
-        given=(NEIGHBOUR, *(sp.Or(sp.Eq(sign, 1), sp.Eq(sign, -1)) for sign in signs)),
-    )
-    return InductionOn(
+    r = sp.Symbol("r", integer=True, nonnegative=True)
+    x, y, z = coordinates = [sp.Function(name, real=True)(r) for name in ("u", "v", "w")]
+    terms = {g_uw: x * z, g_vw: y * z, g_uv: x * y, norm: x * x}
+    sums = {g: sp.Function(g.name, real=True)(r) for g in terms}
+    return invariant(
         name="⟨m_u, m_w⟩ − ⟨m_v, m_w⟩ ≥ ⟨m_u, m_v⟩ − ⟨m_u, m_u⟩",
-        because="for sign codes no ε is needed",
-        base=Bound(name="no coordinate", claim=_no_coordinate(NEIGHBOUR)),
-        step=step.but_not("codes that are no signs", given=(NEIGHBOUR,)),
-        conclusion=NEIGHBOUR,
+        because="for sign codes no ε is needed; here after r of the p coordinates",
+        conclusion=NEIGHBOUR.subs(sums),
+        index=r,
+        initial=dict.fromkeys(sums.values(), 0),
+        following={sums[g]: sums[g] + term for g, term in terms.items()},
+        given=tuple(sp.Or(sp.Eq(sign, 1), sp.Eq(sign, -1)) for sign in coordinates),
+        wrong={"codes that are no signs": {"given": ()}},
     )
 
 

@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import operator
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from functools import reduce
-from itertools import permutations
+from itertools import islice, permutations
 
 import sympy as sp
 import z3
+from flint import arb
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.enclose import COMPARE, NotEnclosed, holds, sign
-from mamba_theorems.theorems.proofs.written import carried_out
+from mamba_theorems.theorems.proofs.domain import Undefined, conditions, premises, real
+from mamba_theorems.theorems.proofs.enclose import COMPARE, NOISE, NotEnclosed, enclose, holds, sign
+from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 
 POINTS = 12
 DRAWS = 4000
 Z3_MILLISECONDS = 10_000
+OBLIGATION_MILLISECONDS = 1_000
 
 
 class Truth(Enum):
@@ -72,21 +75,34 @@ def in_turn(parts: Iterable[tuple[str, Verdict]]) -> Verdict:
 # --- points: refute early ---------------------------------------------------------------------------------------
 
 
+EDGES = (0, 1, 2, 50, Fraction(1, 2**20))
+
+
 def _draw(symbol: sp.Symbol, rng: random.Random) -> Fraction:
+    """A rational that is what the symbol is declared to be; NotEnclosed if none is met."""
+    for _ in range(DRAWS):
+        value = _number(symbol, rng)
+        if all(getattr(sp.Rational(value), f"is_{fact}") == said for fact, said in symbol._assumptions_orig.items()):
+            return value
+    raise NotEnclosed(f"no rational is what {symbol} is declared to be")
+
+
+def _number(symbol: sp.Symbol, rng: random.Random) -> Fraction:
     if symbol.is_integer:
         return Fraction(rng.randint(1 if symbol.is_positive else 0 if symbol.is_nonnegative else -4, 6))
-    value = Fraction(rng.randint(1, 400), 128)
-    if symbol.is_positive or symbol.is_nonnegative:
-        return value
-    return -value if symbol.is_negative or rng.random() < 0.5 else value
+    value = Fraction(rng.choice(EDGES)) if rng.random() < 1 / 8 else Fraction(rng.randint(1, 400), 128)
+    return value if symbol.is_nonnegative or (not symbol.is_nonpositive and rng.random() < 0.5) else -value
 
 
 def sample_points(symbols: Sequence[sp.Symbol], given: Sequence[sp.Basic], seed: int = 0) -> Iterator[dict]:
-    """Exact rational points that satisfy `given`, at most POINTS of them, from a fixed sequence."""
+    """Exact rational points that satisfy `given`, at most POINTS of them, from a fixed sequence.
+
+    Undefined functions have pseudo-random values there.
+    """
     rng, found = random.Random(seed), 0
     for _ in range(DRAWS):
-        point = {s: _draw(s, rng) for s in symbols}
         try:
+            point = {s: _draw(s, rng) for s in symbols} | {NOISE: 1}
             inside = all(holds(g, point) for g in given)
         except NotEnclosed:
             return
@@ -98,19 +114,146 @@ def sample_points(symbols: Sequence[sp.Symbol], given: Sequence[sp.Basic], seed:
 
 
 def counterpoint(relation: sp.Basic, given: Sequence[sp.Basic]) -> str | None:
-    """A point where balls show `relation` false, as text; None if none was met."""
+    """A point where balls show `relation` false, as text; None if none was met.
+
+    A premise for all values is not seen to hold at a point, so nothing is refuted under one.
+    """
+    if any(isinstance(g, ForAll) for g in given):
+        return None
     for point in sample_points(_symbols(relation, *given), given):
         try:
             if holds(relation, point) is False:
-                return ", ".join(f"{k}={v}" for k, v in point.items()) or "as it stands"
+                return _shown(point)
         except NotEnclosed:
             return None
     return None
 
 
+def _shown(point: Mapping[sp.Basic, object]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in point.items() if k != NOISE) or "as it stands"
+
+
 def _symbols(*expressions: sp.Basic) -> list[sp.Symbol]:
     free = set().union(*(e.free_symbols for e in expressions))
     return sorted(free, key=str)
+
+
+# --- what a verdict TRUE rests on -----------------------------------------------------------------------------------
+
+
+def founded(verdict: Verdict, relation: sp.Basic, given: Sequence[sp.Basic], at: Mapping | None = None) -> Verdict:
+    """The verdict, but UNKNOWN for TRUE where a side may have no value or no point is known to satisfy `given`.
+
+    `at` is such a point if the step declares one.
+    """
+    if verdict.truth is not Truth.TRUE:
+        return verdict
+    reason = without_value(relation, given)
+    if reason:
+        return unknown("domain", reason)
+    if given and not satisfiable(given, at):
+        return unknown("premises", "no point is known that satisfies them")
+    return verdict
+
+
+def without_value(relation: sp.Basic, given: Sequence[sp.Basic]) -> str:
+    """Why a side is not shown to have a value wherever `given` holds; empty if it has."""
+    known = list(premises(given))
+    opaque = set().union(*(g.atoms(sp.Integral, sp.Sum, sp.Product, sp.Limit) for g in known if not _is_arrow(g)))
+    try:
+        needed = conditions(carried_names(relation, opaque))
+    except Undefined as reason:
+        return str(reason)
+    lacking = (c for c in needed if c not in known and not _follows([], c) and not _follows(known, c))
+    missing = next(lacking, None)
+    return "" if missing is None else f"{missing} is not shown"
+
+
+def carried_names(relation: sp.Basic, opaque: Iterable[sp.Basic]) -> sp.Basic:
+    """The relation with parts that premises speak of, and so have values, as symbols."""
+    return relation.xreplace({part: sp.Dummy(real=True) for part in opaque})
+
+
+def _is_arrow(relation: sp.Basic) -> bool:
+    return not isinstance(relation, Relational | sp.And)
+
+
+def satisfiable(given: Sequence[sp.Basic], at: Mapping | None = None) -> bool:
+    """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds."""
+    given = list(premises(given))
+    if at is not None:
+        return _is_at(given, {}, at)
+    if next(sample_points(_symbols(*given), given), None) is not None:
+        return True
+    if not any(g.atoms(AppliedUndef) for g in given) and _model_satisfies(given):
+        return True
+    solved, rest = _solve(given)
+    return any(_is_at(given, solved, point) for point in islice(sample_points(_symbols(*rest), rest), POINTS))
+
+
+def _model_satisfies(given: Sequence[sp.Basic]) -> bool:
+    """Whether z3 has a model; with transcendental parts, one that balls confirm."""
+    reader = _ToZ3()
+    try:
+        solver = reader.solver([reader.boolean(g) for g in given])
+    except (NotEnclosed, KeyError, z3.Z3Exception):
+        return False
+    if solver.check() != z3.sat:
+        return False
+    return not reader.abstracted or _is_at(given, {}, reader.point(solver.model()) or {})
+
+
+def _solve(given: Sequence[sp.Basic]) -> tuple[dict[sp.Basic, sp.Expr], list[sp.Basic]]:
+    """Equations among the premises solved one by one for a symbol or a value of an undefined function, and the rest."""
+    solved: dict[sp.Basic, sp.Expr] = {}
+    rest = [part for g in given for part in sp.And.make_args(g)]
+    for equation in [part for part in rest if isinstance(part, sp.Eq)]:
+        difference = put_in(equation.lhs - equation.rhs, solved)
+        for unknown_ in sorted(difference.free_symbols | difference.atoms(AppliedUndef), key=str):
+            value = _isolated(difference, unknown_)
+            if value is not None:
+                solved = {k: put_in(v, {unknown_: value}) for k, v in solved.items()} | {unknown_: value}
+                break
+    facts = [fact for k, v in solved.items() for fact in _declared_of(k, v)]
+    remaining = [put_in(part, solved) for part in rest if not isinstance(part, sp.Eq)]
+    return solved, [*remaining, *facts]
+
+
+def _isolated(difference: sp.Expr, part: sp.Basic) -> sp.Expr | None:
+    """The value of `part` that makes a difference 0, if it is linear in it or in its exponential."""
+    for wrap, inverse in ((lambda e: e, lambda e: e), (sp.exp, sp.log)):
+        stand_in = sp.Dummy()
+        polynomial = sp.expand(difference).xreplace({wrap(part): stand_in})
+        slope = sp.diff(polynomial, stand_in)
+        if slope != 0 and not slope.has(stand_in, part) and not polynomial.has(part):
+            return inverse(sp.cancel(-polynomial.xreplace({stand_in: sp.S.Zero}) / slope))
+    return None
+
+
+def _declared_of(symbol: sp.Basic, value: sp.Expr) -> list[sp.Basic]:
+    signs = ((symbol.is_positive, sp.Gt), (symbol.is_nonnegative, sp.Ge), (symbol.is_negative, sp.Lt))
+    whole = [sp.false] if symbol.is_integer and not value.is_integer else []
+    return [*whole, *(relation(value, 0, evaluate=False) for said, relation in signs if said)]
+
+
+def _is_at(given: Sequence[sp.Basic], solved: Mapping, point: Mapping) -> bool:
+    """Whether every premise holds at a point, after what was solved for is put in."""
+    values = {k: sp.sympify(v) for k, v in point.items() if k != NOISE}
+    at = {k: put_in(v, values) for k, v in solved.items()} | values
+    known = all(f == sp.true or holds(f) for k, v in at.items() for f in _declared_of(k, v))
+    return known and all(_holds_exactly(put_in(g, at)) for g in given)
+
+
+def _holds_exactly(relation: sp.Basic) -> bool:
+    """At a point: by sympy for an equation, else by balls."""
+    try:
+        if isinstance(relation, sp.And):
+            return all(map(_holds_exactly, relation.args))
+        if isinstance(relation, sp.Eq) and sp.simplify(relation.lhs - relation.rhs) == 0:
+            return True
+        return holds(relation, {NOISE: 1}) is True
+    except NotEnclosed:
+        return False
 
 
 # --- identities ---------------------------------------------------------------------------------------------------
@@ -175,8 +318,12 @@ _SIMPLIFIERS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
 )
 
 
-def identity(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic] = ()) -> Verdict:
+def identity(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic] = (), at: Mapping | None = None) -> Verdict:
     """Whether lhs = rhs on the declared symbols: refuted at an exact point, or reduced to 0 by sympy."""
+    return founded(_reduced(lhs, rhs, given), sp.Eq(lhs, rhs, evaluate=False), given, at)
+
+
+def _reduced(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic]) -> Verdict:
     difference = carried_out(sp.sympify(lhs)) - carried_out(sp.sympify(rhs))
     if difference == 0:
         return proved("sympy: carried out")
@@ -223,8 +370,6 @@ class _ToZ3:
 
     def _power(self, e: sp.Pow) -> z3.ArithRef:
         base, n = self.real(e.base), int(e.exp)
-        if n < 0:
-            self.facts.append(base != 0)
         power = z3.Product([base] * abs(n))
         return power if n > 0 else 1 / power
 
@@ -240,6 +385,8 @@ class _ToZ3:
         return result
 
     def _atom(self, e: sp.Basic) -> z3.ArithRef:
+        if e.is_finite is False or (e.is_number and not e.is_real):
+            raise NotEnclosed(f"{e} is no real number")
         if e not in self.atoms:
             whole = bool(e.is_integer)
             variable = z3.Int(f"v{len(self.atoms)}") if whole else z3.Real(f"v{len(self.atoms)}")
@@ -250,9 +397,24 @@ class _ToZ3:
 
     def _surely(self, e: sp.Basic, v: z3.ArithRef) -> None:
         known = ((e.is_positive, v > 0), (e.is_nonnegative, v >= 0), (e.is_negative, v < 0), (e.is_nonpositive, v <= 0))
-        self.facts.extend([fact for holds_of_e, fact in known if holds_of_e][:1])
+        self.facts.extend([fact for holds_of_e, fact in (*known, (e.is_nonzero, v != 0)) if holds_of_e][:1])
         if isinstance(e, sp.Pow) and e.exp == sp.S.Half:
-            self.facts.append(v * v == self.real(e.base))
+            base = self.real(e.base)
+            self.facts.append(z3.Implies(base >= 0, z3.And(v >= 0, v * v == base)))
+
+    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
+        """A solver with formulas that were read, and what is sure of their parts."""
+        solver = z3.Solver()
+        solver.set("timeout", milliseconds)
+        solver.add(*formulas, *self.monotone(), *self.facts)
+        return solver
+
+    def point(self, model: z3.ModelRef) -> dict[sp.Basic, sp.Rational] | None:
+        """The symbols' values in a model, if all are rational."""
+        values = {e: model.eval(v, model_completion=True) for e, v in self.atoms.items() if e.is_Symbol}
+        if not all(isinstance(v, z3.RatNumRef | z3.IntNumRef) for v in values.values()):
+            return None
+        return {e: sp.Rational(str(v)) for e, v in values.items()}
 
     def monotone(self) -> list[z3.BoolRef]:
         """e^a ≤ e^b iff a ≤ b, e^a ≤ 1 iff a ≤ 0, and e^a > 0, for every exponential read so far."""
@@ -266,61 +428,100 @@ class _ToZ3:
         if isinstance(e, sp.And | sp.Or | sp.Not | sp.Implies):
             build = {sp.And: z3.And, sp.Or: z3.Or, sp.Not: z3.Not, sp.Implies: z3.Implies}[type(e)]
             return build(*[self.boolean(a) for a in e.args])
+        if isinstance(e, sp.Equivalent):
+            first, *others = [self.boolean(a) for a in e.args]
+            return z3.And(*(first == other for other in others))
+        if isinstance(e, sp.Contains) and isinstance(e.args[1], sp.FiniteSet):
+            return z3.Or(*(self.real(e.args[0]) == self.real(value) for value in e.args[1]))
         if not isinstance(e, Relational):
             raise NotEnclosed(f"z3 cannot read {e}")
         return COMPARE[type(e)](self.real(e.lhs), self.real(e.rhs))
 
 
-def entails(given: Sequence[sp.Basic], goal: sp.Basic) -> Verdict:
-    """Whether `given` implies `goal`, by z3; with transcendental parts abstracted, FALSE is never said."""
+def _follows(given: Sequence[sp.Basic], goal: sp.Basic) -> bool:
+    """Whether z3 shows `goal` from `given`; that `given` can hold is asked elsewhere."""
     reader = _ToZ3()
     try:
-        premises, conclusion = [reader.boolean(g) for g in given], reader.boolean(goal)
+        formulas = [*map(reader.boolean, given), z3.Not(reader.boolean(goal))]
+        solver = reader.solver(formulas, OBLIGATION_MILLISECONDS)
+    except (NotEnclosed, KeyError, z3.Z3Exception):
+        return False
+    return solver.check() == z3.unsat
+
+
+def entails(given: Sequence[sp.Basic], goal: sp.Basic) -> Verdict:
+    """Whether `given` implies `goal`, by z3; FALSE only at a rational model that balls confirm."""
+    reader, known = _ToZ3(), list(premises(given))
+    try:
+        assumed, conclusion = [reader.boolean(g) for g in known], reader.boolean(goal)
+        solver = reader.solver(assumed)
     except (NotEnclosed, KeyError, z3.Z3Exception) as reason:
         return unknown("z3", str(reason))
-    solver = z3.Solver()
-    solver.set("timeout", Z3_MILLISECONDS)
-    solver.add(*premises, *reader.monotone(), *reader.facts)
     if solver.check() == z3.unsat:
         return unknown("z3", "the hypotheses contradict each other: nothing is shown")
     solver.add(z3.Not(conclusion))
     answer = solver.check()
     if answer == z3.unsat:
         return proved("z3 over the reals" + (", transcendental parts abstracted" if reader.abstracted else ""))
-    if answer == z3.sat and not reader.abstracted:
-        return refuted("z3 model", str(solver.model())[:120])
+    point = reader.point(solver.model()) if answer == z3.sat and not reader.abstracted else None
+    if point is not None and not any(isinstance(g, ForAll) for g in given) and _refutes(point, known, goal):
+        return refuted("z3 model", _shown(point))
     return unknown("z3", "no proof found")
+
+
+def _refutes(point: Mapping[sp.Basic, sp.Rational], given: Sequence[sp.Basic], goal: sp.Basic) -> bool:
+    """Whether a point is what its symbols are declared to be, satisfies `given`, and makes `goal` false."""
+    declared = all(
+        getattr(v, f"is_{fact}") == said for s, v in point.items() for fact, said in s._assumptions_orig.items()
+    )
+    try:
+        return declared and all(holds(g, point) for g in given) and holds(goal, point) is False
+    except NotEnclosed:
+        return False
 
 
 def derivative_chain(f: sp.Expr, x: sp.Symbol, start: sp.Expr, given: Sequence[sp.Basic], depth: int = 6) -> Verdict:
     """f ≥ 0 on x ≥ start: f, f′, …, f⁽ᵏ⁻¹⁾ ≥ 0 at start, and f⁽ᵏ⁾ ≥ 0 on all of it by z3.
 
-    Needs f smooth there: no kinks, and every denominator, root and logarithm of a quantity shown positive.
+    Needs f smooth there: no kinks, and every denominator, root and logarithm of a quantity shown positive. The start
+    belongs to it, and so does every real number in between where x is declared positive or an integer.
     """
-    if not _smooth(f, x, start, given):
+    f, x = closed(f, x, start)
+    if not smooth(f, x, [*given, sp.Ge(x, start)]):
         return unknown("derivative chain", "not shown to be smooth")
     current = f
     for order in range(depth + 1):
         if entails([*given, sp.Ge(x, start)], sp.Ge(current, 0)).truth is Truth.TRUE:
             return proved(f"derivative chain of length {order}, closed by z3" if order else "z3 over the reals")
-        at_start = sp.simplify(current.subs(x, start))
+        at_start = sp.simplify(put_in(current, {x: start}))
         if at_start != 0 and not _nonnegative(at_start, given):
             return unknown("derivative chain", f"derivative {order} has no decided sign at {x} = {start}")
         current = sp.simplify(sp.diff(current, x))
     return unknown("derivative chain", f"not closed after {depth} derivatives")
 
 
+def closed(f: sp.Expr, x: sp.Symbol, start: sp.Expr) -> tuple[sp.Expr, sp.Symbol]:
+    """f with a real variable for x, declared to be what every real number from `start` on is."""
+    sign_of = {"positive": True} if start.is_positive else {"nonnegative": True} if start.is_nonnegative else {}
+    variable = sp.Dummy(x.name, real=True, **sign_of)
+    return put_in(f, {x: variable}), variable
+
+
 KINKS = (sp.Abs, sp.Max, sp.Min, sp.Piecewise, sp.floor, sp.ceiling, sp.sign, sp.Heaviside, sp.KroneckerDelta)
+SMOOTH = (
+    sp.Add, sp.Mul, sp.Pow, sp.exp, sp.log, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf,
+    sp.erfc, sp.Symbol,
+)  # fmt: skip
 
 
-def _smooth(f: sp.Expr, x: sp.Symbol, start: sp.Expr, given: Sequence[sp.Basic]) -> bool:
-    """Whether f has no kink, pole or branch point in x ≥ start."""
+def smooth(f: sp.Expr, x: sp.Symbol, domain: Sequence[sp.Basic]) -> bool:
+    """Whether f has no kink, pole or branch point along x in a domain."""
     moving = [e for e in sp.preorder_traversal(f) if isinstance(e, sp.Basic) and e.has(x)]
-    if any(isinstance(e, KINKS) for e in moving):
+    if not all(isinstance(e, SMOOTH) for e in moving):
         return False
     powers = [e.base for e in moving if isinstance(e, sp.Pow) and not (e.exp.is_Integer and e.exp >= 0)]
-    inside = [e.args[0] for e in moving if isinstance(e, sp.log)] + [base for base in powers if base.has(x)]
-    return all(entails([*given, sp.Ge(x, start)], sp.Gt(e, 0)).truth is Truth.TRUE for e in set(inside))
+    inside = {*powers, *(e.args[0] for e in moving if isinstance(e, sp.log))}
+    return all(e.is_positive or entails(domain, sp.Gt(e, 0)).truth is Truth.TRUE for e in inside)
 
 
 def _nonnegative(e: sp.Expr, given: Sequence[sp.Basic]) -> bool:
@@ -332,11 +533,17 @@ def _nonnegative(e: sp.Expr, given: Sequence[sp.Basic]) -> bool:
         return False
 
 
-def inequality(relation: sp.Basic, given: Sequence[sp.Basic] = ()) -> Verdict:
+def inequality(relation: sp.Basic, given: Sequence[sp.Basic] = (), at: Mapping | None = None) -> Verdict:
     """A relation under `given`: Arb for constants; else refuted at a point, or z3, or a derivative chain."""
-    relation, given = carried_out(relation), [carried_out(g) for g in given]
+    said, given = [carried_out(g) for g in given], [g for g in map(carried_out, given) if g != sp.true]
+    if not real(relation, *said):
+        return unknown("order", "a part is not declared real")
+    return founded(_compared(carried_out(relation), given), relation, given, at)
+
+
+def _compared(relation: sp.Basic, given: Sequence[sp.Basic]) -> Verdict:
     if relation in (sp.true, sp.false):
-        return (proved if relation is sp.true else refuted)("sympy")
+        return (proved if relation == sp.true else refuted)("sympy")
     if not relation.free_symbols and not relation.atoms(AppliedUndef):
         return constant(relation)
     point = counterpoint(relation, given)
@@ -356,7 +563,7 @@ def _chain(relation: Relational, given: Sequence[sp.Basic]) -> Verdict | None:
     for x in _symbols(relation):
         starts = [g.lts for g in given if isinstance(g, sp.Ge | sp.Gt | sp.Le | sp.Lt) and g.gts == x]
         starts += [sp.S.Zero] if x.is_nonnegative else []
-        for start in starts:
+        for start in (s for s in starts if not s.has(x)):
             rest = [g for g in given if not g.has(x)]
             verdict = derivative_chain(f, x, start, rest)
             if verdict.truth is Truth.TRUE:
@@ -376,16 +583,63 @@ def constant(relation: sp.Basic) -> Verdict:
 
 
 def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
-    """The limit from above by sympy (Gruntz); a different decided value refutes."""
+    """The limit from above by sympy (Gruntz); a different decided value refutes.
+
+    TRUE also needs balls near the point, at drawn values of the other symbols, that come closer to a finite value.
+    """
+    expression = carried_out(expression)
     try:
-        found = sp.limit(expression, variable, point)
+        if not _reaches(variable, point):
+            return unknown("limit", f"{variable} does not come near {point} from above")
+        verdict = _gruntz(expression, variable, point, value)
+        if verdict.truth is Truth.TRUE and not _approaches(expression, variable, point, value):
+            return unknown("limit", "near the point the values are not seen to exist and come closer")
     except (NotImplementedError, ValueError, TypeError, sp.PoleError) as reason:
         return unknown("sympy limit", str(reason)[:120])
-    if found.has(sp.Limit):
-        return unknown("sympy limit", "left unevaluated")
+    return verdict
+
+
+def _gruntz(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
+    found = sp.limit(expression, variable, point)
+    if found.has(sp.Limit, sp.AccumBounds, sp.nan, sp.zoo):
+        return unknown("sympy limit", "no value found")
     if found == value or (found - value).is_zero or (found.is_finite and sp.simplify(found - value) == 0):
         return proved("sympy limit (Gruntz)")
     if found.is_infinite or value.is_infinite:
         return refuted("sympy limit", f"the limit is {found}")
     verdict = identity(found, value)
     return verdict if verdict.truth is not Truth.FALSE else refuted("sympy limit", f"the limit is {found}")
+
+
+def _reaches(variable: sp.Symbol, point: sp.Expr) -> bool:
+    """Whether the variable's declaration allows all values just above the point, or all large ones."""
+    if point == sp.oo:
+        return not variable.is_nonpositive
+    above = point.is_nonnegative if variable.is_nonnegative else True
+    below = point.is_negative if variable.is_nonpositive else True
+    return bool(point.is_finite and above and below and not variable.is_integer)
+
+
+NEAR = (4, 20, 60)
+"""Powers of 2: how near to a point, or how far out, a limit is looked at."""
+
+
+def _approaches(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> bool:
+    """Whether balls show a distance that shrinks, at one drawn point or more, and nowhere one that does not."""
+    others = sorted((expression.free_symbols | point.free_symbols | value.free_symbols) - {variable}, key=str)
+    seen = [_distances(expression, variable, point, value, at) for at in islice(sample_points(others, ()), 4)]
+    return any(seen) and False not in seen
+
+
+def _distances(e: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr, at: Mapping) -> bool | None:
+    steps = [sp.Integer(2) ** n if point == sp.oo else point + sp.Integer(2) ** -n for n in NEAR]
+    try:
+        if value.is_infinite:
+            far = [enclose(e, {**at, variable: enclose(s, at, 512)}, 512) for s in steps]
+            return all(bool(ball.is_finite()) for ball in far)
+        balls = [abs(enclose(e - value, {**at, variable: enclose(s, at, 512)}, 512)) for s in steps]
+    except NotEnclosed:
+        return None
+    if not all(ball.is_finite() for ball in balls):
+        return False if balls[-1] != balls[-1] or not balls[-1].is_finite() else None
+    return bool(balls[-1] < balls[0] or balls[-1] < arb(2) ** -20)

@@ -9,13 +9,15 @@ import hashlib
 import operator
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from functools import reduce
+from functools import lru_cache, reduce
 from typing import Any
 
 import sympy as sp
 from flint import acb, arb, ctx, fmpq
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
+
+from mamba_theorems.theorems.proofs.written import Along, Named
 
 PRECISIONS = (64, 256, 1024, 4096)
 ONE_PRECISION = (128,)
@@ -33,6 +35,14 @@ _METHODS: dict[Any, str] = {
 _CUT_ELSEWHERE = frozenset({sp.asin, sp.acos, sp.atan, sp.atanh, sp.asinh, sp.LambertW})
 _ANALYTIC = sp.Dummy("quadrature asks for analyticity")
 """In an environment where certified quadrature is at work: whether a ball that meets a branch cut must be refused."""
+NOISE = sp.Dummy("undefined functions have values")
+"""In a point: undefined functions such as n(j) get a fixed pseudo-random rational for each argument tuple.
+
+One such function can refute a statement about all functions; it never proves one.
+"""
+_WRITTEN = (Named, Along, sp.UnevaluatedExpr, sp.Limit)
+_TOTAL = (sp.Add, sp.Mul, sp.exp, sp.Abs, sp.sin, sp.cos, sp.Max, sp.Min, sp.Symbol, sp.Number)
+"""Operations that have a value wherever their parts have one."""
 
 
 class NotEnclosed(ValueError):
@@ -58,8 +68,7 @@ def interval(low: Any, high: Any) -> arb:
 def enclose(expression: sp.Expr, at: Mapping[sp.Basic, Any] | None = None, prec: int = 128) -> arb:
     """A ball that contains `expression` at the point `at` (symbols to exact numbers or balls).
 
-    Undefined functions such as n(j) get a fixed pseudo-random rational for each argument tuple, so that an identity
-    about them can be refuted at a point. Raises NotEnclosed when a part has no enclosure here.
+    Raises NotEnclosed when a part has no enclosure here, as an undefined function has none outside NOISE.
     """
     saved, ctx.prec = ctx.prec, prec
     try:
@@ -95,8 +104,19 @@ def holds(
     if isinstance(relation, sp.Not):
         inner = holds(relation.args[0], at, precisions)
         return None if inner is None else not inner
+    if isinstance(relation, sp.Implies | sp.Equivalent):
+        return _arrow(relation, [holds(part, at, precisions) for part in relation.args])
+    if isinstance(relation, sp.Contains) and isinstance(relation.args[1], sp.FiniteSet):
+        e, values = relation.args
+        return holds(sp.Or(*(sp.Eq(e, v, evaluate=False) for v in values), evaluate=False), at, precisions)
     if not isinstance(relation, Relational):
         raise NotEnclosed(f"not a relation: {relation}")
+    if not all(_has_value(side, at, precisions) for side in relation.args):
+        return None
+    return _compared(relation, at, precisions)
+
+
+def _compared(relation: Relational, at: Mapping[sp.Basic, Any] | None, precisions: tuple[int, ...]) -> bool | None:
     difference = relation.lhs - relation.rhs
     which = sign(difference, at, precisions)
     if which is not None:
@@ -104,6 +124,31 @@ def holds(
     if isinstance(relation, sp.Le | sp.Ge):
         return _weakly(difference, isinstance(relation, sp.Ge), at, precisions[-1])
     return None
+
+
+def _has_value(e: sp.Expr, at: Mapping[sp.Basic, Any] | None, precisions: tuple[int, ...]) -> bool:
+    """Whether a side is a finite real number there: sympy cancels 1/x − 1/x, and 1/0 is no number."""
+    if _is_total(e):
+        return True
+    return any(enclose(e, at, prec).is_finite() for prec in precisions)
+
+
+@lru_cache(maxsize=10_000)
+def _is_total(e: sp.Basic) -> bool:
+    """Whether an expression has a value wherever its symbols have one."""
+    if e.is_Pow and e.exp.is_Integer:
+        return e.exp > 0 and _is_total(e.base)
+    return isinstance(e, _TOTAL) and e.is_finite is not False and all(map(_is_total, e.args))
+
+
+def _arrow(relation: sp.Basic, parts: list[bool | None]) -> bool | None:
+    """An implication or an equivalence, in three values."""
+    if isinstance(relation, sp.Equivalent):
+        return None if None in parts else len(set(parts)) == 1
+    premise, conclusion = parts
+    if premise is False or conclusion is True:
+        return True
+    return None if None in parts else False
 
 
 def _weakly(difference: sp.Expr, upward: bool, at: Mapping[sp.Basic, Any] | None, prec: int) -> bool | None:
@@ -121,6 +166,8 @@ def _connective(relation: sp.Basic, parts: list[bool | None]) -> bool | None:
 
 def _walk(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     if e in env:
+        if kind is arb and isinstance(env[e], acb):
+            raise NotEnclosed(f"{e} runs over complex balls here")
         return kind(env[e])
     if e.is_Rational:
         return kind(arb(fmpq(int(e.p), int(e.q))))
@@ -130,20 +177,22 @@ def _walk(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     if e.func in _METHODS:
         return _elementary(e, _walk(e.args[0], env, kind), env)
     if isinstance(e, AppliedUndef):
-        return kind(_noise(e, [_walk(a, env, kind) for a in e.args]))
+        return kind(_noise(e, [_walk(a, env, kind) for a in e.args], env))
     if e is sp.pi:
         return kind(arb.pi())
     if e is sp.E:
         return kind(arb(1).exp())
-    done = e.doit()
-    if done != e:  # an operation that is only written down, or a name for an expression
+    done = e.doit() if isinstance(e, _WRITTEN) else e
+    if done != e:
         return _walk(done, env, kind)
     raise NotEnclosed(f"no enclosure for {e.func.__name__} in {e}")
 
 
-def _noise(e: AppliedUndef, args: list[Any]) -> arb:
-    """A fixed rational in (0, 2] for each function and argument tuple; 1, 2 or 3 for an integer function."""
-    digest = hashlib.sha256(f"{e.func.__name__}{[str(a) for a in args]}".encode()).digest()
+def _noise(e: AppliedUndef, args: list[Any], env: Mapping[sp.Basic, Any]) -> arb:
+    """A fixed rational in (0, 2] for each function and exact arguments; 1, 2 or 3 for an integer function."""
+    if NOISE not in env or _ANALYTIC in env or e.is_negative or not all(a.is_exact() for a in args):
+        raise NotEnclosed(f"{e} is undefined: it has no value")
+    digest = hashlib.sha256(f"{e.func.__name__}{[str(a.man_exp()) for a in args]}".encode()).digest()
     drawn = int.from_bytes(digest[:4], "big")
     return arb(1 + drawn % 3) if e.is_integer else arb(fmpq(drawn + 1, 2**31))
 
@@ -242,7 +291,7 @@ def _evaluated(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
 def _integral(e: sp.Basic, env: Mapping[sp.Basic, Any], kind: type) -> Any:
     """Certified quadrature; the integrand must be analytic on the segment (Piecewise and Abs are refused)."""
     ((variable, low, high),) = e.limits
-    if e.function.has(sp.Piecewise, sp.Abs, sp.Max, sp.Min, sp.Heaviside):
+    if e.function.has(sp.Piecewise, sp.Abs, sp.Max, sp.Min, sp.Heaviside, sp.KroneckerDelta):
         raise NotEnclosed(f"split {e} at its kinks first: quadrature needs an analytic integrand")
 
     def integrand(z: acb, analytic: bool) -> acb:

@@ -5,17 +5,20 @@ It may use the proof's own hypotheses and the relations of earlier steps that re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from mamba_theorems.theorems.proofs.decide import Truth, Verdict
-from mamba_theorems.theorems.proofs.induction import Induction, InductionOn, Termwise
+from mamba_theorems.theorems.proofs.induction import Induction, InductionOn, Termwise, invariant
 from mamba_theorems.theorems.proofs.steps import (
     Bound,
     Cases,
+    Chained,
     Cited,
+    Conjunction,
     Enclosed,
     Farkas,
     Given,
@@ -24,11 +27,14 @@ from mamba_theorems.theorems.proofs.steps import (
     Specialise,
     Step,
 )
+from mamba_theorems.theorems.proofs.written import ForAll, key, names
 
 __all__ = [
     "Bound",
     "Cases",
+    "Chained",
     "Cited",
+    "Conjunction",
     "Enclosed",
     "Farkas",
     "Identity",
@@ -41,6 +47,7 @@ __all__ = [
     "Step",
     "StepResult",
     "Termwise",
+    "invariant",
 ]
 
 
@@ -56,7 +63,7 @@ class StepResult:
 class ProofResult:
     """All verdicts of a proof, and what they amount to.
 
-    `link` is what a reader must see to get from the steps to the statement; empty where the proof composes.
+    `link` is the first thing that a reader has to see to get from the steps to the claim; empty if the proof composes.
     """
 
     truth: Truth
@@ -77,40 +84,193 @@ class Proof:
     steps: tuple[Step, ...]
     hypotheses: Given = ()
 
-    def check(self, formula: sp.Basic | None = None) -> ProofResult:
-        """Decide every step; with `formula`, the last step must state it from what is known by then."""
+    def check(self, formula: sp.Basic | None = None, hypotheses: Given = (), cites: Sequence[str] = ()) -> ProofResult:
+        """Decide every step; with `formula`, the last step must state it from what is known by then.
+
+        `hypotheses` are the claim's, as relations, and `cites` the sources that it names: they bear on the link only.
+        """
         results = tuple(StepResult(step, step.decide()) for step in self.steps)
+        link = self.link(formula, hypotheses, cites)
         truths = {r.verdict.truth for r in results}
         if all(isinstance(s, Cited) for s in self.steps):
-            return ProofResult(Truth.UNKNOWN, results, "nothing but citations")
+            return ProofResult(Truth.UNKNOWN, results, "nothing but citations", link)
         if Truth.FALSE in truths or Truth.UNKNOWN in truths:
             worst = Truth.FALSE if Truth.FALSE in truths else Truth.UNKNOWN
             bad = next(r for r in results if r.verdict.truth is worst)
-            return ProofResult(worst, results, f"step '{bad.step.name}': {bad.verdict.method} {bad.verdict.detail}")
-        strays = [s for s in self.steps if isinstance(s, Specialise) and s.of not in self.steps]
-        if strays:
-            return ProofResult(Truth.UNKNOWN, results, f"'{strays[0].name}' specialises a step that is not here")
-        return ProofResult(Truth.TRUE, results, "", self.gap(formula))
+            reason = f"step '{bad.step.name}': {bad.verdict.method} {bad.verdict.detail}"
+            return ProofResult(worst, results, reason, link)
+        gap = self.stray() or self.ambiguity(formula) or self.gap(formula)
+        return ProofResult(Truth.UNKNOWN if gap else Truth.TRUE, results, gap, link)
+
+    def stray(self) -> str:
+        """The step that is made from one that does not stand before it; empty if there is none."""
+        for i, step in enumerate(self.steps):
+            if any(earlier not in self.steps[:i] for part in _nested(step) for earlier in part.of_steps):
+                return f"'{step.name}' is made from a step that does not stand before it"
+        return ""
+
+    def ambiguity(self, formula: sp.Basic | None = None) -> str:
+        """The name that stands for two quantities, or the sequence that two recurrences define; empty if none does."""
+        said = [g for step in self.steps for part in _nested(step) for g in _said(part)]
+        quantities: dict[str, sp.Basic] = {}
+        for name, value in names(*said, *self.hypotheses, *(() if formula is None else (formula,))):
+            if quantities.setdefault(name, value) != value:
+                return f"the name {name} stands for two quantities"
+        return self._redefinition()
+
+    def _redefinition(self) -> str:
+        defined: dict[str, Given] = {}
+        spoken = {f.func.__name__ for g in self.hypotheses for f in g.atoms(AppliedUndef)}
+        for step in self.steps:
+            for part in _nested(step):
+                if not isinstance(part, Induction):
+                    continue
+                if defined.setdefault(part.sequence, part.within) != part.within or part.sequence in spoken:
+                    return f"'{step.name}' defines {part.sequence}, which is something else already"
+        return ""
 
     def gap(self, formula: sp.Basic | None) -> str:
         """Why the last step does not yet give `formula`; empty if it does."""
         if formula is None:
-            return "that the steps together are the statement, which is in words"
-        if self.steps[-1].relation != formula:
+            return ""
+        if not _states(self.steps[-1], formula):
             return f"the last step '{self.steps[-1].name}' does not state the claim"
         *_, missing = self.assumptions(self.hypotheses)
         return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
 
     def assumptions(self, hypotheses: Given = ()) -> Iterator[Given]:
         """For each step, what it assumes beyond `hypotheses` and the relations of the steps before it."""
-        known: set[sp.Basic] = set(hypotheses)
+        known = _Known(hypotheses)
         for step in self.steps:
-            yield tuple(g for g in step.assumes if g not in known)
-            if step.relation is not None and known.issuperset(step.assumes):
-                known.add(step.relation)
+            yield tuple(g for g in step.assumes if not known.established(g))
+            known.add(step)
+
+    def slice(self) -> tuple[Step, ...]:
+        """The last step, and those that it rests on: as a premise, or as what a step is made from."""
+        used = {len(self.steps) - 1}
+        for i in reversed(range(len(self.steps))):
+            if i in used:
+                used |= set(self._sources(i))
+        return tuple(self.steps[i] for i in sorted(used))
+
+    def _sources(self, i: int) -> Iterator[int]:
+        """The earlier steps that step i uses."""
+        wanted = {key(part) for g in self.steps[i].assumes for part in _parts(g)}
+        made_from = [earlier for part in _nested(self.steps[i]) for earlier in part.of_steps]
+        defined = {f.func.__name__ for g in _said(self.steps[i]) for f in g.atoms(AppliedUndef)}
+        for j, step in enumerate(self.steps[:i]):
+            states = step.relation is not None and not wanted.isdisjoint(
+                map(key, (step.relation, *_parts(step.relation)))
+            )
+            if states or step in made_from or (isinstance(step, Induction) and step.sequence in defined):
+                yield j
+
+    def unused(self) -> tuple[Step, ...]:
+        """The steps that the last one does not rest on."""
+        used = self.slice()
+        return tuple(step for step in self.steps if step not in used)
+
+    def link(self, formula: sp.Basic | None, hypotheses: Given = (), cites: Sequence[str] = ()) -> str:
+        """The first thing that a reader has to see to get from the steps to the claim; empty if the proof composes."""
+        links = (self._statement_link(formula), *self._premise_links(), *self._unused_links())
+        return next((text for text in (*links, *self._claim_links(hypotheses, cites)) if text), "")
+
+    def _statement_link(self, formula: sp.Basic | None) -> str:
+        if formula is None:
+            return "the claim has no formula"
+        return (
+            ""
+            if _states(self.steps[-1], formula)
+            else f"the last step '{self.steps[-1].name}' does not state the claim"
+        )
+
+    def _premise_links(self) -> Iterator[str]:
+        used = self.slice()
+        for step, missing in zip(self.steps, self.assumptions(self.hypotheses), strict=True):
+            if step in used and missing:
+                yield f"the premise {missing[0]} of '{step.name}' is established by nothing"
+
+    def _unused_links(self) -> Iterator[str]:
+        yield from (f"the step '{step.name}' is not used by the last one" for step in self.unused())
+
+    def _claim_links(self, hypotheses: Given, cites: Sequence[str]) -> Iterator[str]:
+        own = set(map(key, hypotheses))
+        yield from (f"the proof assumes {g}, which the claim does not" for g in self.hypotheses if key(g) not in own)
+        for step in self.steps:
+            if isinstance(step, Cited) and step.about:
+                yield f"only words say what {step.about[0]} of the cited '{step.name}' is"
+            if isinstance(step, Cited) and step.source not in cites:
+                yield f"the step '{step.name}' cites {step.source}, which the claim does not name"
+            if step.relation is None:
+                yield f"the step '{step.name}' states no relation"
 
     def mutants(self) -> Iterator[tuple[str, Step]]:
         """Every mutant of every step, as (description, step)."""
         for step in self.steps:
             for name, mutant in step.mutants():
                 yield f"{step.name}: {name}", mutant
+
+
+class _Known:
+    """What relations rest on: for each, the premises that no earlier step establishes."""
+
+    def __init__(self, hypotheses: Given) -> None:
+        self.hypotheses = {key(part) for g in hypotheses for part in (g, *_parts(g))}
+        self.rests: dict[sp.Basic, frozenset[sp.Basic]] = {h: frozenset((h,)) for h in self.hypotheses}
+
+    def add(self, step: Step) -> None:
+        """Its relation, and each part of a conjunction, rests on the leaves of its premises."""
+        if step.relation is None:
+            return
+        leaves = frozenset().union(*map(self.leaves, step.assumes))
+        for part in (step.relation, *_parts(step.relation)):
+            known = self.rests.get(key(part))
+            if known is None or leaves < known:
+                self.rests[key(part)] = leaves
+
+    def leaves(self, premise: sp.Basic) -> frozenset[sp.Basic]:
+        """The premises that a premise comes down to."""
+        found = self.rests.get(key(premise))
+        if found is not None:
+            return found
+        if isinstance(premise, ForAll):
+            return self._for_all(premise)
+        if isinstance(premise, sp.And):
+            return frozenset().union(*map(self.leaves, premise.args))
+        return frozenset((key(premise),))
+
+    def _for_all(self, premise: ForAll) -> frozenset[sp.Basic]:
+        """A fact that rests on nothing about the variable but the domain holds for all of its values there."""
+        domain = set(map(key, premise.domain))
+        leaves = frozenset(leaf for leaf in self.leaves(premise.fact) if leaf not in domain)
+        (variable,) = premise.bound_symbols
+        bound = any(variable in leaf.free_symbols for leaf in leaves)
+        return frozenset((key(premise),)) if bound else leaves
+
+    def established(self, premise: sp.Basic) -> bool:
+        """Whether nothing but hypotheses is left of it."""
+        return self.leaves(premise) <= self.hypotheses
+
+
+def _nested(step: Step) -> Iterator[Step]:
+    """A step, and the steps it consists of."""
+    yield step
+    for part in step.parts.values():
+        yield from _nested(part)
+
+
+def _said(step: Step) -> Given:
+    """Every relation that a step speaks of."""
+    stated = () if step.relation is None else (step.relation,)
+    return (*stated, *step.assumes, *step.within)
+
+
+def _parts(relation: sp.Basic) -> tuple[sp.Basic, ...]:
+    """The parts of a conjunction, and the fact of one for all values."""
+    if isinstance(relation, ForAll):
+        return (relation.fact,)
+    return relation.args if isinstance(relation, sp.And) else ()
+
+
+def _states(step: Step, formula: sp.Basic) -> bool:
+    return step.relation is not None and key(step.relation) == key(formula)

@@ -7,19 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import pairwise, product
 from typing import Any, Self
 
 import sympy as sp
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.decide import Truth, Verdict, identity, inequality, limit, proved, refuted, unknown
+from mamba_theorems.theorems.proofs.decide import (
+    Truth,
+    Verdict,
+    counterpoint,
+    identity,
+    inequality,
+    limit,
+    proved,
+    refuted,
+    unknown,
+    without_value,
+)
+from mamba_theorems.theorems.proofs.domain import Undefined, declared
 from mamba_theorems.theorems.proofs.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
-from mamba_theorems.theorems.proofs.written import vacuous
+from mamba_theorems.theorems.proofs.written import carried_out, key, put_in, vacuous
 
 Given = tuple[sp.Basic, ...]
 Mutant = tuple[str, "Step"]
-DECLARED = ("real", "integer", "nonnegative", "positive", "nonpositive", "negative", "nonzero")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +67,16 @@ class Step:
         """The steps that this one consists of and that are decided with it, by their role."""
         return {}
 
+    @property
+    def of_steps(self) -> tuple[Step, ...]:
+        """Earlier steps that this one is made from and does not decide again."""
+        return ()
+
+    @property
+    def fixed(self) -> frozenset[sp.Basic]:
+        """Symbols of the relation that stand for one thing each: nothing else may be put in for them."""
+        return frozenset()
+
     def but_not(self, name: str, **changes: Any) -> Self:
         """This step with one mutant more: itself with `changes`, under a name that says what is wrong with it."""
         wrong = replace(self, name=name, also_wrong=(), **changes)
@@ -78,9 +99,13 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Conditional(Step):
-    """A step that holds where its conditions do."""
+    """A step that holds where its conditions do.
+
+    `witness` is a point that satisfies them, for conditions that no drawn point satisfies.
+    """
 
     given: Given = ()
+    witness: Mapping[sp.Basic, Any] | None = None
 
     @property
     def assumes(self) -> Given:
@@ -118,7 +143,7 @@ class Identity(Conditional):
         reason = vacuous(self.relation)
         if reason:
             return unknown("vacuous", reason)
-        return identity(self.lhs, self.rhs, self.given)
+        return identity(self.lhs, self.rhs, self.given, self.witness)
 
     def wrong(self) -> Iterator[Mutant]:
         """Add 1; flip one sign on the right, or on the left if the right is a single term."""
@@ -139,7 +164,7 @@ class Bound(Asserted, Conditional):
         reason = vacuous(self.claim)
         if reason:
             return unknown("vacuous", reason)
-        return inequality(self.claim, self.given)
+        return inequality(self.claim, self.given, self.witness)
 
     def wrong(self) -> Iterator[Mutant]:
         """The opposite statement."""
@@ -148,7 +173,7 @@ class Bound(Asserted, Conditional):
 
 @dataclass(frozen=True, kw_only=True)
 class Limit(Step):
-    """lim expression = value as variable → point (from above); unless said, the limit is 0 as the variable grows."""
+    """lim expression = value as variable → point, from above; unless said, the limit is 0 as the variable grows."""
 
     expression: sp.Expr
     variable: sp.Symbol
@@ -184,21 +209,22 @@ class Cases(Asserted, Conditional):
 
     @property
     def assumes(self) -> Given:
-        """The conditions that pick the points, and those on the other symbols."""
-        return (*self.given, *self.under)
+        """The conditions that pick the points, those on the other symbols, and what the grid's symbols run through."""
+        return (*self.given, *self.under, *self.grid)
 
     @property
-    def within(self) -> Given:
+    def grid(self) -> Given:
         """What each symbol of the grid runs through."""
         return tuple(
             sp.Contains(symbol, sp.FiniteSet(*values)) if len(values) > 1 else sp.Eq(symbol, values[0], evaluate=False)
             for symbol, values in self.over.items()
         )
 
-    def points(self) -> list[dict[sp.Symbol, Any]]:
-        """The points of the grid that satisfy `given`."""
+    def points(self) -> list[tuple[dict[sp.Symbol, Any], Given]]:
+        """The points of the grid that do not violate `given`, each with the conditions that stay open there."""
         grid = (dict(zip(self.over, values, strict=True)) for values in product(*self.over.values()))
-        return [p for p in grid if all(sp.simplify(g.subs(p)) == sp.true for g in self.given)]
+        found = ((point, tuple(_settled(put_in(g, point)) for g in self.given)) for point in grid)
+        return [(p, tuple(c for c in open_ if c != sp.true)) for p, open_ in found if sp.false not in open_]
 
     def decide(self) -> Verdict:
         """Every point by substitution; what stays symbolic is decided as an identity or inequality."""
@@ -207,8 +233,8 @@ class Cases(Asserted, Conditional):
             return unknown("vacuous", reason)
         if not points:
             return unknown("enumeration", "no point satisfies the conditions")
-        for point in points:
-            verdict = _decide_relation(_substitute(self.claim, point), self.under)
+        for point, conditions in points:
+            verdict = _decide_relation(put_in(self.claim, point), (*self.under, *conditions))
             if verdict.truth is not Truth.TRUE:
                 where = ", ".join(f"{k}={v}" for k, v in point.items())
                 return Verdict(verdict.truth, f"enumeration: {verdict.method}", where)
@@ -286,7 +312,11 @@ class Farkas(Step):
 
     def decide(self) -> Verdict:
         """Exact rational arithmetic."""
-        y = self.multipliers
+        y, rows = self.multipliers, self.rows.rows
+        if any(matrix.shape != (rows, 1) for matrix in (y, self.bounds)) or not self.strict <= set(range(rows)):
+            return unknown("exact rationals", "rows, bounds and multipliers are not of one length")
+        if not all(entry.is_Rational for matrix in (y, self.rows, self.bounds) for entry in matrix):
+            return unknown("exact rationals", "an entry is not rational")
         if any(not (m >= 0) for m in y):
             return refuted("exact rationals", "a multiplier is negative")
         if any(entry != 0 for entry in (y.T * self.rows)):
@@ -316,19 +346,44 @@ class Specialise(Step):
     @property
     def relation(self) -> sp.Basic | None:
         """The earlier relation, at the given expressions."""
-        return None if self.of.relation is None else self.of.relation.subs(self.at, simultaneous=True)
+        return None if self.of.relation is None else put_in(self.of.relation, self.at)
 
     @property
     def assumes(self) -> Given:
-        """The earlier step's conditions, at the given expressions."""
-        return tuple(g.subs(self.at, simultaneous=True) for g in self.of.assumes)
+        """The earlier step's conditions, at the given expressions, but not those that are true between numbers."""
+        conditions = (_settled(put_in(g, self.at)) for g in self.of.assumes)
+        return tuple(c for c in conditions if c != sp.true)
+
+    @property
+    def of_steps(self) -> tuple[Step, ...]:
+        """The earlier step."""
+        return (self.of,)
+
+    @property
+    def fixed(self) -> frozenset[sp.Basic]:
+        """What the earlier step fixes."""
+        return self.of.fixed
 
     def decide(self) -> Verdict:
-        """Whether every expression is what its symbol stands for."""
+        """Whether every expression is what its symbol stands for, and no condition is violated."""
+        wrong = next((str(s) for s in self.at if s in self.of.fixed or not s.is_Symbol), None)
+        if wrong is not None:
+            return unknown("substitution", f"'{self.of.name}' is not about every {wrong}")
+        if sp.false in self.assumes:
+            return unknown("substitution", f"a condition of '{self.of.name}' is violated")
+        return self._declarations()
+
+    def _declarations(self) -> Verdict:
         for symbol, expression in self.at.items():
-            for fact in DECLARED:
-                if getattr(symbol, f"is_{fact}") and not getattr(expression, f"is_{fact}"):
-                    return unknown("declared assumptions", f"{expression} is not known to be {fact}, as {symbol} is")
+            try:
+                facts = tuple(declared(symbol, sp.sympify(expression)))
+            except Undefined as reason:
+                return unknown("declared assumptions", str(reason))
+            if facts:
+                return unknown("declared assumptions", f"{facts[0]} is not known, as it is of {symbol}")
+            reason = without_value(sp.Eq(expression, symbol, evaluate=False), self.assumes)
+            if reason:
+                return unknown("domain", reason)
         return proved("substitution", f"in '{self.of.name}'")
 
     def wrong(self) -> Iterator[Mutant]:
@@ -339,17 +394,88 @@ class Specialise(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Conjunction(Step):
+    """The relations of earlier steps, all of them at once."""
+
+    of: tuple[Step, ...]
+    kind = "conjunction"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """Their conjunction, in this order."""
+        return sp.And(*(step.relation for step in self.of), evaluate=False)
+
+    @property
+    def assumes(self) -> Given:
+        """The relations themselves: whatever these rest on, the conjunction rests on."""
+        return tuple(step.relation for step in self.of)
+
+    @property
+    def of_steps(self) -> tuple[Step, ...]:
+        """The earlier steps."""
+        return self.of
+
+    def decide(self) -> Verdict:
+        """Nothing but that each has a relation."""
+        bare = [step.name for step in self.of if step.relation is None]
+        return unknown("conjunction", f"'{bare[0]}' states no relation") if bare else proved("conjunction")
+
+    needs_mutant = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chained(Step):
+    """a ≤ b ≤ … ≤ z gives a ≤ z: relations =, ≤, < read from left to right, each starting where the last one ends."""
+
+    links: tuple[Relational, ...]
+    kind = "chain"
+
+    @property
+    def relation(self) -> sp.Basic:
+        """From the first side to the last: < if a link is strict, = if all are equations."""
+        first, last = self.links[0].lhs, self.links[-1].rhs
+        kinds = {type(link) for link in self.links}
+        strongest = sp.Lt if sp.Lt in kinds else sp.Le if sp.Le in kinds else sp.Eq
+        return strongest(first, last, evaluate=False)
+
+    @property
+    def assumes(self) -> Given:
+        """The links."""
+        return self.links
+
+    def decide(self) -> Verdict:
+        """Whether the sides meet."""
+        if not all(isinstance(link, sp.Eq | sp.Le | sp.Lt) for link in self.links):
+            return unknown("chain", "a link is not =, ≤ or <")
+        for link, following in pairwise(self.links):
+            if key(link.rhs) != key(following.lhs):
+                return unknown("chain", f"{link.rhs} is not {following.lhs}")
+        return proved(f"chain of {len(self.links)} links")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """A link left out, and one turned round."""
+        for i, link in enumerate(self.links):
+            turned = link.func(link.rhs, link.lhs, evaluate=False)
+            if 0 < i < len(self.links) - 1:
+                yield f"link {i} left out", replace(self, links=(*self.links[:i], *self.links[i + 1 :]))
+            if len(self.links) > 1:
+                yield f"link {i} turned round", replace(self, links=(*self.links[:i], turned, *self.links[i + 1 :]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Cited(Step):
     """A textbook fact by name: shown as cited, never as proved.
 
-    The relation that it `states` for later steps is decided at `instances`, where it is nearly an equality: a constant
-    that is written down wrong does not pass.
+    The relation that it `states` for later steps is tried at drawn points, and decided at `instances`, where it is
+    nearly an equality: a constant that is written down wrong does not pass. `about` are symbols for quantities that the
+    words define: of these the relation is not said for every value, and only the instances can be tried.
     """
 
     statement: str
     source: str
     states: sp.Basic | None = None
     instances: tuple[Mapping[sp.Symbol, Any], ...] = ()
+    about: tuple[sp.Symbol, ...] = ()
     kind = "cited"
 
     @property
@@ -362,10 +488,19 @@ class Cited(Step):
         """The relation that the fact gives, if it is used as one."""
         return self.states
 
+    @property
+    def fixed(self) -> frozenset[sp.Basic]:
+        """The quantities that the words define."""
+        return frozenset(self.about)
+
     def decide(self) -> Verdict:
-        """Only the instances are decided here."""
+        """A point that refutes, then the instances."""
+        if self.states is not None and not self.about:
+            point = counterpoint(carried_out(self.states), ())
+            if point is not None:
+                return refuted("Arb at an exact point", f"the cited relation at {point}")
         for point in self.instances:
-            verdict = _decide_relation(_substitute(self.states, point), ())
+            verdict = _decide_relation(put_in(self.states, point), ())
             if verdict.truth is not Truth.TRUE:
                 return replace(verdict, detail=f"the cited relation at {point}: {verdict.detail}")
         return Verdict(Truth.TRUE, f"cited: {self.source}")
@@ -385,10 +520,15 @@ def _flip_one_sign(e: sp.Expr) -> sp.Expr | None:
     return None if e == 0 else -e
 
 
-def _substitute(relation: sp.Basic, point: Mapping[sp.Symbol, Any]) -> sp.Basic:
-    if isinstance(relation, Relational):
-        return relation.func(relation.lhs.subs(point), relation.rhs.subs(point), evaluate=False)
-    return relation.subs(point)
+def _settled(condition: sp.Basic) -> sp.Basic:
+    """True or false for a condition between numbers, else the condition."""
+    if condition.free_symbols:
+        return condition
+    try:
+        truth = holds(condition)
+    except NotEnclosed:
+        return condition
+    return condition if truth is None else sp.sympify(truth)
 
 
 def _decide_relation(relation: sp.Basic, under: Given) -> Verdict:

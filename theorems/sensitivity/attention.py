@@ -9,7 +9,17 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Enclosed, Identity, InductionOn, Limit, Proof, Step
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cited,
+    Enclosed,
+    Identity,
+    InductionOn,
+    Limit,
+    Proof,
+    Step,
+    invariant,
+)
 
 z = sp.Symbol("z", real=True)
 W, M, q = sp.symbols("W M q", nonnegative=True)
@@ -40,54 +50,42 @@ def _softmax() -> Identity:
 
 def _sums() -> tuple[InductionOn, InductionOn]:
     """Z ≥ t·m and |Σ e^{s_r} g_r| ≤ WM·Z, both by induction over the tokens."""
-    Z, N, e, v, steps = (
-        sp.Symbol("Z", nonnegative=True),
-        sp.Symbol("N", real=True),
-        sp.Symbol("e_r", positive=True),
-        sp.Symbol("g_r", real=True),
-        sp.Symbol("n", integer=True, nonnegative=True),
-    )
-    none = (sp.Eq(Z, 0, evaluate=False), sp.Eq(N, 0, evaluate=False), sp.Eq(steps, 0, evaluate=False))
-    enough, within = sp.Ge(Z, steps * least), sp.Le(sp.Abs(N), W * M * Z)
-    size = InductionOn(
+    steps = sp.Symbol("n", integer=True, nonnegative=True)
+    Z, e = sp.Function("Z", nonnegative=True)(steps), sp.Function("e", positive=True)(steps)
+    N, v = (sp.Function(name, real=True)(steps) for name in ("N", "g"))
+    size = invariant(
         name="Z ≥ t·min e^{s_r}",
-        base=Bound(name="no token", claim=enough, given=(none[0], none[2])),
-        step=Bound(name="one token", claim=sp.Ge(Z + e, (steps + 1) * least), given=(enough, sp.Ge(e, least))),
-        conclusion=enough,
+        conclusion=sp.Ge(Z, steps * least),
+        index=steps,
+        initial={Z: 0},
+        following={Z: Z + e},
+        given=(sp.Ge(e, least),),
     )
-    mean_within = InductionOn(
+    mean_within = invariant(
         name="|y| ≤ WM",
-        base=Bound(name="no token", claim=within, given=none[:2]),
-        step=Bound(
-            name="one token",
-            claim=sp.Le(sp.Abs(N + e * v), W * M * (Z + e)),
-            given=(within, sp.Le(sp.Abs(v), W * M)),
-        ),
-        conclusion=within,
+        conclusion=sp.Le(sp.Abs(N), W * M * Z),
+        index=steps,
+        initial={Z: 0, N: 0},
+        following={Z: Z + e, N: N + e * v},
+        given=(sp.Le(sp.Abs(v), W * M),),
     )
     return size, mean_within
 
 
 def _own_term() -> InductionOn:
     """At j = t every score moves: |Σ e^{s_r} s_r′ (g_r − y)| ≤ 2M²qW·Z, so that term is at most 2M²qW."""
-    Z, total, e, term = (
-        sp.Symbol("Z", nonnegative=True),
-        sp.Symbol("T", real=True),
-        sp.Symbol("e_r", positive=True),
-        sp.Symbol("d_r", real=True),
-    )
+    steps = sp.Symbol("n", integer=True, nonnegative=True)
+    Z, e = sp.Function("Z", nonnegative=True)(steps), sp.Function("e", positive=True)(steps)
+    total, term = (sp.Function(name, real=True)(steps) for name in ("T", "d"))
     most = 2 * M**2 * q * W
-    within = sp.Le(sp.Abs(total), most * Z)
-    return InductionOn(
+    return invariant(
         name="at j = t one term more, at most 2M²q‖W_V‖: bounded, not O(1/t)",
         because="d_r = s_r′(g_r − y); ∂y/∂x_t adds Σ p_r d_r to the term of (45)",
-        base=Bound(name="no token", claim=within, given=(sp.Eq(Z, 0, evaluate=False), sp.Eq(total, 0, evaluate=False))),
-        step=Bound(
-            name="one token",
-            claim=sp.Le(sp.Abs(total + e * term), most * (Z + e)),
-            given=(within, sp.Le(sp.Abs(term), most)),
-        ),
-        conclusion=within,
+        conclusion=sp.Le(sp.Abs(total), most * Z),
+        index=steps,
+        initial={Z: 0, total: 0},
+        following={Z: Z + e, total: total + e * term},
+        given=(sp.Le(sp.Abs(term), most),),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, InductionOn, Limit, Proof, invariant
 from mamba_theorems.theorems.sensitivity.recurrence import (
     DIAGONAL,
     ENOUGH,
@@ -43,18 +43,16 @@ def _floor_of_softplus() -> Bound:
 
 def _state_is_bounded() -> InductionOn:
     """|w_r| ≤ W and Λ̄ ≤ q < 1: |h| ≤ W/(1−q) always, so K_j is bounded over all inputs of the compact set."""
-    state, write, decay = sp.symbols("h w a", real=True)
+    state, write, decay = (sp.Function(name, real=True)(m) for name in ("h", "w", "a"))
     top, rate = sp.symbols("W q", nonnegative=True)
-    bound = sp.Le(sp.Abs(state) * (1 - rate), top)
-    start = (sp.Eq(state, 0, evaluate=False),)
-    after = sp.Le(sp.Abs(decay * state + write) * (1 - rate), top)
-    conditions = (bound, sp.Le(sp.Abs(write), top), sp.Ge(decay, 0), sp.Le(decay, rate), sp.Lt(rate, 1))
-    return InductionOn(
+    return invariant(
         name="the state stays bounded, so |K_j| does",
         because="q = e^{−λδ}; then |K_j| ≤ sup|w′| + sup|Λ̄′| W/(1−q)",
-        base=Bound(name="from 0", claim=bound, given=start),
-        step=Bound(name="one step", claim=after, given=conditions),
-        conclusion=bound,
+        conclusion=sp.Le(sp.Abs(state) * (1 - rate), top),
+        index=m,
+        initial={state: 0},
+        following={state: decay * state + write},
+        given=(sp.Le(sp.Abs(write), top), sp.Ge(decay, 0), sp.Le(decay, rate), sp.Lt(rate, 1)),
     )
 
 

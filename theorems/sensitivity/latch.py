@@ -8,17 +8,21 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, InductionOn, Proof, Specialise
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, InductionOn, Proof, Specialise, invariant
 
-value, noise, h = sp.symbols("v u h", real=True)
+value = sp.Symbol("v", real=True)
 D, eps, decay, step_decay = sp.symbols("D epsilon e_D e_epsilon", positive=True)
 y, m = sp.Symbol("y", nonnegative=True), sp.Symbol("m", integer=True, nonnegative=True)
-"""e_D = e^{−D} ≤ 1/2 and e_ε = e^{−ε}."""
+noise, h, at_flag = (sp.Function(name, real=True)(m) for name in ("u", "h", "g"))
+before = sp.Symbol("h_0", real=True)
+"""h(m) is the state m steps after a flag, g(m) the state at a flag or not, h_0 the one before the flag.
+
+e_D = e^{−D} ≤ 1/2 and e_ε = e^{−ε}."""
 
 SMALL = (sp.Le(eps, 1), sp.Ge(D, 1), sp.Le(decay, sp.Rational(1, 2)))
 UNIT = (sp.Le(sp.Abs(value), 1), sp.Le(sp.Abs(noise), 1))
 BELOW, ABOVE = sp.Ge(step_decay, 1 - eps), sp.Le(step_decay, 1 - eps + eps**2 / 2)
-BOUNDED = sp.Le(sp.Abs(h), 2)
+BOUNDED = sp.Le(sp.Abs(before), 2)
 HELD = sp.Le(sp.Abs(h - value), 2 * decay + m * eps * (1 + 1 / D))
 
 
@@ -44,38 +48,40 @@ def _expansion() -> tuple[Bound, Bound, Specialise, Specialise]:
 
 
 def _bounded() -> InductionOn:
-    flagged = Bound(name="a flag", claim=BOUNDED.subs(h, after_flag(h)), given=(BOUNDED, *SMALL, *UNIT))
-    quiet = Bound(
-        name="any step keeps |h| ≤ 2",
-        claim=sp.And(flagged.claim, BOUNDED.subs(h, after_noise(h))),
-        given=(BOUNDED, *SMALL, *UNIT, BELOW, ABOVE),
-    ).but_not("without e^{−D} ≤ 1/2", claim=flagged.claim, given=(BOUNDED, *SMALL[:2], *UNIT))
+    quiet, flagged = (sp.Eq(at_flag.subs(m, m + 1), after(at_flag)) for after in (after_noise, after_flag))
+    either = (*SMALL, *UNIT, BELOW, ABOVE)
+    conclusion = sp.Le(sp.Abs(at_flag), 2)
     return InductionOn(
         name="the state stays in [−2, 2]",
-        base=Bound(name="from 0", claim=BOUNDED, given=(sp.Eq(h, 0, evaluate=False),)),
-        step=quiet,
-        conclusion=BOUNDED,
+        base=Bound(
+            name="from 0",
+            claim=conclusion.subs(m, 0),
+            given=(sp.Eq(at_flag.subs(m, 0), 0, evaluate=False),),
+        ),
+        step=Bound(
+            name="any step keeps |h| ≤ 2",
+            claim=conclusion.subs(m, m + 1),
+            given=(conclusion, sp.Or(quiet, flagged), *either),
+        ).but_not("without e^{−D} ≤ 1/2", given=(conclusion, flagged, *SMALL[:2], *UNIT)),
+        conclusion=conclusion,
+        index=m,
     )
 
 
 def _held() -> InductionOn:
-    one_more = HELD.subs(m, m + 1).subs(h, after_noise(h))
-    step = Bound(
-        name="one step without a flag",
-        claim=one_more,
-        given=(HELD, *SMALL, *UNIT, BELOW, sp.Le(step_decay, 1)),
-    )
-    tight = sp.Le(sp.Abs(after_noise(h) - value), 2 * decay + m * eps * (1 + 1 / D) + eps / D)
-    step = step.but_not("the loss ε of one step left out", claim=tight)
-    return InductionOn(
+    return invariant(
         name="m steps after a flag the state is v up to 2e^{−D} + mε(1 + 1/D)",
-        base=Bound(
-            name="at the flag",
-            claim=sp.Le(sp.Abs(after_flag(h) - value), 2 * decay + m * eps * (1 + 1 / D)),
-            given=(BOUNDED, sp.Eq(m, 0, evaluate=False)),
-        ),
-        step=step,
         conclusion=HELD,
+        index=m,
+        initial={h: after_flag(before)},
+        at_start=(BOUNDED,),
+        following={h: after_noise(h)},
+        given=(*SMALL, *UNIT, BELOW, sp.Le(step_decay, 1)),
+        wrong={
+            "the loss ε of one step left out": {
+                "conclusion": sp.Le(sp.Abs(h - value), 2 * decay + m * eps / D),
+            }
+        },
     )
 
 

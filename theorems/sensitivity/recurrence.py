@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, invariant
 
 DIAGONAL = r"\bar\Lambda_r=e^{-\lambda\Delta_r},\ \lambda\ge0,\ \Delta_r>0"
 ANY_INPUT = "Euler or ZOH: the write may be any differentiable function of the mixer's input at its own step"
@@ -145,25 +145,24 @@ def lemma1_amended() -> Proof:
 
 # --- a floor under every step -------------------------------------------------------------------------------------
 
-total, floor = sp.symbols("s delta", nonnegative=True)
-"""s = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""
+total = sp.Function("s", nonnegative=True)(m)
+floor = sp.Symbol("delta", nonnegative=True)
+"""s(m) = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""
 ENOUGH = sp.Ge(total, floor * m)
 FORGETS = sp.Le(gain * sp.exp(-lam * total), gain * sp.exp(-lam * floor * m))
 
 
 def steps_add_up() -> InductionOn:
     """Δ ≥ δ at every step: ΣΔ ≥ mδ."""
-    step_now = sp.Symbol("Delta_r", nonnegative=True)
-    one_more = sp.Ge(total + step_now, floor * (m + 1))
-    base = sp.Symbol("s_0", nonnegative=True)
-    empty = (sp.Eq(base, 0, evaluate=False), sp.Eq(m, 0, evaluate=False))
-    return InductionOn(
+    step_now = Delta(j + m + 1)
+    return invariant(
         name="m steps of at least δ add up to at least mδ",
-        base=Bound(name="no step", claim=sp.Ge(base, floor * m), given=empty),
-        step=Bound(name="one step more", claim=one_more, given=(ENOUGH, sp.Ge(step_now, floor))).but_not(
-            "Δ ≥ δ dropped", given=(ENOUGH,)
-        ),
         conclusion=ENOUGH,
+        index=m,
+        initial={total: 0},
+        following={total: total + step_now},
+        given=(sp.Ge(step_now, floor),),
+        wrong={"Δ ≥ δ dropped": {"given": ()}},
     )
 
 

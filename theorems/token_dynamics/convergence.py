@@ -9,7 +9,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, InductionOn, Limit, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
 from mamba_theorems.theorems.proofs.written import Along, Named
 from mamba_theorems.theorems.token_dynamics.system import (
     LHOPITAL,
@@ -164,22 +164,21 @@ def _dominates() -> Bound:
     ).but_not("r may be 2", claim=sp.Gt((1 - driven) / t, 0), given=(near[0], near[2]))
 
 
-def _closes() -> InductionOn:
+def _closes() -> tuple[Limit, Identity]:
     """If t M_{l−1} → 1 then y_l ~ t/(K(1 − r)) and t M_l → 1; for l = 1, y ~ t/K."""
     limit_of_y, v = 1 / (K * (1 - r)), sp.Symbol("v", real=True)
-    return InductionOn(
-        name="t·(ln y_l)′ → 1 for every l",
-        because="base: t·2|μ|Δ_1/y_1; step: t·y_l′/y_l = 2|μ|Δ_l·t/y_l + e^{−aΔ_l}·t M_{l−1}",
-        base=Limit(
-            name="l = 1",
-            because="no older token: p = 0, so y_1/t → 2|μ| ln 2 = 1/K",
+    return (
+        Limit(
+            name="t·(ln y_l)′ → 1 for l = 1",
+            because="t·2|μ|Δ_1/y_1; no older token: p = 0, so y_1/t → 2|μ| ln 2 = 1/K",
             expression=2 * m * softplus(v) / (2 * m * LN2),
             variable=v,
             point=sp.S.Zero,
             value=sp.S.One,
         ),
-        step=Identity(
-            name="l − 1 to l",
+        Identity(
+            name="and from l − 1 to l",
+            because="t·y_l′/y_l = 2|μ|Δ_l·t/y_l + e^{−aΔ_l}·t M_{l−1}",
             lhs=Named("(1/K)/(lim y_l/t) + r lim t M_{l-1}", (1 / K) / limit_of_y + r * 1),
             rhs=sp.S.One,
         ),
@@ -310,7 +309,7 @@ def _rates() -> Proof:
                 statement="(f/g)′s numerator and denominator derivatives have a limit, g → ∞: f/g has the same limit",
                 source=LHOPITAL,
             ),
-            _closes(),
+            *_closes(),
             *_iterated_logarithms(),
             *_first_at_a_finite_time(),
             *_second_at_a_finite_time(),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof, invariant
 from mamba_theorems.theorems.proofs.written import Along, Named, product, total
 from mamba_theorems.theorems.token_dynamics.system import (
     NONZERO,
@@ -76,21 +76,23 @@ def _last_row() -> tuple[Identity, Identity]:
 
 def _positive() -> InductionOn:
     """q of n + 1 states is a sum of squares, with s_{n+1}x_{n+1}² the last; at x_{n+1} = 0 it is that of n states."""
-    weight, last = sp.Symbol("s_n", positive=True), sp.Symbol("x_n", real=True)
-    rest, q = sp.Symbol("rest", nonnegative=True), sp.Symbol("q", real=True)
-    whole = sp.Eq(q, rest + weight * last**2)
-    before = sp.Or(sp.Ne(last, 0), sp.Gt(rest, 0))
-    return InductionOn(
+    n = sp.Symbol("n", integer=True, nonnegative=True)
+    weight, last = sp.Function("s", positive=True), sp.Function("x", real=True)
+    q, some = sp.Function("q", real=True)(n), sp.Function("some", integer=True, nonnegative=True)(n)
+    nonzero = sp.Piecewise((1, sp.Ne(last(n), 0)), (0, True))
+    return invariant(
         name="x_lᵀSx_l > 0 for x_l ≠ 0, for any number of states",
-        because="rest = Σ_{i≤n} s_i (Px)_i²; where x_{n+1} = 0 some earlier coordinate is not, and rest > 0",
-        base=Bound(name="one state", claim=sp.Gt(q, 0), given=(sp.Eq(q, weight * last**2), sp.Ne(last, 0))).but_not(
-            "a token 0", given=(sp.Eq(q, weight * last**2),)
-        ),
-        step=Bound(name="n to n + 1 states", claim=sp.Gt(q, 0), given=(whole, before))
-        .but_not("a token 0", given=(whole,))
-        .but_not(
-            "a weight s that may be negative", given=(sp.Eq(q, rest + sp.Symbol("w", real=True) * last**2), before)
-        ),
+        because="q = Σ_{i≤n} s_i (Px)_i², and `some` counts the coordinates of Px that are not 0",
+        conclusion=sp.And(sp.Ge(q, 0), sp.Implies(sp.Gt(some, 0), sp.Gt(q, 0))),
+        index=n,
+        initial={q: 0, some: 0},
+        following={q: q + weight(n) * last(n) ** 2, some: some + nonzero},
+        wrong={
+            "a token 0": {"conclusion": sp.And(sp.Ge(q, 0), sp.Gt(q, 0), evaluate=False)},
+            "a weight s that may be negative": {
+                "following": {q: q + sp.Function("w", real=True)(n) * last(n) ** 2, some: some + nonzero}
+            },
+        },
     )
 
 
@@ -197,21 +199,29 @@ def _with_decay() -> Bound:
     ).but_not("whatever the older tokens do", given=given[:1])
 
 
-def _order_is_kept() -> InductionOn:
+def _order_is_kept() -> tuple[Bound, InductionOn]:
     """Ascending sizes stay ascending: the quotient of neighbours starts ≥ 1 and does not fall."""
     ratio, first, gained = sp.symbols("R R_0 G", positive=True)
     grown = sp.Eq(ratio, first * gained)
-    chain = sp.symbols("X_1 X_m X_l", positive=True)
-    return InductionOn(
-        name="an ascending order is kept, and the last token stays in the lead",
-        because="G = exp of the integral of a derivative that is ≥ 0; then from neighbours to any two tokens",
-        base=Bound(name="neighbours", claim=sp.Ge(ratio, 1), given=(grown, sp.Ge(first, 1), sp.Ge(gained, 1)))
+    position = sp.Symbol("l", integer=True, nonnegative=True)
+    size, quotient = (sp.Function(name, positive=True)(position) for name in ("X", "R"))
+    return (
+        Bound(
+            name="the quotient of neighbours stays at least 1",
+            because="G = exp of the integral of a derivative that is ≥ 0",
+            claim=sp.Ge(ratio, 1),
+            given=(grown, sp.Ge(first, 1), sp.Ge(gained, 1)),
+        )
         .but_not("descending at the start", given=(grown, sp.Ge(gained, 1)))
         .but_not("μ < 0", given=(grown, sp.Ge(first, 1), sp.Le(gained, 1))),
-        step=Bound(
-            name="one more token",
-            claim=sp.Ge(chain[2], chain[0]),
-            given=(sp.Ge(chain[2], chain[1]), sp.Ge(chain[1], chain[0])),
+        invariant(
+            name="an ascending order is kept, and the last token stays in the lead",
+            because="from neighbours to any two tokens: X(l) is the l-th size from the first on",
+            conclusion=sp.Ge(size, size.subs(position, 0)),
+            index=position,
+            initial={},
+            following={size: size * quotient},
+            given=(sp.Ge(quotient, 1),),
         ),
     )
 
@@ -224,7 +234,7 @@ def _reorder() -> Proof:
             *_neighbours(),
             loss(),
             _with_decay(),
-            _order_is_kept(),
+            *_order_is_kept(),
         )
     )
 

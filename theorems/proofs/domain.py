@@ -1,0 +1,223 @@
+"""Where an expression has a value: the conditions of its logarithms, roots, denominators, sums and integrals.
+
+A relation is shown only where both sides have one; a premise says so of its own parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+from sympy.core.relational import Relational
+
+from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
+
+TOTAL = (
+    sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sp.Abs,
+    sp.Max, sp.Min, sp.sign, sp.floor, sp.ceiling, sp.re, sp.im, sp.conjugate,
+)  # fmt: skip
+"""Operations that have a value wherever their parts have one. An undefined function has, and is smooth."""
+
+
+class Undefined(ValueError):
+    """No condition is known under which the expression has a value."""
+
+
+class Bound(sp.Symbol):
+    """The variable of a sum or an integral, seen as a symbol of its own: equal to no symbol that a claim uses."""
+
+
+def conditions(*expressions: sp.Basic) -> tuple[sp.Basic, ...]:
+    """Relations under which every expression has a value; those that the symbols' declarations settle are left out.
+
+    Raises Undefined where no such relations are known. An expression without imaginary parts has real values there.
+    """
+    found = (c for e in expressions for c in _carried(e))
+    return tuple(dict.fromkeys(c for c in found if c != sp.true))
+
+
+def _carried(e: sp.Basic) -> Iterator[sp.Basic]:
+    """Side by side, so that no relation is decided by sympy before its sides are looked at."""
+    if isinstance(e, sp.Implies):
+        yield from _carried(e.args[0])
+        yield from (sp.Implies(e.args[0], c) for c in _carried(e.args[1]))
+    elif isinstance(e, Relational | sp.And | sp.Or | sp.Not | sp.Equivalent):
+        for part in e.args:
+            yield from _carried(part)
+    else:
+        yield from _conditions(carried_out(e))
+
+
+@lru_cache(maxsize=20_000)
+def _conditions(e: sp.Basic) -> tuple[sp.Basic, ...]:
+    return tuple(_walk(e))
+
+
+def _walk(e: sp.Basic) -> Iterator[sp.Basic]:
+    if e.is_Atom:
+        if e in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+            raise Undefined(f"{e} is no number")
+    elif isinstance(e, sp.Piecewise):
+        yield from _piecewise(e)
+    elif isinstance(e, sp.Sum | sp.Product):
+        yield from _ranged(e)
+    elif isinstance(e, sp.Integral):
+        yield from _integral(e)
+    elif isinstance(e, sp.Implies):
+        yield from _conditions(e.args[0])
+        yield from (sp.Implies(e.args[0], c) for c in _conditions(e.args[1]))
+    elif isinstance(e, sp.Contains | sp.Derivative | sp.Subs):
+        yield from _conditions(e.args[0])
+    elif isinstance(e, ForAll):
+        raise Undefined("a fact for all values is a premise only")
+    else:
+        for part in e.args:
+            yield from _conditions(part)
+        yield from _own(e)
+
+
+def _own(e: sp.Basic) -> Iterator[sp.Basic]:
+    """What the outermost operation asks for."""
+    if isinstance(e, (*TOTAL, AppliedUndef, Relational, sp.And, sp.Or, sp.Not, sp.Equivalent)):
+        return
+    x = e.args[0]
+    if isinstance(e, sp.Pow):
+        yield _power(*e.args)
+    elif isinstance(e, sp.log):
+        yield _nonzero(x) if _is_complex(x) else _positive(x)
+    elif isinstance(e, sp.gamma | sp.loggamma):
+        yield _positive(x)
+    elif isinstance(e, sp.factorial | sp.LambertW):
+        yield _nonnegative(x)
+    elif isinstance(e, sp.tan | sp.sec):
+        yield _nonzero(sp.cos(x))
+    elif isinstance(e, sp.cot | sp.csc):
+        yield _nonzero(sp.sin(x))
+    elif isinstance(e, sp.asin | sp.acos):
+        yield _nonnegative(1 - x**2)
+    elif isinstance(e, sp.atanh):
+        yield _positive(1 - x**2)
+    elif isinstance(e, sp.polylog):
+        yield _nonnegative(1 - e.args[1]) if x.is_Integer and x >= 2 else _positive(1 - e.args[1])
+    elif isinstance(e, sp.binomial | sp.KroneckerDelta):
+        yield sp.true if all(part.is_integer for part in e.args) else sp.false
+    elif not (isinstance(e, sp.Heaviside) and len(e.args) == 2):
+        raise Undefined(f"where {e.func.__name__} has a value is not known")
+
+
+def _power(base: sp.Expr, exponent: sp.Expr) -> sp.Basic:
+    if exponent.is_integer:
+        return sp.true if exponent.is_nonnegative else _nonzero(base)
+    if _is_complex(base):
+        return _nonzero(base)
+    return _nonnegative(base) if exponent.is_positive and exponent.is_number else _positive(base)
+
+
+def _piecewise(e: sp.Piecewise) -> Iterator[sp.Basic]:
+    earlier: list[sp.Basic] = []
+    for value, condition in e.args:
+        yield from _conditions(condition)
+        here = sp.And(*(sp.Not(c) for c in earlier), condition)
+        yield from (sp.Implies(here, c) for c in _conditions(value))
+        earlier.append(condition)
+    yield sp.true if e.args[-1].cond == sp.true else sp.Or(*earlier)
+
+
+def _ranged(e: sp.Sum | sp.Product) -> Iterator[sp.Basic]:
+    """Integer ends, a range that is not reversed (a reversed sum is negative by Karr's convention), and each term."""
+    *inner, (index, low, high) = e.limits
+    yield from _conditions(low)
+    yield from _conditions(high)
+    if not (low.is_integer and high.is_integer):
+        raise Undefined(f"the range of {e} has no integer ends")
+    yield _nonnegative(high - low + 1)
+    body = e.func(e.function, *inner) if inner else e.function
+    yield from _through(body, index, Bound(index.name, integer=True), low, high)
+
+
+def _integral(e: sp.Integral) -> Iterator[sp.Basic]:
+    """An integrand that has a value and no jump in the closed segment."""
+    *inner, (variable, low, high) = e.limits if all(len(limit) == 3 for limit in e.limits) else (((None,) * 3),)
+    if variable is None or not (low.is_finite is not False and high.is_finite is not False):
+        raise Undefined(f"{e} is not over a bounded segment")
+    yield from _conditions(low)
+    yield from _conditions(high)
+    body = e.func(e.function, *inner) if inner else e.function
+    if jumps(body, variable):
+        raise Undefined(f"{e} has a jump: split it there")
+    yield from _through(body, variable, Bound(variable.name, real=True), low, high)
+
+
+def _through(body: sp.Expr, old: sp.Symbol, new: Bound, low: sp.Expr, high: sp.Expr) -> Iterator[sp.Basic]:
+    """The conditions of `body` for all values between two ends, and that the variable's declaration holds there."""
+    between = sp.And(sp.Le(low, new), sp.Le(new, high))
+    if isinstance(new, Bound) and not new.is_integer and _nonnegative(high - low) != sp.true:
+        between = sp.Or(between, sp.And(sp.Le(high, new), sp.Le(new, low)))
+    for fact in declared(old, new):
+        yield from () if low == high else (sp.Implies(between, fact),)
+    yield from (sp.Implies(between, c) for c in _conditions(put_in(body, {old: new})))
+
+
+def declared(symbol: sp.Symbol, value: sp.Expr) -> Iterator[sp.Basic]:
+    """What `symbol` is declared to be, of a value, as far as relations can say it; Undefined for what they cannot."""
+    for name, truth in symbol._assumptions_orig.items():
+        if getattr(value, f"is_{name}") == truth or name == "commutative":
+            continue
+        if name not in _SIGNS or not truth:
+            raise Undefined(f"{value} is not known to be {name}, as {symbol} is")
+        yield _SIGNS[name](value, 0)
+
+
+_SIGNS = {"positive": sp.Gt, "nonnegative": sp.Ge, "negative": sp.Lt, "nonpositive": sp.Le, "nonzero": sp.Ne}
+
+
+def jumps(e: sp.Expr, variable: sp.Symbol) -> bool:
+    """Whether an expression has an operation along the variable that may jump."""
+    stepping = (sp.Piecewise, sp.floor, sp.ceiling, sp.sign, sp.Heaviside, sp.KroneckerDelta)
+    return any(part.has(variable) for part in e.atoms(*stepping))
+
+
+def real(*expressions: sp.Basic) -> bool:
+    """Whether an expression is about real numbers only: order is meant between no others."""
+    return not any(map(_is_complex, expressions))
+
+
+def _is_complex(e: sp.Basic) -> bool:
+    indices = {limit[0] for part in e.atoms(sp.Sum, sp.Product, sp.Integral) for limit in part.limits}
+    letters = e.atoms(sp.Symbol, AppliedUndef) - indices
+    return e.has(sp.I) or any(not letter.is_extended_real for letter in letters)
+
+
+def _positive(e: sp.Expr) -> sp.Basic:
+    return sp.true if e.is_positive else sp.Gt(e, 0)
+
+
+def _nonnegative(e: sp.Expr) -> sp.Basic:
+    return sp.true if e.is_nonnegative else sp.Ge(e, 0)
+
+
+def _nonzero(e: sp.Expr) -> sp.Basic:
+    return sp.true if e.is_nonzero or _is_complex_nonzero(e) else sp.Ne(e, 0)
+
+
+def _is_complex_nonzero(e: sp.Expr) -> bool:
+    return e.is_zero is False and e.is_finite is not False
+
+
+def premises(given: Iterable[sp.Basic]) -> Iterator[sp.Basic]:
+    """What premises say: each, and that its parts have values. Of a fact for all values, the one at its variable."""
+    for g in given:
+        said = g.instance if isinstance(g, ForAll) else g
+        yield said
+        for part in sp.And.make_args(said):
+            if isinstance(part, Relational):
+                yield from _known(part)
+
+
+def _known(relation: sp.Basic) -> tuple[sp.Basic, ...]:
+    try:
+        return conditions(relation)
+    except Undefined:
+        return ()
