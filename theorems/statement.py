@@ -17,12 +17,14 @@ from sympy.core.relational import Relational
 from sympy.logic.boolalg import BooleanAtom
 
 from mamba_theorems.theorems.proofs.enclose import NotEnclosed, enclose, holds
+from mamba_theorems.theorems.proofs.written import ForAll
 
 Point = Mapping[Any, Any]
 """An instance: symbols to exact numbers, balls or truth values, and undefined functions to Lambdas."""
 PRECISIONS = (64, 256)
 SAME = arb(2) ** -100
 EIGHTH = sp.Rational(1, 8)
+RANGED = (sp.Sum, sp.Product)
 STRICT = {sp.Ge: sp.Gt, sp.Le: sp.Lt}
 
 
@@ -77,8 +79,12 @@ class Statement:
 
     @property
     def explicit(self) -> Statement:
-        """The same with what its symbols are declared to be said as hypotheses, of which each can be dropped."""
-        plain = {s: sp.Symbol(s.name, real=True, integer=s.is_integer or None) for s in self.symbols if s.is_real}
+        """The same with what its symbols are declared to be said as hypotheses, of which each can be dropped.
+
+        What ends the range of a sum stays what it is: a range the wrong way round gives the statement no meaning.
+        """
+        dropped = (s for s in self.symbols if s.is_real and s not in self._ends)
+        plain = {s: sp.Symbol(s.name, real=True, integer=s.is_integer or None) for s in dropped}
         declared = tuple(
             Hypothesis(str(fact), str(fact), fact) for s, free in plain.items() for fact in _declared(s, free)
         )
@@ -90,6 +96,11 @@ class Statement:
             tuple(plain.get(s, s) for s in self.every),
             tuple(plain.get(s, s) for s in self.some),
         )
+
+    @property
+    def _ends(self) -> set[sp.Symbol]:
+        sums = {e for part in (self.conclusion, *(h.meaning for h in self.hypotheses)) for e in part.atoms(*RANGED)}
+        return {s for e in sums for _, *ends in e.limits for end in ends for s in end.free_symbols}
 
     def applies(self, point: Point) -> bool | None:
         """Whether a point satisfies every hypothesis; None where that is not decided."""
@@ -136,10 +147,28 @@ def truth(meaning: sp.Basic, point: Point) -> bool | None:
         return None if value is None else bool(value)
     if isinstance(meaning, Relational):
         return _relation(meaning, point)
+    if isinstance(meaning, ForAll):
+        return _all(truth(meaning.fact, {**point, s: value}) for s, value in _range(meaning, point))
     connective = _CONNECTIVES.get(type(meaning))
     if connective is None:
         raise NotEnclosed(f"not a statement: {meaning}")
     return connective(*(truth(part, point) for part in meaning.args))
+
+
+def _range(fact: ForAll, point: Point) -> Iterator[tuple[sp.Symbol, sp.Integer]]:
+    """The integers from the greatest lower end to the least upper end of the domain.
+
+    Raises NotEnclosed for a domain without two ends that the point makes integers.
+    """
+    (variable,) = fact.bound_symbols
+    ends: dict[Any, list[sp.Expr]] = {sp.Ge: [], sp.Le: []}
+    for relation in fact.domain:
+        if type(relation) not in ends or relation.lhs != variable:
+            raise NotEnclosed(f"no range of integers: {relation}")
+        ends[type(relation)].append(relation.rhs.subs({s: v for s, v in point.items() if isinstance(s, sp.Symbol)}))
+    if not all(ends.values()) or not all(end.is_Integer for several in ends.values() for end in several):
+        raise NotEnclosed(f"no range of integers: {fact}")
+    yield from ((variable, sp.Integer(i)) for i in range(max(ends[sp.Ge]), min(ends[sp.Le]) + 1))
 
 
 def _relation(relation: Relational, point: Point) -> bool | None:

@@ -155,7 +155,7 @@ class Proof:
 
     def _sources(self, i: int) -> Iterator[int]:
         """The earlier steps that step i uses."""
-        wanted = {key(part) for g in self.steps[i].assumes for part in _parts(g)}
+        wanted = {key(part) for g in self.steps[i].assumes for part in (g, *_parts(g))}
         made_from = [earlier for part in _nested(self.steps[i]) for earlier in part.of_steps]
         defined = {f.func.__name__ for g in _said(self.steps[i]) for f in g.atoms(AppliedUndef)}
         for j, step in enumerate(self.steps[:i]):
