@@ -21,7 +21,8 @@ from mamba_theorems.theorems.statement import Statement
 from mamba_theorems.verify.checks.statements.source import Instances, Source
 from mamba_theorems.verify.settings import Tier
 
-Value = sp.Expr | bool
+Value = Any
+"""An exact number, or a truth value of sympy's."""
 SIMPLE = tuple(map(sp.Rational, ("0", "1", "2", "1/2", "-1", "3", "1/3", "-1/2", "-2", "5", "1/10", "10", "-3", "40")))
 NUDGES = (sp.Rational(1, 64), sp.Rational(-1, 64), sp.S.One, -sp.S.One)
 PRODUCT = 250
@@ -138,7 +139,7 @@ def _booleans(statement: Statement) -> frozenset[sp.Symbol]:
 
 
 def _boundaries(statement: Statement, row: tuple[Value, ...]) -> Iterator[tuple[Value, ...]]:
-    """The row moved onto the boundary of each relation, in each symbol that the boundary can be solved for; and beside it."""
+    """The row moved onto each relation's boundary, in every symbol that it can be solved for, and beside it."""
     at = dict(zip(statement.symbols, row, strict=True))
     for relation in _relations(statement):
         for symbol in sorted(relation.free_symbols, key=str):

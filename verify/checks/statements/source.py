@@ -57,7 +57,7 @@ class Source(ABC):
 
 @dataclass(frozen=True)
 class Listed(Source):
-    """Instances worked out by a function of the tier: pairs of a JSON case and the point that `measure` finds for it."""
+    """Instances worked out: the JSON cases of a tier, and the point that `measure` finds for each."""
 
     words: str
     cases: Callable[[Tier], Iterable[Any]]

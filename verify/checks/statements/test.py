@@ -1,7 +1,7 @@
-"""The test of a statement: at every instance that satisfies exactly its hypotheses the conclusion is evaluated, exactly.
+"""The test of a statement: its conclusion, evaluated at every instance that satisfies exactly its hypotheses.
 
-Its mutants are the statement's own (`Statement.mutants`): each must be false at some instance, be refused by the
-composition of the proof, or be listed with the reason why it is true as well.
+Its mutants are the statement's own (`Statement.mutants`): each must be false at some instance, or be listed with the
+reason why it is true as well.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class StatementTest(Check[Statement]):
-    """Whether any instance of the source contradicts the statement; for a printed statement that fails, whether one does.
+    """Whether an instance of the source contradicts the statement; for a printed one that fails, that one does.
 
     `survivors` are the mutants that are true as well, by name, each with the reason.
     """
@@ -132,9 +132,7 @@ class StatementTest(Check[Statement]):
         facts |= {"statement mutants": len(self.mutants), "rejected": len(rejected)}
         unexcused = self.mutants.keys() - rejected - self.survivors.keys()
         if unexcused:
-            return Finding(
-                False, f"no instance contradicts the mutant '{min(unexcused)}', and no reason is given", facts
-            )
+            return Finding(False, f"nothing contradicts the mutant '{min(unexcused)}', and no reason is given", facts)
         stale = rejected & self.survivors.keys() if tier is Tier.QUICK else set()
         if stale:
             return Finding(False, f"an instance contradicts the mutant '{min(stale)}', which is said to be true", facts)
