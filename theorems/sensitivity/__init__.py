@@ -7,5 +7,5 @@ from mamba_theorems.theorems.claim import Claim
 from mamba_theorems.theorems.joined import joined
 
 CLAIMS: tuple[Claim, ...] = joined(
-    __name__, "CLAIMS", ("recurrence", "lemma2")
+    __name__, "CLAIMS", ("recurrence", "lemma2", "bounded", "latch", "attention", "mamba2")
 )

@@ -92,7 +92,7 @@ def amended() -> Proof:
         name="when the printed bound holds",
         because="h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
         claim=OPPOSED,
-        given=(above.relation,),
+        given=(S6_SIZE, LAMBDA.meaning, SERIES.meaning),
     ).but_not("no condition on the sign", claim=PRINTED)
     parts = (above, near, opposed)
     return Proof(

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 import sympy as sp
+from flint import arb
 
 from mamba_theorems.theorems.claim import Kind, Outcome
 from mamba_theorems.theorems.registry import claims
@@ -29,6 +30,18 @@ class Row:
     point: Point
     case: Any
     count: int = 1
+    known: dict[sp.Basic, bool | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def truth(self, part: sp.Basic) -> bool | None:
+        """Whether a part of a statement, or of its mutants, is true here; each is worked out once."""
+        if part not in self.known:
+            self.known[part] = truth(part, self.point)
+        return self.known[part]
+
+    def satisfies(self, statement: Statement) -> bool | None:
+        """Whether every hypothesis holds here; None where that is not decided."""
+        found = {self.truth(h.meaning) for h in statement.hypotheses}
+        return False if False in found else None if None in found else True
 
 
 @dataclass(frozen=True)
@@ -48,12 +61,15 @@ def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
     for instances in source.instances(statement, tier):
         names = tuple(map(_by_name(statement), instances.columns))
         for values, i in instances:
-            row = found.setdefault((names, *values), [instances.case, i, 0])
-            row[2] += 1
-    return tuple(
-        Row(dict(zip(names, values, strict=True)), case(i), count)
-        for (names, *values), (case, i, count) in found.items()
-    )
+            key = (names, *map(_hashed, values))
+            row = found.setdefault(key, [dict(zip(names, values, strict=True)), instances.case, i, 0])
+            row[-1] += 1
+    return tuple(Row(point, case(i), count) for point, case, i, count in found.values())
+
+
+def _hashed(value: Any) -> Any:
+    """What two equal values have in common: of a ball its ends."""
+    return value.lower().str(40, more=True) + value.upper().str(40, more=True) if isinstance(value, arb) else value
 
 
 def _by_name(statement: Statement) -> Callable[[Any], Any]:
@@ -68,10 +84,10 @@ def tally(statement: Statement, rows: tuple[Row, ...]) -> Tally:
         return _tally_groups(statement, rows)
     inside = undecided = 0
     for row in rows:
-        applies = statement.applies(row.point)
+        applies = row.satisfies(statement)
         if applies is False:
             continue
-        parts = {part: truth(part, row.point) for part in statement.conjuncts}
+        parts = {part: row.truth(part) for part in statement.conjuncts}
         inside += row.count if applies else 0
         if applies and False in parts.values():
             return Tally(inside, undecided, row, next(p for p, t in parts.items() if t is False))
@@ -83,12 +99,12 @@ def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
     """For all values of `every` some row with those values satisfies the conclusion."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if statement.applies(row.point):
+        if row.satisfies(statement):
             groups.setdefault(tuple(row.point[s] for s in statement.every), []).append(row)
     inside = sum(row.count for group in groups.values() for row in group)
     undecided = 0
     for group in groups.values():
-        truths = {truth(statement.conclusion, row.point) for row in group}
+        truths = {row.truth(statement.conclusion) for row in group}
         if True not in truths and None not in truths:
             return Tally(inside, undecided, group[0], statement.conclusion)
         undecided += True not in truths
