@@ -281,10 +281,11 @@ def faded(case: Case) -> Point:
         added = tangents(write) + tangents(decay) * np.concatenate([[arb(0)], state[:-1]])
         later = np.array([v.value for v in delta[2:]])
         factor = (-BALL.number(Fraction(case["rates"][0])) * later.sum()).exp()
+        window = added[0] * kept[1] + added[1]
     return {
         mamba2.change: change[-1],
         mamba2.at_window: change[1],
-        mamba2.window: added[0] * kept[1] + added[1],
+        mamba2.window: window,
         mamba2.factor: factor,
         mamba2.ONE_DECAY: len(set(case["rates"])) == 1,
     }
