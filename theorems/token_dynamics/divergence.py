@@ -5,23 +5,33 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Proof
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 from mamba_theorems.theorems.token_dynamics.slow import CONTINUE, never_explodes
 from mamba_theorems.theorems.token_dynamics.system import (
+    COMPARISON,
+    CONTINUATION,
     LN2,
     NONZERO,
     PAPER,
+    RISES,
     a,
+    after,
+    begun,
     cited_comparison,
+    damping,
     gain,
+    now,
     own_share,
+    rate,
     size,
     slope,
     softplus_grows_slowly,
     softplus_increases,
     start,
     step,
+    weight,
 )
 
 mu = sp.Symbol("mu", positive=True)
@@ -187,18 +197,50 @@ def _mixed_stays_finite() -> Proof:
     )
 
 
+# ------------------------------------------------------------------------------------------------- statements
+
+end, own_life = sp.symbols("T T_l", real=True)
+"""When the solution ends, and ∫ du/(μu³ softplus(|S_Δ|u)) from |x_l(0)| on."""
+ALONE = predicate("one token")
+ENDS = sp.And(
+    sp.Le(end, own_life),
+    sp.Le(own_life, 1 / (2 * rate * LN2 * begun**2)),
+    sp.Implies(ALONE, sp.Ge(end, own_life)),
+)
+GROWING = Hypothesis("S_Δ x ≥ 0", "the token's step grows with it", sp.Ge(weight * begun, 0), r"S_\Delta x_l(0)\ge0")
+
+which, token, floor, ceiling = sp.symbols("system l R B", real=True)
+"""A system by its number, a token of it, a size to pass; |x_l| at T* in the system of the first l tokens alone."""
+OUTLIVES = predicate("T_l>T*")
+FINITE = sp.And(
+    sp.Implies(OUTLIVES, sp.Lt(sp.Abs(now), ceiling)), sp.Implies(sp.Not(OUTLIVES), sp.Gt(sp.Abs(now) - floor, 0))
+)
+
+sizes = sp.symbols("X_1 X_2", real=True)
+"""|x_1| and |x_2| at the end."""
+START = predicate("x(0)")
+STAYS = sp.And(sp.Lt(end, sp.Rational(93, 100)), sp.Lt(sizes[0], sp.Rational(3, 2)), sp.Lt(sizes[1], sp.Rational(3, 4)))
+INSTANCE = (
+    Hypothesis("μ = 1", "μ is 1", sp.Eq(rate, 1), r"\mu=1"),
+    Hypothesis("S_Δ = −1", "S_Δ is −1", sp.Eq(weight, -1), r"S_\Delta=-1"),
+    Hypothesis("a = 1", "a is 1", sp.Eq(damping, 1), "a=1"),
+    Hypothesis("x(0)", "the tokens start at 1, 1/2, −3/5", START, r"x(0)=(1,\tfrac12,-\tfrac35)"),
+)
+
 CLAIMS = (
     Claim(
         id="dynamics.1d-blowup",
         paper=PAPER,
         form=Form.EXTENSION,
         title="μ > 0 and a token with S_Δ x_l ≥ 0: the solution ends in finite time",
-        statement=r"T^*\le\min_{l:\,S_\Delta x_l(0)\ge0}\int_{|x_l(0)|}^{\infty}"
+        statement=r"T^*\le\int_{|x_l(0)|}^{\infty}"
         r"\frac{du}{\mu u^3\mathrm{softplus}(|S_\Delta|u)}"
-        r"\le\min_l\frac1{2\mu\ln2\;x_l(0)^2},\ \text{the first with equality for one token}",
-        hypotheses=(r"\mu>0", r"S_\Delta x_l(0)\ge0\ \text{for some }l", NONZERO, r"a\ge0"),
+        r"\le\frac1{2\mu\ln2\;x_l(0)^2},\ \text{the first with equality for one token}",
+        hypotheses=(RISES, GROWING),
         depends_on=("dynamics.1d-monotone",),
-        formula=BLOWS_UP,
+        expected=Outcome.DERIVED,
+        formula=ENDS,
+        cites=(COMPARISON,),
         proof=_blows_up,
     ),
     Claim(
@@ -206,29 +248,29 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="at the end T* the tokens before the first that blows up are finite, all others diverge",
-        statement=r"m=\min\{l:T_l=T^*\}:\quad |x_l(T^*)|<\infty\ (l<m),\quad |x_l(t)|\to\infty\ (t\to T^*,\ l\ge m)",
-        hypotheses=(r"\mu>0", r"S_\Delta x_l(0)\ge0\ \text{for some }l", NONZERO, r"a\ge0"),
-        depends_on=("dynamics.1d-blowup", "dynamics.1d-diverge-slow"),
+        statement=r"T_l\text{ the life of the first }l\text{ tokens},\ T^*=\min_lT_l:\quad "
+        r"|x_l(T^*)|<\infty\ (T_l>T^*),\quad |x_l(t)|\to\infty\ (t\to T^*,\ T_l=T^*)",
+        hypotheses=(RISES, NONZERO),
+        depends_on=("dynamics.1d-blowup", "dynamics.1d-slow-ratios"),
+        expected=Outcome.DERIVED,
+        formula=FINITE,
+        every=(which, token, floor),
+        some=(after,),
+        cites=(CONTINUATION,),
         proof=_mixed,
     ),
     Claim(
         id="dynamics.1d-mixed-all-diverge",
-        paper="Vo, Pham, Tong & Nguyen (ICLR 2025), abstract: either all tokens converge to zero, or all diverge",
-        form=Form.PRINTED,
-        title="μ > 0: all tokens diverge to infinity",
-        statement=r"\mu>0\ \Rightarrow\ |x_l(t)|\to\infty\ \text{for every }l\text{ as }t\to T^*",
-        hypotheses=(r"\mu>0", NONZERO),
-        expected=Outcome.REFUTED,
-        disproof=_mixed_stays_finite,
-        erratum=Erratum(
-            printed="In one dimension only one of two things happens: all tokens converge to zero, or all diverge.",
-            instance="μ = 1, S_Δ = −1, a = 1, x(0) = (1, 1/2, −3/5): the solution ends at T* ≤ 2.01, where token 3"
-            " is infinite and tokens 1 and 2 are finite (1.41 and 0.72).",
-            reading="the solution of the whole system, on the interval on which it exists; the sentence is the"
-            " abstract's, whose hypotheses we do not know",
-            instead="dynamics.1d-mixed: the tokens before the first that blows up stay finite, all others diverge",
-            survives="the dichotomy for μ < 0, for μ > 0 with all S_Δ x_l < 0, and for one token; each token, with"
-            " only those before it, diverges on its own interval of existence",
-        ),
+        paper="Vo, Pham, Tong & Nguyen (ICLR 2025), abstract, restated: either all tokens converge to zero, or all diverge",
+        form=Form.RESTATED,
+        title="under our reading of it, the dichotomy fails where signs are mixed",
+        statement=r"\text{our reading: on its interval of existence }[0,T^*)\text{ each solution has all tokens}\to0"
+        r"\text{ or all}\to\infty.\ "
+        r"\text{It fails here:}\quad T^*<0.93,\ |x_1(T^*)|<\tfrac32,\ |x_2(T^*)|<\tfrac34",
+        hypotheses=INSTANCE,
+        depends_on=("dynamics.1d-blowup",),
+        expected=Outcome.DERIVED,
+        formula=STAYS,
+        proof=_mixed_stays_finite,
     ),
 )
