@@ -1,9 +1,15 @@
-"""Shapes in signatures are checked at run time in tests: jaxtyping's hook on the modules that carry them."""
+"""What every test runs under: draws from fixed seeds, one thread a worker, shapes checked as signatures state them.
+
+`--hypothesis-profile=nightly` draws from a new seed, which the first line of the run tells.
+"""
 
 import os
+import random
 import signal
 
 import pytest
+from attacks import NIGHTLY
+from hypothesis import register_random, settings
 from jaxtyping import install_import_hook
 
 if not os.path.exists("/dev/nvidia0"):
@@ -23,13 +29,66 @@ CHECKED = [
 ]
 install_import_hook(CHECKED, "beartype.beartype")
 
+# --- draws -----------------------------------------------------------------------------------------------------------
+
+settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+settings.register_profile(NIGHTLY, deadline=None, print_blob=True)
+settings.load_profile("fixed")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config):
+    """A nightly run has one new seed, unless it is told one; its workers are told the same."""
+    if config.getoption("hypothesis_profile") == NIGHTLY and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().randrange(2**32))
+
+
+def pytest_sessionstart(session):
+    """Tell the seed before anything is drawn, so that a run that is killed can be run again."""
+    seed, reporter = session.config.option.hypothesis_seed, session.config.pluginmanager.get_plugin("terminalreporter")
+    if seed is not None and reporter is not None:
+        reporter.write_line(f"seed: --hypothesis-seed={seed}")
+
+
+class TorchDraws:
+    """torch's own generator, which hypothesis seeds before every example as it seeds Python's and numpy's."""
+
+    def seed(self, number):
+        import torch
+
+        torch.manual_seed(number)
+
+    def getstate(self):
+        import torch
+
+        return torch.get_rng_state()
+
+    def setstate(self, state):
+        import torch
+
+        torch.set_rng_state(state)
+
+
+TORCH = TorchDraws()
+register_random(TORCH)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _draws_depend_on_no_import():
+    """hypothesis takes constants from the modules imported so far, and these depend on the tests that ran before."""
+    from mamba_theorems.verify.fuzz.draws import pure_draws
+
+    with pure_draws():
+        yield
+
 
 @pytest.fixture(autouse=True)
-def _one_thread_a_worker():
-    """Two test workers share two cores."""
+def _one_thread_and_one_seed():
+    """Two test workers share two cores; what a test draws from torch does not depend on the tests before it."""
     import torch
 
     torch.set_num_threads(1)
+    torch.manual_seed(0)
 
 
 def pytest_collection_modifyitems(items):

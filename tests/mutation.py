@@ -208,15 +208,19 @@ def tolerant(prefixes: tuple[str, ...]) -> Iterator[str]:
 
 
 def restated(prefixes: tuple[str, ...]) -> Iterator[str]:
-    """Claims one of whose steps says something else than the record: still true perhaps, but not what was read."""
+    """Claims that say something else than the record, or whose steps do: still true perhaps, but not what was read."""
     record = import_module("mamba_theorems.verify.report.paper_map").recorded()["canonical"]["claims"]
-    stated, steps_of = (
-        import_module("mamba_theorems.verify.record").stated,
-        import_module("mamba_theorems.verify.engine.derivations").steps_of,
+    data, claims = (
+        import_module("mamba_theorems.verify.record"),
+        import_module("mamba_theorems.theorems.registry").claims(),
     )
+    steps_of = import_module("mamba_theorems.verify.engine.derivations").steps_of
     for claim in record:
-        if claim["id"].startswith(prefixes) and stated(steps_of(claim["id"])) != claim["steps"]:
-            yield f"{RESTATED} {claim['id']}"
+        name = claim["id"]
+        if name.startswith(prefixes):
+            now = data.said_of(claims[name], claim["family"]) | {"steps": data.stated(steps_of(name))}
+            if any(claim[key] != value for key, value in now.items()):
+                yield f"{RESTATED} {name}"
 
 
 def examine(mutant: Mutant, scratch: Path, limit: float) -> dict[str, str]:

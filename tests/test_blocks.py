@@ -13,7 +13,7 @@ from mamba_theorems.kernels import backends, blocks, ops, semantics
 from mamba_theorems.kernels.bounds.running_error import ELEMENTARY_ULPS, contains, rounding
 
 unchecked_conv = inspect.unwrap(ops.causal_conv1d)
-quick = settings(max_examples=8, deadline=None)
+quick = settings(max_examples=8)
 
 BLOCKS = {
     "Mamba": (lambda **o: blocks.Mamba(4, 3, 3, **o), semantics.mamba),

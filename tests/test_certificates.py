@@ -15,6 +15,7 @@ from pathlib import Path
 import flint
 import numpy as np
 import pytest
+from attacks import attack
 from forging import frozen_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,7 +115,7 @@ BY_SIZE = sorted(FROZEN, key=lambda entry: math.prod(entry.sizes.values()), reve
 SMALLEST = sorted({(entry.claim, entry.target): Path(entry.name).stem for entry in BY_SIZE}.values())
 
 
-@settings(max_examples=300, deadline=None)
+@attack(300)
 @given(st.data())
 def test_one_digit_changed_anywhere_is_refused_by_both_checkers_with_the_reason(data):
     text = frozen_text(data.draw(st.sampled_from(KINDS)))
@@ -124,7 +125,7 @@ def test_one_digit_changed_anywhere_is_refused_by_both_checkers_with_the_reason(
     assert all(reasons(text[:position] + changed + text[position + 1 :]))
 
 
-@settings(max_examples=60, deadline=None)
+@attack(60)
 @given(st.data())
 def test_one_character_changed_removed_or_added_anywhere_is_refused(data):
     text = frozen_text(data.draw(st.sampled_from(KINDS)))
@@ -143,7 +144,7 @@ def leaves(value, path=()):
         yield path
 
 
-@settings(max_examples=200, deadline=None)
+@attack(200)
 @given(st.data())
 def test_a_word_or_a_number_changed_anywhere_is_refused_even_with_a_right_hash(data):
     certificate = json.loads(frozen_text(data.draw(st.sampled_from(KINDS))))
@@ -340,7 +341,7 @@ def test_what_no_precision_decides_is_undecided_never_disproved(margin):
 # ---------------------------------------------------------------------------------------- the two arithmetics
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.fractions(min_value=-45, max_value=45, max_denominator=10**6))
 def test_the_stand_alone_exp_and_log_are_enclosures_that_agree_with_arb(x):
     with flint.ctx.workprec(256):

@@ -225,7 +225,7 @@ def test_paper_block_equals_the_closed_form_exactly_on_every_sequence(case, code
     assert (construction.run(RATIONAL, tokens) == construction.expected_logits(RATIONAL, tokens)).all()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(token_sequences(), st.sampled_from(["official", "language_model"]))
 def test_official_block_equals_the_closed_form_up_to_its_decay(case, target):
     """In real arithmetic: Arb encloses the difference, and a write loses at most its `decay_loss_bound`."""
@@ -257,7 +257,6 @@ def test_closed_form_counts_writes_as_the_definition_says(case):
             assert expected[t, v] == 3 * pairs.count((q, v)) + neighbour
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.integers(2, 6), st.integers(1, 20), st.integers(0, 2**32), st.floats(0.2, 1))
 def test_margins_are_the_closed_form_ones_whatever_stands_before_the_query(keys, values, tail, seed, probability):
     batch = paper_mqar(keys, values, 3, 2 * keys + tail, seed, query_probability=probability)
@@ -304,7 +303,7 @@ def test_h2_must_count_keys_that_the_context_does_not_store():
 
 @pytest.mark.parametrize("field", [FLOAT32, FLOAT64], ids=lambda f: f.name)
 @pytest.mark.parametrize("target", MIXER_TARGETS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 8), st.integers(2, 8), st.integers(1, 24), st.integers(0, 2**32))
 def test_every_target_recalls_the_papers_task(target, field, keys, values, tail, seed):
     batch = paper_mqar(keys, values, 8, 2 * keys + tail, seed, query_probability=0.7)
@@ -312,7 +311,7 @@ def test_every_target_recalls_the_papers_task(target, field, keys, values, tail,
         assert recall(mqar.theorem2_step1(batch.vocabulary, target), field, batch) == 1
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.integers(1, 8), st.integers(0, 20), st.integers(0, 30), st.integers(0, 2**32))
 def test_language_model_recalls_zoology(pairs, spare, extra, seed):
     vocab_size = 2 * (pairs + 1 + spare)
@@ -331,7 +330,7 @@ DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["
 
 @DTYPES
 @pytest.mark.parametrize("target", MIXER_TARGETS)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(st.integers(1, 8), st.integers(2, 8), st.integers(1, 24), st.integers(0, 2**32))
 def test_every_module_recalls_the_papers_task(target, dtype, keys, values, tail, seed):
     batch = paper_mqar(keys, values, 8, 2 * keys + tail, seed, query_probability=0.7)

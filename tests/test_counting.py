@@ -93,7 +93,7 @@ def test_an_anchor_too_light_for_its_length_loses_recall():
     assert right(replace(model, weights=weights), torch.float32, batch) < 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(-300, 300))
 def test_sharp_silu_is_relu_at_integers(n):
     for field in (FLOAT32, FLOAT64):

@@ -6,7 +6,7 @@ import pytest
 import sympy as sp
 
 from mamba_theorems.theorems.proofs import decide
-from mamba_theorems.theorems.proofs.proof import Bound, Induction, InductionOn, Proof, Specialise, StepResult
+from mamba_theorems.theorems.proofs.proof import Bound, Induction, Proof, Specialise, StepResult, invariant
 from mamba_theorems.theorems.proofs.steps import Step
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.engine.derivations import free, lines_of, reject_step_mutants
@@ -78,9 +78,10 @@ def test_a_line_says_the_sign_of_a_function_s_values():
 def test_an_induction_says_where_it_starts_and_how_it_goes_on():
     lines = said(SQUARES)
     assert "n in Naturals0, Eq(h(0), 0), Eq(h(n + 1), 2*n + h(n) + 1)" in lines[0]
-    base = Bound(name="of one", claim=sp.Ge(X, 1))
-    step = Bound(name="one more", claim=sp.Ge(2 * X, 1), given=(sp.Ge(X, 1),))
-    assert said(InductionOn(name="both", base=base, step=step))[1:] == [
-        "base: of one | bound x >= 1 | given x >= 0",
-        "step: one more | bound 2*x >= 1 | given x >= 1",
+    doubled = sp.Function("P", real=True)
+    lines = said(invariant("both", sp.Ge(doubled(N), 1), N, {doubled(N): 1}, {doubled(N): 2 * doubled(N)}))
+    assert lines == [
+        "both | induction P(n) >= 1 | given n in Naturals0, Eq(P(0), 1), Eq(P(n + 1), 2*P(n))",
+        "base: at the start | bound P(0) >= 1 | given Eq(P(0), 1)",
+        "step: from n to n + 1 | bound P(n + 1) >= 1 | given P(n) >= 1, Eq(P(n + 1), 2*P(n))",
     ]

@@ -9,8 +9,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from attacks import attack
 from forging import accepted, changed_weights, forged, frozen_text, loaded
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import check_certificate as alone
@@ -117,7 +118,7 @@ RECALL = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@attack(500)
 @given(st.data())
 def test_a_recall_network_of_accepted_weights_answers(data):
     name = data.draw(st.sampled_from(RECALL))
@@ -145,7 +146,7 @@ HEADS_TO_RUN = [HEADS.replace("paper", target) for target in ("paper", "official
 SHORT = {"gap": 10, "input_seq_len": 12}
 
 
-@settings(max_examples=60, deadline=None)
+@attack(60)
 @given(st.data())
 def test_an_induction_head_of_accepted_weights_answers(data):
     name = data.draw(st.sampled_from(HEADS_TO_RUN))

@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
+from attacks import attack
 from forging import accepted, changed_weights, forgery, loaded
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import check_certificate as alone
@@ -56,7 +57,7 @@ def test_a_transform_of_unchanged_weights_is_accepted_and_within_its_bound(targe
     assert transforms(target, accepted(certificate(target), {}, {}))
 
 
-@settings(max_examples=200, deadline=None)
+@attack(200)
 @given(st.data())
 def test_a_transform_of_accepted_weights_is_within_its_bound(data):
     target = data.draw(st.sampled_from(sorted(BITS)))
@@ -89,7 +90,7 @@ def test_keep_nth_of_unchanged_weights_is_accepted_and_keeps():
     assert keeps(accepted(keeping(), {}, {}))
 
 
-@settings(max_examples=200, deadline=None)
+@attack(200)
 @given(st.data())
 def test_keep_nth_of_accepted_weights_keeps(data):
     text = accepted(keeping(), {}, data.draw(changed_weights(keeping())))

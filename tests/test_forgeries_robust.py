@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from attacks import attack
 from forging import CHANGES, accepted, changed_weights, forged, frozen_text, loaded
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import check_certificate as alone
@@ -123,7 +124,7 @@ def test_a_model_that_closes_at_other_positions_is_refused_unless_it_is_less_tha
 # --------------------------------------------------------------------------------------- what is accepted is run
 
 
-@settings(max_examples=250, deadline=None)
+@attack(250)
 @given(st.data())
 def test_a_language_model_of_accepted_weights_answers(data):
     text = frozen_text(data.draw(st.sampled_from(MODELS)))
@@ -132,7 +133,7 @@ def test_a_language_model_of_accepted_weights_answers(data):
     assert not forgery or answered(forgery)
 
 
-@settings(max_examples=150, deadline=None)
+@attack(150)
 @given(st.data())
 def test_no_weight_of_a_block_may_change(data):
     """Each is a stated integer: what follows changes sizes, with the one weight that depends on them."""
@@ -140,7 +141,7 @@ def test_no_weight_of_a_block_may_change(data):
     assert not accepted(text, {}, data.draw(changed_weights(text, most=3, factors=st.one_of(CHANGES, SLIGHT))))
 
 
-@settings(max_examples=60, deadline=None)
+@attack(60)
 @given(st.data())
 def test_a_block_over_any_vocabulary_and_length_is_accepted_and_answers(data):
     """More keys than pairs, a filler or more, tokens that are nothing: the argument covers them, if the weights do."""

@@ -8,8 +8,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from attacks import attack
 from forging import accepted, changed_weights, forged, frozen_text, loaded
-from hypothesis import event, given, settings
+from hypothesis import event, given
 from hypothesis import strategies as st
 
 import check_certificate as alone
@@ -95,7 +96,7 @@ def changes(draw, target: str) -> dict[str, float]:
     return {name: float(np.float32(weights[name] * factor)) for name in names if name in weights}
 
 
-@settings(max_examples=400, deadline=None)
+@attack(400)
 @given(st.data())
 def test_a_network_of_accepted_weights_answers(data):
     target, queries = data.draw(st.sampled_from(TARGETS)), data.draw(QUERIES)

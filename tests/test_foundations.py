@@ -19,7 +19,7 @@ from mamba_theorems.verify.checks.foundations import CHECKS
 from mamba_theorems.verify.checks.foundations.copying import margins
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 20), st.integers(0, 99))
 def test_an_fft_of_at_least_2l_minus_1_points_is_the_convolution(length, seed):
     kernel, x = np.random.default_rng(seed).integers(-99, 100, (2, length))
@@ -39,7 +39,7 @@ def test_the_s4d_kernel_is_exact_over_rationals():
     assert list(kernel) == [sum(g * d**i for d, g in zip(decay, gain, strict=True)) for i in range(3)]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 99))
 def test_chunks_of_any_size_equal_masked_attention(length, size, seed):
     rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -264,6 +265,17 @@ def test_a_finding_that_cannot_be_stored_is_told_and_the_hunt_goes_on(broken, tm
 def test_profiles_choose_the_examples(capsys):
     assert cli.main(["fuzz", "foundations.s6-not-lti", "--profile", "ci", "--workers", "1"]) == cli.Exit.EXPECTED
     assert "200 examples" in capsys.readouterr().out
+
+
+def test_a_nightly_campaign_has_a_new_seed_and_tells_it_before_it_hunts(capsys):
+    command = ["fuzz", "foundations.s6-not-lti", "--profile", "nightly", "--examples", "1", "--workers", "1"]
+    seeds = []
+    for _ in range(2):
+        assert cli.main(command) == cli.Exit.EXPECTED
+        seeds.append(re.search(r"--seed (\d+)", capsys.readouterr().err)[1])
+    assert len(set(seeds)) == 2
+    assert cli.main([*command, "--seed", seeds[0]]) == cli.Exit.EXPECTED
+    assert "--seed" not in capsys.readouterr().err
 
 
 def test_every_generator_draws_the_checks_own_type_of_case():

@@ -19,6 +19,19 @@ SIGNS = {"π", "Σ"}
 """Greek letters that are signs of their own where no family uses them otherwise."""
 
 
+SHOWN = [Path("README.md"), Path("glossary.md"), *Path("notebooks").glob("*.ipynb")]
+SHOWN += [p for room in ("verify", "theorems") for p in Path(room).rglob("*") if p.suffix in (".py", ".html", ".typ")]
+
+
+def test_no_text_says_more_of_a_proof_than_its_word_does():
+    """PROVED is said of what composes, and of a DERIVED claim only that its steps are decided for all sizes."""
+    more = re.compile(r"(?i)\b(proved|checked|holds?|shown|verified)\b[^.|\n]{0,60}for all sizes")
+    found = {path: more.findall(path.read_text(encoding="utf-8")) for path in SHOWN}
+    assert not {path: lines for path, lines in found.items() if lines}
+    assert more.search("The steps are checked for all sizes.")
+    assert not more.search("a reader checks an argument once, for all sizes")
+
+
 def texts(claim):
     erratum = vars(claim.erratum).values() if claim.erratum else ()
     return claim.paper, claim.title, claim.statement, *claim.assumed, *erratum

@@ -7,7 +7,7 @@ from scan_strategies import OPTIONAL, ScanCase, delta_t_arguments, in_integers, 
 
 from mamba_theorems.kernels import blocks, ops
 
-quick = settings(max_examples=12, deadline=None)
+quick = settings(max_examples=12)
 RAGGED = ScanCase(2, 18, 67, 2, 2, torch.float64, 7, frozenset(OPTIONAL), "time-major")
 
 

@@ -82,7 +82,7 @@ def test_hinges_make_the_wavelet_exactly_in_float32(start, first, second):
     assert np.array_equal(total, w.values(24))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 40), st.integers(2, 9), st.integers(0, 5))
 def test_keep_nth_is_exact_in_float32_by_definition_and_on_kernels(n, vocab_size, seed):
     tokens = np.random.default_rng(seed).integers(0, vocab_size, (2, 40))

@@ -63,7 +63,7 @@ def rounded(value, digits=24, least=-149):
     return round(value / Fraction(2) ** exponent) * Fraction(2) ** exponent
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 1600).map(lambda n: 0.5 - n / 2**13))
 def test_reach_is_what_exact_rounding_gives(decay):
     rho, largest = Fraction(decay), Fraction(0)

@@ -78,7 +78,7 @@ def test_another_architecture_is_refused():
 
 @pytest.mark.parametrize("peer", ["transformers", "mambapy", "accelerated-scan"])
 @given(case=scan_cases(dtypes=(torch.float32,), max_length=33, present=("D", "z", "delta_bias")))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_a_peers_scan_stays_within_our_error_bound(peer, case):
     """Whatever the bracketing of a parallel scan."""
     if not installed(peer):

@@ -1,5 +1,6 @@
 """Reports in every format, from a real run: whole, readable without a network, and saying what the run found."""
 
+import io
 import json
 import re
 import shutil
@@ -8,14 +9,16 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from mamba_theorems.theorems.claim import Kind, Outcome
+from mamba_theorems.theorems.claim import Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.commands import main as cli
-from mamba_theorems.verify.evidence import Evidence, Report
+from mamba_theorems.verify.evidence import LINK, Evidence, Report
 from mamba_theorems.verify.glossary import is_formula
-from mamba_theorems.verify.report import book, formula, graph, html, junit, latex, markup
+from mamba_theorems.verify.report import appendix, book, explain, formula, graph, html, junit, latex, markup
 from mamba_theorems.verify.report.formats import plain_text
 from mamba_theorems.verify.settings import Run
 
@@ -112,7 +115,7 @@ def test_junit_counts_what_it_lists_and_fails_what_is_not_expected(report):
     assert int(root.get("tests")) == len(root.findall(".//testcase"))
     assert root.get("failures") == "0"
     assert len(root.findall("testsuite[@name='controls']/testcase")) == len(report.mutants)
-    assert "--replay" in root.find(".//testcase/system-out").text
+    assert any("--replay" in out.text for out in root.findall(".//testcase/system-out"))
     broken = Report((), Run(), 0.0, tuple((c, type(m)(m.check, m.mutant, False, "")) for c, m in report.mutants))
     assert int(ET.fromstring(junit.dumps(broken)).get("failures")) == len(report.mutants)
 
@@ -128,7 +131,7 @@ def test_every_form_tells_the_same_counts_verdicts_and_replays(report):
         "      contradicted: a check: the instance\n      replay: python -m verify --replay it\n",
         "      undecided: a search: nothing found\n",
         "      expected PROVED, found UNKNOWN\n",
-        "1 claims: 1 UNKNOWN, 2 checks SKIPPED\n  skipped 2: needs --tier full\n",
+        "1 claim, 2 checks SKIPPED\n  beyond it: 1 UNKNOWN\n  skipped 2: needs --tier full\n",
         "not as expected: foundations.euler-gap\n",
     ):
         assert line in printed
@@ -139,7 +142,78 @@ def test_every_form_tells_the_same_counts_verdicts_and_replays(report):
         assert "a search: undecided" in told
         assert "one, two: skipped" in told
         assert "the instance" in told
-    assert "<li>1 UNKNOWN</li><li>2 checks SKIPPED</li>" in page
+    assert (
+        '<p class="headline">1 claim, 2 checks SKIPPED</p>\n<ul class="counts"><li>beyond it: 1 UNKNOWN</li></ul>'
+        in page
+    )
+
+
+DERIVED = Evidence(Kind.DERIVED, "derivation", True, "", {"steps": 3, LINK: "that both sums run over one set"})
+
+
+def derived(report: Report, **changes) -> Report:
+    """A run in which the first claim is DERIVED and the second rests on it."""
+    first, second, *_ = report.claims
+    claim = replace(second.claim, depends_on=(first.claim.id,), **changes)
+    whole = replace(first, outcome=Outcome.DERIVED, evidence=(DERIVED,))
+    return replace(report, claims=(whole, replace(second, claim=claim)), mutants=())
+
+
+def told(report: Report, claim: str) -> str:
+    """What `explain` prints in 80 columns."""
+    console, outcomes = Console(file=io.StringIO(), width=80), {c.claim.id: c.outcome for c in report.claims}
+    explain.write(report[claim], console, outcomes)
+    return console.file.getvalue()
+
+
+def test_every_form_tells_a_derived_claim_with_its_link(report):
+    run = derived(report)
+    for text in (told(run, SELECTED[0]), html.page(run), latex.dumps(run)):
+        assert "DERIVED" in text
+        assert "A reader must see" in text
+        assert "that both sums run over one set" in text
+        assert text.count("both sums run over one set") == 1  # once, and not again among the figures
+    contents = appendix.contents(book.Book(run), (), ())["families"][0]["entries"][0]
+    assert (contents["mark"], contents["outcome"]) == ("□", "DERIVED")
+    assert contents["link"][0]["text"] == "that both sums run over one set"
+    case = ET.fromstring(junit.dumps(run)).find(f".//testcase[@classname='{SELECTED[0]}']")
+    assert case.findtext("system-out") == "a reader must see: that both sums run over one set"
+    facts = data.document(run)["canonical"]["claims"][0]["evidence"][0]["facts"]
+    assert facts["a reader must see"] == "that both sums run over one set"
+
+
+def test_what_a_claim_rests_on_is_told_with_its_outcome(report):
+    run = derived(report)
+    assert f"Rests on\n  {SELECTED[0]}  DERIVED\n" in told(run, SELECTED[1])
+    assert f'<a href="#{SELECTED[0]}"><code>{SELECTED[0]}</code></a> (DERIVED).' in html.page(run)
+    assert f"\\claimname{{{SELECTED[0]}}} (DERIVED)." in latex.dumps(run)
+
+
+def test_the_drawings_have_a_sign_for_a_derived_claim_and_a_legend(report):
+    run = derived(report)
+    outcomes = book.Book(run).outcomes
+    for draw in (graph.dot, graph.mermaid, graph.svg):
+        drawn = draw(list(outcomes), outcomes)
+        assert "□ DERIVED" in drawn
+        assert "✗ REFUTED" in drawn
+        assert "PROVED" not in drawn
+        assert glossary.WORDS["DERIVED"].fill in drawn
+
+
+def test_a_restated_claim_that_fails_is_nobody_s_erratum(report):
+    run = derived(report, form=Form.RESTATED)
+    chapters = book.Book(run)
+    assert not chapters.errata
+    assert dict(chapters.counts)["restated"] == "1 REFUTED"
+    for text in (told(run, SELECTED[1]), html.page(run).partition("<h2 id")[2], latex.dumps(run)):
+        assert "restated" in text
+        assert "Erratum" not in text
+    assert "Where it fails" in told(run, SELECTED[1])
+    assert "Restated:" in told(run, SELECTED[1])
+    assert "Printed:" not in told(run, SELECTED[1])
+    assert '<h2 id="restated">' in html.page(run)
+    contents = appendix.contents(chapters, (), ())
+    assert (contents["errata"], [e["id"] for e in contents["restated"]]) == ([], [SELECTED[1]])
 
 
 def test_latex_holds_every_claim_step_and_the_digest_in_ascii(report):

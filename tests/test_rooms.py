@@ -23,7 +23,7 @@ FLOORS = (
     {"conform", "fuzz", "experiments"},
     {"checks"},
     {"certify"},
-    {"evidence", "record", "files", "settings", "version", "workers", "extras", "glossary"},
+    {"evidence", "record", "files", "settings", "version", "workers", "extras", "glossary", "shape"},
 )
 """The floors of verify, from the top; what lies on one floor may import each other."""
 

@@ -18,7 +18,7 @@ from mamba_theorems.kernels.bounds.running_error import (
 )
 from mamba_theorems.kernels.cpu import simd
 
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 unchecked_scan = inspect.unwrap(ops.selective_scan)
 
 

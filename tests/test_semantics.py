@@ -119,7 +119,7 @@ def evaluate(block, f, seed, length=2):
 
 @pytest.mark.parametrize("block", BLOCKS)
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_floats_lie_in_their_running_error_balls(block, seed):
     for f in (FLOAT32, FLOAT64):
         enclosures = evaluate(block, rounding(f.dtype), seed)
@@ -145,7 +145,7 @@ def test_language_model_agrees_on_floats_and_balls(mixer):
 
 
 @given(seed=st.integers(0, 1000), length=st.integers(1, 5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_rationals_equal_sympy_where_the_state_never_decays(seed, length):
     rng = np.random.default_rng(seed)
     weights = paper_weights(rng) | {"A": 0 * exact_array(rng, 2, 2)}
@@ -171,7 +171,7 @@ def unrolled_sum(f, u, delta, A, B, C):
 
 
 @given(seed=st.integers(0, 1000), length=st.integers(1, 9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_scan_equals_unrolled_sum_for_every_length(seed, length):
     rng = np.random.default_rng(seed)
     u, delta, B, C = (BALL.array(exact_array(rng, length, 2)) for _ in range(4))
@@ -183,7 +183,7 @@ def test_scan_equals_unrolled_sum_for_every_length(seed, length):
 
 
 @given(seed=st.integers(0, 1000), cut=st.integers(1, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_state_carries_the_past(seed, cut):
     rng = np.random.default_rng(seed)
     u, delta, B, C = (rng.normal(size=(3, 6, 2)) for _ in range(4))
@@ -197,7 +197,7 @@ def test_state_carries_the_past(seed, cut):
 
 
 @given(seed=st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_ssd_is_the_selective_scan_with_one_decay_a_head(seed):
     rng = np.random.default_rng(seed)
     x, dt = rng.normal(size=(2, 5, 4, 3)), rng.random((2, 5, 4))

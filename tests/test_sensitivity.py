@@ -39,7 +39,7 @@ def test_dual_numbers_differentiate_elementary_functions(name):
     assert sp.simplify(found - sp.diff(function(x), x)) == 0
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 999), st.integers(0, 4), st.integers(0, 1))
 def test_eq11_is_the_derivative_of_the_definition(seed, j, e):
     rng = np.random.default_rng(seed)

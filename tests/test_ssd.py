@@ -14,7 +14,7 @@ from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.kernels.chunked.ssd import segment_sums
 
 WIDE_SHAPES = {"x": (1, 70, 2, 33), "dt": (1, 70, 2), "A": (2,), "B": (1, 70, 1, 19), "C": (1, 70, 1, 19)}
-quick = settings(max_examples=40, deadline=None)
+quick = settings(max_examples=40)
 OPTIONAL = ("D", "z", "dt_bias", "initial_states", "seq_idx")
 
 
@@ -182,7 +182,7 @@ def test_training_and_inference_agree_within_the_bound(arguments):
 
 
 @given(ssd_arguments(dtypes=(torch.float64,), max_length=6, max_heads=2))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_ssd_gradients_are_the_finite_differences(arguments):
     inputs = {
         k: v.clone().requires_grad_()

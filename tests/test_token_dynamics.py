@@ -44,7 +44,7 @@ def written_out(system, x):
     return velocity
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(0, 2**31))
 def test_velocity_equals_the_double_sum(width, tokens, seed):
     system, x = drawn(width, tokens, seed)
@@ -52,7 +52,7 @@ def test_velocity_equals_the_double_sum(width, tokens, seed):
     assert all(ours.overlaps(theirs) for ours, theirs in pairs)
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(0, 2**31))
 def test_the_derivative_s_terms_bound_how_velocities_differ(width, tokens, seed):
     system, x = drawn(width, tokens, seed)

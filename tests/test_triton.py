@@ -25,7 +25,7 @@ from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.kernels.gpu import backend as triton_ops
 
 interpreter = pytest.mark.skipif(not triton_ops.interpreted(), reason="a GPU is here: the real kernels run")
-tiny = settings(max_examples=6, deadline=None)
+tiny = settings(max_examples=6)
 float64 = (torch.float64,)
 
 
@@ -231,7 +231,7 @@ def on_gpu(arguments):
 
 @pytest.mark.gpu
 @given(scan_cases(dtypes=(torch.float32, torch.float64)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_s6_on_a_gpu_stays_within_the_error_bound(case):
     y = ops.selective_scan(**on_gpu(case.arguments), backend="triton")
     assert selective_scan_bound(S6(**case.arguments), elementary=CUDA, associative=True).ratio(y) <= 1
@@ -239,7 +239,7 @@ def test_s6_on_a_gpu_stays_within_the_error_bound(case):
 
 @pytest.mark.gpu
 @given(ssd_arguments())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_ssd_on_a_gpu_stays_within_the_error_bound(arguments):
     y = ops.ssd_chunk_scan(**on_gpu(arguments), backend="triton")
     limits = ssd_bound(SSD(**(arguments | {"chunk_size": triton_ops.SSD_CHUNK})), elementary=CUDA)

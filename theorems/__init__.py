@@ -1,4 +1,4 @@
-"""What is true, and why, for all sizes: claims and their derivations. No torch."""
+"""What is true, and why: claims and their derivations. No torch."""
 
 if __name__ == "theorems":
     from mamba_theorems.checkout import hand_over

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from mamba_theorems.theorems.claim import Claim, Kind, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Kind, Outcome
 from mamba_theorems.verify.settings import Run
 
 
@@ -48,7 +48,7 @@ class Line:
     """A proof step as it is shown: its name, its kind, its verdict, and how that was reached.
 
     `statement` is its relation as sympy writes it, `latex` the same in LaTeX. `given` is what the step assumes beyond
-    the steps before it, and `given_latex` the same in LaTeX.
+    the steps before it, and `given_latex` the same in LaTeX. `where` is what each name in them stands for.
     """
 
     name: str
@@ -60,6 +60,7 @@ class Line:
     latex: str = ""
     given: str = ""
     given_latex: str = ""
+    where: str = ""
 
     @property
     def mark(self) -> str:
@@ -73,6 +74,10 @@ class Line:
 
 
 Steps = Mapping[str, tuple[Line, ...]]
+GROUPS = OWN, FOUNDATIONS, BEYOND, RESTATED = "the paper's own", "foundations", "beyond it", "restated"
+"""What the headline counts apart: a claim of the paper's, what it stands on, ours, and what others state."""
+LINK = "a reader must see"
+"""The fact of a DERIVED piece that tells what the steps leave to a reader."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,17 @@ class ClaimReport:
     seconds: float = 0.0
     steps: Steps = field(default_factory=dict)
     calls: int = 0
+
+    @property
+    def group(self) -> str:
+        """Where the claim counts in the headline."""
+        apart = {Form.EXTENSION: BEYOND, Form.RESTATED: RESTATED}
+        return apart.get(self.claim.form, FOUNDATIONS if self.family == "foundations" else OWN)
+
+    @property
+    def link(self) -> str:
+        """What a reader must see to get from the steps to the statement; empty where the proof composes."""
+        return "; ".join(str(e.facts[LINK]) for e in self.evidence if e.holds and LINK in e.facts)
 
     @property
     def as_expected(self) -> bool:
@@ -108,7 +124,7 @@ def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Out
     shown = {e.kind for e in pieces if e.holds}
     contradicted = any(e.holds is False for e in pieces)
     if Kind.REFUTED in shown:
-        return Outcome.UNKNOWN if contradicted or Kind.PROVED in shown else Outcome.REFUTED
+        return Outcome.UNKNOWN if contradicted or shown & {Kind.PROVED, Kind.DERIVED} else Outcome.REFUTED
     if contradicted:
         return Outcome.UNKNOWN
     own = max((_STRENGTH.index(Outcome(k)) for k in shown if k is not Kind.SKIPPED), default=0)
@@ -135,6 +151,16 @@ class Report:
     run: Run
     seconds: float
     mutants: tuple[tuple[str, MutantResult], ...] = ()
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many claims have each outcome, the paper's own apart from what is not its own; only what there is."""
+        found: dict[str, dict[str, int]] = {}
+        for group in GROUPS:
+            outcomes = [c.outcome for c in self.claims if c.group == group]
+            if outcomes:
+                found[group] = {str(o): outcomes.count(o) for o in Outcome if o in outcomes}
+        return found
 
     @property
     def unexpected(self) -> tuple[ClaimReport, ...]:

@@ -52,14 +52,23 @@ class EvidenceWord(Gloss):
 
 EVIDENCE = (
     EvidenceWord("PROVED",
-                 "every step holds symbolically for all sizes under the listed hypotheses; cited facts are listed",
+                 "a sympy derivation that composes: the last step is the claim's formula, the formula speaks of the "
+                 "real objects, every premise is a hypothesis or an earlier step, every step is used, no step is "
+                 "prose; cited facts only where the claim names them",
                  mark="■", style="bold green", fill="#cfe8d5", ink=("#1c6b34", "#7fd098")),
+    EvidenceWord("DERIVED",
+                 "every step is decided for all sizes, but a reader has to see that together they give the statement; "
+                 "the report says what the reader must see",
+                 mark="□", style="bold yellow", fill="#e9efc9", ink=("#5f6b12", "#c3cf6e")),
     EvidenceWord("CERTIFIED",
-                 "a rigorous enclosure for stated sizes and all inputs of those sizes, of the weights actually shipped",
+                 "a rigorous enclosure for stated sizes and all inputs of those sizes, of the weights actually "
+                 "shipped; its argument was read",
                  mark="◆", style="green", fill="#d7e6f5", ink=("#1d5c8f", "#8cc4f0")),
     EvidenceWord("TESTED", "property-based runs on a named kernel, device and dtype: number of examples, worst margin",
                  mark="●", style="cyan", fill="#e6eef0", ink=("#40606a", "#a8c8d2")),
-    EvidenceWord("REFUTED", "an exact or enclosed counterexample to the statement as printed, replayable",
+    EvidenceWord("REFUTED",
+                 "an exact or enclosed counterexample to the statement as printed, replayable; for an existence "
+                 "statement, a proof that none exists",
                  mark="✗", style="bold magenta", fill="#f6d5e3", ink=("#a01550", "#f49abd")),
     EvidenceWord("UNKNOWN", "nothing decides, or something contradicts",
                  mark="?", style="bold red", fill="#fbe3b5", ink=("#8a5a00", "#f0c060")),
@@ -98,6 +107,8 @@ _EXTENSIONS = {
 """What goes beyond the paper and is cited by a letter: the claims that state it, the main one first."""
 
 TERMS = (
+    Gloss("restated", "a statement of another paper, known to us by restatement; counted apart, and never an "
+          "erratum of anybody"),
     Gloss("paper's block", "embedding, convolution with σ, mixer, head, and a gate where a claim says so: [P] Table 2, "
           "eq. (14)", spelt=("[Pp]aper's block", "block of Table 2")),
     Gloss("official block", "the block of state-spaces/mamba, Mamba-1 or Mamba-2, with its projections, SiLU and norm",

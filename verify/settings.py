@@ -31,6 +31,10 @@ class NotAvailable(RuntimeError):
     """What a check needs is not on this machine, or not in the kernel that it runs on."""
 
 
+class BrokenInstrument(RuntimeError):
+    """What decides decides a known case wrongly; the message is one sentence that names it."""
+
+
 @dataclass(frozen=True)
 class Run:
     """What the user asked for: how much, on what, from which seed, at which sizes.

@@ -22,7 +22,7 @@ STREAMS = [
 
 @pytest.mark.parametrize("stream", STREAMS)
 @given(data=st.data())
-@settings(max_examples=FEW, deadline=None, suppress_health_check=SLOW_TO_DRAW)
+@settings(max_examples=FEW, suppress_health_check=SLOW_TO_DRAW)
 def test_a_property_holds(stream, data):
     check, run = properties(stream.claim)[stream.check], Run()
     case = data.draw(generators_of(check)[stream.generator](check.subject, run))

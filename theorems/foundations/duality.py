@@ -18,6 +18,7 @@ def ssd_duality() -> Proof:
         steps=(
             Induction(
                 name="the sum over N states is the score C_t·B_j",
+                sequence="y",
                 because="M(j) = Π_{r=j+1}^t a_r is one number a head, the same for all states; X(j) = Δ_j x_j",
                 index=m,
                 next=lambda y, k: y + sp.Sum(C(k + 1) * mask(j) * B(k + 1, j) * x(j), (j, 1, t)),
@@ -25,6 +26,7 @@ def ssd_duality() -> Proof:
             ),
             Induction(
                 name="the mask is e^{A(cumsum_t − cumsum_j)}",
+                sequence="P",
                 index=m,
                 initial=sp.S.One,
                 next=lambda p, k: sp.exp(rate * Delta(j + k + 1)) * p,

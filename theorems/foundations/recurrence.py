@@ -61,6 +61,7 @@ def folded_block() -> Induction:
     own = sp.Sum(sp.Product(a(r), (r, j + 1, i + m)) * b(j), (j, i + 1, i + m))
     return Induction(
         name="a block of m steps acts as (Π a, its own state): any bracketing, any chunks",
+        sequence="h_block",
         index=m,
         initial=start,
         next=lambda h, t: a(i + t + 1) * h + b(i + t + 1),
@@ -74,6 +75,7 @@ def folded_block() -> Induction:
 def _powers() -> Induction:
     return Induction(
         name="a constant decay unrolls to powers",
+        sequence="h_c",
         index=n,
         next=lambda h, t: c * h + b(t + 1),
         closed=sp.Sum(c ** (n - j) * b(j), (j, 1, n)),
@@ -86,6 +88,7 @@ def _kernel() -> Induction:
     t, state = sp.Symbol("t", integer=True, positive=True), sp.Symbol("s", integer=True, positive=True)
     return Induction(
         name="N states add up to one kernel k(i) = Σ_n C_n a_n^i B_n",
+        sequence="y",
         index=m,
         next=lambda y, k: y + sp.Sum(C(k + 1) * B(k + 1) * decay(k + 1, t - j) * x(j), (j, 1, t)),
         because="a(n, i) stands for a_n^i",
@@ -128,6 +131,7 @@ def lti_convolution() -> Proof:
             _kernel(),
             Induction(
                 name="(z − 1) Σ_{k<P} z^k = z^P − 1",
+                sequence="s",
                 because="so Σ_k ω^{k(i+j−t)} over a P-th root of unity ω is P where P divides i+j−t and 0 elsewhere:"
                 " the inverse DFT of a product of DFTs is the circular convolution; the identity holds in every ring",
                 index=period,

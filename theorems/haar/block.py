@@ -13,7 +13,7 @@ from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.haar.heaviside import KAPPA, W
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
-from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.written import ForAll, Named
 
 w, lam, delta, u, x = sp.symbols("w lambda Delta u x", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
@@ -81,21 +81,17 @@ def _any_weights() -> Proof:
     weight, so_far = sp.symbols("w_s Q", positive=True)
     target = sp.Symbol("c", real=True)
     back = sp.Symbol("k", integer=True, nonnegative=True)
-    E, Q, w_s = (
-        sp.Function("E", positive=True)(back),
-        sp.Function("Q", real=True)(back),
-        sp.Function("w", positive=True)(back),
-    )
+    kept, w_s = (sp.Function(name, positive=True)(back) for name in ("P", "w"))
+    least = sp.Function("Q", real=True)(back)
     conditioning = invariant(
         name="conditioning: e^{−ΣΔ} ≥ 1 − Σw",
-        because="E_s = E_{s+1} e^{w_s E_{s+1}} with E = e^{ΣΔ}; e^{−a} ≥ 1 − a gives 1/E_s ≥ 1/E_{s+1} − w_s; "
-        "k steps back from the end, Q = 1 − Σw",
-        conclusion=sp.Ge(1 / E, Q),
+        because="k steps back from the end P = e^{−ΣΔ} and Q = 1 − Σw; Δ_s = w_s/P, and e^{−a} ≥ 1 − a",
+        conclusion=sp.Ge(kept, least),
         index=back,
-        initial={E: 1, Q: 1},
-        following={E: E / sp.exp(-w_s * E), Q: Q - w_s},
-        given=(sp.Ge(sp.exp(-w_s * E), 1 - w_s * E),),
-        wrong={"½w_s": {"following": {E: E / sp.exp(-w_s * E), Q: Q - w_s / 2}}},
+        initial={kept: 1, least: 1},
+        following={kept: kept * sp.exp(-w_s / kept), least: least - w_s},
+        given=(sp.Ge(sp.exp(-w_s / kept), 1 - w_s / kept),),
+        wrong={"½w_s": {"following": {kept: kept * sp.exp(-w_s / kept), least: least - w_s / 2}}},
     )
     return Proof(
         steps=(
@@ -177,8 +173,8 @@ def _step_error() -> tuple[Step, ...]:
             smaller=at_x * (1 + sp.exp(w)),
             variable=at_x,
             start=sp.S.One,
-            given=(rising, sp.Ge(sp.exp(w) * (w - 1), 1)),
-        ).but_not("for small w", given=(rising,)),
+            given=(ForAll(at_x, rising, sp.Ge(at_x, 1)), sp.Ge(sp.exp(w) * (w - 1), 1)),
+        ).but_not("for small w", given=(ForAll(at_x, rising, sp.Ge(at_x, 1)),)),
         Bound(
             name="so the error is at most φ(1) everywhere",
             claim=sp.Le(sp.Abs(phi - psi), first),
@@ -268,6 +264,7 @@ def _remark() -> Proof:
             ),
             Induction(
                 name="N states: the readout factors as (Π a_r)(C_t·B_s)",
+                sequence="y",
                 because="each state with its own write c·v, the same decay",
                 index=n,
                 next=lambda h, at: decay(at + 1) * h + c * write(at + 1),
@@ -275,6 +272,7 @@ def _remark() -> Proof:
             ),
             Induction(
                 name="with N = 1 its kernel is eq. (8), so each Δ takes one head",
+                sequence="P",
                 because="Π_r e^{−λΔ_r} = e^{−λΣ_rΔ_r}; m + 1 Heavisides need m + 1 heads",
                 index=n,
                 initial=sp.S.One,

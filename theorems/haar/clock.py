@@ -23,7 +23,7 @@ from mamba_theorems.theorems.haar.heaviside import (
 )
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Limit, Proof, Specialise, Step, invariant
-from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.written import ForAll, Named
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
 r, v, y = sp.symbols("r v y", real=True)
@@ -79,6 +79,7 @@ def _with_decay() -> Proof:
             ),
             Induction(
                 name="the discrete state under Euler",
+                sequence="h_lambda",
                 index=n,
                 next=lambda h, _: sp.exp(-lam * step) * h + step,
                 closed=step * (1 - sp.exp(-lam * step * n)) / (1 - sp.exp(-lam * step)),
@@ -177,7 +178,7 @@ def _clock_left() -> tuple[Step, ...]:
         larger=sp.Integral(gate, (r, that - u, that + R)),
         smaller=rate * u**2 / 2,
         variable=u,
-        given=(beyond.relation, slope.relation),
+        given=(beyond.relation, ForAll(u, slope.relation)),
     ).but_not("We^{−λt̂}u² for We^{−λt̂}u²/2", smaller=rate * u**2)
     ramp_there = Specialise(name="ramp at the clock's distance", of=RAMP, at={y: W * (clock(that) - clock(that - u))})
     return ramp_there, beyond, slope, tail

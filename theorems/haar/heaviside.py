@@ -12,6 +12,7 @@ from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
+from mamba_theorems.theorems.proofs.written import ForAll
 
 W, u, x, R = sp.symbols("W u x R", positive=True)
 v, y, s = sp.symbols("v y s", real=True)
@@ -50,10 +51,10 @@ REFLECTION = Identity(name="softplus reflects", lhs=softplus(y), rhs=y + softplu
 RAMP = Bound(name="softplus lies above its ramp", claim=sp.Ge(softplus(y), y), given=(REFLECTION.relation,))
 EXP_DECREASES = Grows(
     name="e^{−a} decreases",
-    larger=sp.exp(-sp.Symbol("b", real=True)),
+    larger=sp.exp(-sp.Symbol("b", nonnegative=True)),
     smaller=sp.exp(-EXPONENT),
     variable=EXPONENT,
-    start=sp.Symbol("b", real=True),
+    start=sp.Symbol("b", nonnegative=True),
 )
 
 
@@ -68,7 +69,7 @@ def left_tail() -> tuple[Step, ...]:
         larger=exponent(-u, R),
         smaller=W * u**2 / 2,
         variable=u,
-        given=(beyond.relation, at_u),
+        given=(beyond.relation, ForAll(u, at_u)),
     ).but_not("Wu² for Wu²/2", smaller=W * u**2)
     return beyond, ramp, tail
 

@@ -65,12 +65,15 @@ def _output(step: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
 GATE_CLOSES = Bound(name="softplus(−y) ≤ e^{−y}", claim=sp.Le(sp.log(1 + a), a))
 GEOMETRIC = Induction(
     name="geometric sum",
+    sequence="s",
     index=m,
     next=lambda total, k: total + z ** (2 * k),
     closed=(1 - z ** (2 * m)) / (1 - z**2),
+    given=(sp.Lt(z, 1),),
 )
 SQUARE = Induction(
     name="half-integers add up to a square",
+    sequence="q",
     because="Σ_{i<m} w(i + ½) = w m²/2, the exponent of a token m places before the threshold",
     index=m,
     next=lambda total, k: total + w * (k + HALF),
@@ -161,6 +164,7 @@ def _weights(after: sp.Expr) -> tuple[Step, ...]:
     return (
         Induction(
             name="the weights of h_0, x_1, …, x_t add up to 1",
+            sequence="W",
             because="h_t = g h_{t−1} + (1 − g) x_t, at t = 0 all weight is on h_0",
             index=sp.Symbol("t", integer=True, nonnegative=True),
             initial=sp.S.One,
@@ -195,9 +199,11 @@ def _euler() -> tuple[Step, ...]:
         ).but_not("without the cross term", claim=sp.Ge(1 + power + a, 1 + power * a)),
         Induction(
             name="Σ_{1≤i≤m} (2i + 1)z^i in closed form",
+            sequence="s_odd",
             index=m,
             next=lambda so_far, k: so_far + (2 * k + 3) * z ** (k + 1),
             closed=(z * (3 - z) - z ** (m + 1) * (2 * m + 3 - (2 * m + 1) * z)) / (1 - z) ** 2,
+            given=(sp.Lt(z, 1),),
         ),
         SQUARE,
         SQUARE_ABOVE,

@@ -218,12 +218,13 @@ def _fourier() -> tuple[Step, ...]:
         Identity(
             name="Parseval: two coefficients 1/(π(2k − 1)) for each k > M",
             lhs=2 / sp.pi**2 / (4 * M),
-            rhs=1 / (sp.pi**2 * (Named("N", 2 * M + 1) - 1)),
+            rhs=1 / (sp.pi**2 * (Named("N_Fourier", 2 * M + 1) - 1)),
         ),
         Identity(
             name="within a factor (2N + 1)/(N − 1) of the lower bound",
             lhs=1 / (sp.pi**2 * (N - 1)) / sp.UnevaluatedExpr(1 / (sp.pi**2 * (2 * N + 1))),
             rhs=(2 * N + 1) / (N - 1),
+            given=(sp.Gt(N, 1),),
         ),
     )
 

@@ -168,6 +168,7 @@ BESSEL = Cited(
     statement="F = ‖M(ρ − e)‖_F² ≤ ½‖ρ − e‖² = ½E",
     source="Bessel's inequality",
     states=sp.Le(frobenius, error / 2),
+    about=(frobenius, error),
     instances=({frobenius: sp.Rational(15, 256), error: sp.Rational(1, 8)},),  # f = 1 on [7/16, 9/16]
 )
 ECKART_YOUNG = Cited(
@@ -176,6 +177,7 @@ ECKART_YOUNG = Cited(
     statement="F ≥ Σ_{k>N} 1/((2k − 1)π)² = T/π²",
     source="Eckart–Young theorem (Frobenius norm)",
     states=sp.Ge(frobenius, tail / sp.pi**2),
+    about=(frobenius, tail),
     instances=({frobenius: sp.Rational(1, 8), tail: sp.pi**2 / 8},),  # N = 0: M(ρ) itself
 )
 TAIL = Cited(
@@ -184,6 +186,7 @@ TAIL = Cited(
     statement="T ≥ 1/(2(2N + 1))",
     source="limits preserve inequalities",
     states=sp.Ge(tail, 1 / (2 * (2 * N + 1))),
+    about=(tail, N),
     instances=({N: 10, tail: sp.pi**2 / 8 - sum(sp.Rational(1, (2 * i - 1) ** 2) for i in range(1, 11))},),
 )
 GAP = sp.Ge(error, 1 / (sp.pi**2 * (2 * N + 1)))
@@ -281,10 +284,12 @@ def _discrete() -> tuple[Step, ...]:
     return (
         Induction(
             name="cosines add up to a sine",
+            sequence="s",
             because="row a of H v is Σ_{b<n−a} cos((b + ½)θ) = sin((n − a)θ)/(2 sin(θ/2))",
             index=m,
             next=lambda total, i: total + sp.cos((i + HALF) * theta),
             closed=sp.sin(m * theta) / (2 * sp.sin(theta / 2)),
+            given=(sp.Gt(sp.sin(theta / 2), 0),),
         ),
         Identity(
             name="(n − a)θ is π(2k − 1)/2 less v_a's angle",

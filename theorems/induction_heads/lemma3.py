@@ -19,6 +19,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Limit,
     Proof,
     Specialise,
+    invariant,
 )
 from mamba_theorems.theorems.proofs.written import product
 
@@ -165,7 +166,7 @@ AMENDED = sp.And(sp.Gt(latest, HALF), sp.Lt(writes, latest))
 """The latest write beats the blank logit ½, and all older writes of its column."""
 
 e_w = sp.exp(-w)
-between = sp.Symbol("n", nonnegative=True)
+between = sp.Symbol("n", integer=True, nonnegative=True)
 """Steps between the latest write and the query: L − 2 at most."""
 WIDE = sp.Le(length * e_w, HALF)
 

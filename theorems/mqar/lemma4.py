@@ -59,6 +59,7 @@ def _moment() -> tuple[Cases, Induction]:
     )
     moment = Induction(
         name="mean of e^{s·(sum of p signs)} over all patterns",
+        sequence="mean",
         because="one more sign: half of the patterns go up, half go down",
         index=n,
         initial=sp.S.One,

@@ -42,7 +42,7 @@ def state(tokens: tuple[str, ...], d_conv: int, decay: sp.Expr = sp.S.One) -> sp
 
 
 def _named_state(tokens: tuple[str, ...], d_conv: int) -> Named:
-    return Named(f"h({' '.join(tokens)})", state(tokens, d_conv))
+    return Named(f"h_{d_conv}({' '.join(tokens)})", state(tokens, d_conv))
 
 
 def _same_state(tokens: tuple[str, ...], d_conv: int) -> Identity:
@@ -100,6 +100,7 @@ def _affine() -> Induction:
     omega, C, h = sp.Function("omega"), sp.Function("C"), sp.Function("h")
     return Induction(
         name="ωᵀ h C = g·C: only g = hᵀω ∈ R^N matters",
+        sequence="y",
         because="one more channel; ω = W_v − W_w, and what does not come from the state goes into τ",
         index=m,
         next=lambda total, n: total + omega(n + 1) * sp.Sum(h(n + 1, r) * C(r), (r, 1, N)),
@@ -112,6 +113,7 @@ def _combination() -> Induction:
     weight, C, g, tau = (sp.Function(name) for name in ("lambda", "C", "g", "tau"))
     return Induction(
         name="Σ λ_q (C(q)·g + τ_q) = g·(Σ λ_q C(q)) + Σ λ_q τ_q",
+        sequence="combined",
         index=m,
         next=lambda total, n: total + weight(n + 1) * (sp.Sum(C(n + 1, r) * g(r), (r, 1, N)) + tau(n + 1)),
         closed=sp.Sum(g(r) * sp.Sum(weight(k) * C(k, r), (k, 1, m)), (r, 1, N)) + sp.Sum(weight(k) * tau(k), (k, 1, m)),

@@ -160,8 +160,11 @@ def _clipped() -> Proof:
 
 # --- amended --------------------------------------------------------------------------------------------------------
 
-eps, writes_u, writes_v = sp.symbols("epsilon m_u m_v", nonnegative=True)
-cross, total = sp.symbols("cross total", real=True)
+eps, total = sp.Symbol("epsilon", nonnegative=True), sp.Symbol("total", real=True)
+others = sp.Symbol("n", integer=True, nonnegative=True)
+writes_u, writes_v = (sp.Function(name, nonnegative=True)(others) for name in ("m_u", "m_v"))
+cross = sp.Function("cross", real=True)(others)
+"""Sums over n other keys: how often u and v are stored there, and their cross terms."""
 FEW_WRITES = sp.Lt(eps * (writes_u + writes_v), 1)
 SMALL_CROSS = sp.Le(sp.Abs(cross), eps * (writes_u + writes_v))
 RIGHT = sp.Gt(1 + cross, 0)
@@ -182,19 +185,16 @@ def _exact_condition() -> Identity:
 
 def _cross_is_small() -> InductionOn:
     """|Σ g_a(x_a − y_a)| ≤ ε Σ (x_a + y_a), one key at a time; x_a, y_a count how often key a stores u and v."""
-    n = sp.Symbol("n", integer=True, nonnegative=True)
-    g, x, y = (sp.Function(name, real=True)(n) for name in ("g", "x", "y"))
-    stored = {writes_u: sp.Function("m_u", nonnegative=True)(n), writes_v: sp.Function("m_v", nonnegative=True)(n)}
-    sums = stored | {cross: sp.Function("cross", real=True)(n)}
-    terms = {cross: g * (x - y), writes_u: x, writes_v: y}
+    g, x, y = (sp.Function(name, real=True)(others) for name in ("g", "x", "y"))
     small, counts = sp.Le(sp.Abs(g), eps), (sp.Ge(x, 0), sp.Ge(y, 0))
+    terms = {cross: g * (x - y), writes_u: x, writes_v: y}
     return invariant(
         name="cross terms are at most ε(m_u + m_v)",
         because="m_u, m_v: how often u, v are stored under the first n other keys, noise after queries included",
-        conclusion=SMALL_CROSS.subs(sums),
-        index=n,
-        initial=dict.fromkeys(sums.values(), 0),
-        following={sums[part]: sums[part] + term for part, term in terms.items()},
+        conclusion=SMALL_CROSS,
+        index=others,
+        initial=dict.fromkeys(terms, 0),
+        following={part: part + term for part, term in terms.items()},
         given=(small, *counts),
         wrong={"counts may be negative": {"given": (small,)}},
     )
@@ -236,7 +236,7 @@ def _dominance() -> tuple[InductionOn, Bound]:
 
 def _condition() -> Proof:
     return Proof(
-        hypotheses=(FEW_WRITES,),
+        hypotheses=(FEW_WRITES, *_cross_is_small().definitions, *_cross_is_small().assumes),
         steps=(
             _exact_condition(),
             _worst_assignment(),

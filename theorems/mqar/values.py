@@ -24,8 +24,10 @@ from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Inducti
 from mamba_theorems.theorems.proofs.written import Named
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
-g_uv, g_uw, g_vw, sum_u, sum_v, root_p = sp.symbols("g_uv g_uw g_vw sigma_u sigma_v sqrt_p", real=True)
-norm = sp.Symbol("g_uu", real=True)
+sum_u, sum_v, root_p = sp.symbols("sigma_u sigma_v sqrt_p", real=True)
+coordinates = sp.Symbol("p", integer=True, nonnegative=True)
+g_uv, g_uw, g_vw, norm = (sp.Function(name, real=True)(coordinates) for name in ("g_uv", "g_uw", "g_vw", "g_uu"))
+"""⟨m_u, m_v⟩, … over p coordinates."""
 V, v, w, u = sp.symbols("V v w u", integer=True, positive=True)
 
 NUMBERS = {
@@ -128,18 +130,16 @@ def _coordinate() -> Cases:
 
 def _codes() -> InductionOn:
     """The coordinates added up: ⟨u, w⟩ − ⟨v, w⟩ ≥ ⟨u, v⟩ − ⟨u, u⟩, in units of 1/p."""
-    r = sp.Symbol("r", integer=True, nonnegative=True)
-    x, y, z = coordinates = [sp.Function(name, real=True)(r) for name in ("u", "v", "w")]
+    x, y, z = signs = [sp.Function(name, real=True)(coordinates) for name in ("u", "v", "w")]
     terms = {g_uw: x * z, g_vw: y * z, g_uv: x * y, norm: x * x}
-    sums = {g: sp.Function(g.name, real=True)(r) for g in terms}
     return invariant(
         name="⟨m_u, m_w⟩ − ⟨m_v, m_w⟩ ≥ ⟨m_u, m_v⟩ − ⟨m_u, m_u⟩",
-        because="for sign codes no ε is needed; here after r of the p coordinates",
-        conclusion=NEIGHBOUR.subs(sums),
-        index=r,
-        initial=dict.fromkeys(sums.values(), 0),
-        following={sums[g]: sums[g] + term for g, term in terms.items()},
-        given=tuple(sp.Or(sp.Eq(sign, 1), sp.Eq(sign, -1)) for sign in coordinates),
+        because="for sign codes no ε is needed; one coordinate after the other",
+        conclusion=NEIGHBOUR,
+        index=coordinates,
+        initial=dict.fromkeys(terms, 0),
+        following={g: g + term for g, term in terms.items()},
+        given=tuple(sp.Or(sp.Eq(sign, 1), sp.Eq(sign, -1)) for sign in signs),
         wrong={"codes that are no signs": {"given": ()}},
     )
 
@@ -214,7 +214,7 @@ def _margins() -> tuple[Identity, Identity]:
 def _codes_recall() -> Proof:
     balanced, biased = _margins()
     return Proof(
-        hypotheses=(DISTINCT, FAVOURS_CURRENT),
+        hypotheses=(DISTINCT, FAVOURS_CURRENT, *_codes().definitions, *_codes().assumes),
         steps=(
             _passes_relu(),
             biased,

@@ -33,8 +33,13 @@ def _continuous(e: sp.Expr, variable: sp.Symbol, domain: Given, given: Given = (
     """Whether an expression has a value and no jump all along a domain, whose ends belong to it."""
     if jumps(e, variable):
         return unknown("continuity", f"{e} may jump along {variable}")
-    reason = without_value(sp.Eq(e, 0, evaluate=False), (*given, *domain))
-    return unknown("continuity", reason) if reason else proved("continuity")
+    return _has_value(sp.Eq(e, 0, evaluate=False), (*given, *domain))
+
+
+def _has_value(relation: sp.Basic, given: Given) -> Verdict:
+    """Whether both sides have values where `given` holds."""
+    reason = without_value(relation, given)
+    return unknown("domain", reason) if reason else proved("has values")
 
 
 def _differentiable(e: sp.Expr, variable: sp.Symbol) -> Verdict:
@@ -76,6 +81,9 @@ class Integrated(Step):
     def _parts(self) -> Iterator[tuple[str, Verdict]]:
         v, segment = self._segment()
         antiderivative, integrand = (put_in(e, {self.variable: v}) for e in (self.antiderivative, self.integrand))
+        yield "variable", in_turn(("declaration", inequality(c, segment)) for c in declared(self.variable, v))
+        between = tuple(put_in(fact, {v: self.variable}) for fact in segment)
+        yield "written", _has_value(sp.Eq(self.integrand, self.antiderivative, evaluate=False), between)
         yield "antiderivative", _continuous(antiderivative, v, segment)
         yield "integrand", _continuous(integrand, v, segment)
         slope = sp.expand_func(sp.diff(antiderivative, v))
@@ -145,7 +153,7 @@ class Grows(Conditional):
         if self.variable.is_integer or self.start.has(self.variable) or not real(self.larger, self.smaller):
             return f"{self.variable} does not run through real numbers, or a side is not real"
         try:
-            facts = tuple(declared(self.variable, sp.Dummy(positive=True) + self.start))
+            facts = tuple(declared(self.variable, sp.Symbol("beyond", positive=True) + self.start))
         except Undefined as undefined:
             return str(undefined)
         return f"{facts[0]} is not known, as it is of {self.variable}" if facts else ""
@@ -155,6 +163,7 @@ class Grows(Conditional):
         whole, x = closed(difference, self.variable, self.start)
         domain, given = (tuple(put_in(g, {self.variable: x}) for g in facts) for facts in (self.domain, self._along()))
         domain = (*domain, sp.Ge(x, self.start))
+        yield "sides", _has_value(self.relation, self.assumes)
         yield "continuity", _continuous(whole, x, domain, given)
         yield "smoothness", _differentiable(whole, x)
         at_start = _degenerate(put_in(difference, {self.variable: self.start}))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from functools import reduce
-from itertools import islice, permutations
+from itertools import combinations, islice, permutations
 
 import sympy as sp
 import z3
@@ -20,7 +20,7 @@ from flint import arb
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.domain import Undefined, conditions, premises, real
+from mamba_theorems.theorems.proofs.domain import Undefined, conditions, declared, premises, real
 from mamba_theorems.theorems.proofs.enclose import COMPARE, NOISE, NotEnclosed, enclose, holds, sign
 from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 
@@ -120,9 +120,12 @@ def counterpoint(relation: sp.Basic, given: Sequence[sp.Basic]) -> str | None:
     """
     if any(isinstance(g, ForAll) for g in given):
         return None
-    for point in sample_points(_symbols(relation, *given), given):
+    goal, *flat = _flat((relation, *given))
+    solved, rest = _solve(flat)
+    goal = put_in(goal, solved)
+    for point in sample_points(_symbols(goal, *rest), rest):
         try:
-            if holds(relation, point) is False:
+            if holds(goal, point) is False:
                 return _shown(point)
         except NotEnclosed:
             return None
@@ -180,15 +183,41 @@ def _is_arrow(relation: sp.Basic) -> bool:
 
 def satisfiable(given: Sequence[sp.Basic], at: Mapping | None = None) -> bool:
     """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds."""
-    given = list(premises(given))
+    given = [*premises(given), *(instance for g in given if isinstance(g, ForAll) for instance in _instances(g))]
     if at is not None:
         return _is_at(given, {}, at)
-    if next(sample_points(_symbols(*given), given), None) is not None:
-        return True
+    given = _flat(given)
     if not any(g.atoms(AppliedUndef) for g in given) and _model_satisfies(given):
         return True
     solved, rest = _solve(given)
     return any(_is_at(given, solved, point) for point in islice(sample_points(_symbols(*rest), rest), POINTS))
+
+
+def _flat(given: Sequence[sp.Basic]) -> list[sp.Basic]:
+    """Values of undefined functions as symbols of their own, at arguments that differ; not of those in a sum."""
+    inside = {f.func for g in given for e in g.atoms(sp.Sum, sp.Product, sp.Integral) for f in e.atoms(AppliedUndef)}
+    values = sorted({f for g in given for f in g.atoms(AppliedUndef) if f.func not in inside}, key=str)
+    stand_ins = {f: sp.Dummy(f.func.__name__, **_assumptions(f)) for f in values}
+    apart = [
+        sp.Or(*(sp.Ne(a, b) for a, b in zip(f.args, g.args, strict=True)))
+        for f, g in combinations(values, 2)
+        if f.func == g.func and len(f.args) == len(g.args)
+    ]
+    return [g.xreplace(stand_ins) for g in (*given, *apart) if g != sp.true]
+
+
+def _assumptions(f: AppliedUndef) -> dict[str, bool]:
+    """What a function's values are declared to be."""
+    kinds = ("real", "integer", "positive", "nonnegative", "negative", "nonpositive")
+    return {kind: True for kind in kinds if getattr(f, f"is_{kind}")}
+
+
+def _instances(fact: ForAll) -> Iterator[sp.Basic]:
+    """A fact for all values at some of them."""
+    (variable,) = fact.bound_symbols
+    for value in map(sp.Rational, (-2, -1, 0, Fraction(1, 2), 1, 2, 3)):
+        if all(getattr(value, f"is_{kind}") == said for kind, said in variable._assumptions_orig.items()):
+            yield put_in(fact.instance, {variable: value})
 
 
 def _model_satisfies(given: Sequence[sp.Basic]) -> bool:
@@ -231,16 +260,20 @@ def _isolated(difference: sp.Expr, part: sp.Basic) -> sp.Expr | None:
 
 
 def _declared_of(symbol: sp.Basic, value: sp.Expr) -> list[sp.Basic]:
-    signs = ((symbol.is_positive, sp.Gt), (symbol.is_nonnegative, sp.Ge), (symbol.is_negative, sp.Lt))
-    whole = [sp.false] if symbol.is_integer and not value.is_integer else []
-    return [*whole, *(relation(value, 0, evaluate=False) for said, relation in signs if said)]
+    """That a value exists, and is what a symbol is declared to be."""
+    exists = sp.Ge(sp.Pow(value, 2, evaluate=False), 0, evaluate=False)
+    try:
+        facts = declared(symbol, value, ignoring=("commutative", "real", "complex", "finite"))
+        return [exists, *(fact.func(*fact.args, evaluate=False) for fact in facts if fact != sp.true)]
+    except Undefined:
+        return [sp.false]
 
 
 def _is_at(given: Sequence[sp.Basic], solved: Mapping, point: Mapping) -> bool:
     """Whether every premise holds at a point, after what was solved for is put in."""
     values = {k: sp.sympify(v) for k, v in point.items() if k != NOISE}
     at = {k: put_in(v, values) for k, v in solved.items()} | values
-    known = all(f == sp.true or holds(f) for k, v in at.items() for f in _declared_of(k, v))
+    known = all(_holds_exactly(f) for k, v in at.items() for f in _declared_of(k, v))
     return known and all(_holds_exactly(put_in(g, at)) for g in given)
 
 
@@ -398,9 +431,10 @@ class _ToZ3:
     def _surely(self, e: sp.Basic, v: z3.ArithRef) -> None:
         known = ((e.is_positive, v > 0), (e.is_nonnegative, v >= 0), (e.is_negative, v < 0), (e.is_nonpositive, v <= 0))
         self.facts.extend([fact for holds_of_e, fact in (*known, (e.is_nonzero, v != 0)) if holds_of_e][:1])
-        if isinstance(e, sp.Pow) and e.exp == sp.S.Half:
-            base = self.real(e.base)
-            self.facts.append(z3.Implies(base >= 0, z3.And(v >= 0, v * v == base)))
+        if isinstance(e, sp.Pow) and e.exp.is_Rational and e.exp.q == 2:
+            root = z3.And(v >= 0, v * v == self.real(e.base ** (2 * e.exp)))
+            inside = self.real(e.base)
+            self.facts.append(z3.Implies(inside >= 0 if e.exp.is_positive else inside > 0, root))
 
     def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
         """A solver with formulas that were read, and what is sure of their parts."""
@@ -620,26 +654,27 @@ def _reaches(variable: sp.Symbol, point: sp.Expr) -> bool:
     return bool(point.is_finite and above and below and not variable.is_integer)
 
 
-NEAR = (4, 20, 60)
+NEAR, FAR = (4, 20, 60), (4, 7, 10)
 """Powers of 2: how near to a point, or how far out, a limit is looked at."""
 
 
 def _approaches(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> bool:
     """Whether balls show a distance that shrinks, at one drawn point or more, and nowhere one that does not."""
     others = sorted((expression.free_symbols | point.free_symbols | value.free_symbols) - {variable}, key=str)
-    seen = [_distances(expression, variable, point, value, at) for at in islice(sample_points(others, ()), 4)]
+    seen = [_distances(expression, variable, point, value, at) for at in sample_points(others, ())]
     return any(seen) and False not in seen
 
 
 def _distances(e: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr, at: Mapping) -> bool | None:
-    steps = [sp.Integer(2) ** n if point == sp.oo else point + sp.Integer(2) ** -n for n in NEAR]
+    out = point == sp.oo
+    steps = [sp.Integer(2) ** n for n in FAR] if out else [point + sp.Integer(2) ** -n for n in NEAR]
+    watched = e if value.is_infinite else e - value
     try:
-        if value.is_infinite:
-            far = [enclose(e, {**at, variable: enclose(s, at, 512)}, 512) for s in steps]
-            return all(bool(ball.is_finite()) for ball in far)
-        balls = [abs(enclose(e - value, {**at, variable: enclose(s, at, 512)}, 512)) for s in steps]
+        balls = [abs(enclose(watched, {**at, variable: enclose(s, at, 4096)}, 4096)) for s in steps]
     except NotEnclosed:
         return None
-    if not all(ball.is_finite() for ball in balls):
-        return False if balls[-1] != balls[-1] or not balls[-1].is_finite() else None
+    if not balls[-1].is_finite():
+        return False
+    if value.is_infinite:
+        return bool(balls[-1] > balls[0])
     return bool(balls[-1] < balls[0] or balls[-1] < arb(2) ** -20)

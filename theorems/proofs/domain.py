@@ -5,7 +5,7 @@ A relation is shown only where both sides have one; a premise says so of its own
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 import sympy as sp
@@ -19,6 +19,9 @@ TOTAL = (
     sp.Max, sp.Min, sp.sign, sp.floor, sp.ceiling, sp.re, sp.im, sp.conjugate,
 )  # fmt: skip
 """Operations that have a value wherever their parts have one. An undefined function has, and is smooth."""
+
+
+INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo)
 
 
 class Undefined(ValueError):
@@ -57,7 +60,7 @@ def _conditions(e: sp.Basic) -> tuple[sp.Basic, ...]:
 
 def _walk(e: sp.Basic) -> Iterator[sp.Basic]:
     if e.is_Atom:
-        if e in (sp.zoo, sp.nan, sp.oo, -sp.oo):
+        if e in INFINITE:
             raise Undefined(f"{e} is no number")
     elif isinstance(e, sp.Piecewise):
         yield from _piecewise(e)
@@ -127,7 +130,7 @@ def _piecewise(e: sp.Piecewise) -> Iterator[sp.Basic]:
 
 def _ranged(e: sp.Sum | sp.Product) -> Iterator[sp.Basic]:
     """Integer ends, a range that is not reversed (a reversed sum is negative by Karr's convention), and each term."""
-    *inner, (index, low, high) = e.limits
+    inner, (index, low, high) = _outermost(e)
     yield from _conditions(low)
     yield from _conditions(high)
     if not (low.is_integer and high.is_integer):
@@ -137,11 +140,17 @@ def _ranged(e: sp.Sum | sp.Product) -> Iterator[sp.Basic]:
     yield from _through(body, index, Bound(index.name, integer=True), low, high)
 
 
+def _outermost(e: sp.Basic) -> tuple[tuple, tuple[sp.Symbol, sp.Expr, sp.Expr]]:
+    """The inner limits of a sum or an integral, and the outermost: a variable between two finite ends."""
+    *inner, outer = e.limits
+    if len(outer) != 3 or any(end.is_finite is False for end in outer[1:]):
+        raise Undefined(f"{e} has no two finite ends")
+    return tuple(inner), outer
+
+
 def _integral(e: sp.Integral) -> Iterator[sp.Basic]:
     """An integrand that has a value and no jump in the closed segment."""
-    *inner, (variable, low, high) = e.limits if all(len(limit) == 3 for limit in e.limits) else (((None,) * 3),)
-    if variable is None or not (low.is_finite is not False and high.is_finite is not False):
-        raise Undefined(f"{e} is not over a bounded segment")
+    inner, (variable, low, high) = _outermost(e)
     yield from _conditions(low)
     yield from _conditions(high)
     body = e.func(e.function, *inner) if inner else e.function
@@ -156,16 +165,16 @@ def _through(body: sp.Expr, old: sp.Symbol, new: Bound, low: sp.Expr, high: sp.E
     if isinstance(new, Bound) and not new.is_integer and _nonnegative(high - low) != sp.true:
         between = sp.Or(between, sp.And(sp.Le(high, new), sp.Le(new, low)))
     for fact in declared(old, new):
-        yield from () if low == high else (sp.Implies(between, fact),)
+        yield sp.Implies(between, fact)
     yield from (sp.Implies(between, c) for c in _conditions(put_in(body, {old: new})))
 
 
-def declared(symbol: sp.Symbol, value: sp.Expr) -> Iterator[sp.Basic]:
+def declared(symbol: sp.Symbol, value: sp.Expr, ignoring: Collection[str] = ("commutative",)) -> Iterator[sp.Basic]:
     """What `symbol` is declared to be, of a value, as far as relations can say it; Undefined for what they cannot."""
     for name, truth in symbol._assumptions_orig.items():
-        if getattr(value, f"is_{name}") == truth or name == "commutative":
+        if getattr(value, f"is_{name}") == truth or (name in ignoring and truth):
             continue
-        if name not in _SIGNS or not truth:
+        if name not in _SIGNS or not truth or value.is_extended_real is False or value.has(*INFINITE):
             raise Undefined(f"{value} is not known to be {name}, as {symbol} is")
         yield _SIGNS[name](value, 0)
 

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 
 from mamba_theorems.theorems.proofs.decide import Verdict, identity, in_turn, inequality, unknown, without_value
 from mamba_theorems.theorems.proofs.domain import Undefined, declared
@@ -80,14 +81,27 @@ class Induction(Conditional):
         return (start, sp.Eq(self.state(self.index + 1), following, evaluate=False))
 
     @property
+    def definitions(self) -> Given:
+        """The same for every n, as a hypothesis would say it."""
+        start, following = self.within
+        return (start, ForAll(self.index, following, sp.And(*domain(self.index, sp.Integer(self.start)))))
+
+    @property
     def fixed(self) -> frozenset[sp.Basic]:
         """The sequence's parameters: with others it is another sequence, and would need another name."""
         return frozenset(set().union(*(part.free_symbols for part in self.within)) - {self.index})
 
     def decide(self) -> Verdict:
         """Base, then step; the method names both."""
-        reason = counts_from(self.index, sp.Integer(self.start)) or loose(self.given, self.index)
+        reason = counts_from(self.index, sp.Integer(self.start)) or loose(self.given, self.index) or self._circular()
         return unknown("induction", reason) if reason else in_turn(self._identities())
+
+    def _circular(self) -> str:
+        """Why the recurrence does not define the sequence; empty if it does."""
+        value = sp.Dummy()
+        speaks = (self.initial, self.closed, self.next(value, self.index), *self.given)
+        used = {f.func.__name__ for e in speaks for f in sp.sympify(e).atoms(AppliedUndef)}
+        return f"the recurrence speaks of another {self.sequence}" if self.sequence in used else ""
 
     def _identities(self) -> Iterator[tuple[str, Verdict]]:
         base = put_in(self.closed, {self.index: sp.Integer(self.start)})
@@ -108,7 +122,8 @@ class InductionOn(Step):
     """A statement for every n ≥ start, from a base and a step that are steps of their own.
 
     The base states `conclusion` at the start; the step states it at n + 1 and assumes it at n. What else the step
-    assumes of n must hold for every n, and is a premise in that form.
+    assumes of n must hold for every n, and is a premise in that form; but `sequences` are equations f(start) = … and
+    f(n + 1) = … that define the sequences the statement is about, and no premise.
     """
 
     base: Step
@@ -116,12 +131,28 @@ class InductionOn(Step):
     conclusion: sp.Basic
     index: sp.Symbol
     start: sp.Expr = sp.S.Zero
+    sequences: Given = ()
     kind = "induction"
 
     @property
     def relation(self) -> sp.Basic:
         """The statement for all n."""
         return self.conclusion
+
+    @property
+    def within(self) -> Given:
+        """The definitions of the sequences."""
+        return self.sequences
+
+    @property
+    def definitions(self) -> Given:
+        """The same for every n, as a hypothesis would say it."""
+        return tuple(self._for_all(equation) for equation in self.sequences)
+
+    @property
+    def fixed(self) -> frozenset[sp.Basic]:
+        """The sequences' parameters."""
+        return frozenset(set().union(*(part.free_symbols for part in self.sequences)) - {self.index})
 
     @property
     def parts(self) -> Mapping[str, Step]:
@@ -132,7 +163,7 @@ class InductionOn(Step):
     def assumes(self) -> Given:
         """What base and step assume, of n for all n, and that n is at least `start`."""
         beyond = domain(self.index, self.start)
-        said = {key(self.conclusion), *map(key, beyond)}
+        said = {key(self.conclusion), *map(key, beyond), *map(key, self.sequences)}
         rest = (g for g in (*self.base.assumes, *self.step.assumes) if key(g) not in said)
         return (*dict.fromkeys(self._for_all(g) for g in rest), *beyond)
 
@@ -155,7 +186,21 @@ class InductionOn(Step):
             return f"the step does not state the conclusion at {self.index} + 1: {following}"
         if key(self.conclusion) not in map(key, self.step.assumes):
             return "the step does not assume the conclusion"
-        return loose(self.base.assumes, self.index)
+        return loose(self.base.assumes, self.index) or self._undefined()
+
+    def _undefined(self) -> str:
+        """Which equation defines no sequence: each must have one start and one following value, in terms of earlier."""
+        heads = [equation.lhs for equation in self.sequences]
+        functions = {head.func for head in heads}
+        wanted = {f(at) for f in functions for at in (self.start, self.index + 1)}
+        if set(heads) != wanted or len(heads) != len(wanted):
+            return "the sequences are not defined by one start and one following value each"
+        for equation in self.sequences:
+            allowed = {f(self.index) for f in functions} if equation.lhs.args[0] == self.index + 1 else set()
+            used = {f for f in equation.rhs.atoms(AppliedUndef) if f.func in functions}
+            if not used <= allowed:
+                return f"{equation} is not in terms of what comes before"
+        return ""
 
     def wrong(self) -> Iterator[Mutant]:
         """Every mutant of the base, and every mutant of the step."""
@@ -186,15 +231,12 @@ def invariant(
         return tuple(sp.Eq(put_in(h, {index: at}), value, evaluate=False) for h, value in values.items())
 
     first, later = sp.Integer(start), index + 1
-    base = Bound(
-        name="at the start",
-        claim=put_in(conclusion, {index: first}),
-        given=(*equations(initial, first), *at_start),
-    )
+    starts, recurrences = equations(initial, first), equations(following, later)
+    base = Bound(name="at the start", claim=put_in(conclusion, {index: first}), given=(*starts, *at_start))
     step = Bound(
         name="from n to n + 1",
         claim=put_in(conclusion, {index: later}),
-        given=(conclusion, *equations(following, later), *given),
+        given=(conclusion, *recurrences, *given),
     )
     arguments = {
         "conclusion": conclusion, "index": index, "initial": initial, "following": following, "given": given,
@@ -203,7 +245,7 @@ def invariant(
     mutants = tuple(invariant(name=label, **{**arguments, **changes}) for label, changes in wrong.items())
     return InductionOn(
         name=name, because=because, base=base, step=step, conclusion=conclusion, index=index, start=first,
-        also_wrong=mutants,
+        sequences=(*starts, *recurrences), also_wrong=mutants,
     )  # fmt: skip
 
 

@@ -85,9 +85,9 @@ class Proof:
     hypotheses: Given = ()
 
     def check(self, formula: sp.Basic | None = None, hypotheses: Given = (), cites: Sequence[str] = ()) -> ProofResult:
-        """Decide every step; with `formula`, the last step must state it from what is known by then.
+        """Decide every step, and see whether they compose.
 
-        `hypotheses` are the claim's, as relations, and `cites` the sources that it names: they bear on the link only.
+        `formula` and `hypotheses` are the claim's, and `cites` the sources that it names: they bear on the link alone.
         """
         results = tuple(StepResult(step, step.decide()) for step in self.steps)
         link = self.link(formula, hypotheses, cites)
@@ -119,24 +119,19 @@ class Proof:
         return self._redefinition()
 
     def _redefinition(self) -> str:
-        defined: dict[str, Given] = {}
-        spoken = {f.func.__name__ for g in self.hypotheses for f in g.atoms(AppliedUndef)}
-        for step in self.steps:
-            for part in _nested(step):
-                if not isinstance(part, Induction):
-                    continue
-                if defined.setdefault(part.sequence, part.within) != part.within or part.sequence in spoken:
-                    return f"'{step.name}' defines {part.sequence}, which is something else already"
-        return ""
+        """The step that defines a sequence of which something else says what it is; empty if there is none.
 
-    def gap(self, formula: sp.Basic | None) -> str:
-        """Why the last step does not yet give `formula`; empty if it does."""
-        if formula is None:
-            return ""
-        if not _states(self.steps[-1], formula):
-            return f"the last step '{self.steps[-1].name}' does not state the claim"
-        *_, missing = self.assumptions(self.hypotheses)
-        return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
+        Hypotheses may speak of a sequence if they define it alike.
+        """
+        defined: dict[str, Given] = {}
+        told = [*self.hypotheses, *(s.relation for s in self.steps if isinstance(s, Cited) and s.relation is not None)]
+        spoken, own = functions(*told), set(map(key, self.hypotheses))
+        for step in self.steps:
+            for name, definition in _definitions(step):
+                foreign = name in spoken and not own.issuperset(definition)
+                if defined.setdefault(name, definition) != definition or foreign:
+                    return f"'{step.name}' defines {name}, which is something else already"
+        return ""
 
     def assumptions(self, hypotheses: Given = ()) -> Iterator[Given]:
         """For each step, what it assumes beyond `hypotheses` and the relations of the steps before it."""
@@ -155,14 +150,14 @@ class Proof:
 
     def _sources(self, i: int) -> Iterator[int]:
         """The earlier steps that step i uses."""
-        wanted = {key(part) for g in self.steps[i].assumes for part in (g, *_parts(g))}
+        wanted = {key(part) for g in self.steps[i].assumes for part in _parts(g)}
         made_from = [earlier for part in _nested(self.steps[i]) for earlier in part.of_steps]
-        defined = {f.func.__name__ for g in _said(self.steps[i]) for f in g.atoms(AppliedUndef)}
+        spoken = functions(*_said(self.steps[i]))
         for j, step in enumerate(self.steps[:i]):
             states = step.relation is not None and not wanted.isdisjoint(
                 map(key, (step.relation, *_parts(step.relation)))
             )
-            if states or step in made_from or (isinstance(step, Induction) and step.sequence in defined):
+            if states or step in made_from or not spoken.isdisjoint(name for name, _ in _definitions(step)):
                 yield j
 
     def unused(self) -> tuple[Step, ...]:
@@ -172,8 +167,9 @@ class Proof:
 
     def link(self, formula: sp.Basic | None, hypotheses: Given = (), cites: Sequence[str] = ()) -> str:
         """The first thing that a reader has to see to get from the steps to the claim; empty if the proof composes."""
-        links = (self._statement_link(formula), *self._premise_links(), *self._unused_links())
-        return next((text for text in (*links, *self._claim_links(hypotheses, cites)) if text), "")
+        steps = (self._statement_link(formula), *self._premise_links(), *self._unused_links())
+        claim = (*self._definition_links(formula, hypotheses), *self._claim_links(hypotheses, cites))
+        return next((text for text in (*steps, *claim) if text), "")
 
     def _statement_link(self, formula: sp.Basic | None) -> str:
         if formula is None:
@@ -185,12 +181,20 @@ class Proof:
         )
 
     def _premise_links(self) -> Iterator[str]:
-        """What the last step comes down to: a lemma's own conditions are met where it is used."""
-        *_, missing = self.assumptions(self.hypotheses)
-        yield from (f"the premise {g} of '{self.steps[-1].name}' is established by nothing" for g in missing)
+        used = self.slice()
+        for step, missing in zip(self.steps, self.assumptions(self.hypotheses), strict=True):
+            if step in used and missing:
+                yield f"the premise {missing[0]} of '{step.name}' is established by nothing"
 
     def _unused_links(self) -> Iterator[str]:
         yield from (f"the step '{step.name}' is not used by the last one" for step in self.unused())
+
+    def _definition_links(self, formula: sp.Basic | None, hypotheses: Given) -> Iterator[str]:
+        own = set(map(key, hypotheses))
+        spoken = functions(*hypotheses, *(() if formula is None else (formula,)))
+        for name, definition in (d for step in self.steps for d in _definitions(step)):
+            if name in spoken and not own.issuperset(definition):
+                yield f"the claim speaks of {name}, which only the proof defines"
 
     def _claim_links(self, hypotheses: Given, cites: Sequence[str]) -> Iterator[str]:
         own = set(map(key, hypotheses))
@@ -256,6 +260,25 @@ def _nested(step: Step) -> Iterator[Step]:
     yield step
     for part in step.parts.values():
         yield from _nested(part)
+
+
+def _definitions(step: Step) -> Iterator[tuple[str, Given]]:
+    """The sequences that a step or a part of it defines, each with its equations."""
+    for part in _nested(step):
+        equations = part.definitions if isinstance(part, Induction | InductionOn) else ()
+        for name in dict.fromkeys(map(_defined, equations)):
+            yield name, tuple(sorted((key(e) for e in equations if _defined(e) == name), key=str))
+
+
+def _defined(equation: sp.Basic) -> str:
+    """The name of the sequence that an equation defines."""
+    head = equation.fact if isinstance(equation, ForAll) else equation
+    return head.lhs.func.__name__
+
+
+def functions(*expressions: sp.Basic) -> set[str]:
+    """The names of the undefined functions that expressions speak of."""
+    return {f.func.__name__ for e in expressions for f in e.atoms(AppliedUndef)}
 
 
 def _said(step: Step) -> Given:

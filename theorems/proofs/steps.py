@@ -233,6 +233,9 @@ class Cases(Asserted, Conditional):
             return unknown("vacuous", reason)
         if not points:
             return unknown("enumeration", "no point satisfies the conditions")
+        reason = without_value(self.claim, self.assumes)
+        if reason:
+            return unknown("domain", reason)
         for point, conditions in points:
             verdict = _decide_relation(put_in(self.claim, point), (*self.under, *conditions))
             if verdict.truth is not Truth.TRUE:

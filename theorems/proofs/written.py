@@ -125,6 +125,9 @@ def plain(e: sp.Basic) -> sp.Basic:
 def key(relation: sp.Basic) -> sp.Basic:
     """One form for relations that say the same: names are looked through, ≥ is read as ≤, and = has no sides."""
     relation = plain(relation)
+    if isinstance(relation, ForAll):
+        (variable,) = relation.bound_symbols
+        return relation.xreplace({variable: sp.Symbol("·", **variable._assumptions_orig)})
     if isinstance(relation, sp.Ge | sp.Gt):
         return relation.reversed
     if isinstance(relation, sp.Eq | sp.Ne):
@@ -157,7 +160,9 @@ def put_in(e: sp.Basic, at: Mapping[sp.Basic, Any]) -> sp.Basic:
 
     A name of a quantity that changes is dropped: the quantity is no longer the one that was named.
     """
-    at = {old: sp.sympify(new) for old, new in at.items()}
+    at = {old: sp.sympify(new) for old, new in at.items() if not old.is_Symbol or old in e.free_symbols}
+    if not at:
+        return e
     touched = set(at).union(*(new.free_symbols for new in at.values()), *(old.free_symbols for old in at))
     renamed = _rename(e, touched).replace(lambda part: isinstance(part, Named) and part.args[1].has(*at), plain)
     if isinstance(renamed, Relational):

@@ -15,8 +15,9 @@ value = sp.Symbol("v", real=True)
 D, eps, decay, step_decay = sp.symbols("D epsilon e_D e_epsilon", positive=True)
 y, m = sp.Symbol("y", nonnegative=True), sp.Symbol("m", integer=True, nonnegative=True)
 noise, h, at_flag = (sp.Function(name, real=True)(m) for name in ("u", "h", "g"))
-before = sp.Symbol("h_0", real=True)
-"""h(m) is the state m steps after a flag, g(m) the state at a flag or not, h_0 the one before the flag.
+flag = sp.Symbol("l", integer=True, nonnegative=True)
+before = at_flag.subs(m, flag)
+"""g(l) is the state after l steps of any kind; h(m) the one m steps after a flag that met the state g(l).
 
 e_D = e^{−D} and e_ε = e^{−ε}."""
 
@@ -141,7 +142,13 @@ def _superposition() -> tuple[Identity, Bound]:
 
 def proof() -> Proof:
     """Both halves: S6 holds, LTI cannot."""
-    return Proof(steps=(*_superposition(), *_expansion(), _bounded(), _held()))
+    bounded = _bounded()
+    at_flag_too = Specialise(name="before the flag too", of=bounded, at={m: flag})
+    held = _held()
+    return Proof(
+        hypotheses=(*bounded.assumes, sp.Le(step_decay, 1)),
+        steps=(*_superposition(), *_expansion(), bounded, at_flag_too, held),
+    )
 
 
 CLAIMS = (

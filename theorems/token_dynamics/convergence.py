@@ -159,7 +159,12 @@ def _variation_of_constants() -> tuple[Identity, Identity]:
     quotient = Along(y0 + integral, flow) / Along(time / phi, flow)
     return (
         Identity(name="variation of constants", lhs=Along(y, flow), rhs=q + p * y),
-        Identity(name="the quotient that L'Hôpital needs for y/t", lhs=quotient, rhs=q / (1 - time * p)),
+        Identity(
+            name="the quotient that L'Hôpital needs for y/t",
+            lhs=quotient,
+            rhs=q / (1 - time * p),
+            given=(sp.Lt(time * p, 1),),
+        ),
     )
 
 
@@ -255,6 +260,7 @@ def _second_at_a_finite_time() -> tuple[Identity, Bound, Bound, Identity]:
             name="v = y_2/t moves by q − (1 − tp)v in ln t",
             lhs=time * Along(y / time, {y: q + p * y}),
             rhs=q - (1 - time * p) * (y / time),
+            given=(sp.Gt(time, 0),),
         ),
         Bound(
             name="|v − v*|′ ≤ e_q + e_p v* − (1 − r − e_p)|v − v*|",

@@ -48,12 +48,13 @@ def _bilinear() -> Identity:
     )
 
 
-def _quadratic_form(transposed: sp.Expr, closed: sp.Expr, name: str) -> Induction:
+def _quadratic_form(transposed: sp.Expr, closed: sp.Expr, name: str, sequence: str = "h") -> Induction:
     """q_l′ = Σ_{j≤l} w_j p_j (x_jᵀSx_l + x_lᵀSx_j), added up token by token; `transposed` is x_jᵀSx_l."""
     w, p = sp.Function("w", positive=True), sp.Function("p", real=True)
     n = sp.Symbol("n", integer=True, nonnegative=True)
     return Induction(
         name=name,
+        sequence=sequence,
         because="product rule: q_l′ = (x_l′)ᵀSx_l + x_lᵀSx_l′ with x_l′ = Σ_j w_j p_j x_j",
         index=l,
         next=lambda h, m: h + product(w(m + 1), p(m + 1), total(transposed.subs(n, m + 1), p(m + 1))),
@@ -70,7 +71,7 @@ def symmetric_form() -> Induction:
 
 def _antisymmetric_form() -> Induction:
     p, n = sp.Function("p", real=True), sp.Symbol("n", integer=True, nonnegative=True)
-    return _quadratic_form(-p(n), sp.S.Zero, "S antisymmetric: q_l′ = 0, and q_l = 0")
+    return _quadratic_form(-p(n), sp.S.Zero, "S antisymmetric: q_l′ = 0, and q_l = 0", sequence="skew")
 
 
 def own_term() -> Bound:
@@ -252,11 +253,13 @@ def _integrated() -> tuple[Identity, Identity, Bound, Bound]:
             because="at z′ = 2ρ − 2cz/(1 + t), ρ = λδ",
             lhs=Along((1 + time) ** (2 * power) * z, {z: 2 * rate - 2 * power * z / (1 + time)}),
             rhs=2 * rate * (1 + time) ** (2 * power),
+            given=(sp.Gt(1 + time, 0),),
         ),
         Identity(
             name="its integral is 2ρ(G − 1)/(2c + 1), G = (1 + t)^{2c+1}",
             lhs=sp.Derivative(level * ((1 + time) ** (2 * power + 1) - 1), time),
             rhs=2 * rate * (1 + time) ** (2 * power),
+            given=(sp.Gt(1 + time, 0),),
         ),
         Bound(
             name="(1 + t)^{2c}z ≥ m(1 + t)^{2c+1}, m = min(z_0, 2ρ/(2c + 1))",

@@ -48,6 +48,7 @@ def _symmetric() -> Induction:
     one, other = sp.Function("y", real=True), sp.Function("z", real=True)
     return Induction(
         name="S = S_CᵀS_B is symmetric",
+        sequence="skew",
         because="x_lᵀSx_j − x_jᵀSx_l with y = Px_l, z = Px_j, one state after the other: for any number of states",
         index=count,
         next=lambda h, m: total(
@@ -208,6 +209,7 @@ def _order_is_kept() -> tuple[Bound, InductionOn]:
     grown = sp.Eq(ratio, first * gained)
     position = sp.Symbol("l", integer=True, nonnegative=True)
     size, quotient = (sp.Function(name, positive=True)(position) for name in ("X", "R"))
+    smallest = sp.Symbol("X_1", positive=True)
     return (
         Bound(
             name="the quotient of neighbours stays at least 1",
@@ -220,9 +222,9 @@ def _order_is_kept() -> tuple[Bound, InductionOn]:
         invariant(
             name="an ascending order is kept, and the last token stays in the lead",
             because="from neighbours to any two tokens: X(l) is the l-th size from the first on",
-            conclusion=sp.Ge(size, size.subs(position, 0)),
+            conclusion=sp.Ge(size, smallest),
             index=position,
-            initial={},
+            initial={size: smallest},
             following={size: size * quotient},
             given=(sp.Ge(quotient, 1),),
         ),

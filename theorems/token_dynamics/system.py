@@ -127,5 +127,6 @@ def cited_comparison(name: str, states: sp.Basic, instance: Mapping[sp.Symbol, s
         source=COMPARISON,
         states=states,
         instances=(instance,),
+        about=tuple(sorted(states.free_symbols, key=str)),
         because=because,
     )

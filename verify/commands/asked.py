@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import Any
 
 from mamba_theorems.theorems.claim import FAMILIES
 from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.verify import record as data
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.commands.table import TABLE
 from mamba_theorems.verify.commands.usage import PROGRAM, NothingRan, UsageError, as_usage_error
@@ -53,7 +53,7 @@ def closest(word: str, known: Iterable[str]) -> str:
 def run(args: Namespace) -> Run:
     """How much to run, on what, from which seed, at which sizes."""
     dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
-    return Run(Tier(args.tier), args.seed, _device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
+    return Run(Tier(args.tier), args.seed or 0, _device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
 
 
 def _device(name: str) -> str:
@@ -86,12 +86,19 @@ def _kernel(name: str) -> str:
         return name
 
 
-def document(path: Path) -> dict[str, Any]:
-    """A JSON file that a run wrote."""
+def document(path: Path) -> Any:
+    """What a JSON file holds."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return data.parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
         raise UsageError(f"cannot read {path} ({reason}): give the JSON that -o wrote") from reason
+
+
+def record(path: Path) -> dict[str, Any]:
+    """The canonical part of a report or of a recorded run."""
+    found = document(path)
+    with as_usage_error(f"cannot use {path}: "):
+        return data.read_record(found)
 
 
 def output(args: Namespace, *names: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import secrets
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
@@ -22,17 +23,18 @@ from mamba_theorems.verify.settings import Run
 
 @dataclass(frozen=True)
 class Profile:
-    """What a campaign does unless told otherwise: a number of examples, or a time."""
+    """What a campaign does unless told otherwise: a number of examples, or a time; from a new seed, or from 0."""
 
     examples: int | None
     seconds: float
     resumes: bool = True
+    new_seed: bool = False
 
 
 PROFILES = {
     "quick": Profile(50, math.inf),
     "ci": Profile(200, math.inf, resumes=False),
-    "nightly": Profile(None, 8 * 3600),
+    "nightly": Profile(None, 8 * 3600, new_seed=True),
 }
 
 
@@ -40,6 +42,11 @@ def fuzz(args: Namespace, terminal: Terminal) -> Exit:
     """Run a campaign on the selected claims and tell what it found."""
     if args.replay is not None:
         return outcome(_replay(Path(args.replay), terminal))
+    if args.seed is None and PROFILES[args.profile].new_seed:
+        args.seed = secrets.randbelow(2**32)
+        say(
+            f"the seed of this campaign is new: the same command with --seed {args.seed} goes on with it, or repeats it"
+        )
     selected, run = asked.selected(args), asked.run(args)
     asked.output(args, report.FILE)
     if args.controls:

@@ -14,6 +14,7 @@ from mamba_theorems.verify.commands.table import TABLE, Command, Parser
 from mamba_theorems.verify.commands.usage import PROGRAM, Exit, Terminal, UsageError, say
 from mamba_theorems.verify.extras import MissingExtra
 from mamba_theorems.verify.files import CannotWrite
+from mamba_theorems.verify.settings import BrokenInstrument
 from mamba_theorems.verify.version import __version__
 
 
@@ -30,6 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CannotWrite, MissingExtra) as reason:
         say(str(reason))
         return Exit.USAGE
+    except BrokenInstrument as reason:
+        say(str(reason))
+        return Exit.INTERNAL
     except KeyboardInterrupt as reason:
         say(f"interrupted{reason.args[0] if reason.args else ''}")
         return Exit.INTERRUPTED

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,8 +16,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
-from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, as_usage_error, outcome, say
+from mamba_theorems.verify.commands.usage import (
+    PROGRAM,
+    Exit,
+    NothingRan,
+    Terminal,
+    UsageError,
+    as_usage_error,
+    outcome,
+    say,
+)
 from mamba_theorems.verify.engine import gather, runner
+from mamba_theorems.verify.engine.instruments import check_instruments
 from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import Evidence, Report
 from mamba_theorems.verify.files import writable, write
@@ -83,7 +94,7 @@ def _hand_over(found: Report, args: Namespace, terminal: Terminal) -> None:
 
 def _record(found: Report) -> None:
     """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
-    document = {key: value for key, value in data.document(found).items() if key != "volatile"}
+    document = data.recorded(found)
     before = readme.README.read_text(encoding="utf-8")
     files = {
         paper_map.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
@@ -96,16 +107,39 @@ def _record(found: Report) -> None:
 
 def report(selected: list[str], args: Namespace) -> Report:
     """A run, or the one that --from names; with a campaign's evidence, if --fuzz names one."""
-    pieces = _campaign(args.campaign)
+    pieces, before = _campaign(args.campaign), _last_record(args)
     if args.source is None:
         found = with_progress(selected, asked.run(args), controls=args.controls, stop_early=args.stop_early)
     else:
         found = _stored(selected, args.source)
+    if before is not None:
+        _compare(before, found)
     if not pieces:
         return found
     from mamba_theorems.verify.fuzz.report import merge  # noqa: PLC0415 - torch is loaded only where it is needed
 
     return merge(found, pieces)
+
+
+def _last_record(args: Namespace) -> dict[str, Any] | None:
+    """What the last recorded run says; None where there is none, and where this run makes the next."""
+    path = paper_map.last_record()
+    return asked.record(path) if path.exists() and not args.record else None
+
+
+TOLD = 5
+"""So many claims that the record has otherwise are told by name."""
+
+
+def _compare(before: dict[str, Any], found: Report) -> None:
+    """Say which claims, or steps of their derivations, the record has otherwise."""
+    other = data.differences(before, found)
+    if other:
+        more = f" and {len(other) - TOLD} more" if len(other) > TOLD else ""
+        say(
+            f"the record says otherwise of {', '.join(other[:TOLD])}{more}: "
+            f"read the change, then run `{PROGRAM} all --record`"
+        )
 
 
 def _stored(selected: list[str], source: Path) -> Report:
@@ -138,6 +172,7 @@ def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exi
         instance = json.loads(case)
     except json.JSONDecodeError as reason:
         raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
+    check_instruments()
     try:
         evidence = gather.replay(claim, name, instance, run)
     except (TypeError, KeyError) as reason:

@@ -37,7 +37,7 @@ def claims_graph(args: Namespace, terminal: Terminal) -> Exit:
 
 def _outcomes(source: Path | None) -> dict[str, Outcome]:
     """Outcomes by claim, from a report or else from the last recorded run."""
-    found = asked.document(source or paper_map.last_record())["canonical"]["claims"]
+    found = asked.record(source or paper_map.last_record())["claims"]
     return {c["id"]: Outcome(c["outcome"]) for c in found if c["id"] in claims()}
 
 
@@ -47,9 +47,11 @@ def explained(args: Namespace, terminal: Terminal) -> Exit:
     from mamba_theorems.verify.report import explain  # noqa: PLC0415
 
     selected = asked.selected(args)
-    found = [c for c in run.report(selected, args).claims if c.claim.id in selected]
+    report = run.report(selected, args)
+    outcomes = {c.claim.id: c.outcome for c in report.claims}
+    found = [c for c in report.claims if c.claim.id in selected]
     for claim in found:
-        explain.write(claim, terminal)
+        explain.write(claim, terminal, outcomes)
     return outcome(all(c.as_expected for c in found))
 
 

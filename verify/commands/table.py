@@ -125,7 +125,7 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 UNASKED: dict[str, Any] = {
     "k": "", "stop_early": False, "controls": False, "record": False, "tier": "quick", "device": "cpu", "dtype": None,
-    "seed": 0, "kernel": None, "source": None, "campaign": None, "output": None,
+    "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
@@ -138,6 +138,7 @@ OPTIONS = {
     "--device": _value("NAME", "cpu (default) or cuda"),
     "--dtype": _value("NAME", "only float32, or only float64", choices=DTYPES),
     "--seed": _value("N", "seed of every random draw (default: 0)", type=whole(0)),
+    "fuzz --seed": _value("N", "seed of the campaign (default: 0; nightly: a new one)", type=whole(0)),
     "--controls": _switch("also run every mutant; each must be rejected"),
     "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1)),
     "--input-seq-len": _value("L", "this length,", type=whole(1)),

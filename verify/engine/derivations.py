@@ -13,9 +13,10 @@ from mamba_theorems.theorems.claim import Claim, Kind
 from mamba_theorems.theorems.proofs.decide import Truth, proved, unknown
 from mamba_theorems.theorems.proofs.proof import Proof, ProofResult, StepResult
 from mamba_theorems.theorems.proofs.steps import Given
-from mamba_theorems.theorems.proofs.written import latex
+from mamba_theorems.theorems.proofs.written import Named, latex
 from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify.evidence import COMMA, Evidence, Line, MutantResult, Steps
+from mamba_theorems.theorems.statement import Hypothesis
+from mamba_theorems.verify.evidence import COMMA, LINK, Evidence, Line, MutantResult, Steps
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Derivation:
     seconds: float
 
 
-def derive(claim_id: str) -> Derivation:
+def derive(claim: Claim) -> Derivation:
     """Check the claim's proof and disproof."""
-    start, claim = time.perf_counter(), claims()[claim_id]
+    start = time.perf_counter()
     proofs = [(kind, name, proof()) for kind, name, proof in _proofs(claim)]
-    results = [(kind, name, proof, proof.check(_formula(claim, kind))) for kind, name, proof in proofs]
+    assumed = tuple(h.meaning for h in claim.hypotheses if isinstance(h, Hypothesis))
+    results = [
+        (kind, name, proof, proof.check(_formula(claim, kind), assumed, claim.cites)) for kind, name, proof in proofs
+    ]
     evidence = tuple(_evidence(kind, name, result) for kind, name, _, result in results)
     steps = {name: lines_of(result.steps, proof) for _, name, proof, result in results}
     return Derivation(evidence, steps, time.perf_counter() - start)
@@ -73,7 +77,7 @@ def _evidence(kind: Kind, name: str, result: ProofResult) -> Evidence:
     if result.cited:
         facts["cited"] = "; ".join(result.cited)
     if kind is Kind.PROVED and result.link:
-        kind, facts["a reader must see"] = Kind.DERIVED, result.link
+        kind, facts[LINK] = Kind.DERIVED, result.link
     return Evidence(kind, name, holds, result.reason, facts)
 
 
@@ -140,7 +144,13 @@ def _line(result: StepResult, assumed: Given) -> Line:
         latex=formula,
         given=", ".join(map(_words, assumed)),
         given_latex=COMMA.join(map(latex, assumed)),
+        where=_values(part for part in (step.relation, *assumed) if part is not None),
     )
+
+
+def _values(shown: Iterable[sp.Basic]) -> str:
+    """What every name stands for: a `Named` quantity shows its label alone."""
+    return ", ".join(sorted({f"{named} = {named.args[1]}" for part in shown for named in part.atoms(Named)}))
 
 
 def _words(condition: sp.Basic) -> str:

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, replace
 
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.check import Check, Finding, rejects, replay_line
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.checks.registry import all_checks
@@ -31,7 +32,7 @@ def gather(claim_id: str, run: Run) -> Gathered:
     """Derive the claim and run its checks, on someone else's kernel if the run names one."""
     start = time.perf_counter()
     with foreign(run.kernel) as calls:
-        derived = derive(claim_id)
+        derived = derive(claims()[claim_id])
         numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
     return Gathered((*derived.evidence, *numeric), derived.steps, time.perf_counter() - start, calls.total())
 

@@ -9,6 +9,7 @@ import networkx as nx
 
 from mamba_theorems.theorems.registry import claims, dependencies_first, dependency_graph, family_of
 from mamba_theorems.verify.engine.gather import Gathered, gather, reject_mutants
+from mamba_theorems.verify.engine.instruments import check_instruments
 from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import ClaimReport, MutantResult, Report, outcome_of
 from mamba_theorems.verify.settings import Run
@@ -36,7 +37,8 @@ def verify(
 ) -> Report:
     """Gather all evidence on the selected claims and on what they rest on.
 
-    What `notes` has from an interrupted run is not run again, and what is done is noted there.
+    What `notes` has from an interrupted run is not run again, and what is done is noted there. Raises BrokenInstrument
+    before anything is told, where an instrument decides a known case wrongly.
     """
     start, order = time.perf_counter(), with_dependencies(selected)
     reports: dict[str, ClaimReport] = {}
@@ -44,6 +46,7 @@ def verify(
     with workers(run) as pool:
         gathered = {c: pool.submit(gather, c, run) for c in order if c not in known}
         mutated = {c: pool.submit(reject_mutants, c, run) for c in order if controls and c not in known_mutants}
+        check_instruments()  # here, while the workers work
         for claim in order:
             progress(claim)
             reports[claim] = known.get(claim) or _report(claim, gathered[claim].result(), reports)

@@ -11,21 +11,19 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from threading import Lock
 from typing import Any
 
 import torch
 from hypothesis import strategies as st
-from hypothesis.internal.conjecture import providers
 
 from mamba_theorems.verify.checks.check import Property, Score, Seen, hunt
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.fuzz import coverage
 from mamba_theorems.verify.fuzz.batches import Batches, run_batches
 from mamba_theorems.verify.fuzz.cells import Cell, properties
+from mamba_theorems.verify.fuzz.draws import pure_draws
 from mamba_theorems.verify.fuzz.executions import PLAIN, Failure, admitted, running
 from mamba_theorems.verify.fuzz.generators import generators_of
 from mamba_theorems.verify.fuzz.planted import planted
@@ -150,17 +148,3 @@ def replay(claim: str, check_name: str, failure: Failure, run: Run, bug: str = "
             said = f"raises {type(reason).__name__}: {reason}"
             return Failure.of(case, failure.execution, Score(math.nan), said)
     return None if score.passes else Failure.of(case, failure.execution, score)
-
-
-@contextmanager
-def pure_draws() -> Iterator[None]:
-    """Let hypothesis draw no constants of the source text of imported modules: they differ between processes."""
-    known = providers._get_local_constants
-    nothing = providers.Constants()
-    providers._get_local_constants = lambda: nothing
-    providers.CONSTANTS_CACHE.cache.clear()
-    try:
-        yield
-    finally:
-        providers._get_local_constants = known
-        providers.CONSTANTS_CACHE.cache.clear()

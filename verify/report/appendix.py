@@ -12,7 +12,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from mamba_theorems.theorems.claim import Erratum
 from mamba_theorems.verify.evidence import Line
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
@@ -65,13 +64,15 @@ def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[
         "authors": citation.AUTHORS,
         "citation": citation.text(chapters.digest),
         "digest": chapters.digest,
+        "headline": chapters.headline,
         "counts": chapters.counts,
         "skipped": chapters.skipped,
         "run": chapters.run,
         "words": [(word.name, word.meaning) for word in WORDS.values()],
         "families": [{"name": name, "entries": list(map(_entry, members))} for _, name, members in chapters.families],
-        "errata": [_erratum(entry, e) for entry, e in chapters.errata],
+        "errata": [_erratum(entry) for entry, _ in chapters.errata],
         "extensions": [_heading(e) for e in chapters.extensions],
+        "restated": [_heading(e) for e in chapters.restated],
         "sizes": sizes,
         "sizes_caption": _prose(SIZES),
         "figures": [{"name": f.name, "file": f"{f.name}.svg", "caption": _prose(f.caption)} for f in figures],
@@ -107,7 +108,8 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {
         "lines": [typst_math(line) for line in entry.lines],
         "hypotheses": list(map(_hypothesis, entry.claim.assumed)),
-        "depends_on": list(map(_prose, entry.claim.depends_on)),
+        "link": _prose(entry.link),
+        "depends_on": [{"name": _prose(name), "outcome": outcome} for name, outcome in entry.rests_on],
         "proofs": [
             {"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.derivations.items()
         ],
@@ -142,12 +144,13 @@ def _step(line: Line) -> dict[str, Any]:
         "statement": line.statement,
         "words": _prose(line.statement) if line.kind == "cited" else [],
         "because": _prose(line.because),
+        "where": line.where,
         "given": typst_math(line.given_latex) if line.given_latex else "",
     }
 
 
-def _erratum(entry: ClaimEntry, e: Erratum) -> dict[str, Any]:
-    fields = {title: _prose(text) for title, text in book.erratum(e).items()}
+def _erratum(entry: ClaimEntry) -> dict[str, Any]:
+    fields = {title: _prose(text) for title, text in entry.failing.items()}
     replays = [p.replay for p in entry.pieces if p.replay]
     return _heading(entry) | {"fields": fields, "replays": replays}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from mamba_theorems.theorems.claim import FAMILIES, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
 from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
-from mamba_theorems.verify.evidence import ClaimReport, Evidence, Line, Report
+from mamba_theorems.verify.evidence import LINK, RESTATED, ClaimReport, Evidence, Line, Report
 from mamba_theorems.verify.glossary import WORDS, Gloss
 from mamba_theorems.verify.report.formula import clauses
 from mamba_theorems.verify.report.places import places
@@ -58,8 +58,8 @@ class EvidenceEntry:
 
     @property
     def counted(self) -> tuple[str, ...]:
-        """The figures as name and value; facts that a proof cites stand in a chapter of their own."""
-        return tuple(f"{name}: {value}" for name, value in self.figures.items() if name != "cited")
+        """The figures as name and value; what a proof cites or leaves to a reader stands in a place of its own."""
+        return tuple(f"{name}: {value}" for name, value in self.figures.items() if name not in ("cited", LINK))
 
     @property
     def fails(self) -> bool:
@@ -69,7 +69,14 @@ class EvidenceEntry:
 
 @dataclass(frozen=True)
 class ClaimEntry(ClaimReport):
-    """A claim's report as it is read."""
+    """A claim's report as it is read; `outcomes` are those of the claims that were reported with it."""
+
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+    @property
+    def rests_on(self) -> list[tuple[str, str]]:
+        """The claims that this one rests on, each with its outcome where that is known."""
+        return [(d, str(self.outcomes.get(d, ""))) for d in self.claim.depends_on]
 
     @property
     def mark(self) -> str:
@@ -85,6 +92,16 @@ class ClaimEntry(ClaimReport):
     def surprise(self) -> str:
         """What is wrong with the outcome; empty where it is the expected one."""
         return "" if self.as_expected else f"expected {self.claim.expected}, found {self.outcome}"
+
+    @property
+    def failure(self) -> str:
+        """What the account of a statement that fails is called."""
+        return "Where it fails" if self.group == RESTATED else "Erratum"
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """The parts of that account; {} where the statement does not fail."""
+        return erratum(self.claim.erratum, self.claim.form) if self.claim.erratum else {}
 
     @property
     def lines(self) -> list[str]:
@@ -162,7 +179,8 @@ class Book:
     @cached_property
     def families(self) -> tuple[tuple[str, str, tuple[ClaimEntry, ...]], ...]:
         """The families that the report has claims of: name, title, claims."""
-        members = {f: tuple(entry(c) for c in self.report.claims if c.family == f) for f in FAMILIES}
+        outcomes = {c.claim.id: c.outcome for c in self.report.claims}
+        members = {f: tuple(entry(c, outcomes) for c in self.report.claims if c.family == f) for f in FAMILIES}
         return tuple((f, FAMILY_TITLES[f], found) for f, found in members.items() if found)
 
     @property
@@ -176,10 +194,17 @@ class Book:
         return {e.claim.id: e.outcome for e in self.entries}
 
     @property
-    def counts(self) -> tuple[tuple[str, int], ...]:
-        """How many claims have each outcome."""
-        counts = Counter(self.outcomes.values())
-        return tuple((str(o), counts[o]) for o in Outcome if counts[o])
+    def counts(self) -> tuple[tuple[str, str], ...]:
+        """How many claims have each outcome, group by group: the paper's own first."""
+        groups = self.report.counts.items()
+        return tuple((group, ", ".join(f"{n} {word}" for word, n in words.items())) for group, words in groups)
+
+    @property
+    def headline(self) -> str:
+        """How many claims there are, and how many checks did not run."""
+        skipped = sum(number for _, number in self.skipped)
+        number = len(self.entries)
+        return f"{number} claim{'s' if number != 1 else ''}" + (f", {skipped} checks SKIPPED" if skipped else "")
 
     @property
     def skipped(self) -> tuple[tuple[str, int], ...]:
@@ -188,13 +213,18 @@ class Book:
 
     @property
     def errata(self) -> tuple[tuple[ClaimEntry, Erratum], ...]:
-        """Printed statements that fail."""
-        return tuple((e, e.claim.erratum) for e in self.entries if e.claim.erratum is not None)
+        """Statements of the paper that fail as printed."""
+        return tuple((e, e.claim.erratum) for e in self.entries if e.claim.erratum and e.group != RESTATED)
 
     @property
     def extensions(self) -> tuple[ClaimEntry, ...]:
         """What is shown beyond the paper."""
         return tuple(e for e in self.entries if e.claim.form is Form.EXTENSION)
+
+    @property
+    def restated(self) -> tuple[ClaimEntry, ...]:
+        """What other papers state."""
+        return tuple(e for e in self.entries if e.claim.form is Form.RESTATED)
 
     @cached_property
     def digest(self) -> str:
@@ -230,9 +260,9 @@ class Book:
         ]
 
 
-def entry(report: ClaimReport) -> ClaimEntry:
+def entry(report: ClaimReport, outcomes: Mapping[str, Outcome] | None = None) -> ClaimEntry:
     """A claim's report, to be read."""
-    return ClaimEntry(**parts(report))
+    return ClaimEntry(**parts(report), outcomes=outcomes or {})
 
 
 def parts(report: Report | ClaimReport) -> dict[str, Any]:
@@ -249,9 +279,10 @@ def _piece(e: Evidence) -> EvidenceEntry:
     return EvidenceEntry(e.kind, e.check, verdict, figures, e.summary, e.replay)
 
 
-def erratum(e: Erratum) -> dict[str, str]:
-    """The parts of an erratum by what they are called."""
-    return {"Fails at" if name == "instance" else name.capitalize(): text for name, text in vars(e).items()}
+def erratum(e: Erratum, form: Form = Form.PRINTED) -> dict[str, str]:
+    """The parts of an erratum by what they are called; a restated sentence was not printed, as far as we know."""
+    names = {"instance": "Fails at"} | ({"printed": "Restated"} if form is Form.RESTATED else {})
+    return {names.get(name, name.capitalize()): text for name, text in vars(e).items()}
 
 
 LONG, DIGITS, POWER = 6000, 36, 1 << 20

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from textwrap import wrap
 
 from rich.console import Console
 from rich.text import Text
 
-from mamba_theorems.verify.evidence import ClaimReport, Line
+from mamba_theorems.theorems.claim import Outcome
+from mamba_theorems.verify.evidence import LINK, ClaimReport, Line
 from mamba_theorems.verify.report.book import ClaimEntry, EvidenceEntry, entry
 
 
-def write(report: ClaimReport, console: Console) -> None:
-    """Print everything about one claim."""
-    told = entry(report)
+def write(report: ClaimReport, console: Console, outcomes: Mapping[str, Outcome] | None = None) -> None:
+    """Print everything about one claim; `outcomes` are those of the claims that were reported with it."""
+    told = entry(report, outcomes)
     claim = told.claim
     console.print(Text(f"{claim.id} — {claim.title}", style="bold"))
     console.print(Text(f"{claim.paper} · {claim.form} · {told.outcome} (expected {claim.expected})"))
@@ -30,11 +31,13 @@ def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]
     formula = [] if claim.formula is None else [f"as sympy: {claim.formula}"]  # a relation has no truth value
     yield "Statement", [claim.statement, *formula]
     yield "Hypotheses", claim.assumed or ["none"]
-    yield "Rests on", claim.depends_on or ["nothing"]
+    yield "Rests on", [f"{name}  {outcome}".rstrip() for name, outcome in told.rests_on] or ["nothing"]
     for name, steps in told.steps.items():
         yield name.capitalize(), [text for step in steps for text in _step(step)]
-    if claim.erratum is not None:
-        yield "Erratum", [f"{f'{name}:':<9} {value}" for name, value in vars(claim.erratum).items()]
+    if told.link:
+        yield "A reader must see", wrap(told.link, width)
+    if told.failing:
+        yield told.failure, [f"{f'{name}:':<9} {value}" for name, value in told.failing.items()]
     if told.weights:
         yield "Weights by channel", told.weights
     yield "Evidence", [text for piece in told.pieces for text in _piece(piece)]
@@ -44,7 +47,8 @@ def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]
 
 def _step(line: Line) -> Iterator[str]:
     yield f"{line.mark} {line.name}  ({line.kind}; {line.method})"
-    for word, text in (("", line.statement), ("given ", line.given), ("because ", line.because)):
+    parts = (("", line.statement), ("given ", line.given), ("where ", line.where), ("because ", line.because))
+    for word, text in parts:
         if text:
             yield f"    {word}{text}"
 
@@ -53,7 +57,7 @@ def _piece(piece: EvidenceEntry) -> Iterator[str]:
     """The verdict and the figures, the finding, the replay line; a skipped check tells its reason as its verdict."""
     skipped = piece.verdict == "skipped"
     verdict = piece.summary if skipped else piece.verdict.replace("contradicted", "CONTRADICTED")
-    figures = ", ".join(f"{name} {value}" for name, value in piece.figures.items())
+    figures = ", ".join(f"{name} {value}" for name, value in piece.figures.items() if name != LINK)
     yield f"{piece.kind}: {piece.check}: {verdict}  {figures}".rstrip()
     if piece.summary and not skipped:
         yield f"    {piece.summary}"

@@ -12,7 +12,7 @@ import networkx as nx
 
 from mamba_theorems.theorems.claim import FAMILIES, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
-from mamba_theorems.verify.glossary import WORDS
+from mamba_theorems.verify.glossary import WORDS, EvidenceWord
 from mamba_theorems.verify.report.book import FAMILY_TITLES
 
 Outcomes = Mapping[str, Outcome]
@@ -26,7 +26,8 @@ def dot(selected: Sequence[str], outcomes: Outcomes) -> str:
         lines += [f'    "{c}" [label="{_label(c, outcomes)}", fillcolor="{_fill(c, outcomes)}"];' for c in members]
         lines.append("  }")
     lines += [f'  "{a}" -> "{b}";' for a, b in _edges(selected)]
-    return "\n".join([*lines, "}"]) + "\n"
+    signs = "  ".join(f"{word.mark} {word.name}" for word in _legend(selected, outcomes))
+    return "\n".join([*lines, f'  label="{signs}";', "}"]) + "\n"
 
 
 def mermaid(selected: Sequence[str], outcomes: Outcomes) -> str:
@@ -39,7 +40,15 @@ def mermaid(selected: Sequence[str], outcomes: Outcomes) -> str:
         lines.append("  end")
     lines += [f"  {names[a]} --> {names[b]}" for a, b in _edges(selected)]
     lines += [f"  style {names[c]} fill:{_fill(c, outcomes)},color:#000" for c in selected]
+    for word in _legend(selected, outcomes):
+        lines += [f'  {word.name}["{word.mark} {word.name}"]', f"  style {word.name} fill:{word.fill},color:#000"]
     return "\n".join(lines) + "\n"
+
+
+def _legend(selected: Sequence[str], outcomes: Outcomes) -> list[EvidenceWord]:
+    """The words that the drawing has signs of."""
+    shown = {outcomes[c] for c in selected if c in outcomes}
+    return [word for word in WORDS.values() if word.name in shown]
 
 
 def _families(selected: Sequence[str]) -> Iterable[tuple[str, list[str]]]:
@@ -67,7 +76,7 @@ def _fill(claim: str, outcomes: Outcomes) -> str:
 
 # --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD = 172, 22, 28, 6, 10, 22
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD, FOOT, SIGN = 172, 22, 28, 6, 10, 22, 30, 110
 COLUMNS = 4
 """A page of A4 upright: every name is legible in print."""
 Places = dict[str, tuple[float, float]]
@@ -77,8 +86,8 @@ def svg(selected: Sequence[str], outcomes: Outcomes) -> str:
     """A drawing that stands alone; each claim links to #ID. Colours of text and lines follow the page's."""
     places, bands, size = _layout(selected)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {size[0]:g} {size[1]:g}" '
-        f'width="{size[0]:g}" height="{size[1]:g}" role="img" aria-label="what rests on what" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {size[0]:g} {size[1] + FOOT:g}" '
+        f'width="{size[0]:g}" height="{size[1] + FOOT:g}" role="img" aria-label="what rests on what" '
         'font-family="DejaVu Sans Mono, sans-serif" font-size="10.5">',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" '
         'orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
@@ -86,6 +95,7 @@ def svg(selected: Sequence[str], outcomes: Outcomes) -> str:
     parts += [_band(family, top, bottom, size[0]) for family, top, bottom in bands]
     parts += [_arrow(places[a], places[b]) for a, b in _edges(selected)]
     parts += [_box(claim, places[claim], outcomes) for claim in selected]
+    parts += [_sign(i, word, size[1]) for i, word in enumerate(_legend(selected, outcomes))]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -123,6 +133,16 @@ def _band(family: str, top: float, bottom: float, width: float) -> str:
         'fill="none" stroke="#999" stroke-dasharray="3 3"/>'
         f'<text x="{2 * MARGIN}" y="{top + 15:g}" fill="currentColor" font-weight="bold">'
         f"{escape(FAMILY_TITLES[family])}</text></g>"
+    )
+
+
+def _sign(number: int, word: EvidenceWord, top: float) -> str:
+    """One word of the legend below the bands."""
+    x, dashed = 2 * MARGIN + number * SIGN, ' stroke-dasharray="5 2"' if word.name == Outcome.REFUTED else ""
+    return (
+        f'<g><rect x="{x}" y="{top:g}" width="{SIGN - 14}" height="{HEIGHT}" rx="4" '
+        f'fill="{word.fill}" stroke="#333"{dashed}/>'
+        f'<text x="{x + 7}" y="{top + 15:g}" fill="#111">{word.mark} {word.name}</text></g>'
     )
 
 

@@ -69,7 +69,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (math, prose, hypothesis, step, book.erratum)
+    filters = (math, prose, hypothesis, step)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment
 

@@ -9,7 +9,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.evidence import LINK, Report
 from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 
 FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -34,6 +34,8 @@ def _suite(root: ET.Element, family: str, members: Sequence[ClaimEntry]) -> None
         case = _case(suite, entry.claim.id, "outcome", entry.seconds)
         if entry.surprise:
             _fail(case, entry.surprise)
+        if entry.link:
+            ET.SubElement(case, "system-out").text = _clean(f"{LINK}: {entry.link}")
         for piece in entry.pieces:
             _evidence(suite, entry.claim.id, piece)
     _count(suite)

@@ -10,11 +10,10 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mamba_theorems.theorems.claim import Erratum
 from mamba_theorems.verify.evidence import Line, Report
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
-from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry, erratum
+from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.markup import pieces
 
@@ -38,7 +37,8 @@ def dumps(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Sequ
     parts = [HEAD.replace("DIGEST", chapters.digest), _opening(chapters)]
     for _, name, members in chapters.families:
         parts += [f"\\section{{{text(name)}}}", *map(_entry, members)]
-    parts += [_glossary(), _errata(chapters), _beyond(chapters), _table(table), _figures(figures), _trusted(chapters)]
+    parts += [_glossary(), _errata(chapters), _listed("Beyond the paper", chapters.extensions)]
+    parts += [_listed("Restated", chapters.restated), _table(table), _figures(figures), _trusted(chapters)]
     return "\n".join(filter(None, parts)) + "\n\\endgroup\n"
 
 
@@ -98,10 +98,10 @@ def _items(lines: Iterable[str], kind: str = "itemize") -> str:
 
 
 def _opening(chapters: Book) -> str:
-    counts = ", ".join(f"{number} {word}" for word, number in chapters.counts)
+    counts = "; ".join(text(f"{group}: {words}") for group, words in chapters.counts)
     words = [f"\\textbf{{{word.name}}}: {text(word.meaning)}" for word in WORDS.values()]
     run = "; ".join(f"{text(name)} {text(value)}" for name, value in chapters.run)
-    return f"\\section{{How to read this}}\n{counts}. {run}.\\par\n{_items(words)}"
+    return f"\\section{{How to read this}}\n{chapters.headline}: {counts}. {run}.\\par\n{_items(words)}"
 
 
 def _entry(entry: ClaimEntry) -> str:
@@ -111,8 +111,11 @@ def _entry(entry: ClaimEntry) -> str:
     parts = [head, about, *(f"{math(line)}\\par" for line in entry.lines)]
     if claim.assumed:
         parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.assumed)]
-    if claim.depends_on:
-        parts.append(f"\\paragraph{{Rests on}} {', '.join(map(text, claim.depends_on))}.")
+    if entry.link:
+        parts.append(f"\\paragraph{{A reader must see}} {text(entry.link)}")
+    if entry.rests_on:
+        below = (text(f"{name} ({outcome})" if outcome else name) for name, outcome in entry.rests_on)
+        parts.append(f"\\paragraph{{Rests on}} {', '.join(below)}.")
     for name, lines in entry.derivations.items():
         parts += [f"\\paragraph{{{text(name.capitalize())}}}", _items(map(_step, lines), "enumerate")]
     if entry.weights:
@@ -126,7 +129,9 @@ def _step(line: Line) -> str:
     words = text(line.statement) if line.kind == "cited" else verbatim(line.statement)
     shown = math(line.latex) if line.latex else words
     given = f"given {', '.join(map(math, line.conditions))}" if line.conditions else ""
-    return " \\\\ ".join(part for part in (head, shown if line.statement else "", given, text(line.because)) if part)
+    where = f"where {verbatim(line.where)}" if line.where else ""
+    parts = (head, shown if line.statement else "", given, where, text(line.because))
+    return " \\\\ ".join(filter(None, parts))
 
 
 def _piece(piece: EvidenceEntry) -> str:
@@ -152,20 +157,18 @@ def _description(pairs: Iterable[tuple[str, str]]) -> str:
 
 
 def _errata(chapters: Book) -> str:
-    parts = [_erratum(entry, e) for entry, e in chapters.errata]
+    parts = [_erratum(entry) for entry, _ in chapters.errata]
     return "\n".join(["\\section{Errata}", *parts]) if parts else ""
 
 
-def _erratum(entry: ClaimEntry, e: Erratum) -> str:
+def _erratum(entry: ClaimEntry) -> str:
     head = f"\\subsection{{{text(entry.claim.paper)} (\\claimname{{{entry.claim.id}}})}}"
-    return f"{head}\n{_description((name, text(value)) for name, value in erratum(e).items())}"
+    return f"{head}\n{_description((name, text(value)) for name, value in entry.failing.items())}"
 
 
-def _beyond(chapters: Book) -> str:
-    lines = [
-        f"{text(e.claim.title)}: \\textbf{{{e.outcome}}} (\\claimname{{{e.claim.id}}})" for e in chapters.extensions
-    ]
-    return f"\\section{{Beyond the paper}}\n{_items(lines)}" if lines else ""
+def _listed(title: str, entries: Iterable[ClaimEntry]) -> str:
+    lines = [f"{text(e.claim.title)}: \\textbf{{{e.outcome}}} (\\claimname{{{e.claim.id}}})" for e in entries]
+    return f"\\section{{{title}}}\n{_items(lines)}" if lines else ""
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

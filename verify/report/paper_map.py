@@ -5,12 +5,12 @@ Generated from the claims and from `recorded.json`, the canonical part of the la
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from mamba_theorems.theorems.claim import FAMILIES, Claim
 from mamba_theorems.theorems.registry import claims, family_of
+from mamba_theorems.verify import record as data
 from mamba_theorems.verify.files import SHIPPED
 from mamba_theorems.verify.report.places import places
 
@@ -29,8 +29,10 @@ def last_record() -> Path:
 
 
 def recorded() -> dict[str, Any]:
-    """The last recorded run."""
-    return json.loads(last_record().read_text(encoding="utf-8"))
+    """The last recorded run. Raises ValueError where it is not whole, edited by hand or another version's."""
+    document = data.parsed(last_record().read_text(encoding="utf-8"))
+    data.read_record(document)
+    return document
 
 
 def render(record: dict[str, Any]) -> str:

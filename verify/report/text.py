@@ -63,9 +63,9 @@ def _details(entry: ClaimEntry) -> Iterator[Text]:
 
 def _conclusion(book: Book) -> Iterator[Text]:
     report = book.report
-    counts = [*book.counts, ("checks SKIPPED", sum(number for _, number in book.skipped))]
-    words = ", ".join(f"{number} {word}" for word, number in counts)
-    yield Text(f"{len(book.entries)} claims: {words}", style="bold")
+    yield Text(book.headline, style="bold")
+    for group, words in book.counts:
+        yield Text(f"  {group}: {words}", style="bold")
     for reason, number in book.skipped:
         yield Text(f"  skipped {number}: {reason}", style="dim")
     if book.controls:
