@@ -150,7 +150,7 @@ class Proof:
 
     def _sources(self, i: int) -> Iterator[int]:
         """The earlier steps that step i uses."""
-        wanted = {key(part) for g in self.steps[i].assumes for part in _parts(g)}
+        wanted = {key(part) for g in self.steps[i].assumes for part in (g, *_parts(g))}
         made_from = [earlier for part in _nested(self.steps[i]) for earlier in part.of_steps]
         spoken = functions(*_said(self.steps[i]))
         for j, step in enumerate(self.steps[:i]):
@@ -181,10 +181,9 @@ class Proof:
         )
 
     def _premise_links(self) -> Iterator[str]:
-        used = self.slice()
-        for step, missing in zip(self.steps, self.assumptions(self.hypotheses), strict=True):
-            if step in used and missing:
-                yield f"the premise {missing[0]} of '{step.name}' is established by nothing"
+        """What the last step comes down to: a lemma's own conditions are met where it is used."""
+        *_, missing = self.assumptions(self.hypotheses)
+        yield from (f"the premise {g} of '{self.steps[-1].name}' is established by nothing" for g in missing)
 
     def _unused_links(self) -> Iterator[str]:
         yield from (f"the step '{step.name}' is not used by the last one" for step in self.unused())

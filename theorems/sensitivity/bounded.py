@@ -12,7 +12,7 @@ from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof, Specialise, Step, Termwise
 from mamba_theorems.theorems.proofs.written import ForAll
-from mamba_theorems.theorems.sensitivity.recurrence import LAMBDA, LATER, K, j, lam, m, r, sensitivity, size_is
+from mamba_theorems.theorems.sensitivity.recurrence import AT_START, LAMBDA, LATER, K, j, lam, m, r, sensitivity, size_is
 from mamba_theorems.theorems.statement import Hypothesis
 
 z = sp.Function("z", real=True)
@@ -64,6 +64,7 @@ def bounded_inputs_forget() -> Proof:
         name="the sensitivity is at most |K_j| e^{−λδ(t−j)}",
         claim=FORGETS,
         given=(size[-1].relation, longer.relation, total.relation, LAMBDA.meaning),
+        witness=AT_START,
     ).but_not("without a floor", given=(size[-1].relation, LAMBDA.meaning))
     return Proof(hypotheses=(LAMBDA.meaning, COMPACT.meaning), steps=(*size, *floor, longer, total, forgets))
 

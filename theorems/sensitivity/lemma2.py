@@ -25,6 +25,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Step,
 )
 from mamba_theorems.theorems.sensitivity.recurrence import (
+    AT_START,
     LAMBDA,
     S6_PRODUCT,
     S6_SIZE,
@@ -62,6 +63,9 @@ OPPOSED = sp.Implies(sp.Ge(OWN * CROSS, 0), PRINTED)
 AMENDED = sp.And(ABOVE, NEAR, OPPOSED, evaluate=False)
 
 
+AT_SUM = {**AT_START, S: 0}
+
+
 def _squeeze() -> tuple[Step, ...]:
     """0 ≤ |K|e^{−λΣ} − |K|e^{−λS} ≤ |K|e^{−λΣ}λ(S − Σ): the sensitivity converges as fast as Σ does."""
     rest, known = lam * (S - clock()), (LAMBDA.meaning, SERIES.meaning)
@@ -75,9 +79,10 @@ def _squeeze() -> tuple[Step, ...]:
         name="e^{−λΣ} − e^{−λS} ≤ e^{−λΣ}λ(S − Σ)",
         claim=sp.Le(S6_PRODUCT - sp.exp(-lam * S), S6_PRODUCT * rest, evaluate=False),
         given=(split.relation, at.relation, left.relation),
+        witness=AT_SUM,
     )
     above = Bound(
-        name="the sensitivity never falls below |K_j| e^{−λS}", claim=ABOVE, given=(S6_SIZE, *known)
+        name="the sensitivity never falls below |K_j| e^{−λS}", claim=ABOVE, given=(S6_SIZE, *known), witness=AT_SUM
     ).but_not("S not an upper bound", given=(S6_SIZE, LAMBDA.meaning))
     return (left, tangent, at, split, shrinks, above)
 
@@ -87,12 +92,13 @@ def amended() -> Proof:
     size = size_is(s6, S6_PRODUCT, "S6")
     squeeze = _squeeze()
     *_, shrinks, above = squeeze
-    near = Bound(name="and comes as near as Σ comes to S", claim=NEAR, given=(S6_SIZE, shrinks.relation))
+    near = Bound(name="and comes as near as Σ comes to S", claim=NEAR, given=(S6_SIZE, shrinks.relation), witness=AT_SUM)
     opposed = Bound(
         name="when the printed bound holds",
         because="h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
         claim=OPPOSED,
         given=(S6_SIZE, LAMBDA.meaning, SERIES.meaning),
+        witness=AT_SUM,
     ).but_not("no condition on the sign", claim=PRINTED)
     parts = (above, near, opposed)
     return Proof(

@@ -33,7 +33,6 @@ def mamba2() -> Proof:
             ),
             Induction(
                 name="window: the contributions of steps j … j+m add up",
-                sequence="added_up",
                 because="d(r) = ∂w_r/∂x + h_{r−1} ∂Λ̄_r/∂x is what step r adds",
                 sequence="window",
                 index=m,

@@ -117,6 +117,8 @@ def _same_sequence(decay: Decays, product: sp.Expr, name: str) -> tuple[Inductio
     return (*both, same)
 
 
+AT_START = {m: 0, j: 0, lam: 0}
+"""Where every premise about the state holds: at step j itself, without decay."""
 S6_PRODUCT, S4D_PRODUCT = sp.exp(-lam * clock()), sp.exp(-lam * m)
 
 
@@ -133,6 +135,7 @@ def size_is(decay: Decays, product: sp.Expr, name: str) -> tuple[Step, ...]:
         name=f"{name}: |∂h_t/∂x̂_j|",
         claim=absolute(decay, product),
         given=(derivative.relation, same[-1].relation),
+        witness=AT_START,
     ).but_not("half of it", claim=absolute(decay, product / 2))
     return (derivative, *same, size)
 
@@ -149,6 +152,7 @@ def lemma1() -> Proof:
         name="S4D: c̃ = e^{−λ}|K_j| with the printed exponent t − (j+1)",
         claim=S4D_PRINTED,
         given=(S4D_SIZE, split := sp.Eq(S4D_PRODUCT, sp.exp(-lam) * sp.exp(-lam * (m - 1)), evaluate=False)),
+        witness=AT_START,
     )
     exponents = Identity(name="e^{−λm} = e^{−λ}e^{−λ(m−1)}", lhs=split.lhs, rhs=split.rhs)
     selective = size_is(s6, S6_PRODUCT, "S6")
@@ -190,6 +194,7 @@ def at_most_exponential(size: Step) -> tuple[Step, ...]:
         because="the exponential is monotone",
         claim=FORGETS,
         given=(size.relation, longer.relation, even.relation, LAMBDA.meaning),
+        witness=AT_START,
     ).but_not("without a floor", given=(size.relation, LAMBDA.meaning))
     return (longer, even, forgets)
 
