@@ -181,7 +181,7 @@ def _relation(relation: Relational, point: Point) -> bool | None:
     functions = {f: v for f, v in point.items() if isinstance(f, UndefinedFunction)}
     for function, value in functions.items():
         relation = relation.replace(function, value)
-    at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol) and not isinstance(v, bool | BooleanAtom)}
+    at = {s: v for s, v in point.items() if s in relation.free_symbols and not isinstance(v, bool | BooleanAtom)}
     relation = _written_out(relation.xreplace({s: sp.sympify(at[s]) for s in _ends(relation) & at.keys()}))
     try:
         found = holds(relation, at, PRECISIONS)
@@ -204,18 +204,21 @@ def _written_out(e: sp.Basic) -> sp.Basic:
 
 
 def _tie(relation: Relational, at: Point) -> bool | None:
-    """Two sides that balls do not tell apart: compared exactly where both are rational.
+    """Two sides that balls do not tell apart: compared exactly where the point is exact.
 
     Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
     """
-    if not relation.has(sp.exp, sp.log, sp.Sum, sp.Product, sp.Integral) and not _balls(at):
-        exact = {s: sp.sympify(v) for s, v in at.items()}
+    exact = {} if _balls(at) else {s: sp.sympify(v) for s, v in at.items()}
+    if exact and not relation.has(sp.exp, sp.log, *RANGED, sp.Integral):
         sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]
         if all(side.is_Rational for side in sides):
             return bool(relation.func(*sides))
     ball = enclose(relation.lhs - relation.rhs, at, PRECISIONS[-1])
-    close = ball.contains(0) and ball.rad() < SAME
-    return True if close and isinstance(relation, sp.Eq | sp.Ge | sp.Le) else None
+    if not ball.contains(0) or not ball.rad() < SAME:
+        return None
+    if exact and sp.simplify((relation.lhs - relation.rhs).subs(exact, simultaneous=True)) == 0:
+        return bool(relation.func(0, 0))
+    return True if isinstance(relation, sp.Eq | sp.Ge | sp.Le) else None
 
 
 def _balls(at: Point) -> bool:

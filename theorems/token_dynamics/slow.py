@@ -294,9 +294,9 @@ LOGARITHMIC = sp.And(
 )
 SLOW = Hypothesis("S_Δ x < 0", "the step of the token shrinks as it grows", sp.Lt(weight * begun, 0), r"S_\Delta x_l(0)<0")
 which, token, floor = sp.symbols("system l R", real=True)
-earlier = sp.Symbol("u_1", real=True)
-"""A system by its number, a token of it, a size to pass; |S_Δ x_1| at the same time."""
-OVERTAKES = sp.And(sp.Gt(LARGE - earlier, 0), sp.Gt(LARGE - floor, 0))
+quotient = sp.Symbol("c", real=True)
+"""A system by its number, a token of it, a size to pass; |x_l|/|x_1| at the same time."""
+OVERTAKES = sp.And(sp.Gt(quotient - 1, 0), sp.Gt(LARGE - floor, 0))
 
 CLAIMS = (
     Claim(
