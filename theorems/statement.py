@@ -216,9 +216,10 @@ def _tie(relation: Relational, at: Point) -> bool | None:
     ball = enclose(relation.lhs - relation.rhs, at, PRECISIONS[-1])
     if not ball.contains(0) or not ball.rad() < SAME:
         return None
-    if exact and sp.simplify((relation.lhs - relation.rhs).subs(exact, simultaneous=True)) == 0:
-        return bool(relation.func(0, 0))
-    return True if isinstance(relation, sp.Eq | sp.Ge | sp.Le) else None
+    if isinstance(relation, sp.Eq | sp.Ge | sp.Le):
+        return True
+    same = exact and sp.simplify((relation.lhs - relation.rhs).subs(exact, simultaneous=True)) == 0
+    return False if same else None
 
 
 def _balls(at: Point) -> bool:

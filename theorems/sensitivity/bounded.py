@@ -12,7 +12,18 @@ from mamba_theorems.theorems.claim import Claim, Form
 from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof, Specialise, Step, Termwise
 from mamba_theorems.theorems.proofs.written import ForAll
-from mamba_theorems.theorems.sensitivity.recurrence import AT_START, LAMBDA, LATER, K, j, lam, m, r, sensitivity, size_is
+from mamba_theorems.theorems.sensitivity.recurrence import (
+    AT_START,
+    LAMBDA,
+    LATER,
+    K,
+    j,
+    lam,
+    m,
+    r,
+    sensitivity,
+    size_is,
+)
 from mamba_theorems.theorems.statement import Hypothesis
 
 z = sp.Function("z", real=True)

@@ -92,7 +92,9 @@ def amended() -> Proof:
     size = size_is(s6, S6_PRODUCT, "S6")
     squeeze = _squeeze()
     *_, shrinks, above = squeeze
-    near = Bound(name="and comes as near as Σ comes to S", claim=NEAR, given=(S6_SIZE, shrinks.relation), witness=AT_SUM)
+    near = Bound(
+        name="and comes as near as Σ comes to S", claim=NEAR, given=(S6_SIZE, shrinks.relation), witness=AT_SUM
+    )
     opposed = Bound(
         name="when the printed bound holds",
         because="h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
@@ -271,7 +273,9 @@ def criterion() -> Proof:
 
 MONOTONE = "monotone convergence"
 c = sp.Symbol("c", real=True)
-CEILING = Hypothesis("c", "λΣΔ never exceeds c", sp.Le(lam * clock(), c, evaluate=False), r"\lambda\sum_{r>j}\Delta_r\le c")
+CEILING = Hypothesis(
+    "c", "λΣΔ never exceeds c", sp.Le(lam * clock(), c, evaluate=False), r"\lambda\sum_{r>j}\Delta_r\le c"
+)
 LEMMA2 = sp.Ge(SIZE, sp.exp(-c) * sp.Abs(OWN), evaluate=False)
 
 CLAIMS = (

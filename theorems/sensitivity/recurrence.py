@@ -99,7 +99,7 @@ def eq11() -> Proof:
     return Proof(steps=(*steps, Conjunction(name="eq. (11)", of=steps)))
 
 
-def _same_sequence(decay: Decays, product: sp.Expr, name: str) -> tuple[Induction, Induction, Chained]:
+def _same_sequence(decay: Decays, product: sp.Expr, name: str) -> tuple[Step, ...]:
     """The product of the decays and a closed form follow one recurrence p ← a p from 1."""
     both = [
         Induction(
@@ -185,9 +185,7 @@ LEMMA1_AMENDED = sp.And(S4D_SIZE, S6_SIZE, FORGETS, SLOW_SIZE, evaluate=False)
 def at_most_exponential(size: Step) -> tuple[Step, ...]:
     """Δ ≥ δ at every step gives ΣΔ ≥ mδ, hence |K| e^{−λΣΔ} ≤ |K| e^{−λδm}; `size` states |∂h_t/∂x̂_j|."""
     least = sp.Sum(floor, (r, j + 1, j + m))
-    longer = Termwise(
-        name="m steps of at least δ each", lower=least, upper=clock(), given=(FLOOR.meaning,)
-    )
+    longer = Termwise(name="m steps of at least δ each", lower=least, upper=clock(), given=(FLOOR.meaning,))
     even = Identity(name="m steps of δ", lhs=least, rhs=floor * m)
     forgets = Bound(
         name="the sensitivity is at most |K_j| e^{−λδ(t−j)}",

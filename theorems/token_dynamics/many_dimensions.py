@@ -167,7 +167,7 @@ def _symmetric() -> Proof:
 
 
 def _on_its_line() -> Proof:
-    return Proof(steps=(_antisymmetric_form(), *_along_a_line()))
+    return Proof(steps=(_antisymmetric_form(), softplus_increases(), *_along_a_line()))
 
 
 def _unbounded() -> Bound:
@@ -331,7 +331,7 @@ begun, now, form, rise, step_now = sp.symbols("X_0 X_t q_0 dq_0 Delta_0", real=T
 """|x_l|² at the start and at t; q_l, its derivative and the step Δ_l at the start."""
 definite, kernel = predicate("S<0"), predicate("Sx=0")
 largest, least, seen, moving = sp.symbols("lambda delta delta_t speed", real=True)
-"""λ with −xᵀSx ≥ λ|x|² (0 unless S ≺ 0), softplus(−‖S_Δ‖√(|q_l(0)|/λ)), the least Δ_l up to t, |dx_l/dt| at the start."""
+"""λ with −xᵀSx ≥ λ|x|² (0 unless S ≺ 0), softplus(−‖S_Δ‖√(|q_l(0)|/λ)), the least Δ_l up to t, and |dx_l/dt|² at 0."""
 SYMMETRIC_FORM = sp.And(
     sp.Ge(rise, 2 * step_now * form**2),
     sp.Implies(definite, sp.Le(now * largest * (1 + 2 * least * after * sp.Abs(form)), sp.Abs(form))),
@@ -359,7 +359,9 @@ DAMPED = sp.And(
     sp.Le(now * (1 + after) * sp.Min(1 / begun, 2 * room * seen / (2 * driven + 1)), 1),
     sp.Implies(SECOND, sp.Le(sp.sqrt(now), sp.sqrt(begun) + sp.Abs(pairing) * first / sp.Abs(first_form))),
 )
-DEFINITE = Hypothesis("λ > 0", "the symmetric part of S is negative definite", sp.Gt(room, 0), r"-x^\top Sx\ge\lambda|x|^2,\ \lambda>0")
+DEFINITE = Hypothesis(
+    "λ > 0", "the symmetric part of S is negative definite", sp.Gt(room, 0), r"-x^\top Sx\ge\lambda|x|^2,\ \lambda>0"
+)
 which, token, radius = sp.symbols("system l epsilon", real=True)
 TO_ZERO = sp.Gt(radius - sp.sqrt(now), 0)
 
@@ -374,7 +376,9 @@ CLAIMS = (
         r"\delta=\mathrm{softplus}(-\|S_\Delta\|\sqrt{|q_l(0)|/\lambda});\quad "
         r"q_l(0)>0\Rightarrow2q_l(0)\,t\min_{[0,t]}\Delta_l<1,\text{ so }x_l\text{ is unbounded};\quad "
         r"x_l\in\ker S\Rightarrow x_l\text{ frozen}",
-        hypotheses=(Hypothesis("S symmetric", "S = S_CᵀS_B is symmetric", predicate("symmetric"), r"S=S_C^\top S_B=S^\top"),),
+        hypotheses=(
+            Hypothesis("S symmetric", "S = S_CᵀS_B is symmetric", predicate("symmetric"), r"S=S_C^\top S_B=S^\top"),
+        ),
         expected=Outcome.DERIVED,
         formula=SYMMETRIC_FORM,
         cites=(COMPARISON, CONTINUATION),
@@ -399,7 +403,7 @@ CLAIMS = (
         " with a positive eigenvalue of S all tokens diverge",
         form=Form.RESTATED,
         title="under our reading of it, a positive eigenvalue of S is not enough",
-        statement=r"\text{our reading: }\lambda_{\max}(S)>0\Rightarrow|x_l(t)|\to\infty\text{ for every start }x_l(0)\ne0.\ "
+        statement=r"\text{our reading: }\lambda_{\max}(S)>0\Rightarrow|x_l(t)|\to\infty\text{ for every }x_l(0)\ne0.\ "
         r"\text{It fails here:}\quad |x_1(t)|^2\le\frac{5/4}{1+\frac32\delta t},\ "
         r"\delta=\mathrm{softplus}(\min(0,S_\Delta\cdot x_1(0)))",
         hypotheses=(
@@ -419,7 +423,8 @@ CLAIMS = (
         title="S with negative definite symmetric part: tokens 1 and 2 tend to 0, and every token of bounded steps",
         statement=r"|x_l|^2\le\frac1{m(1+t)},\ m=\min\bigl(|x_l(0)|^{-2},\tfrac{2\lambda\delta}{2c+1}\bigr),\ "
         r"\delta=\min_{[0,t]}\Delta_l,\ c=\|S\|\sum_{j<l}C_j\sup\Delta_j,\ |x_j|^2\le C_j/(1+t);\quad "
-        r"|x_2(t)|\le|x_2(0)|+\frac{|x_2(0)^\top Sx_1(0)||x_1(0)|}{|q_1(0)|},\text{ so }\Delta_1,\Delta_2\text{ keep a floor}",
+        r"|x_2(t)|\le|x_2(0)|+\frac{|x_2(0)^\top Sx_1(0)||x_1(0)|}{|q_1(0)|},"
+        r"\text{ so }\Delta_1,\Delta_2\text{ keep a floor}",
         hypotheses=(DEFINITE,),
         depends_on=("dynamics.nd-first-token",),
         expected=Outcome.DERIVED,

@@ -11,6 +11,7 @@ from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof, invariant
 from mamba_theorems.theorems.proofs.written import Along, Named, product, total
 from mamba_theorems.theorems.statement import Hypothesis, predicate
+from mamba_theorems.theorems.token_dynamics.many_dimensions import own_term
 from mamba_theorems.theorems.token_dynamics.system import (
     PAPER,
     RISES,
@@ -132,6 +133,7 @@ def _exclude() -> Proof:
             _symmetric(),
             *_last_row(),
             _positive(),
+            own_term(),
             *_fewer_states(),
         )
     )

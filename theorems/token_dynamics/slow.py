@@ -247,9 +247,7 @@ _y0 = sp.Symbol("y", nonnegative=True)
 
 
 def _first() -> Proof:
-    return Proof(
-        steps=(_rescaled(), softplus_below_exponential(), *_first_token_at_a_finite_time(), *_first_token())
-    )
+    return Proof(steps=(_rescaled(), softplus_below_exponential(), *_first_token_at_a_finite_time(), *_first_token()))
 
 
 def _ratios() -> Proof:
@@ -292,7 +290,9 @@ LOGARITHMIC = sp.And(
         sp.Lt(ELAPSED, 1 + 6 / LARGE + (sp.exp(9) + 1) / (2 * SMALL**2) * LARGE**3 * sp.exp(-LARGE)),
     ),
 )
-SLOW = Hypothesis("S_Δ x < 0", "the step of the token shrinks as it grows", sp.Lt(weight * begun, 0), r"S_\Delta x_l(0)<0")
+SLOW = Hypothesis(
+    "S_Δ x < 0", "the step of the token shrinks as it grows", sp.Lt(weight * begun, 0), r"S_\Delta x_l(0)<0"
+)
 which, token, floor = sp.symbols("system l R", real=True)
 quotient = sp.Symbol("c", real=True)
 """A system by its number, a token of it, a size to pass; |x_l|/|x_1| at the same time."""

@@ -21,10 +21,10 @@ from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.theorems.proofs.enclose import enclose
-from mamba_theorems.theorems.sensitivity import attention, latch, lemma2, mamba2, recurrence
+from mamba_theorems.theorems.sensitivity import attention, latch, lemma2, mamba2
 from mamba_theorems.theorems.sensitivity.bounded import bias, radius, z
 from mamba_theorems.theorems.sensitivity.recurrence import Decay, Delta, K, Write, a, b, before, floor, j, lam, m, r, x
-from mamba_theorems.theorems.statement import Point, Statement
+from mamba_theorems.theorems.statement import Statement
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -39,10 +39,21 @@ SYMBOLS = {str(s): s for s in (lam, before, x, m, j, floor, lemma2.S, lemma2.c, 
 FUNCTIONS = {str(f): (f, variable) for f, variable in
              ((Decay, x), (Write, x), (Delta, r), (a, r), (z, r))}  # fmt: skip
 VALUES: dict[str, tuple[str, ...]] = {
-    "lambda": ("1", "0", "1/2", "-1"), "h_{j-1}": ("1", "0", "-5"), "x": ("1", "0", "-1/2"), "m": ("1", "2", "0", "4"),
-    "j": ("0", "3"), "delta": ("1/2", "0", "2"), "S": ("1", "1/2", "3"), "b_Delta": ("0", "1"), "rho": ("1", "1/2"), "Lambda": ("x/4", "exp(-x)"), "w": ("x**2", "3*x"), "Delta": ("1/2", "r/4", "2**(-r)"),
-    "a": ("r/2", "1/2"), "z": ("-1", "(-1)**r", "r"),
-}  # fmt: skip
+    "lambda": ("1", "0", "1/2", "-1"),
+    "h_{j-1}": ("1", "0", "-5"),
+    "x": ("1", "0", "-1/2"),
+    "m": ("1", "2", "0", "4"),
+    "j": ("0", "3"),
+    "delta": ("1/2", "0", "2"),
+    "S": ("1", "1/2", "3"),
+    "b_Delta": ("0", "1"),
+    "rho": ("1", "1/2"),
+    "Lambda": ("x/4", "exp(-x)"),
+    "w": ("x**2", "3*x"),
+    "Delta": ("1/2", "r/4", "2**(-r)"),
+    "a": ("r/2", "1/2"),
+    "z": ("-1", "(-1)**r", "r"),
+}
 """Dyadic numbers and functions: where no exponential stands, both sides of an equality are exact."""
 QUICK, FULL = 6, 150
 
@@ -62,7 +73,7 @@ def grid(names: Iterable[str], also: tuple[Case, ...] = ()) -> Cases:
     return cases
 
 
-def put_in(case: Case) -> Point:
+def put_in(case: Case) -> dict[Any, Any]:
     """Symbols and functions by their names."""
     point: dict[Any, Any] = {}
     for name, text in case.items():
@@ -93,7 +104,7 @@ def on_functions(*names: str, also: tuple[Case, ...] = ()) -> Listed:
 # --- Lemma 2 as printed: an S6 state with Δ = softplus ------------------------------------------------------------
 
 
-def printed_lemma2(case: Case) -> Point:
+def printed_lemma2(case: Case) -> dict[Any, Any]:
     """λ = 1, h_0 = 0: B(x)Δ(x)x is written at two inputs, the second is x; then Δ = 2^{−r}, which adds up to 1."""
     gain, first = sp.sympify(case["B"], locals={"x": x}), sp.sympify(case["x_1"])
     step = sp.log(1 + sp.exp(x))
@@ -151,7 +162,7 @@ def decayed(steps: str, rate: str) -> sp.Expr:
     return sp.limit(sp.exp(-sp.Rational(rate) * partial), n, sp.oo)
 
 
-def criterion(case: Case) -> Point:
+def criterion(case: Case) -> dict[Any, Any]:
     """Whether lim |∂h_t/∂x_j| > 0, from the closed form of the partial sums."""
     now = sp.Rational(case["K"])
     return {
@@ -171,7 +182,7 @@ def criterion_cases(_: Tier) -> Iterable[Case]:
 # --- the latch ----------------------------------------------------------------------------------------------------
 
 
-def latched(case: Case) -> Point:
+def latched(case: Case) -> dict[Any, Any]:
     """The S6 state in balls at the end of the tokens, and the largest error of an LTI mixer on the four inputs."""
     tokens = [(flag, Fraction(value)) for flag, value in case["tokens"]]
     with BALL.arithmetic():
@@ -193,7 +204,7 @@ def latched(case: Case) -> Point:
 
 
 def _missed(one: Fraction, other: Fraction, flagged: Fraction, none: Fraction) -> Fraction:
-    """Targets 1, 1, 1, −1 after contents 1 or −1 at the first flag and then 1 or no flag: the sums of what each gives."""
+    """Contents 1 or −1 at the first flag, then 1 or no flag; targets 1, 1, 1, −1: an LTI mixer adds what each gives."""
     found = (one + flagged, other + flagged, one + none, other + none)
     return max(abs(y - target) for y, target in zip(found, (1, 1, 1, -1), strict=True))
 
@@ -212,7 +223,7 @@ def latch_cases(_: Tier) -> Iterable[Case]:
 # --- attention ----------------------------------------------------------------------------------------------------
 
 
-def attended(case: Case) -> Point:
+def attended(case: Case) -> dict[Any, Any]:
     """|∂y_t/∂x_j| of causal attention in one dimension by dual numbers in balls, j counted from 1."""
     tokens, at = [Fraction(v) for v in case["tokens"]], case["j"] - 1
     score, value = Fraction(case["q"]), Fraction(case["W"])
@@ -244,7 +255,7 @@ def attention_cases(_: Tier) -> Iterable[Case]:
     yield {"tokens": ["1", "-1"], "j": 1, "q": "1", "W": "-2"}
 
 
-def at_query(case: Case) -> Point:
+def at_query(case: Case) -> dict[Any, Any]:
     """C, and size·t·m at the length 2⌈C⌉ + 1 for x = +1, −1, …, 0: the query's own token, or the first one."""
     length = 2 * case["C"] + 1
     tokens = ["1", "-1"] * case["C"] + ["0"]
@@ -258,12 +269,14 @@ def query_cases(_: Tier) -> Iterable[Case]:
     return ({"q": q, "own": own, "C": C} for q in ("1", "2") for own in (True, False) for C in (1, 2, 4, 9, 30))
 
 
-WITHOUT_OWN = Statement((), sp.Implies(sp.Not(attention.OWN), attention.PRINTED), (attention.q, attention.OWN), (attention.C,))
+WITHOUT_OWN = Statement(
+    (), sp.Implies(sp.Not(attention.OWN), attention.PRINTED), (attention.q, attention.OWN), (attention.C,)
+)
 
 # --- Mamba-2 ------------------------------------------------------------------------------------------------------
 
 
-def faded(case: Case) -> Point:
+def faded(case: Case) -> dict[Any, Any]:
     """A head of N = 2 states behind a convolution of two steps, in balls: component `n` along x_1, whose window ends at
     i = 2. `rates` are those of the components; a head of Mamba-2 has one.
     """
@@ -293,7 +306,9 @@ def faded(case: Case) -> Point:
 
 def head_cases(_: Tier) -> Iterable[Case]:
     """Both components of heads with one rate, and with two."""
-    for tokens, rates in product((["1", "1", "1"], ["1/2", "-1", "2", "1/4"]), (["1", "1"], ["1/2", "1/2"], ["1", "2"])):
+    for tokens, rates in product(
+        (["1", "1", "1"], ["1/2", "-1", "2", "1/4"]), (["1", "1"], ["1/2", "1/2"], ["1", "2"])
+    ):
         yield from ({"x": tokens, "rates": rates, "n": n} for n in (0, 1))
 
 
@@ -302,12 +317,21 @@ def head_cases(_: Tier) -> Iterable[Case]:
 CHECKS: tuple[Check, ...] = (
     statement_test("sensitivity.eq11", on_functions("a")),
     statement_test("sensitivity.lem1", on_functions("Delta", "lambda")),
-    statement_test("sensitivity.lem1-amended", on_functions("Delta", "lambda", "delta")),
+    statement_test(
+        "sensitivity.lem1-amended", on_functions("Delta", "lambda", "delta", also=({"lambda": "-1", "delta": "0"},))
+    ),
     statement_test("sensitivity.lem2-amended", on_functions("Delta", "lambda", "S", also=LEMMA2_TIES)),
-    statement_test("sensitivity.bounded-inputs-forget", on_functions("lambda", "z", "rho", "b_Delta")),
+    statement_test(
+        "sensitivity.bounded-inputs-forget",
+        on_functions("lambda", "z", "rho", "b_Delta", also=({"lambda": "-1", "z": "(-1)**r", "m": "2"},)),
+    ),
     statement_test(
         "sensitivity.lem2",
-        Listed("S6 with Δ = softplus, two inputs and a tail that adds up to at most 1", lambda _: LEMMA2_CASES, printed_lemma2),
+        Listed(
+            "S6 with Δ = softplus, two inputs and a tail that adds up to at most 1",
+            lambda _: LEMMA2_CASES,
+            printed_lemma2,
+        ),
         mutants={
             "only where the two terms of K_j have one sign": Statement(
                 (lemma2.CEILING,), sp.Implies(sp.Ge(lemma2.OWN * lemma2.CROSS, 0), lemma2.LEMMA2)
@@ -318,10 +342,12 @@ CHECKS: tuple[Check, ...] = (
         },
     ),
     statement_test(
-        "sensitivity.criterion", Listed("seven series of steps, three eigenvalues, three K_j", criterion_cases, criterion)
+        "sensitivity.criterion",
+        Listed("seven series of steps, three eigenvalues, three K_j", criterion_cases, criterion),
     ),
     statement_test(
-        "sensitivity.latch", Listed("S6 states in balls and LTI mixers in rationals, up to 13 tokens", latch_cases, latched)
+        "sensitivity.latch",
+        Listed("S6 states in balls and LTI mixers in rationals, up to 13 tokens", latch_cases, latched),
     ),
     statement_test(
         "sensitivity.attention",

@@ -22,9 +22,7 @@ from mamba_theorems.constructions.token_dynamics.refinements import positive_for
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem
 from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.proofs.enclose import number
-from mamba_theorems.theorems.statement import Point
 from mamba_theorems.theorems.token_dynamics import convergence, divergence, many_dimensions, refinements, slow, system
-from mamba_theorems.theorems.token_dynamics.divergence import MIXED
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -77,7 +75,7 @@ def followed(case: Case) -> tuple[Path, int]:
     return path, mark
 
 
-def scalar(case: Case) -> Point:
+def scalar(case: Case) -> dict[Any, Any]:
     """What the statements share: the system's numbers, and token l at the start and at t (exact at t = 0)."""
     token = case["l"] - 1
     point: dict[Any, Any] = {
@@ -95,7 +93,7 @@ def scalar(case: Case) -> Point:
     return point | {system.now: at_mark(path, mark, token), system.after: moment(path, mark)}
 
 
-def _constant_step(point: Point, time: sp.Rational) -> Point:
+def _constant_step(point: dict[Any, Any], time: sp.Rational) -> dict[Any, Any]:
     """The first token where Δ = ln 2: x^{−2} falls by 2μ ln 2·t."""
     begun, rate = (point[s] for s in (system.begun, system.rate))
     return {system.now: sp.sign(begun) / sp.sqrt(1 / begun**2 - 2 * rate * sp.log(2) * time), system.after: time}
@@ -108,7 +106,7 @@ def at_mark(path: Path, mark: int, token: int) -> Any:
     return ball(path.tokens[mark, 0, token, 0], path.error[mark, 0, token, 0])
 
 
-def with_velocity(case: Case) -> Point:
+def with_velocity(case: Case) -> dict[Any, Any]:
     """And dx_l/dt at the start, exactly."""
     numbers = (np.array(sp.Rational(case[n]), dtype=object) for n in ("mu", "S", "a"))
     x = np.array([sp.Rational(v) for v in case["x"]], dtype=object)[:, None]
@@ -164,7 +162,7 @@ def of(*families: Family, times: Iterable[str], when: Callable[[Case], bool] = l
 SOLUTIONS = "solutions of one-dimensional systems with a bound on their error, up to 3 tokens and t = 10^8"
 
 
-def second_rate(case: Case) -> Point:
+def second_rate(case: Case) -> dict[Any, Any]:
     """Tokens 1 and 2, at t and at the moment before it."""
     path, mark = followed(case)
     middle = MOMENTS.index(Fraction(case["t_m"]))
@@ -181,7 +179,7 @@ def rate_cases(_: Tier) -> Iterable[Case]:
         yield family.case(1, time) | {"t_m": middle}
 
 
-def numbered(case: Case) -> Point:
+def numbered(case: Case) -> dict[Any, Any]:
     """For statements that some time shows: the system by its number, and the time as a number, not a ball."""
     return scalar(case) | {
         system.after: sp.Rational(case["t"]),
@@ -190,7 +188,7 @@ def numbered(case: Case) -> Point:
     }
 
 
-def constants(case: Case) -> Point:
+def constants(case: Case) -> dict[Any, Any]:
     """t over K(1 − 2^{−a}), K/ln t without decay, K for the first token."""
     path, mark = followed(case)
     time, mu, a = moment(path, mark), abs(Fraction(case["mu"])), Fraction(case["a"])
@@ -202,13 +200,13 @@ def constants(case: Case) -> Point:
 
 def constants_cases(_: Tier) -> Iterable[Case]:
     """Two tokens without decay, three with it."""
-    for number, family in enumerate((*SINKING[1:], GROWING[0])):
+    for which, family in enumerate((*SINKING[1:], GROWING[0])):
         for case in family.cases(("1/16", "100", "10000", "100000000")):
             for near in ("1/4", "1/8") if family.a != "0" else ("1/4",):
-                yield {**case, "near": near, "system": number}
+                yield {**case, "near": near, "system": which}
 
 
-def passing(case: Case) -> Point:
+def passing(case: Case) -> dict[Any, Any]:
     """And its quotient by the first token at the same time, with a size to pass."""
     found, first = numbered(case), scalar(case | {"l": 1})
     quotient = sp.S.One if case["l"] == 1 else abs(number(found[system.now]) / first[system.now])
@@ -217,9 +215,9 @@ def passing(case: Case) -> Point:
 
 def passing_cases(_: Tier) -> Iterable[Case]:
     """Sizes that a token passes by t = 10^8."""
-    for number, family in enumerate((*GROWING[:2], SINKING[1], Family("1", "-1", "1", ("1", "0")))):
+    for which, family in enumerate((*GROWING[:2], SINKING[1], Family("1", "-1", "1", ("1", "0")))):
         for case in family.cases(("1/16", "8", "10000", "100000000")):
-            yield from ({**case, "R": size, "system": number} for size in ("4", "16"))
+            yield from ({**case, "R": size, "system": which} for size in ("4", "16"))
 
 
 # --- ends ---------------------------------------------------------------------------------------------------------
@@ -237,7 +235,7 @@ def ending(mu: str, S: str, a: str, x: Numbers) -> tuple[Path, arb, float]:
     return path, ball((low + high) / 2, (high - low) / 2 * (1 + 2.0**-50)), float(high)
 
 
-def ends(case: Case) -> Point:
+def ends(case: Case) -> dict[Any, Any]:
     """When the solution ends, and when token l alone would.
 
     At S_Δ = 0 exactly: the first token ends first, as the second one's quotient to it falls while it is below 1/√2.
@@ -275,7 +273,7 @@ ENDS = [
 ]
 
 
-def at_the_end(case: Case) -> Point:
+def at_the_end(case: Case) -> dict[Any, Any]:
     """Token l at a mark on the way to the end, and at the end in the system of the first l tokens alone."""
     mu, S, a, x, token = case["mu"], case["S"], case["a"], tuple(case["x"]), case["l"] - 1
     path, _, after = ending(mu, S, a, x)
@@ -315,38 +313,40 @@ MIXES = (
 
 def mixed_cases(_: Tier) -> Iterable[Case]:
     """A token that outlives the end is looked at once, shortly before it; the others all the way."""
-    for number, (mu, S, a, x) in enumerate(MIXES):
+    for which, (mu, S, a, x) in enumerate(MIXES):
         path, _, after = ending(mu, S, a, x)
         for token in range(1, len(x) + 1):
             lives = np.isfinite(after) and ending(mu, S, a, x[:token])[1].lower() > after
             for size, mark in product(("1", "9/8"), (4,) if lives else (0, 4, int(path.last[0]))):
-                yield {"system": number, "mu": mu, "S": S, "a": a, "x": list(x), "l": token, "R": size, "mark": mark}
+                yield {"system": which, "mu": mu, "S": S, "a": a, "x": list(x), "l": token, "R": size, "mark": mark}
 
 
-def stays(case: Case) -> Point:
-    """T*, and how large tokens 1 and 2 are there: their own system, at the end of the whole."""
+def stays(case: Case) -> dict[Any, Any]:
+    """T*, how large token 1 is there, alone as it is; and the start of a token l beside it."""
     mu, S, a, x = case["mu"], case["S"], case["a"], tuple(case["x"])
     _, end, after = ending(mu, S, a, x)
-    grows = any(Fraction(S) * Fraction(v) >= 0 for v in x[:2])
-    sizes = [_alone_at(mu, S, a, x[:n], after) if np.isfinite(after) and not grows else ENDLESS for n in (1, 2)]
+    shrinks = Fraction(mu) < 0 or Fraction(S) * Fraction(x[0]) < 0
+    size = _alone_at(mu, S, a, x[:1], after) if np.isfinite(after) and shrinks else ENDLESS
     return {
         system.rate: sp.Rational(mu),
         system.weight: sp.Rational(S),
-        system.damping: sp.Rational(a),
-        divergence.START: tuple(map(sp.Rational, x)) == MIXED,
+        system.begun: sp.Rational(x[case["l"] - 1]),
+        divergence.first: sp.Rational(x[0]),
         divergence.end: end,
-        **dict(zip(divergence.sizes, sizes, strict=True)),
+        divergence.reached: size,
     }
 
 
 STAYS = [
-    {"mu": mu, "S": S, "a": a, "x": x}
+    {"mu": mu, "S": S, "a": a, "x": x, "l": 3}
     for mu, S, a, x in (
         ("1", "-1", "1", ["1", "1/2", "-3/5"]),
-        ("1/2", "-1", "1", ["1", "1/2", "-3/5"]),
-        ("1", "-1/4", "1", ["1", "1/2", "-3/5"]),
-        ("1", "-1", "16", ["1", "1/2", "-3/5"]),
-        ("1", "-1", "1", ["2", "1/2", "-3/5"]),
+        ("1", "-1", "0", ["2", "-1/8", "-2"]),
+        ("4", "-1/64", "1", ["1/16", "1/8", "-1"]),
+        ("1/2", "2", "1", ["-1", "1/2", "1"]),
+        ("-1", "-1", "1", ["1", "1/2", "-3/5"]),
+        ("1", "-1", "1", ["1", "1/2", "3/5"]),
+        ("1", "-1", "1", ["-2", "1/2", "-3/5"]),
     )
 ]
 
@@ -371,8 +371,8 @@ class Plane:
     @classmethod
     def of_case(cls, case: Case) -> Plane:
         """The system of a case."""
-        S, x = (tuple(map(tuple, case[name])) for name in ("S", "x"))
-        return cls(S, tuple(case["S_delta"]), case["a"], x, case["until"])
+        (one, other), x = case["S"], tuple(map(tuple, case["x"]))
+        return cls((tuple(one), tuple(other)), tuple(case["S_delta"]), case["a"], x, case["until"])
 
     def exact(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """S, S_Δ and the tokens in fractions."""
@@ -414,7 +414,7 @@ class Seen:
 @cache
 def seen(plane: Plane, token: int, time: str) -> Seen:
     """Raises ValueError where the solution was not followed so far."""
-    S, weight, x = plane.exact()
+    _, weight, x = plane.exact()
     begun, path = _rational((x[token] ** 2).sum()), plane_path(plane)
     first = BALL.softplus(BALL.array([(weight * x[token]).sum()]))[0]
     if time == "0":
@@ -449,7 +449,7 @@ def _room(S: np.ndarray) -> sp.Expr:
     return -(trace + sp.sqrt(gap)) / 2
 
 
-def symmetric(case: Case) -> Point:
+def symmetric(case: Case) -> dict[Any, Any]:
     """The form and its derivative at the start, and the token at t."""
     plane, token = Plane.of_case(case), case["l"] - 1
     found, (S, weight, x) = seen(plane, token, case["t"]), plane.exact()
@@ -475,7 +475,7 @@ def symmetric(case: Case) -> Point:
     }
 
 
-def on_line(case: Case) -> Point:
+def on_line(case: Case) -> dict[Any, Any]:
     """The token's form and speed at the start, and its size at t; and whether the case is the saddle's."""
     plane, token = Plane.of_case(case), case["l"] - 1
     found, (S, weight, x) = seen(plane, token, case["t"]), plane.exact()
@@ -489,12 +489,12 @@ def on_line(case: Case) -> Point:
         many_dimensions.top: -_room(S),
         system.FIRST: token == 0,
         system.after: found.time,
-        sp.Symbol("S"): (S == np.array([[1, 0], [0, -1]])).all(),
+        sp.Symbol("S"): (np.array([[1, 0], [0, -1]]) == S).all(),
         sp.Symbol("x(0)"): list(x[0]) == [Fraction(1, 2), 1],
     }
 
 
-def damped(case: Case) -> Point:
+def damped(case: Case) -> dict[Any, Any]:
     """A token behind at most one other, which falls: C_1 = sup (1 + t)|x_1|² over the moments up to t."""
     plane, token = Plane.of_case(case), case["l"] - 1
     found, (S, _, x) = seen(plane, token, case["t"]), plane.exact()
@@ -552,7 +552,7 @@ def in_planes(*planes: Plane, times: Iterable[str]) -> Callable[[Tier], Any]:
     return lambda _: (case for plane in planes for case in plane.cases(wanted))
 
 
-def sinking(case: Case) -> Point:
+def sinking(case: Case) -> dict[Any, Any]:
     """A radius that the token is to fall below."""
     return damped(case) | {
         system.after: sp.Rational(case["t"]),
@@ -564,15 +564,15 @@ def sinking(case: Case) -> Point:
 
 def sinking_cases(_: Tier) -> Iterable[Case]:
     """Radii below every start."""
-    for number_, plane in enumerate((*DEFINITE, *TWISTED, RISING[0])):
+    for which, plane in enumerate((*DEFINITE, *TWISTED, RISING[0])):
         for case in plane.cases(("0", "1/8", "100", "100000000")):
-            yield from ({**case, "system": number_, "radius": radius} for radius in ("1/16", "1/1000"))
+            yield from ({**case, "system": which, "radius": radius} for radius in ("1/16", "1/1000"))
 
 
 # --- refinements --------------------------------------------------------------------------------------------------
 
 
-def excluded(case: Case) -> Point:
+def excluded(case: Case) -> dict[Any, Any]:
     """A form from P and s, in fractions, on the first token; where P is not triangular it is taken as it is."""
     P, x = (np.vectorize(Fraction, otypes=[object])(np.array(case[name])) for name in ("P", "x"))
     s = np.array([Fraction(v) for v in case["s"]], dtype=object)
@@ -602,7 +602,7 @@ EXCLUDED = [
 ]
 
 
-def reordered(case: Case) -> Point:
+def reordered(case: Case) -> dict[Any, Any]:
     """SoftSort of the scores in balls; token l of a solution beside the one before it, at the start and at t."""
     with BALL.arithmetic():
         scores, tau = [Fraction(v) for v in case["scores"]], BALL.number(Fraction(case["tau"]))
@@ -658,7 +658,9 @@ TIMES = ("0", "1/16", "1", "100", "100000000")
 CHECKS: tuple[Check, ...] = (
     statement_test(
         "dynamics.1d-monotone",
-        Listed(SOLUTIONS, of(*SINKING, *GROWING, *ENDING, STILL, times=("1/16", "1/8", "1", "100000000")), with_velocity),
+        Listed(
+            SOLUTIONS, of(*SINKING, *GROWING, *ENDING, STILL, times=("1/16", "1/8", "1", "100000000")), with_velocity
+        ),
     ),
     statement_test("dynamics.1d-converge", Listed(SOLUTIONS, of(*SINKING, *GROWING[:1], times=TIMES), scalar)),
     statement_test(
@@ -672,15 +674,21 @@ CHECKS: tuple[Check, ...] = (
         Listed(SOLUTIONS, of(*GROWING, HIGH, STEEP, times=("1/16", "1/4", "2", "100", "100000000")), scalar),
     ),
     statement_test("dynamics.1d-slow-ratios", Listed(SOLUTIONS, passing_cases, passing)),
-    statement_test("dynamics.1d-blowup", Listed("ends of solutions between two bounds, up to 3 tokens", lambda _: ENDS, ends)),
-    statement_test("dynamics.1d-mixed", Listed("solutions on the way to their ends, up to 3 tokens", mixed_cases, at_the_end)),
+    statement_test(
+        "dynamics.1d-blowup", Listed("ends of solutions between two bounds, up to 3 tokens", lambda _: ENDS, ends)
+    ),
+    statement_test(
+        "dynamics.1d-mixed", Listed("solutions on the way to their ends, up to 3 tokens", mixed_cases, at_the_end)
+    ),
     statement_test(
         "dynamics.1d-mixed-all-diverge",
-        Listed("the instance and four that differ in one number", lambda _: STAYS, stays),
+        Listed("solutions of three tokens with the time they end, between two bounds", lambda _: STAYS, stays),
     ),
     statement_test(
         "dynamics.nd-symmetric",
-        Listed(PLANES, in_planes(*DEFINITE, *SADDLE, *RISING, ASKEW, LEVEL, times=("0", "1/16", "1/2", "100")), symmetric),
+        Listed(
+            PLANES, in_planes(*DEFINITE, *SADDLE, *RISING, ASKEW, LEVEL, times=("0", "1/16", "1/2", "100")), symmetric
+        ),
     ),
     statement_test(
         "dynamics.nd-first-token",
@@ -699,6 +707,7 @@ CHECKS: tuple[Check, ...] = (
         "dynamics.exclude-convergent", Listed("forms of one and two states in fractions", lambda _: EXCLUDED, excluded)
     ),
     statement_test(
-        "dynamics.reorder", Listed("SoftSort in balls up to 3 scores, solutions up to t = 10^4", reordered_cases, reordered)
+        "dynamics.reorder",
+        Listed("SoftSort in balls up to 3 scores, solutions up to t = 10^4", reordered_cases, reordered),
     ),
 )
