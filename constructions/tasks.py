@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 IGNORED = -100
 Tokens = Int64[np.ndarray, "batch length"]
+Mask = Bool[np.ndarray, "batch length"]
 
 
 @dataclass(frozen=True)
@@ -276,6 +277,48 @@ def stored_writes(tokens: Int64[np.ndarray, " length"], vocabulary: Vocabulary) 
 # --------------------------------------------------------------------------------- the hypotheses
 
 
+def broken_h1(tokens: Tokens, num_kv_pairs: int) -> Mask:
+    """(batch, length): where the context stores a key again, against H1."""
+    places = np.arange(tokens.shape[1])
+    return np.any(_occurred(tokens, (places % 2 == 0) & (places < 2 * num_kv_pairs)), axis=-1)
+
+
+def broken_h2(tokens: Tokens, vocabulary: Vocabulary, num_kv_pairs: int) -> Mask:
+    """(batch, length): where a key occurs that the tail showed directly before a value, against H2."""
+    written = np.zeros_like(tokens, dtype=bool)
+    written[:, :-1] = _writes(tokens, vocabulary)[:, 1:]
+    stored = written & (np.arange(tokens.shape[1]) >= 2 * num_kv_pairs)
+    return np.any(_occurred(tokens) & stored[:, None], axis=-1)
+
+
+def broken_h3(tokens: Tokens, vocabulary: Vocabulary) -> Mask:
+    """(batch, length): where a value is stored a second time, against H3."""
+    return np.any(_occurred(tokens, _writes(tokens, vocabulary)), axis=-1)
+
+
+def broken_h4(tokens: Tokens, vocabulary: Vocabulary, num_kv_pairs: int) -> Mask:
+    """(batch, length): where the tail asks for a key of the context directly behind a value, against H4."""
+    start = 2 * num_kv_pairs
+    asked = (tokens[:, :, None] == tokens[:, None, 0:start:2]).any(-1)
+    behind = np.zeros_like(asked)
+    behind[:, 1:] = vocabulary.is_value(tokens[:, :-1])
+    return asked & behind & (np.arange(tokens.shape[1]) >= start)
+
+
+def _writes(tokens: Tokens, vocabulary: Vocabulary) -> Mask:
+    """Where a value directly follows a key: the places of `stored_writes`."""
+    found = np.zeros_like(tokens, dtype=bool)
+    found[:, 1:] = vocabulary.is_value(tokens[:, 1:]) & vocabulary.is_key(tokens[:, :-1])
+    return found
+
+
+def _occurred(tokens: Tokens, among: np.ndarray | bool = True) -> np.ndarray:
+    """(batch, length, length): whether the token at t stood at s < t already, both places being `among`."""
+    places, among = np.arange(tokens.shape[1]), np.broadcast_to(among, tokens.shape)
+    earlier = places[None, :] < places[:, None]
+    return (tokens[:, :, None] == tokens[:, None, :]) & earlier & among[:, :, None] & among[:, None, :]
+
+
 @dataclass(frozen=True)
 class Violation:
     """Why a sequence breaks a hypothesis, and the positions (counted from 0) at which it does."""
@@ -287,11 +330,7 @@ class Violation:
 
 def h1_keys_distinct(tokens: Int64[np.ndarray, " length"], num_kv_pairs: int) -> Violation | None:
     """H1: the context's keys are distinct. None where it holds."""
-    repeated = _repeats(tokens[0 : 2 * num_kv_pairs : 2])
-    if not repeated:
-        return None
-    positions = tuple(2 * i for i in repeated)
-    return Violation("H1", positions, f"the context stores key {tokens[positions[0]]} again")
+    return _violation("H1", broken_h1(tokens[None], num_kv_pairs), tokens, "the context stores key {token} again")
 
 
 def h2_no_query_after_noise(
@@ -302,26 +341,13 @@ def h2_no_query_after_noise(
     Every key of the tail counts as a query, keys that the context does not store included: their writes reach an
     adjacent query too.
     """
-    writes = stored_writes(tokens, vocabulary)
-    rewritten: dict[int, int] = {}
-    for key, position in zip(writes.keys.tolist(), writes.positions.tolist(), strict=True):
-        if position > 2 * num_kv_pairs:
-            rewritten.setdefault(key, position)
-    broken = tuple(t for t, key in enumerate(tokens.tolist()) if t > rewritten.get(key, len(tokens)))
-    if not broken:
-        return None
-    key = int(tokens[broken[0]])
-    return Violation("H2", broken, f"key {key} is queried again after a value followed it at {rewritten[key]}")
+    broken = broken_h2(tokens[None], vocabulary, num_kv_pairs)
+    return _violation("H2", broken, tokens, "key {token} is queried again after the tail showed it before a value")
 
 
 def h3_values_distinct(tokens: Int64[np.ndarray, " length"], vocabulary: Vocabulary) -> Violation | None:
     """H3: the values of all stored writes are distinct, the tail's writes included. None where it holds."""
-    writes = stored_writes(tokens, vocabulary)
-    repeated = _repeats(writes.values)
-    if not repeated:
-        return None
-    positions = tuple(int(writes.positions[i]) for i in repeated)
-    return Violation("H3", positions, f"value {tokens[positions[0]]} is stored a second time")
+    return _violation("H3", broken_h3(tokens[None], vocabulary), tokens, "value {token} is stored a second time")
 
 
 def h4_filler(
@@ -344,15 +370,10 @@ def h4_no_query_after_value(
     tokens: Int64[np.ndarray, " length"], vocabulary: Vocabulary, num_kv_pairs: int
 ) -> Violation | None:
     """H4 without positions: no query stands directly behind a value, as the context's keys do. None where it holds."""
-    start = 2 * num_kv_pairs
-    asked = np.flatnonzero(np.isin(tokens[start:], tokens[0:start:2])) + start
-    behind = tuple(int(t) for t in asked if vocabulary.is_value(tokens[t - 1 : t]).all())
-    if not behind:
-        return None
-    return Violation("H4", behind, f"key {tokens[behind[0]]} is queried directly behind value {tokens[behind[0] - 1]}")
+    broken = broken_h4(tokens[None], vocabulary, num_kv_pairs)
+    return _violation("H4", broken, tokens, "key {token} is queried directly behind a value")
 
 
-def _repeats(items: np.ndarray) -> list[int]:
-    """The indices at which an item occurs that occurred before."""
-    first = set(np.unique(items, return_index=True)[1].tolist())
-    return [i for i in range(len(items)) if i not in first]
+def _violation(hypothesis: str, broken: Mask, tokens: np.ndarray, reason: str) -> Violation | None:
+    positions = tuple(np.flatnonzero(broken[0]).tolist())
+    return Violation(hypothesis, positions, reason.format(token=tokens[positions[0]])) if positions else None

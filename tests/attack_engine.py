@@ -80,7 +80,7 @@ def value(e: sp.Basic, at: dict) -> mp.mpf:
         "atan": mp.atan, "Pi": lambda: mp.pi, "Exp1": lambda: mp.e, "cosh": mp.cosh, "sinh": mp.sinh, **FUNCTIONS,
     }  # fmt: skip
     if name not in table:
-        raise NoValueError if e.has(sp.zoo, sp.nan, sp.oo, sp.I) else UnreadError
+        raise NoValueError if e.has(sp.zoo, sp.nan, sp.oo) else UnreadError
     return table[name](*args)
 
 

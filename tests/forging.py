@@ -42,7 +42,7 @@ def forgery(text: str, sizes: dict, weights: dict) -> str:
     with suppress(ValueError, TypeError, LookupError):
         for key, layout in certificate["tensors"].items():
             certificate["sha256"][key] = alone.tensor_digest(layout, dict(names), dtype)
-    known = {key: [point(x) for x in n] if isinstance(n, list) else point(n) for key, n in names.items()}
+    known = points(names)
     with suppress(ValueError, TypeError, LookupError):
         for step, expression, _ in certificate["steps"]:
             known[step] = alone.value(expression, known, dtype)
@@ -74,6 +74,11 @@ def point(x: float) -> tuple[int, int]:
     return (int(Fraction(x) * alone.ONE),) * 2
 
 
+def points(numbers: dict) -> dict:
+    """Numbers and lists of numbers as the checker's intervals."""
+    return {name: [point(x) for x in n] if isinstance(n, list) else point(n) for name, n in numbers.items()}
+
+
 def accepted(text: str, sizes: dict, weights: dict) -> str:
     """The forgery of a certificate, if the checker accepts it; else nothing."""
     try:
@@ -84,10 +89,9 @@ def accepted(text: str, sizes: dict, weights: dict) -> str:
     return text
 
 
-def loaded(module: torch.nn.Module, text: str) -> torch.nn.Module:
-    """The module with the tensors that a certificate lays out."""
-    certificate = json.loads(text)
-    names, dtype = numbers_of(certificate), getattr(torch, certificate["dtype"])
+def loaded(module: torch.nn.Module, certificate: dict, dtype: torch.dtype | None = None) -> torch.nn.Module:
+    """The module with the tensors that a certificate lays out, in its dtype or another."""
+    names, dtype = numbers_of(certificate), dtype or getattr(torch, certificate["dtype"])
     argument = catalogue.subject(certificate["claim"], certificate["target"]).argument
     tensors = {}
     for name, layout in argument.tensors.items():

@@ -58,7 +58,7 @@ TOY_THEOREM = {
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE
+from mamba_theorems.theorems.mqar.task import H1, H2
 from mamba_theorems.theorems.mqar.theorem2 import a0, a1, c, margin, rival, same
 from mamba_theorems.theorems.proofs.proof import Identity, Proof
 
@@ -78,7 +78,7 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="Theorem 2 with another code",
         statement="4a_0c+a_0^2c(s-r)",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        hypotheses=(H1, H2),
         depends_on=("foundations.silu-pair",),
         formula=MARGIN,
         proof=proof,

@@ -163,7 +163,7 @@ def test_plain_s6_answers_on_the_kernels_up_to_the_certified_gap(target):
     Request(plain.CLAIM, target, "float32", {"num_tokens": 4, "input_seq_len": 112, "gap": 110}).make()
     tokens = np.random.default_rng(0).integers(4, size=(8, 112))
     tokens[0], tokens[1] = lone_write(110), repeated(2, 109)  # the longest gap; an older write against the latest
-    logits = plain_s6_head(4, plain.target_of(target)).module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
+    logits = plain_s6_head(4, target).module(torch.float32)(torch.from_numpy(tokens)).double().numpy()
     assert (least_margins(logits, answers_of_heads(tokens, 4)) > 0).all()
 
 

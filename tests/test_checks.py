@@ -12,8 +12,6 @@ from mamba_theorems.kernels.peers import installed
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.foreign import foreign
-from mamba_theorems.verify.checks.mqar.recall import RecallCase
-from mamba_theorems.verify.checks.mqar.theorem2 import exact_margin
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands import main as cli
@@ -56,14 +54,17 @@ def test_a_planted_bug_is_shrunk_and_its_replay_line_fails_again_until_it_is_men
 
 
 def test_the_smallest_counterexample_replays_with_margin_zero_and_its_extension_is_strictly_wrong(capsys):
-    evidence = run_check(named("mqar.thm2-step1-printed", "smallest-counterexample"), Run())
+    check = named("mqar.thm2-step1-printed", "statement")
+    evidence = run_check(check, Run())
     assert evidence.kind is Kind.REFUTED
     assert evidence.holds
-    assert evidence.facts["sequence"] == "k v1 k v2 k"
-    assert cli.main(shlex.split(evidence.replay)[3:]) == cli.Exit.EXPECTED
-    assert "least margin 0" in capsys.readouterr().out
-    assert exact_margin(RecallCase(1, 2, [0, 1, 0, 2, 0, 2, 0], "rational")) < 0
-    assert exact_margin(RecallCase(1, 2, [0, 1, 0, 1, 0], "rational")) > 0
+    words = shlex.split(evidence.replay)
+    case = json.loads(words[-1].partition(":")[2])
+    assert case["sequence"] == "k v1 k v2 k"
+    assert cli.main(words[3:]) == cli.Exit.EXPECTED
+    assert "M = 0;" in capsys.readouterr().out
+    assert "M = -3;" in check.replay(case | {"sequence": "k v1 k v2 k v2 k"}, Run()).summary
+    assert "M = 6;" in check.replay(case | {"sequence": "k v1 k v1 k"}, Run()).summary
 
 
 @pytest.fixture

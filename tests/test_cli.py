@@ -279,7 +279,7 @@ def test_a_reader_that_stops_reading_is_no_error():
 
 
 def test_a_broken_replay_case_gets_one_sentence(capsys):
-    assert "replay line" in usage(capsys, "mqar.thm2-step1-printed", "--replay", "smallest-counterexample:{")
+    assert "replay line" in usage(capsys, "mqar.thm2-step1-printed", "--replay", "statement:{")
 
 
 def test_a_report_is_written_whole_and_says_the_same_twice(tmp_path):

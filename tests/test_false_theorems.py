@@ -156,6 +156,15 @@ FALSE_STEPS = {
         multipliers=sp.Matrix([1, 1]),
         strict=frozenset({-1}),
     ),
+    # found by the attack
+    "growth above what has no value": grows(x**2 + 1, sp.exp(sp.log(-1, **kept), **kept), start=one),
+    "one term below the index's declaration": sums(sp.S.Zero, k, m, m),
+    "a limit where a parameter leaves no value": Limit(
+        name="false", expression=sp.cos(p) ** x, variable=x, point=one, value=sp.cos(p)
+    ),
+    "a case without a value": Cases(
+        name="false", claim=sp.Le(sp.Min(0, sp.exp(sp.log(n))), sp.exp(sp.log(n))), over={n: (3, 0)}
+    ),
     # cited
     "x ≥ 5, seen at x = 6": Cited(name="false", statement="", source="", states=sp.Ge(x, 5), instances=({x: 6},)),
     # nested connectives
@@ -358,6 +367,26 @@ def test_a_fact_for_all_values_is_known_only_if_nothing_is_said_of_the_variable(
     on_domain = Bound(name="last", claim=claim, given=(ForAll(x, sp.Ge(x**2, 1), low),))
     assert Proof(steps=(square, everywhere), hypotheses=(low,)).check(everywhere.relation).truth is Truth.UNKNOWN
     assert Proof(steps=(square, on_domain)).check(on_domain.relation).truth is Truth.TRUE
+
+
+def test_a_hypothesis_for_all_values_of_a_domain_says_nothing_outside():
+    beyond = ForAll(x, sp.Ge(f(x), 2), sp.Ge(x, 1))
+    claim = sp.Ge(f(x), 1)
+    last = bound(claim, sp.Ge(f(x), 2))
+    assert Proof(steps=(last,), hypotheses=(beyond,)).check(claim).truth is Truth.UNKNOWN
+    assert Proof(steps=(last,), hypotheses=(beyond, sp.Ge(x, 1))).check(claim).truth is Truth.TRUE
+
+
+def test_hypotheses_that_contradict_each_other_prove_nothing_step_by_step():
+    first, second = bound(sp.Ge(x, 0), sp.Gt(x, 1)), bound(sp.Le(x, 1), sp.Lt(sp.exp(x), 1))
+    both = Conjunction(name="both", of=(first, second))
+    hypotheses = (sp.Gt(x, 1), sp.Lt(sp.exp(x), 1))
+    assert [s.decide().truth for s in (first, second)] == [Truth.TRUE, Truth.TRUE]
+    assert Proof(steps=(first, second, both), hypotheses=hypotheses).check(both.relation).truth is Truth.UNKNOWN
+
+
+def test_nothing_is_refuted_where_a_premise_is_not_seen_to_hold():
+    assert bound(sp.Ge(x, 0), sp.Eq(sp.sin(x) + x, 10)).decide().truth is not Truth.FALSE
 
 
 def test_a_fact_for_all_values_is_a_premise_and_no_conclusion():

@@ -6,19 +6,14 @@ accepts is run: a network with the forged weights must still answer.
 
 import json
 
-import numpy as np
 import pytest
-import torch
 from attacks import attack
-from forging import accepted, changed_weights, forged, frozen_text, loaded
+from forged_networks import network
+from forging import accepted, changed_weights, forged, frozen_text
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from mamba_theorems.constructions import mqar
-from mamba_theorems.constructions.induction_heads import answers as answers_of_heads
-from mamba_theorems.constructions.induction_heads import plain_s6
-from mamba_theorems.constructions.tasks import answers
 from mamba_theorems.verify.certify.mqar import codes, products, theorem2
 
 SMALL = "float32_64_64_8"
@@ -134,12 +129,7 @@ def test_a_recall_network_of_unchanged_weights_is_accepted_and_answers(name):
 
 def answered(name: str, text: str) -> bool:
     """Whether the network that a certificate lays out answers rightly."""
-    claim, target = name.removesuffix(f"_{SMALL}").split("_", 1)
-    network = mqar.build(claim, target, num_kv_pairs=8, vocab_size=64)
-    tokens = sequences(network.vocabulary, 8, 64)
-    logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
-    targets = answers(tokens, network.vocabulary, 8)
-    return bool((logits.argmax(-1) == targets)[targets >= 0].all())
+    return not network(*name.removesuffix(f"_{SMALL}").split("_", 1)).wrong(json.loads(text), ("kernels",))
 
 
 HEADS_TO_RUN = [HEADS.replace("paper", target) for target in ("paper", "official", "official_mamba2")]
@@ -162,17 +152,6 @@ def test_an_induction_head_of_unchanged_weights_is_accepted_and_answers(name):
 
 def induced(name: str, text: str) -> bool:
     """Whether the induction head that a certificate lays out answers rightly."""
-    network = plain_s6(32, name.split("_", 1)[1].partition("_float32")[0])
-    tokens = np.random.default_rng(0).integers(0, 2, size=(64, 12))
-    logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
-    return bool((logits.argmax(-1) == answers_of_heads(tokens, 32)).all())
-
-
-def sequences(vocabulary, pairs: int, length: int, count: int = 6) -> np.ndarray:
-    """Distinct keys and values, no value behind a key of the tail, every key asked: H1 to H3."""
-    rng, rows = np.random.default_rng(0), []
-    for _ in range(count):
-        keys, values = rng.permutation(vocabulary.keys)[:pairs], rng.permutation(vocabulary.values)[:pairs]
-        asked = rng.permutation(keys)[np.arange(length - 2 * pairs) % pairs]
-        rows.append(np.concatenate([np.stack([keys, values], 1).reshape(-1), asked]))
-    return np.array(rows)
+    target = name.split("_", 1)[1].partition("_float32")[0]
+    short = network("induction.plain-s6", target, accepted(frozen_text(name), SHORT, {}))
+    return not short.wrong(json.loads(text), ("kernels",))

@@ -2,21 +2,15 @@
 
 import json
 
-import numpy as np
 import pytest
-import torch
 from attacks import attack
-from forging import CHANGES, accepted, changed_weights, forged, frozen_text, loaded
+from forged_networks import network
+from forging import CHANGES, accepted, changed_weights, forged, frozen_text
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 import check_certificate as alone
-from mamba_theorems.constructions import mqar
-from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.mqar.codes import one_hot_codes, two_state_codes
-from mamba_theorems.constructions.tasks import Vocabulary, answers
 from mamba_theorems.verify.certify.mqar import robust, robust_model
-from mamba_theorems.verify.checks.mqar.recall import least_margins
 
 SMALL = "float32_64_64_8"
 BLOCKS, MODELS = (
@@ -28,49 +22,11 @@ TWO_STATES = f"mqar.robust_two_state_paper_{SMALL}"
 SLIGHT = st.sampled_from([1 + 2.0**-10, 1 - 2.0**-10, 0.9, 1.1, 0.75, 1.5, 0.25, 4.0])
 
 
-def network_of(text: str) -> Construction:
-    """The construction that a certificate is about, over the vocabulary of its sizes."""
-    certificate = json.loads(text)
-    n, target = certificate["sizes"], certificate["target"]
-    end = n["first_key"] + n["num_keys"]
-    keys, values = range(n["first_key"], end), range(end, end + n["num_values"])
-    vocabulary = Vocabulary(n["vocab_size"], keys, values, filler=0 if n["first_key"] else None)
-    choose = two_state_codes if target.startswith("two_state") else one_hot_codes
-    return mqar.robust(vocabulary, target.removeprefix("two_state_"), num_kv_pairs=n["num_kv_pairs"], choose=choose)
-
-
 def answered(text: str) -> bool:
-    """Whether the network that a certificate lays out answers rightly, every logit a number."""
-    n, network = json.loads(text)["sizes"], network_of(text)
-    pairs, distinct = n["num_kv_pairs"], "two_state" in json.loads(text)["target"]
-    tokens = whatever_the_tail(network.vocabulary, pairs, n["input_seq_len"], distinct=distinct)
-    logits = loaded(network.module(torch.float32), text)(torch.from_numpy(tokens)).numpy()
-    return bool((least_margins(logits, answers(tokens, network.vocabulary, pairs)) > 0).all())
-
-
-def whatever_the_tail(vocabulary: Vocabulary, pairs: int, length: int, *, distinct: bool) -> np.ndarray:
-    """Distinct keys, neighbours or not, over distinct values or a few; each row's tail ends with all keys asked.
-
-    Before that: any tokens; stored keys before other keys' values, behind and before themselves; keys that store
-    nothing before stored values; values alone; from the first tail position on.
-    """
-    rng, rows, size = np.random.default_rng(0), [], length - 2 * pairs
-    for neighbours in (False, True):
-        first = rng.integers(len(vocabulary.keys) - pairs + 1)
-        of_all = rng.permutation(vocabulary.keys)
-        keys = rng.permutation(vocabulary.keys[first : first + pairs]) if neighbours else of_all[:pairs]
-        values = rng.permutation(vocabulary.values)[:pairs] if distinct else rng.choice(vocabulary.values[:2], pairs)
-        context = np.stack([keys, values], 1).reshape(-1)
-        for tail in (
-            rng.integers(vocabulary.size, size=length),
-            np.stack([np.tile(keys, 3), rng.choice(values, 3 * pairs)], 1).reshape(-1),
-            np.stack([keys, np.roll(values, 1), keys, keys], 1).reshape(-1),
-            np.stack([of_all, rng.choice(values, len(of_all))], 1).reshape(-1),
-            np.concatenate([np.full(2 * pairs, values[-1]), np.sort(keys)]),
-        ):
-            before = np.resize(tail, max(size - pairs, 0))
-            rows.append(np.concatenate([context, before, rng.permutation(keys)[:size]]))
-    return np.array(rows)
+    """Whether the network that a certificate lays out answers rightly."""
+    certificate = json.loads(text)
+    case = network(certificate["claim"], certificate["target"], text)
+    return not case.wrong(certificate, ("kernels",))
 
 
 # ---------------------------------------------------------------------------------------------------- controls

@@ -171,23 +171,30 @@ def test_a_proof_of_citations_alone_is_unknown():
     assert proof.check().truth is Truth.UNKNOWN
 
 
-def test_a_proof_whose_last_step_states_something_else_is_unknown():
+def link(*steps, formula, hypotheses=()):
+    """What a reader must see in a proof of true steps under its own hypotheses, which the claim has too."""
+    result = Proof(steps=steps, hypotheses=hypotheses).check(formula, hypotheses)
+    assert result.truth is Truth.TRUE
+    return result.link
+
+
+def test_a_proof_whose_last_step_states_something_else_does_not_compose():
     step = Bound(name="square", claim=sp.Ge(y**2 + 1, 2 * y))
-    assert Proof(steps=(step,)).check(sp.Ge(y**2 + 1, 2 * y)).truth is Truth.TRUE
-    assert Proof(steps=(step,)).check(sp.Ge(y**2, 1)).truth is Truth.UNKNOWN
+    assert not link(step, formula=sp.Ge(y**2 + 1, 2 * y))
+    assert "does not state the claim" in link(step, formula=sp.Ge(y**2, 1))
 
 
-def test_a_conclusion_from_an_unestablished_premise_is_unknown():
+def test_a_conclusion_from_an_unestablished_premise_does_not_compose():
     premise, conclusion = sp.Ge(y, 2), sp.Ge(y**2, 4)
     leap = Bound(name="leap", claim=conclusion, given=(premise,))
-    assert Proof(steps=(leap,)).check(conclusion).truth is Truth.UNKNOWN
-    assert Proof(steps=(leap,), hypotheses=(premise,)).check(conclusion).truth is Truth.TRUE
+    assert "established by nothing" in link(leap, formula=conclusion)
+    assert not link(leap, formula=conclusion, hypotheses=(premise,))
 
 
 def test_a_premise_established_only_under_another_premise_does_not_count():
     middle = Bound(name="middle", claim=sp.Ge(y, 2), given=(sp.Ge(y, 3),))
     leap = Bound(name="leap", claim=sp.Ge(y**2, 4), given=(sp.Ge(y, 2),))
-    assert Proof(steps=(middle, leap)).check(sp.Ge(y**2, 4)).truth is Truth.UNKNOWN
+    assert "established by nothing" in link(middle, leap, formula=sp.Ge(y**2, 4))
 
 
 def test_specialising_needs_the_symbol_s_assumptions_and_the_step_itself():
@@ -291,3 +298,17 @@ def test_words_in_formulas_stand_upright_and_letters_do_not():
     assert latex(X * mass) == r"X \mathrm{mass}"
     assert latex(other) == r"m_{\mathrm{other}}"
     assert latex(gap * sp.exp(X)) == sp.latex(gap * sp.exp(X))
+
+
+def test_a_step_that_is_a_premise_of_the_last_one_is_used():
+    """Whether the premise is one relation or a part of a conjunction."""
+    first, second = sp.Symbol("p", positive=True), sp.Symbol("q", positive=True)
+    one = Bound(name="one", claim=sp.Ge(sp.exp(first), 1 + first))
+    other = Bound(name="other", claim=sp.Ge(sp.exp(second), 1 + second))
+    goal = sp.Gt(sp.exp(first) + sp.exp(second), 2)
+    for premises in ((one.claim, other.claim), (sp.And(one.claim, other.claim),)):
+        proof = Proof(steps=(one, other, Bound(name="both", claim=goal, given=premises)))
+        assert proof.unused() == ()
+        assert proof.link(goal) == ""
+    idle = Proof(steps=(one, other, Bound(name="alone", claim=sp.Gt(sp.exp(first), 1), given=(one.claim,))))
+    assert idle.unused() == (other,)

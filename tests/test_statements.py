@@ -84,7 +84,7 @@ def test_what_a_symbol_is_declared_to_be_is_a_hypothesis():
 def test_a_sharp_statement_holds_and_each_of_its_mutants_is_contradicted():
     finding = found(Statement((ABOVE_TWO,), sp.Ge(x**2, 4)))
     assert finding.holds
-    assert finding.facts["statement mutants"] == finding.facts["rejected"] == 3
+    assert finding.facts["statement mutants"] == finding.facts["contradicted"] == 3
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,11 @@ def test_two_quantifiers_are_tested_as_they_stand():
     cases = [{"x": a, "y": b} for a in range(3) for b in range(3)]
     source = Listed("a grid", lambda _: cases, lambda case: {x: case["x"], y: case["y"]})
     every_some = Statement((), sp.Eq(x, y), (x,), (y,))
-    assert found(every_some, source).facts["rejected"] == 1
+    tested = found(every_some, source)
+    assert tested.holds
+    assert tested.facts["contradicted"] == tested.facts["statement mutants"] == 2
+    assert found(replace(every_some, uniform=True), source).holds is False
+    assert found(Statement((), sp.Le(x * y, 0), (x,), (y,), uniform=True), source).facts["contradicted"] == 1
     assert found(replace(every_some, every=(y,), some=()), source).holds is False
 
 

@@ -64,10 +64,10 @@ class Claim:
     """One statement, with everything a reader needs to judge it.
 
     `statement` is LaTeX; `formula` is what it means, a sympy boolean about the real objects that an instance makes true
-    or false under the `hypotheses`; of two quantifiers `every` and `some` name the symbols. `proof` derives the
-    statement for all sizes: if it composes to `formula`, from the hypotheses and from facts that `cites` names, the
-    claim is PROVED, else DERIVED. `disproof` derives its negation from an exact instance. Both are functions, so that
-    listing claims builds no steps.
+    or false under the `hypotheses`; of two quantifiers `every` and `some` name the symbols, and `uniform` says that the
+    same some serve all. `proof` derives the statement for all sizes: if it composes to `formula`, from the hypotheses
+    and from facts that `cites` names, the claim is PROVED, else DERIVED. `disproof` derives its negation from an exact
+    instance. Both are functions, so that listing claims builds no steps.
     """
 
     id: str
@@ -81,6 +81,7 @@ class Claim:
     formula: sp.Basic | None = None
     every: tuple[sp.Symbol, ...] = ()
     some: tuple[sp.Symbol, ...] = ()
+    uniform: bool = False
     cites: tuple[str, ...] = ()
     proof: Callable[[], Proof] | None = None
     disproof: Callable[[], Proof] | None = None
@@ -97,7 +98,7 @@ class Claim:
         if self.formula is None:
             return None
         objects = tuple(h for h in self.hypotheses if isinstance(h, Hypothesis))
-        return Statement(objects, self.formula, self.every, self.some)
+        return Statement(objects, self.formula, self.every, self.some, self.uniform)
 
     @property
     def assumed(self) -> tuple[str, ...]:

@@ -6,8 +6,9 @@ boolean: relations between numbers, and symbols for what only an instance can te
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -53,20 +54,24 @@ def predicate(name: str) -> sp.Symbol:
 
 @dataclass(frozen=True)
 class Statement:
-    """Under all `hypotheses`, `conclusion`: for every point, or for all of `every` there are some of `some`."""
+    """Under all `hypotheses`, `conclusion`: for every point, or for all of `every` there are some of `some`.
+
+    If `uniform`, the same some serve all of `every`: what a bound O(1/N) with its constant says.
+    """
 
     hypotheses: tuple[Hypothesis, ...]
     conclusion: sp.Basic
     every: tuple[sp.Symbol, ...] = ()
     some: tuple[sp.Symbol, ...] = ()
+    uniform: bool = False
 
-    @property
+    @cached_property
     def symbols(self) -> tuple[sp.Symbol, ...]:
         """All that an instance must give a value to, by name."""
         parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
         return tuple(sorted({s for part in parts for s in part.free_symbols}, key=str))
 
-    @property
+    @cached_property
     def functions(self) -> tuple[UndefinedFunction, ...]:
         """The undefined functions that an instance must give a value to, by name."""
         parts = (self.conclusion, *(h.meaning for h in self.hypotheses))
@@ -95,6 +100,7 @@ class Statement:
             _renamed(self.conclusion, plain),
             tuple(plain.get(s, s) for s in self.every),
             tuple(plain.get(s, s) for s in self.some),
+            self.uniform,
         )
 
     @property
@@ -113,8 +119,8 @@ class Statement:
             yield f"without {hypothesis.name}", replace(self, hypotheses=self.hypotheses[:i] + self.hypotheses[i + 1 :])
         for name, conclusion in _stronger(self.conclusion):
             yield name, replace(self, conclusion=conclusion)
-        if self.every and self.some:
-            yield "quantifiers exchanged", replace(self, every=self.some, some=self.every)
+        if self.every and self.some and not self.uniform:
+            yield "quantifiers exchanged", replace(self, uniform=True)
 
 
 def _renamed(meaning: sp.Basic, names: Mapping[sp.Symbol, sp.Symbol]) -> sp.Basic:
@@ -144,10 +150,13 @@ def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
 
 
 def truth(meaning: sp.Basic, point: Point) -> bool | None:
-    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there."""
+    """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there.
+
+    Of a predicate, and of a fact for all values of a variable, the point itself tells whether it is true.
+    """
     if meaning in (sp.true, sp.false):
         return meaning is sp.true
-    if isinstance(meaning, sp.Symbol):
+    if isinstance(meaning, sp.Symbol | ForAll):
         value = point.get(meaning)
         return None if value is None else bool(value)
     if isinstance(meaning, Relational):
@@ -157,7 +166,7 @@ def truth(meaning: sp.Basic, point: Point) -> bool | None:
     connective = _CONNECTIVES.get(type(meaning))
     if connective is None:
         raise NotEnclosed(f"not a statement: {meaning}")
-    return connective(*(truth(part, point) for part in meaning.args))
+    return connective(truth(part, point) for part in meaning.args)
 
 
 def _range(fact: ForAll, point: Point) -> Iterator[tuple[sp.Symbol, sp.Integer]]:
@@ -178,11 +187,8 @@ def _range(fact: ForAll, point: Point) -> Iterator[tuple[sp.Symbol, sp.Integer]]
 
 def _relation(relation: Relational, point: Point) -> bool | None:
     """In balls, and exactly where they touch."""
-    functions = {f: v for f, v in point.items() if isinstance(f, UndefinedFunction)}
-    for function, value in functions.items():
-        relation = relation.replace(function, value)
+    relation = relation.func(*(_put_in(side, point) for side in relation.args), evaluate=False)
     at = {s: v for s, v in point.items() if s in relation.free_symbols and not isinstance(v, bool | BooleanAtom)}
-    relation = _written_out(relation.xreplace({s: sp.sympify(at[s]) for s in _ends(relation) & at.keys()}))
     try:
         found = holds(relation, at, PRECISIONS)
         return _tie(relation, at) if found is None else found
@@ -190,7 +196,16 @@ def _relation(relation: Relational, point: Point) -> bool | None:
         return None
 
 
-def _written_out(e: sp.Basic) -> sp.Basic:
+def _put_in(side: sp.Expr, point: Point) -> sp.Expr:
+    """With values for undefined functions and for the ends of sums; then sums and derivatives are carried out."""
+    for function, value in point.items():
+        if isinstance(function, UndefinedFunction):
+            side = side.replace(function, value)
+    side = _written_out(side.xreplace({s: sp.sympify(point[s]) for s in _ends(side) & point.keys()}))
+    return side.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
+
+
+def _written_out(e: sp.Expr) -> sp.Expr:
     """Sums and products between numbers term by term, so that nothing looks for their closed forms."""
     if not e.has(*RANGED):
         return e
@@ -199,17 +214,17 @@ def _written_out(e: sp.Basic) -> sp.Basic:
         if low.is_Integer and high.is_Integer and low - 1 <= high < low + LONGEST:
             terms = (_written_out(e.function.xreplace({index: sp.Integer(i)})) for i in range(low, high + 1))
             return (sp.Add if isinstance(e, sp.Sum) else sp.Mul)(*terms)
-    parts = map(_written_out, e.args)
-    return e.func(*parts, evaluate=False) if isinstance(e, Relational) else e.func(*parts)
+    return e.func(*map(_written_out, e.args))
 
 
 def _tie(relation: Relational, at: Point) -> bool | None:
-    """Two sides that balls do not tell apart: compared exactly where the point is exact.
+    """Two sides that balls do not tell apart: compared exactly where both are rational, as e^{−ln 2} is.
 
     Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
     """
+    costly = (*RANGED, sp.Integral, *((sp.exp, sp.log) if isinstance(relation, sp.Eq) else ()))
     exact = {} if _balls(at) else {s: sp.sympify(v) for s, v in at.items()}
-    if exact and not relation.has(sp.exp, sp.log, *RANGED, sp.Integral):
+    if not relation.has(*costly) and not _balls(at):
         sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]
         if all(side.is_Rational for side in sides):
             return bool(relation.func(*sides))
@@ -218,7 +233,7 @@ def _tie(relation: Relational, at: Point) -> bool | None:
         return None
     if isinstance(relation, sp.Eq | sp.Ge | sp.Le):
         return True
-    same = exact and sp.simplify((relation.lhs - relation.rhs).subs(exact, simultaneous=True)) == 0
+    same = not _balls(at) and sp.simplify((relation.lhs - relation.rhs).subs(exact, simultaneous=True)) == 0
     return False if same else None
 
 
@@ -226,31 +241,45 @@ def _balls(at: Point) -> bool:
     return any(isinstance(value, arb) for value in at.values())
 
 
-def _all(parts: Iterator[bool | None]) -> bool | None:
-    found = set(parts)
-    return False if False in found else None if None in found else True
+def _all(parts: Iterable[bool | None]) -> bool | None:
+    """Whether all parts are true; what stands after a false one is not looked at."""
+    found: bool | None = True
+    for part in parts:
+        if part is False:
+            return False
+        found = None if part is None else found
+    return found
 
 
-def _any(parts: Iterator[bool | None]) -> bool | None:
-    found = set(parts)
-    return True if True in found else None if None in found else False
+def _any(parts: Iterable[bool | None]) -> bool | None:
+    return _not(_all(map(_not, parts)))
 
 
 def _not(a: bool | None) -> bool | None:
     return None if a is None else not a
 
 
-def _same(*parts: bool | None) -> bool | None:
-    return None if None in parts else len(set(parts)) == 1
+def _implies(premise: bool | None, consequences: Iterable[bool | None]) -> bool | None:
+    """A false premise implies everything, and its consequence is not looked at."""
+    return True if premise is False else _any((_not(premise), *consequences))
 
 
-_CONNECTIVES: Mapping[Any, Callable[..., bool | None]] = {
-    sp.And: lambda *parts: _all(iter(parts)),
-    sp.Or: lambda *parts: _any(iter(parts)),
-    sp.Not: _not,
-    sp.Implies: lambda a, b: _any(iter((_not(a), b))),
+def _same(parts: Iterable[bool | None]) -> bool | None:
+    found = set(parts)
+    return None if None in found else len(found) == 1
+
+
+def _chosen(condition: bool | None, if_true: bool | None, if_false: bool | None) -> bool | None:
+    return None if condition is None else if_true if condition else if_false
+
+
+_CONNECTIVES: Mapping[Any, Callable[[Iterator[bool | None]], bool | None]] = {
+    sp.And: _all,
+    sp.Or: _any,
+    sp.Not: lambda parts: _not(next(parts)),
+    sp.Implies: lambda parts: _implies(next(parts), parts),
     sp.Equivalent: _same,
-    sp.ITE: lambda c, a, b: None if c is None else a if c else b,
+    sp.ITE: lambda parts: _chosen(*parts),
 }
 
 # --- stronger conclusions --------------------------------------------------------------------------------------------

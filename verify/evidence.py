@@ -76,6 +76,9 @@ class Line:
 Steps = Mapping[str, tuple[Line, ...]]
 GROUPS = OWN, FOUNDATIONS, BEYOND, RESTATED = "the paper's own", "foundations", "beyond it", "restated"
 """What the headline counts apart: a claim of the paper's, what it stands on, ours, and what others state."""
+MUTANTS = "statement mutants"
+"""The figure of a statement's test that counts its mutants."""
+
 LINK = "a reader must see"
 """The fact of a DERIVED piece that tells what the steps leave to a reader."""
 

@@ -92,7 +92,7 @@ SOURCES = (
           "Models. arXiv 2410.03292; known to us by its abstract and by restatements."),
 )  # fmt: skip
 
-_HYPOTHESES = (task.KEYS_DISTINCT, task.NO_REWRITE, task.VALUES_DISTINCT, task.FILLER_NO_VALUE)
+_HYPOTHESES = (task.H1, task.H2, task.H3, task.H4)
 _EXTENSIONS = {
     "A": ("haar.exact-jumps",),
     "B": ("haar.s4d-lower-bound", "haar.s4d-lower-bound-jumps"),
@@ -171,21 +171,20 @@ MEANINGS = r"""
     the queries of attention · W_K: the weights of the keys of attention · W_V: the weights of the values of attention
     · c: a bound for λΣΔ; c̃ a constant that [P] leaves open · q: the norm of W_QᵀW_K · δ: the least step on the
     inputs that are allowed · ε: the step at a token without a flag
-[mqar] κ: num_kv_pairs, the number of key-value pairs and of keys · H: the number of heads · K: the largest key · M: a
-    matrix of entries ±1/√p whose columns are codes · Q: the number of queries so far · T: what the logits add that
-    the state does not hold · W_v: the head's weights for value v · a_0: what the convolution leaves of the preceding
-    key, c_0k − b · a_1: what the convolution leaves of the current key, c_1k − b · b: the bias of the convolution;
-    b_o is the head's · c as \hat c: ĉ, what the convolution leaves of the current value, c_1v − b · c_0: the
-    convolution's weight for the preceding token · c_1: the convolution's weight for the current token · g: g_{qa},
-    the product of the codes of two keys · d_conv: the number of tokens that the convolution sees · k: the weight of a
-    one-hot key; with an index the key of a pair · m: a column of M, the code of a value or key; a number of stored
-    writes in a sum ε(m_u + m_v) · n: n_{a,u}, how often key a and value u are stored as a pair · p: the number of
-    coordinates of a code · s: c_1β − b, the shift of a coded value behind the convolution; with positions, the
-    position · v: the weight of a one-hot value; v(q) the value of key q · β: the shift by which sign codes pass the
-    ReLU · ε: a bound for the product of two codes · ρ: the factor by which a query's step shrinks the blocks of other
-    keys · σ: the non-linearity after the convolution · φ: what a pair adds to the state
+[mqar] κ: num_kv_pairs, the number of key-value pairs and of keys · K: the largest key · M: a matrix of entries ±1/√p
+    whose columns are codes · Q: the number of queries so far · T: what the logits add that the state does not hold ·
+    a_0: what the convolution leaves of the preceding key, c_0k − b · a_1: what the convolution leaves of the current
+    key, c_1k − b · b: the bias of the convolution; b_o is the head's · c as \hat c: ĉ, what the convolution leaves of
+    the current value, c_1v − b · c_0: the convolution's weight for the preceding token · c_1: the convolution's
+    weight for the current token · g: g_{qa}, the product of the codes of two keys · d_conv: the number of tokens that
+    the convolution sees · k: the weight of a one-hot key; with an index the key of a pair · m: a column of M, the
+    code of a value or key; a number of stored writes in a sum ε(m_u + m_v) · n: n_{a,u}, how often key a and value u
+    are stored as a pair · p: the number of coordinates of a code · s: c_1β − b, the shift of a coded value behind the
+    convolution; with positions, the position · v: the weight of a one-hot value; v(q) the value of key q · β: the
+    shift by which sign codes pass the ReLU · ε: a bound for the product of two codes · ρ: the factor by which a
+    query's step shrinks the blocks of other keys · σ: the non-linearity after the convolution
 [induction_heads] I: the identity matrix; [I|0] picks the previous token · g: the gap between two occurrences · p: the
-    bits of a float's significand · u: the unit roundoff, 2^{−p} · θ: the logit of blank · ρ: e^{−λΔ}, what the state
+    bits of a float's significand · s: 2^{−s} is the least float · θ: the logit of blank · ρ: e^{−λΔ}, what the state
     keeps in a step
 [token_dynamics] C: a bound for a token, |x_j|² ≤ C_j/(1 + t) · K: 1/(2|μ| ln 2) · P: a unit upper triangular matrix
     that parametrises S_C and S_B · S: S_CᵀS_B, the form by which tokens act on each other · S_B: the weights of B,
@@ -221,7 +220,7 @@ LETTERS = tuple(_letters())
 @cache
 def glossary() -> dict[str, tuple[Gloss, ...]]:
     """Every entry, by the title of its section."""
-    hypotheses = (text.split(": ", 1) for text in _HYPOTHESES)
+    hypotheses = (h.words.split(": ", 1) for h in _HYPOTHESES)
     own = {family: tuple(g for g in LETTERS if g.families == (family,)) for family in FAMILIES}
     return {
         "Words of evidence": EVIDENCE,

@@ -4,6 +4,7 @@ from mamba_theorems.constructions.induction_heads.lemma3 import lemma3, lemma3_p
 from mamba_theorems.constructions.induction_heads.plain import (
     DECAY_RATE,
     TARGETS,
+    FloatReach,
     first_failing_repeat,
     plain_s6,
     reach,
@@ -13,6 +14,7 @@ from mamba_theorems.constructions.induction_heads.task import answers, hard_case
 __all__ = [
     "DECAY_RATE",
     "TARGETS",
+    "FloatReach",
     "answers",
     "first_failing_repeat",
     "hard_case",

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
+from typing import Any
 
 import numpy as np
 import sympy
@@ -25,7 +27,7 @@ CLAIM = "induction.plain-s6"
 TARGETS = ("paper", "official", "official_mamba2", "language_model", "mamba2_language_model")
 DECAY_RATE = Fraction(18, 25)  # of plain S6 with step 1: near the best reach for every input in float32
 REACH = {torch.float32: 150, torch.float64: 1075}  # 2^-reach rounds to 0: the blank logit lies below every write
-HEAD_SCALE = Fraction(2**32)  # lifts the logits of writes that are subnormal, so that blank fits below them
+HEAD_SCALE = {torch.float32: 2**32, torch.float64: 2**64}  # lifts blank to a normal number, below subnormal writes
 
 
 def plain_s6(
@@ -33,16 +35,17 @@ def plain_s6(
 ) -> Construction:
     """Extension F for `target`: constant step 1, decay e^{-decay_rate}, exact where decay_rate >= ln 2.
 
-    The blank logit is 2^{-REACH}, below every write of `dtype`. Raises ValueError for an unknown target.
+    The blank logit is HEAD_SCALE 2^{-REACH}, below every write of `dtype`. Raises ValueError for an unknown target.
     """
     require_target(target, TARGETS)
-    blank = HEAD_SCALE * Fraction(1, 2 ** REACH[dtype])
+    scale = HEAD_SCALE[dtype]
+    blank = Fraction(scale, 2 ** REACH[dtype])
     if target == "paper":
         dynamics: dict[str, Given] = {"delta.bias": 1, "A": -sympy.sympify(decay_rate)}
-        return paper_head(CLAIM, target, num_tokens, dynamics, HEAD_SCALE, blank)
+        return paper_head(CLAIM, target, num_tokens, dynamics, Fraction(scale), blank)
     n, width = num_tokens, 2 * num_tokens
     sizes = Layout().sizes(describe(n)) | {"vocab_size": n + 1, "n_layer": 1}
-    mixer = (mamba2_mixer if "mamba2" in target else mamba_mixer)(describe(n, decay_rate), Layout())
+    mixer = (mamba2_mixer if "mamba2" in target else mamba_mixer)(describe(n, decay_rate, scale), Layout())
     one_hot = ExactTensor((n + 1, width), 0, {(i, i): 1 for i in range(n)})
     head = ExactTensor((n + 1, width), 0, {(i, n + i): 1 for i in range(n)})
     if ALL_TARGETS[target].is_language_model:
@@ -53,7 +56,9 @@ def plain_s6(
     return Construction(CLAIM, target, sizes, weights)
 
 
-def describe(num_tokens: int, decay_rate: Exact = DECAY_RATE) -> MixerDescription:
+def describe(
+    num_tokens: int, decay_rate: Exact = DECAY_RATE, scale: int = HEAD_SCALE[torch.float32]
+) -> MixerDescription:
     """Plain S6 as named channels: tokens and answers in the stream, previous and current token inside."""
     token, answer = family("token", num_tokens), family("answer", num_tokens)
     previous, current = family("previous", num_tokens), family("current", num_tokens)
@@ -69,7 +74,7 @@ def describe(num_tokens: int, decay_rate: Exact = DECAY_RATE) -> MixerDescriptio
         bias={},
         B=LinearMap(inner, state, dict.fromkeys(zip(state, previous, strict=True), 1)),
         C=LinearMap(inner, state, dict.fromkeys(zip(state, current, strict=True), 1)),
-        readout=LinearMap(inner, stream, dict.fromkeys(zip(answer, current, strict=True), HEAD_SCALE)),
+        readout=LinearMap(inner, stream, dict.fromkeys(zip(answer, current, strict=True), scale)),
         activation="silu",
         decay_rate=decay_rate,
     )
@@ -82,20 +87,21 @@ def describe(num_tokens: int, decay_rate: Exact = DECAY_RATE) -> MixerDescriptio
 class FloatReach:
     """How far plain S6 with a rounded decay reaches, found step by step in the float's own arithmetic.
 
-    `alone`: the largest gap after which a lone write is not 0. `any_input`: the largest gap after which the latest
-    write beats every older one, whatever the input; −1 if even gap 0 does not. `repeats`: how many repetitions the
-    worst case needs at most.
+    `alone`: the largest gap after which a lone write is not 0, infinite if it never is. `any_input`: the largest gap
+    after which the latest write beats every older one, whatever the input; −1 if even gap 0 does not. `repeats`: how
+    many repetitions the worst case needs at most.
     """
 
-    alone: int
+    alone: float
     any_input: int
     repeats: int
 
 
-def reach(decay: np.floating, write: np.floating) -> FloatReach:
+def reach(decay: Any, write: Any) -> FloatReach:
     """The limits of h' = fl(fl(decay·h) + write), by rounding's monotony reached by 0^k 1 … 1 0.
 
-    No sequence has a larger older entry than one token repeated, as fl is monotone: exact for all inputs.
+    `decay` < 1 and `write` are floats, or other numbers whose operations round monotonously. No sequence has a larger
+    older entry than one token repeated, as fl is monotone: exact for all inputs.
     """
     zero, largest, repeats = write - write, write - write, 0
     while (grown := decay * largest + write) != largest and repeats < 10_000:
@@ -105,6 +111,8 @@ def reach(decay: np.floating, write: np.floating) -> FloatReach:
         latest, older, gap = decay * latest, decay * older, gap + 1
     alone, left = 0, decay * write
     while left > zero:
+        if decay * left == left:
+            return FloatReach(inf, gap - 1, repeats)
         left, alone = decay * left, alone + 1
     return FloatReach(alone, gap - 1, repeats)
 

@@ -7,6 +7,7 @@ With SiLU: keys 1, values -1, taps (1, -1), bias -3/2, all times 256, so that no
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -104,21 +105,31 @@ def readout_of(
     return entries
 
 
-def gated(vocabulary: Vocabulary, codes: ProductCodes, activation: str) -> MixerDescription:
-    """[P] Theorem 4: constant Δ, B = C = 1 (the channel `one`), N = 1; a key's gate is 10 on its block, 0 elsewhere."""
+def gated(
+    vocabulary: Vocabulary,
+    codes: ProductCodes,
+    activation: str,
+    *,
+    key: Exact = KEY,
+    taps: tuple[Exact, Exact] = TAPS,
+) -> MixerDescription:
+    """[P] Theorem 4: constant Δ, B = C = 1 (the channel `one`), N = 1; a key's gate is `key` on its block, 0 elsewhere.
+
+    With ReLU the key's weight and the taps may be others than the paper's; the bias is −c_0 k.
+    """
     blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
     code = [channel for block in blocks for channel in block]
     inner, state = Space((*code, ONE)), Space((Channel("state"),))
     constant = LinearMap(inner, state, {(Channel("state"), ONE): 1})
-    gate = {(c, key): KEY for block, key in zip(blocks, tokens.named("key"), strict=True) for c in block}
-    convolution = _relu if activation == "relu" else _silu
-    embedding, taps, bias, one, head = convolution(vocabulary, tokens, codes)
+    gate = {(c, token): key for block, token in zip(blocks, tokens.named("key"), strict=True) for c in block}
+    convolution = partial(_relu, key=key, taps=taps) if activation == "relu" else _silu
+    embedding, used, bias, one, head = convolution(vocabulary, tokens, codes)
     return MixerDescription(
         tokens=tokens,
         inner=inner,
         state=state,
         embedding=LinearMap(tokens, inner, embedding),
-        taps=dict.fromkeys(code, taps) | {ONE: (0, 0)},
+        taps=dict.fromkeys(code, used) | {ONE: (0, 0)},
         bias=dict.fromkeys(code, bias) | {ONE: one},
         B=constant,
         C=constant,
@@ -132,9 +143,11 @@ Convolution = tuple[dict[tuple[Channel, Channel], Exact], tuple[Exact, Exact], E
 """The embedding, the taps and the bias of a code's channels, that of the channel `one`, what the head is times."""
 
 
-def _relu(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> Convolution:
+def _relu(
+    vocabulary: Vocabulary, tokens: Space, codes: ProductCodes, *, key: Exact, taps: tuple[Exact, Exact]
+) -> Convolution:
     """[P]'s: a key after itself passes too, the same in its whole block."""
-    return _stored(vocabulary, tokens, codes, KEY), TAPS, -TAPS[0] * KEY, 1, 1
+    return _stored(vocabulary, tokens, codes, key), taps, -taps[0] * key, 1, 1
 
 
 def _silu(vocabulary: Vocabulary, tokens: Space, codes: ProductCodes) -> Convolution:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
@@ -20,6 +20,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Specialise,
     invariant,
 )
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 t, s = sp.symbols("t s", integer=True, nonnegative=True)
 address = sp.Symbol("d", real=True)
@@ -29,7 +30,8 @@ err, share = sp.symbols("e x", positive=True)
 LARGEST_SHARE = sp.Rational(1, 8)
 OWN = (1 - err) * ((1 - err) ** 2 - (share - err) * err)
 CROSS = (1 + err) * (share - err) * (2 * (1 + err) + share)
-MARGIN = sp.Gt(OWN - CROSS, sp.Rational(1, 4))
+LEAST_MARGIN = sp.Rational(5, 8)
+MARGIN = sp.Gt(OWN - CROSS, LEAST_MARGIN)
 CODES = (sp.Le(share, LARGEST_SHARE), sp.Le(err, share))
 
 
@@ -134,12 +136,26 @@ def proof() -> Proof:
                 rhs=(OWN - CROSS).subs({err: e, share: (whole + 1) * e}),
             ),
             *_no_smaller_state(),
-            Bound(name="the margin at every marker is above 1/4", claim=MARGIN, given=CODES)
+            Bound(name="the margin at every marker is above 5/8", claim=MARGIN, given=CODES)
             .but_not("codes twice as blunt", given=(sp.Le(share, 3 * LARGEST_SHARE), CODES[1]))
             .but_not("above 0.9", claim=sp.Gt(OWN - CROSS, sp.Rational(9, 10))),
         ),
     )
 
+
+margin = sp.Symbol("margin", real=True)
+"""Least lead of the right content's logit over every other one, before the final norm, over all sequences of a size."""
+built = predicate("built")
+"""The network is the two-layer one, with N = M and w ≥ 32M."""
+num_states, num_contents = sp.symbols("N M", integer=True, positive=True)
+TASK = Hypothesis(
+    "task", "exactly M content tokens, in any places among noise, then M markers; contents may coincide",
+    predicate("task"),
+)  # fmt: skip
+ADDITIVE = Hypothesis("additive", "contents are added into one state and read linearly", predicate("additive"))
+COPIES = sp.And(
+    sp.Implies(built, sp.Gt(margin, LEAST_MARGIN)), sp.Implies(sp.Gt(margin, 0), sp.Ge(num_states, num_contents))
+)
 
 CLAIMS = (
     Claim(
@@ -148,14 +164,12 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="two official layers with N = M copy M tokens; no additive state smaller than M does",
         statement=r"\text{layer 1 counts, layer 2 writes content}\ l\ \text{at address}\ l\ \text{and reads}\ i\ "
-        r"\text{at marker}\ i:\ \text{margin}>\tfrac14\ \text{for}\ w\ge32M;\ "
-        r"S_{il}=C_i\cdot B_l\ \text{strictly diagonally dominant}\Rightarrow N\ge M",
-        hypotheses=(
-            "exactly M content tokens, in any places among noise, then M markers; contents may coincide",
-            "lower bound: contents are added into one state and read linearly",
-        ),
+        r"\text{at marker}\ i:\ \text{margin}>\tfrac58\ \text{for}\ w\ge32M,\ N=M;\quad "
+        r"\text{margin}>0\ \text{on all contents}\Rightarrow N\ge M",
+        hypotheses=(TASK, ADDITIVE),
         depends_on=("foundations.unrolled", "foundations.silu-pair"),
-        formula=MARGIN,
+        formula=COPIES,
+        expected=Outcome.DERIVED,
         proof=proof,
     ),
 )

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.foundations.recurrence import folded_block, j, m, r
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.foundations.recurrence import BLOCK, j, m, r
 from mamba_theorems.theorems.proofs.proof import Induction, Proof
+
+B, C, step, fed = (sp.Function(name, real=True) for name in ("B", "C", "Delta", "x"))
+rate, output, chunked = sp.symbols("A y chunked", real=True)
+"""y_t of the recurrence of one head and channel; and what chunks that carry a state give."""
+place, other, write, state = sp.symbols("t r j s", integer=True, positive=True)
+num_states = sp.Symbol("N", integer=True, positive=True)
+SCORE = sp.Sum(C(state) * B(state, write), (state, 1, num_states))
+MASK = sp.exp(rate * sp.Sum(step(other), (other, write + 1, place)))
+ROWS = sp.Eq(output, sp.Sum(MASK * SCORE * step(write) * fed(write), (write, 1, place)), evaluate=False)
+DUALITY = sp.And(ROWS, sp.Eq(chunked, output, evaluate=False))
 
 
 def ssd_duality() -> Proof:
@@ -32,7 +42,7 @@ def ssd_duality() -> Proof:
                 next=lambda p, k: sp.exp(rate * Delta(j + k + 1)) * p,
                 closed=sp.exp(rate * (sp.Sum(Delta(r), (r, 1, j + m)) - sp.Sum(Delta(r), (r, 1, j)))),
             ),
-            folded_block(),
+            BLOCK,
         )
     )
 
@@ -43,10 +53,11 @@ CLAIMS = (
         paper="Dao & Gu (2024), §3–7",
         form=Form.PRINTED,
         title="Mamba-2 is masked attention, by rows or by chunks",
-        statement=r"y=(L\circ CB^\top)(\Delta x),\ L_{tj}=\prod_{r=j+1}^ta_r=e^{A(\sigma_t-\sigma_j)},\ "
-        r"\sigma_t=\sum_{r\le t}\Delta_r;\ \text{chunked}=\text{recurrent}",
-        hypotheses=(r"a_r=e^{A\Delta_r}\ \text{one number a head}",),
+        statement=r"a_r=e^{A\Delta_r}:\quad y=(L\circ CB^\top)(\Delta x),\ L_{tj}=\prod_{r=j+1}^ta_r="
+        r"e^{A(\sigma_t-\sigma_j)},\ \sigma_t=\sum_{r\le t}\Delta_r;\ \text{chunked}=\text{recurrent}",
+        formula=DUALITY,
         depends_on=("foundations.unrolled", "foundations.scan-associative"),
+        expected=Outcome.DERIVED,
         proof=ssd_duality,
     ),
 )

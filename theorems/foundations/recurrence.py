@@ -8,14 +8,24 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Induction, Proof
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Conjunction,
+    Enclosed,
+    Identity,
+    Induction,
+    Proof,
+)
 from mamba_theorems.theorems.proofs.written import product
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 n, j, r = sp.symbols("n j r", integer=True, nonnegative=True)
-a, b = sp.Function("a"), sp.Function("b")
+a, b = sp.Function("a", real=True), sp.Function("b", real=True)
 i, m = sp.symbols("i m", integer=True, nonnegative=True)
 c, start = sp.Symbol("a", positive=True), sp.Symbol("h_i", real=True)
+
+# --- the sum ------------------------------------------------------------------------------------------------------
 
 
 def unrolled_sum(length: sp.Expr) -> sp.Expr:
@@ -23,50 +33,58 @@ def unrolled_sum(length: sp.Expr) -> sp.Expr:
     return sp.Sum(sp.Product(a(r), (r, j + 1, length)) * b(j), (j, 1, length))
 
 
+UNROLLED = Induction(
+    name="the recurrence unrolls",
+    because="peel the newest write off the sum and the newest decay off each product",
+    index=n,
+    next=lambda h, t: a(t + 1) * h + b(t + 1),
+    closed=unrolled_sum(n),
+)
+FROM_ZERO = Hypothesis("h_0 = 0", "the state starts at 0", UNROLLED.definitions[0], "h_0=0")
+RECURRENCE = Hypothesis("recurrence", "every step decays and writes", UNROLLED.definitions[1], r"h_t=a_th_{t-1}+b_t")
+
+
 def unrolled() -> Proof:
     """h_t = a_t h_{t−1} + b_t from h_0 = 0, by induction."""
-    return Proof(
-        steps=(
-            Induction(
-                name="the recurrence unrolls",
-                because="peel the newest write off the sum and the newest decay off each product",
-                index=n,
-                next=lambda h, t: a(t + 1) * h + b(t + 1),
-                closed=unrolled_sum(n),
-            ),
-        )
-    )
+    return Proof(hypotheses=UNROLLED.definitions, steps=(UNROLLED,))
+
+
+# --- the scan -----------------------------------------------------------------------------------------------------
+
+a1, a2, a3, b1, b2, b3 = sp.symbols("a1 a2 a3 b1 b2 b3", real=True)
+
+
+def then(first: tuple[sp.Expr, sp.Expr], second: tuple[sp.Expr, sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
+    """(a1, b1) ∘ (a2, b2) = (a1 a2, a2 b1 + b2), as it is written."""
+    return product(first[0], second[0]), second[0] * first[1] + second[1]
+
+
+ONE, TWO, THREE = (a1, b1), (a2, b2), (a3, b3)
+LEFT, RIGHT = then(then(ONE, TWO), THREE), then(ONE, then(TWO, THREE))
+BLOCK = Induction(
+    name="a block of m steps acts as (Π a, its own state): any bracketing, any chunks",
+    index=m,
+    initial=start,
+    next=lambda h, t: a(i + t + 1) * h + b(i + t + 1),
+    closed=sp.Product(a(r), (r, i + 1, i + m)) * start
+    + sp.Sum(sp.Product(a(r), (r, j + 1, i + m)) * b(j), (j, i + 1, i + m)),
+    sequence="g",
+)
+"""g_m: the state m steps after h_i."""
+FROM_STATE = Hypothesis("g_0 = h_i", "the block starts from any state", BLOCK.definitions[0], "g_0=h_i")
+ONWARD = Hypothesis(
+    "recurrence from i on", "every step decays and writes", BLOCK.definitions[1], r"g_m=a_{i+m}g_{m-1}+b_{i+m}"
+)
+SCAN = sp.And(sp.Eq(LEFT[1], RIGHT[1], evaluate=False), BLOCK.relation)
 
 
 def scan_associative() -> Proof:
-    """(a1, b1) ∘ (a2, b2) is associative, and the fold of all steps is (Π a, h)."""
-    a1, a2, a3, b1, b2, b3 = sp.symbols("a1 a2 a3 b1 b2 b3", real=True)
-
-    def then(first: tuple[sp.Expr, sp.Expr], second: tuple[sp.Expr, sp.Expr]) -> tuple[sp.Expr, sp.Expr]:
-        return product(first[0], second[0]), second[0] * first[1] + second[1]
-
-    one, two, three = (a1, b1), (a2, b2), (a3, b3)
-    left, right = then(then(one, two), three), then(one, then(two, three))
-    return Proof(
-        steps=(
-            Identity(name="decays compose", lhs=left[0], rhs=right[0]),
-            Identity(name="states compose", lhs=left[1], rhs=right[1]),
-            folded_block(),
-        )
-    )
-
-
-def folded_block() -> Induction:
-    """The state m steps after h_i: Π a · h_i + what the block writes by itself."""
-    own = sp.Sum(sp.Product(a(r), (r, j + 1, i + m)) * b(j), (j, i + 1, i + m))
-    return Induction(
-        name="a block of m steps acts as (Π a, its own state): any bracketing, any chunks",
-        sequence="h_block",
-        index=m,
-        initial=start,
-        next=lambda h, t: a(i + t + 1) * h + b(i + t + 1),
-        closed=sp.Product(a(r), (r, i + 1, i + m)) * start + own,
-    )
+    """(a1, b1) ∘ (a2, b2) is associative, and m steps act as (Π a, their own state)."""
+    composed = Identity(
+        name="states compose", because="decays multiply, which is associative", lhs=LEFT[1], rhs=RIGHT[1]
+    ).but_not("operands swapped", lhs=then(THREE, then(ONE, TWO))[1])
+    both = Conjunction(name="the scan", of=(composed, BLOCK))
+    return Proof(hypotheses=BLOCK.definitions, steps=(composed, BLOCK, both))
 
 
 # --- convolution --------------------------------------------------------------------------------------------------
@@ -122,6 +140,21 @@ def _wraps() -> Bound:
     ).but_not("at P = 2L − 1 too", claim=sp.Ge(read, 0), given=(lands, sp.Le(period, 2 * length - 1)))
 
 
+decay, gain, fed = (sp.Function(name, real=True) for name in ("a", "k", "x"))
+state, lag = sp.symbols("s j", integer=True, positive=True)
+num_states, last, length, period = sp.symbols("N t L P", integer=True, positive=True)
+output = sp.Symbol("y", real=True)
+"""y_t of the S4D recurrence with N states, decays a_s and gains k_s = C_s B̄_s, over the inputs x_1 … x_t."""
+fits = predicate("fits")
+"""The FFT of period P gives the first L values of the convolution, for all kernels and inputs of length L."""
+CONVOLUTION = sp.Eq(
+    output,
+    sp.Sum(sp.Sum(gain(state) * decay(state) ** (last - lag), (state, 1, num_states)) * fed(lag), (lag, 1, last)),
+    evaluate=False,
+)
+LTI = sp.And(CONVOLUTION, sp.Equivalent(fits, sp.Ge(period, 2 * length - 1)))
+
+
 def lti_convolution() -> Proof:
     """S4D: the recurrence is a convolution, and the FFT computes it."""
     z, period = sp.Symbol("z", real=True), sp.Symbol("P", integer=True, nonnegative=True)
@@ -142,6 +175,14 @@ def lti_convolution() -> Proof:
             _wraps(),
         )
     )
+
+
+fed_once = sp.Symbol("x", real=True)
+single, double, held, held_double, delayed = sp.symbols("single double held held_double delayed", real=True)
+"""Last outputs of S6 (N = 1, A = −1, B = C = 1, Δ = softplus(x)): of x, of 2x, of x behind zeros (delayed); of (x, x)
+and (2x, 2x) where Δ is in the decay only (held)."""
+FED = Hypothesis("x ≠ 0", "the input is not 0", sp.Ne(fed_once, 0), r"x\ne0")
+NOT_LINEAR = sp.And(sp.Gt(double, 2 * single), sp.Lt(held_double, 2 * held), sp.Eq(delayed, single, evaluate=False))
 
 
 def s6_not_lti() -> Proof:
@@ -198,8 +239,9 @@ CLAIMS = (
         paper="Eq. (2)–(3)",
         form=Form.PRINTED,
         title="the recurrence is its unrolled sum",
-        statement=r"h_t=\bar\Lambda_t h_{t-1}+b_t,\ h_0=0\ \Rightarrow\ "
-        r"h_t=\sum_{j=1}^{t}\Bigl(\prod_{r=j+1}^{t}\bar\Lambda_r\Bigr)b_j",
+        statement=r"h_n=\sum_{j=1}^{n}\Bigl(\prod_{r=j+1}^{n}a_r\Bigr)b_j,\quad a_t=\bar\Lambda_t",
+        hypotheses=(FROM_ZERO, RECURRENCE),
+        formula=UNROLLED.relation,
         proof=unrolled,
     ),
     Claim(
@@ -208,7 +250,9 @@ CLAIMS = (
         form=Form.PRINTED,
         title="the scan operator is associative",
         statement=r"(a_1,b_1)\circ(a_2,b_2)=(a_1a_2,\,a_2b_1+b_2)\ \text{is associative};\ "
-        r"h_{i+m}=\Bigl(\prod_{r=i+1}^{i+m}a_r\Bigr)h_i+\sum_{j=i+1}^{i+m}\Bigl(\prod_{r=j+1}^{i+m}a_r\Bigr)b_j",
+        r"g_m=\Bigl(\prod_{r=i+1}^{i+m}a_r\Bigr)h_i+\sum_{j=i+1}^{i+m}\Bigl(\prod_{r=j+1}^{i+m}a_r\Bigr)b_j",
+        hypotheses=(FROM_STATE, ONWARD),
+        formula=SCAN,
         proof=scan_associative,
     ),
     Claim(
@@ -219,7 +263,9 @@ CLAIMS = (
         statement=r"y_t=\sum_{j\le t}k_{t-j}x_j,\ k_i=\sum_nC_n\bar\Lambda_n^i\bar B_n;\quad "
         r"y=\mathcal F_P^{-1}(\mathcal F_Pk\cdot\mathcal F_Px)\ \text{on}\ 0\le t<L"
         r"\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
+        formula=LTI,
         depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
         proof=lti_convolution,
     ),
     Claim(
@@ -227,8 +273,11 @@ CLAIMS = (
         paper="§2",
         form=Form.PRINTED,
         title="S6 is not linear time-invariant: it is not linear",
-        statement=r"S(2x)\ne2S(x):\ x=\ln3,\ N=1:\ 2\ln3\ln10\ne2\ln3\ln4;\ "
-        r"\text{also with Δ in the decay only;\ it does commute with a delay}",
+        statement=r"N=1,\ A=-1,\ \Delta=\text{softplus}(x):\quad S(2x)>2S(x);\quad "
+        r"\text{with Δ in the decay only}\ S(2x,2x)<2S(x,x);\quad\text{zeros before the input change nothing}",
+        hypotheses=(FED,),
+        formula=NOT_LINEAR,
+        expected=Outcome.DERIVED,
         proof=s6_not_lti,
     ),
 )

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.activations import silu, silu_step
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.haar.heaviside import KAPPA, W
+from mamba_theorems.theorems.activations import silu, silu_step, softplus
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.haar.heaviside import KAPPA, STEEP, WITHIN, W, closed_form, that, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import ForAll, Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 w, lam, delta, u, x = sp.symbols("w lambda Delta u x", positive=True)
 s, r, t, y, a, b = sp.symbols("s r t y a b", real=True)
@@ -283,15 +284,48 @@ def _remark() -> Proof:
     )
 
 
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+rate = sp.Symbol("lambda", real=True)
+any_gate = sp.Function("Delta", real=True)
+FROM_S = sp.exp(-rate * sp.Integral(any_gate(r), (r, s, t)))
+"""Eq. (8) with B = 1."""
+PRINTED = softplus(-W * (v - that)) * sp.exp(-closed_form(v))
+"""The Euler kernel Δ(s)e^{−∫_s^1 Δ} of the printed parameters, λ = 1, its exponent in closed form."""
+DELTA = sp.And(
+    sp.Eq(rate * any_gate(s) * FROM_S, sp.Derivative(FROM_S, s), evaluate=False),
+    sp.Lt(sp.Integral(PRINTED, (v, that, 1)), KAPPA / W),
+    sp.Implies(sp.Lt(s, that), sp.Lt(sp.Integral(PRINTED, (v, 0, s)), sp.exp(-W * (that - s) ** 2 / 2))),
+)
+weight_at, step_at, sum_of_weights = sp.symbols("w_s Delta_s Omega", real=True)
+answer, functional = sp.symbols("y f", real=True)
+"""What the recurrence reads out, and the functional Σ w_s x_s that it is asked for."""
+POSITIVE = Hypothesis("w > 0", "all weights are positive", predicate("w > 0"), "w>0")
+LIGHT = Hypothesis(
+    "Σw ≤ ½", "the weights add up to at most ½; C rescales", sp.Le(sum_of_weights, sp.S.Half), r"\sum w\le\tfrac12"
+)
+read, coefficient, magnitude = sp.symbols("c psi_x X", real=True)
+"""What a block reads for ⟨ψ_n, x⟩, the coefficient itself, and Σ|x_s|."""
+length = sp.Symbol("L", integer=True, positive=True)
+TIMED = Hypothesis("time", "time is an input coordinate (PE)", predicate("time"))
+head, channel, unrolled = sp.symbols("y_head y_S6 y_sum", real=True)
+ONE_DECAY = Hypothesis("one decay", "all states of a head share Λ̄_t = a_t I", predicate("one decay"))
+OWN_STEP = Hypothesis("own Δ", "each Δ has a head of its own", predicate("own step"))
+
 CLAIMS = (
     Claim(
         id="haar.euler-mismatch",
         paper="Eq. (8) against eq. (3)",
         form=Form.EXTENSION,
         title="in the Euler recurrence the printed parameters give a delta, not a Heaviside",
-        statement=r"\Delta(s)\,e^{-\lambda\int_s^t\Delta}=\lambda^{-1}\,\partial_s\,e^{-\lambda\int_s^t\Delta}",
-        hypotheses=("Euler discretisation (Δ on the input)", r"\lambda>0"),
-        depends_on=("haar.thm1-amended",),
+        statement=r"\lambda\Delta(s)e^{-\lambda\int_s^t\Delta}=\partial_s\,e^{-\lambda\int_s^t\Delta};\qquad "
+        r"\lambda=1,\ \Delta(r)=\mathrm{softplus}(-W(r-\hat t)),\ t=1:\quad "
+        r"\int_{\hat t}^1\Delta e^{-\int_s^1\Delta}ds<\frac{\pi^2}{12W},\quad "
+        r"\int_0^s\Delta e^{-\int_v^1\Delta}dv<e^{-W(\hat t-s)^2/2}\ (s<\hat t)",
+        hypotheses=(STEEP, WITHIN),
+        depends_on=("haar.thm1-pointwise",),
+        formula=DELTA,
+        expected=Outcome.DERIVED,
         proof=_mismatch,
     ),
     Claim(
@@ -299,19 +333,27 @@ CLAIMS = (
         paper="Eq. (3), (8)",
         form=Form.EXTENSION,
         title="free Δ reach every positive weight vector with one state, and well-conditioned",
-        statement=r"\Delta_s=w_se^{\sum_{r>s}\Delta_r}\ \Rightarrow\ \Delta_se^{-\sum_{r>s}\Delta_r}=w_s;\qquad "
-        r"\sum w\le\tfrac12\ \Rightarrow\ w_s\le\Delta_s\le2w_s",
-        hypotheses=("Euler discretisation, λ = 1, one readout time", "w > 0; a signed functional takes two channels"),
+        statement=r"\Delta_s=w_se^{\sum_{r>s}\Delta_r}:\quad \sum_s\Delta_se^{-\sum_{r>s}\Delta_r}x_s=\sum_sw_sx_s,"
+        r"\qquad w_s\le\Delta_s<2w_s\quad\text{(Euler, }\lambda=1\text{, one readout time)}",
+        hypotheses=(POSITIVE, LIGHT),
+        formula=sp.And(
+            sp.Eq(answer, functional, evaluate=False),
+            sp.Ge(step_at, weight_at),
+            sp.Lt(step_at, 2 * weight_at),
+        ),
+        expected=Outcome.DERIVED,
         proof=_any_weights,
     ),
     Claim(
         id="haar.official-block",
         paper="Theorem 1 (Section 3.1)",
         form=Form.EXTENSION,
-        title="the official blocks compute Haar coefficients of a sequence",
-        statement=r"\Bigl|\tfrac1w\bigl(\mathrm{SiLU}(w(t-a+1))-\mathrm{SiLU}(w(t-a))\bigr)-\mathbf1[t\ge a]\Bigr|"
-        r"\le\frac1{1+e^{w}}\ (w\ge2,\ t,a\in\mathbb Z),\text{ with equality at }t=a",
-        hypotheses=("time is an input coordinate (PE), or recovered by a first layer",),
+        title="the official Mamba-1 block reads out every Haar coefficient of a sequence",
+        statement=r"|c_n-\langle\psi_n,x\rangle|\le192\,L\,e^{-60}\sum_s|x_s|,\quad "
+        r"c_n\text{ the block's output at position }L+n,\ \psi_n\text{ the wavelets }\pm1\text{ of length }L=2^J",
+        hypotheses=(TIMED,),
+        formula=sp.Le(sp.Abs(read - coefficient), 192 * length * sp.exp(-60, evaluate=False) * magnitude),
+        expected=Outcome.DERIVED,
         proof=_official,
     ),
     Claim(
@@ -319,9 +361,12 @@ CLAIMS = (
         paper="Remark 1",
         form=Form.PRINTED,
         title="the statements on the mixer hold for Mamba-2's scalar decay",
-        statement=r"y_t=\sum_{s\le t}\Bigl(\prod_{r=s+1}^ta_r\Bigr)(C_t\cdot B_s)\,x_s\ \text{per head}",
-        hypotheses=("one head for each Δ",),
+        statement=r"y_t=\sum_{s\le t}\Bigl(\prod_{r=s+1}^ta_r\Bigr)(C_t\cdot B_s)\,\Delta_sx_s\ "
+        r"\text{per head, as in one S6 channel with the same }\Delta",
+        hypotheses=(ONE_DECAY, OWN_STEP),
         depends_on=("haar.thm1-amended", "haar.exact-jumps", "haar.keep-nth-one-state"),
+        formula=sp.And(sp.Eq(head, channel, evaluate=False), sp.Eq(head, unrolled, evaluate=False)),
+        expected=Outcome.DERIVED,
         proof=_remark,
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.haar.heaviside import (
     CLOSED,
     EXP_DECREASES,
@@ -24,6 +24,7 @@ from mamba_theorems.theorems.haar.heaviside import (
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Limit, Proof, Specialise, Step, invariant
 from mamba_theorems.theorems.proofs.written import ForAll, Named
+from mamba_theorems.theorems.statement import Hypothesis
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
 r, v, y = sp.symbols("r v y", real=True)
@@ -223,16 +224,68 @@ def _steps_on_the_clock() -> Proof:
     )
 
 
-CONSTANT_INPUT = "constant input 1, B = 1, constant Δ₀"
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+threshold, start, decay, pace, moment = sp.symbols("that s lambda Delta_0 t", real=True)
+"""t̂, the s of eq. (8), and λ, Δ₀ and t of any sign."""
+tokens = sp.Symbol("n", integer=True)
+
+
+def held(rate: sp.Expr, delta: sp.Expr, until: sp.Expr) -> sp.Integral:
+    """h(t) = ∫_0^t Δ₀ e^{−λΔ₀(t − v)} dv: the continuous state with constant input 1 and B = 1."""
+    return sp.Integral(delta * sp.exp(-rate * delta * (until - v)), (v, 0, until))
+
+
+def added(rate: sp.Expr, delta: sp.Expr) -> sp.Sum:
+    """h_n = Σ_{i≤n} Δ₀ e^{−λΔ₀(n − i)}: the same of the Euler recurrence."""
+    i = sp.Symbol("i", integer=True)
+    return sp.Sum(delta * sp.exp(-rate * delta * (tokens - i)), (i, 1, tokens))
+
+
+def clock_integral(low: sp.Expr) -> sp.Integral:
+    """∫_low^1 softplus(−W(τ(r) − τ(t̂))) dr."""
+    return sp.Integral(softplus(-W * (clock(v) - clock(threshold))), (v, low, 1))
+
+
+KERNEL = sp.exp(-clock_integral(start))
+BEHIND = Hypothesis("t̂ ≤ 1", "the threshold does not lie behind the reading time", sp.Le(threshold, 1), r"\hat t\le1")
+STEEP = Hypothesis("W > 0", "the gate closes with time", sp.Gt(W, 0, evaluate=False), "W>0")
+STILL = Hypothesis("λ = 0", "no decay, which the official block does not allow", sp.Eq(decay, 0), r"\lambda=0")
+FADES = Hypothesis("λ > 0", "the state decays", sp.Gt(lam, 0, evaluate=False), r"\lambda>0")
+PASSED = Hypothesis("t > 0", "some time has passed", sp.Gt(time, 0, evaluate=False), "t>0")
+STEPS_ON = Hypothesis("Δ₀ > 0", "time goes on", sp.Gt(step, 0, evaluate=False), r"\Delta_0>0")
+SECOND = Hypothesis("n ≥ 2", "the first token has no older one", sp.Ge(tokens, 2), r"n\ge2")
+ON_THE_CLOCK = sp.And(
+    sp.Implies(
+        sp.Lt(start, threshold),
+        sp.Lt(KERNEL, sp.exp(-W * sp.exp(-lam * threshold) * (threshold - start) ** 2 / 2)),
+    ),
+    sp.Implies(sp.Ge(start, threshold), sp.Lt(1 - KERNEL, KAPPA * sp.exp(lam) / W)),
+)
+EXACT_TIME = sp.And(
+    sp.Eq(held(decay, pace, moment), pace * moment, evaluate=False),
+    sp.Eq(added(decay, pace), pace * tokens, evaluate=False),
+)
+BEHIND_TIME = time - held(lam, step, time) / step
+BEHIND_STEPS = tokens - added(lam, step) / step
+NEARLY_TIME = sp.And(
+    sp.Gt(BEHIND_TIME, 0),
+    sp.Lt(BEHIND_TIME, lam * step * time**2 / 2),
+    sp.Gt(BEHIND_STEPS, 0),
+    sp.Lt(BEHIND_STEPS, lam * step * tokens * (tokens - 1) / 2),
+)
 
 CLAIMS = (
     Claim(
         id="haar.prop1",
         paper="Proposition 1 (Section 3.1)",
         form=Form.PRINTED,
-        title="an S6 layer recovers time from a constant input",
-        statement=r"\lambda=0:\quad h(t)=\int_0^t\Delta_0\,ds=\Delta_0t,\qquad h_t=\Delta_0t",
-        hypotheses=(CONSTANT_INPUT, "λ = 0, which the paper's block allows and the official block does not"),
+        title="without decay an S6 layer recovers time from a constant input",
+        statement=r"h(t)=\int_0^t\Delta_0e^{-\lambda\Delta_0(t-v)}dv=\Delta_0t,\qquad "
+        r"h_n=\sum_{i\le n}\Delta_0e^{-\lambda\Delta_0(n-i)}=\Delta_0n",
+        hypotheses=(STILL,),
+        formula=EXACT_TIME,
+        expected=Outcome.DERIVED,
         proof=_time,
     ),
     Claim(
@@ -240,9 +293,12 @@ CLAIMS = (
         paper="Proposition 1 (Section 3.1)",
         form=Form.AMENDED,
         title="with a decay λ > 0, time is recovered up to λΔ₀t²/2",
-        statement=r"0\le t-\tfrac{h(t)}{\Delta_0}\le\tfrac{\lambda\Delta_0t^2}{2},\qquad "
-        r"0\le n-\tfrac{h_n}{\Delta_0}\le\tfrac{\lambda\Delta_0n(n-1)}{2}\ (\text{Euler})",
-        hypotheses=(CONSTANT_INPUT, r"\lambda>0"),
+        statement=r"0<t-\tfrac{h(t)}{\Delta_0}<\tfrac{\lambda\Delta_0t^2}{2},\qquad "
+        r"0<n-\tfrac{h_n}{\Delta_0}<\tfrac{\lambda\Delta_0n(n-1)}{2}\ (\text{Euler}),\qquad "
+        r"h(t)=\int_0^t\Delta_0e^{-\lambda\Delta_0(t-v)}dv,\ h_n=\sum_{i\le n}\Delta_0e^{-\lambda\Delta_0(n-i)}",
+        hypotheses=(FADES, STEPS_ON, PASSED, SECOND),
+        formula=NEARLY_TIME,
+        expected=Outcome.DERIVED,
         proof=_with_decay,
     ),
     Claim(
@@ -250,11 +306,13 @@ CLAIMS = (
         paper="Theorem 1 with Proposition 1",
         form=Form.EXTENSION,
         title="the state of Proposition 1 serves as the clock, at any λ",
-        statement=r"\Delta(r)=\mathrm{softplus}(-W(\tau(r)-\tau(\hat t))),\ \tau(r)=\tfrac{1-e^{-\lambda r}}{\lambda}:"
-        r"\quad \tfrac gB\le e^{-We^{-\lambda\hat t}(\hat t-s)^2/2}\ (s<\hat t),\quad "
-        r"1-\tfrac gB\le\tfrac{\pi^2e^{\lambda}}{12W}\ (s\ge\hat t)",
-        hypotheses=(CONSTANT_INPUT, r"\lambda>0", "kernel of eq. (8)"),
-        depends_on=("haar.thm1-amended",),
+        statement=r"\tfrac gB=e^{-\int_s^1\mathrm{softplus}(-W(\tau(r)-\tau(\hat t)))dr},"
+        r"\ \tau(r)=\tfrac{1-e^{-\lambda r}}{\lambda}:"
+        r"\quad \tfrac gB<e^{-We^{-\lambda\hat t}(\hat t-s)^2/2}\ (s<\hat t),\quad "
+        r"1-\tfrac gB<\tfrac{\pi^2e^{\lambda}}{12W}\ (s\ge\hat t)",
+        hypotheses=(STEEP, FADES, BEHIND),
+        formula=ON_THE_CLOCK,
+        expected=Outcome.DERIVED,
         proof=_steps_on_the_clock,
     ),
 )

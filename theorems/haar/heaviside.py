@@ -13,6 +13,7 @@ from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
 from mamba_theorems.theorems.proofs.written import ForAll
+from mamba_theorems.theorems.statement import Hypothesis
 
 W, u, x, R = sp.symbols("W u x R", positive=True)
 v, y, s = sp.symbols("v y s", real=True)
@@ -229,9 +230,13 @@ def pointwise() -> tuple[Step, ...]:
     )
 
 
-def _amended() -> Proof:
+def _pointwise() -> Proof:
     tails = (CLOSED, REFLECTION, RAMP, *left_tail(), LI_NEGATIVE, LI_LEAST, *right_tail(), EXP_DECREASES, LINEAR)
-    return Proof(steps=(*tails, *pointwise(), *gaussian(), *cross_terms(), OVERLAP, INTEGRATE, *choice_of_w()))
+    return Proof(steps=(*tails, *pointwise()))
+
+
+def _amended() -> Proof:
+    return Proof(steps=(*gaussian(), *cross_terms(), OVERLAP, INTEGRATE, *choice_of_w()))
 
 
 a = sp.Symbol("a", positive=True)
@@ -276,13 +281,36 @@ def _no_uniform_limit() -> Proof:
     )
 
 
-TIME = "the input carries time as a coordinate (PE)"
-AMENDED_STATEMENT = (
-    r"W\ge 32\cdot4^{j}\varepsilon^{-4},\ \varepsilon\le1\ \Rightarrow\ "
-    r"\|\psi_{j,k}-(g_1-2g_2+g_3)\|_{L^2[0,1]}\le\varepsilon;\quad "
-    r"\tfrac{g}{B}\le e^{-W(\hat t-s)^2/2}\ (s<\hat t),\quad 1-\tfrac{g}{B}\le\tfrac{\pi^2}{12W}\ (s\ge\hat t),\quad "
-    r"\int_s^1\Delta=\tfrac1W\bigl[\mathrm{Li}_2(-e^{-W(1-\hat t)})-\mathrm{Li}_2(-e^{-W(s-\hat t)})\bigr]"
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+that = sp.Symbol("that", real=True)
+"""The threshold t̂."""
+k = sp.Symbol("k", integer=True, nonnegative=True)
+SUP, L2 = sp.symbols("E_sup E_2", nonnegative=True)
+"""Distances of ψ_{j,k} from g₁ + g₃ − 2g₂ on [0, 1], as an instance has them: the supremum, and the L² norm."""
+
+
+def gate_integral(low: sp.Expr) -> sp.Integral:
+    """∫_low^1 softplus(−W(r − t̂)) dr."""
+    return sp.Integral(softplus(-W * (v - that)), (v, low, 1))
+
+
+def closed_form(low: sp.Expr) -> sp.Expr:
+    """The same in closed form."""
+    return (dilog(-sp.exp(-W * (1 - that))) - dilog(-sp.exp(-W * (low - that)))) / W
+
+
+KERNEL = sp.exp(-gate_integral(s))
+"""g(s)/B of eq. (8) for λ = 1, read at t = 1."""
+POINTWISE = sp.And(
+    sp.Implies(sp.Lt(s, that), sp.Lt(KERNEL, sp.exp(-W * (that - s) ** 2 / 2))),
+    sp.Implies(sp.Ge(s, that), sp.Lt(1 - KERNEL, KAPPA / W)),
+    sp.Eq(gate_integral(s), closed_form(s), evaluate=False),
 )
+STEEP = Hypothesis("W > 0", "the gate closes with time", sp.Gt(W, 0, evaluate=False), "W>0")
+WITHIN = Hypothesis("t̂ ≤ 1", "the threshold does not lie behind the reading time", sp.Le(that, 1), r"\hat t\le1")
+ENOUGH = Hypothesis("W", "W is at least W(ε, j)", sp.Ge(W, sufficient_w(j, eps)), r"W\ge32\cdot4^j\varepsilon^{-4}")
+SMALL = Hypothesis("ε ≤ 1", "the error is at most the wavelet's norm", sp.Le(eps, 1), r"\varepsilon\le1")
 
 CLAIMS = (
     Claim(
@@ -290,9 +318,12 @@ CLAIMS = (
         paper="Theorem 1 (Section 3.1)",
         form=Form.PRINTED,
         title="three S6 functions approximate a Haar wavelet uniformly",
-        statement=r"\forall\varepsilon>0\ \exists g_1,g_2,g_3:\ "
-        r"\sup_{s\in[0,1]}|\psi_{j,k}(s)-(g_1+g_3-2g_2)(s)|<\varepsilon",
-        hypotheses=(TIME,),
+        statement=r"\forall\varepsilon>0\ \forall j,k\ \exists W:\ "
+        r"\sup_{s\in[0,1]}|\psi_{j,k}(s)-(g_1+g_3-2g_2)(s)|<\varepsilon,\quad "
+        r"g_i(s)=2^{j/2}e^{-\int_s^1\mathrm{softplus}(-W(r-\hat t_i))\,dr}",
+        formula=sp.Lt(SUP, eps),
+        every=(eps, j, k),
+        some=(W,),
         expected=Outcome.REFUTED,
         disproof=_no_uniform_limit,
         erratum=Erratum(
@@ -301,17 +332,35 @@ CLAIMS = (
             " side; the infimum over continuous functions is exactly 2^{j/2}, attained by 0, and the printed"
             " functions' supremum tends to 2·2^{j/2} as w → −∞.",
             reading="the supremum norm on [0, 1], as printed; (18) further needs H(s) = 1[s ≥ 0]",
-            instead="haar.thm1-amended: L² error ≤ ε with |w| = 32·4^j/ε⁴, and pointwise convergence everywhere",
+            instead="haar.thm1-amended: L² error below ε with |w| = 32·4^j/ε⁴, and haar.thm1-pointwise: convergence"
+            " at every point, with its rate",
             survives="the construction itself, three functions, and what later results use: the L² statement",
         ),
+    ),
+    Claim(
+        id="haar.thm1-pointwise",
+        paper="Theorem 1 (Section 3.1)",
+        form=Form.AMENDED,
+        title="an S6 function tends to a Heaviside step at every point, with rates and in closed form",
+        statement=r"\tfrac gB=e^{-\int_s^1\mathrm{softplus}(-W(r-\hat t))dr}:\quad "
+        r"\tfrac{g}{B}<e^{-W(\hat t-s)^2/2}\ (s<\hat t),\quad 1-\tfrac{g}{B}<\tfrac{\pi^2}{12W}\ (s\ge\hat t),\quad "
+        r"\int_s^1\Delta=\tfrac1W\bigl[\mathrm{Li}_2(-e^{-W(1-\hat t)})-\mathrm{Li}_2(-e^{-W(s-\hat t)})\bigr]",
+        hypotheses=(STEEP, WITHIN),
+        formula=POINTWISE,
+        expected=Outcome.DERIVED,
+        proof=_pointwise,
     ),
     Claim(
         id="haar.thm1-amended",
         paper="Theorem 1 (Section 3.1)",
         form=Form.AMENDED,
         title="three S6 functions approximate a Haar wavelet in L², with explicit W",
-        statement=AMENDED_STATEMENT,
-        hypotheses=(TIME, r"\lambda=1,\ \Delta(r)=\mathrm{softplus}(-W(r-\hat t)),\ B=2^{j/2}", "kernel of eq. (8)"),
+        statement=r"\|\psi_{j,k}-(g_1-2g_2+g_3)\|_{L^2[0,1]}<\varepsilon,\quad "
+        r"g_i(s)=2^{j/2}e^{-\int_s^1\mathrm{softplus}(-W(r-\hat t_i))\,dr}",
+        hypotheses=(ENOUGH, SMALL),
+        depends_on=("haar.thm1-pointwise",),
+        formula=sp.Lt(L2, eps),
+        expected=Outcome.DERIVED,
         proof=_amended,
     ),
 )

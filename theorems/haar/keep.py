@@ -14,6 +14,7 @@ from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.haar.heaviside import RAMP, REFLECTION
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
 y = sp.Symbol("y", real=True)
@@ -266,7 +267,30 @@ def _s4d_cannot() -> Proof:
     )
 
 
-ONE_STATE = r"N=1,\ \Delta_t=\mathrm{softplus}(-w(t-n-\tfrac12)),\ \lambda=1"
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+r = sp.Symbol("r", integer=True, positive=True)
+answer, kept, asked = sp.symbols("y y_kept x_n", real=True)
+"""What an instance has: an answer y_t, the same of the construction amended, and the token that is asked for."""
+largest, spread, raw, euler_readout = sp.symbols("X D h_zoh h_euler", real=True)
+"""max |x_s|, max |x_s − x_n| with x_0 = 0, and the one state under ZOH, or under Euler over softplus(w/2)."""
+slope = sp.Symbol("w", positive=True)
+SHRINKS = sp.exp(-slope / 2)
+"""z."""
+SEEN = Hypothesis("t ≥ n", "token n has been read", sp.Ge(t, n), r"t\ge n")
+CLOSES = Hypothesis("w > 0", "the gate closes with time", sp.Gt(slope, 0, evaluate=False), "w>0")
+TWO_CHANNELS = SHRINKS * (1 + 1 / (1 - SHRINKS) + 1 / (1 - SHRINKS**2) + 1 / (1 - SHRINKS**2) ** 2)
+"""The distance in L¹ of both kernels' difference from the indicator of n; 4e^{−w/2} as w grows."""
+UNDER_ZOH = SHRINKS * (1 + 1 / (1 - SHRINKS**2))
+UNDER_EULER = SHRINKS * (3 - SHRINKS) / (1 - SHRINKS) ** 2 + (1 + 1 / softplus(slope / 2)) * SHRINKS / (1 - SHRINKS**2)
+
+first_error, second_error = sp.symbols("e_t e_u", nonnegative=True)
+"""Shares of all sequences on which the answers at t and at t + δ are wrong; a tie is wrong."""
+INVARIANT = Hypothesis("LTI", "the mixer between embedding and head is linear and time-invariant", predicate("LTI"))
+UNIFORM = Hypothesis("uniform", "tokens are independent and uniform", predicate("uniform"))
+TIES = Hypothesis("ties", "a tie counts as an error", predicate("ties"))
+LATER = Hypothesis("δ ≥ 1", "the two readout times differ", sp.Ge(lag, 1, evaluate=False), r"\delta\ge1")
+NEAR = Hypothesis("δ < n", "the readout times are less than n apart", sp.Lt(lag, n), r"\delta<n")
 
 CLAIMS = (
     Claim(
@@ -274,12 +298,15 @@ CLAIMS = (
         paper="Corollary 2 (Section 3.2)",
         form=Form.PRINTED,
         title="a difference of two Heavisides, as printed, keeps x_n",
-        statement=r"y_t=\sum_s\bigl(H(s-n)-H(s-(n-1))\bigr)x_s=x_n",
+        statement=r"y_t=\sum_{s\le t}\bigl(H(s-n)-H(s-(n-1))\bigr)x_s=x_n",
+        hypotheses=(SEEN,),
+        formula=sp.Eq(answer, asked, evaluate=False),
         expected=Outcome.REFUTED,
         disproof=_printed_sign,
         erratum=Erratum(
             printed="KEEP n-TH is the difference of the Heaviside at n and the one at n − 1, two states of one S6.",
-            instance="the input 1, 1, 1, …: the printed difference gives −1 at every t ≥ n.",
+            instance="n = 1 and the single token 1: the printed difference gives 0 with H(0) = 1, and −1 with H(0) = 0;"
+            " n = 2 and the input 1, 1, 1, …: −1 at every t ≥ n.",
             reading="H(s) = 1[s ≥ 0] or 1[s > 0], ideal Heavisides; the sign is reversed in both",
             instead="haar.cor2-amended: the Heaviside at n less the one at n + 1 (H(0) = 1), in two channels: Δ is"
             " one per channel and shared by its states",
@@ -290,10 +317,13 @@ CLAIMS = (
         id="haar.cor2-amended",
         paper="Corollary 2 (Section 3.2)",
         form=Form.AMENDED,
-        title="two channels keep x_n up to 5e^{−W/2}, for all t",
-        statement=r"\Bigl|\sum_{s\le t}\bigl(g_n(s;t)-g_{n+1}(s;t)\bigr)x_s-x_n\Bigr|\le5e^{-W/2}\max_s|x_s|,\quad "
-        r"t\ge n,\ g_c(s;t)=e^{-\sum_{r=s}^t\Delta_c(r)},\ \Delta_c(r)=\mathrm{softplus}(-W(r-c+\tfrac12))",
-        hypotheses=("time is an input coordinate: integer positions", r"W\ge4", "kernel of eq. (8), discretised"),
+        title="two channels keep x_n up to about 4e^{−w/2}, for all t",
+        statement=r"\Bigl|\sum_{s\le t}\bigl(g_n(s;t)-g_{n+1}(s;t)\bigr)x_s-x_n\Bigr|\le "
+        r"z\Bigl(1+\frac1{1-z}+\frac1{1-z^2}+\frac1{(1-z^2)^2}\Bigr)\max_{s\le t}|x_s|,\quad z=e^{-w/2},\ "
+        r"g_c(s;t)=e^{-\sum_{r=s}^t\Delta_c(r)},\ \Delta_c(r)=\mathrm{softplus}(-w(r-c+\tfrac12))",
+        hypotheses=(SEEN, CLOSES),
+        formula=sp.Le(sp.Abs(answer - asked), largest * TWO_CHANNELS),
+        expected=Outcome.DERIVED,
         proof=_two_channels,
     ),
     Claim(
@@ -301,9 +331,16 @@ CLAIMS = (
         paper="Corollary 2 (Section 3.2)",
         form=Form.EXTENSION,
         title="one state is enough for KEEP n-TH, under ZOH and under Euler",
-        statement=r"\text{ZOH: }|h_t-x_n|\le De^{-w/2}\Bigl(1+\frac1{1-e^{-w}}\Bigr),\quad "
-        r"\text{Euler: }\Bigl|\frac{h_t}{\mathrm{softplus}(w/2)}-x_n\Bigr|\le6e^{-w/2}\max_s|x_s|\ (w\ge4)",
-        hypotheses=(ONE_STATE, "D = max |x_s − x_n| over s = 0 … t with x_0 = 0, the initial state"),
+        statement=r"\Delta_r=\mathrm{softplus}(-w(r-n-\tfrac12)),\ \lambda=1,\ z=e^{-w/2}:\quad "
+        r"\text{ZOH: }|h_t-x_n|\le z\Bigl(1+\frac1{1-z^2}\Bigr)\max_{0\le s\le t}|x_s-x_n|,\ h_0=x_0=0,\quad "
+        r"\text{Euler: }\Bigl|\frac{h_t}S-x_n\Bigr|\le\Bigl(\frac{z(3-z)}{(1-z)^2}"
+        r"+\Bigl(1+\frac1S\Bigr)\frac z{1-z^2}\Bigr)\max_{s\le t}|x_s|,\ S=\mathrm{softplus}(\tfrac w2)",
+        hypotheses=(SEEN, CLOSES),
+        formula=sp.And(
+            sp.Le(sp.Abs(raw - asked), spread * UNDER_ZOH),
+            sp.Le(sp.Abs(euler_readout - asked), largest * UNDER_EULER),
+        ),
+        expected=Outcome.DERIVED,
         proof=_one_state,
     ),
     Claim(
@@ -312,11 +349,11 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="no time-invariant mixer keeps x_n: mean error at least ¼(1 − 1/|V|)",
         statement=r"\tfrac12\bigl(\Pr[\hat y_t\ne x_n]+\Pr[\hat y_{t+\delta}\ne x_n]\bigr)"
-        r"\ge\tfrac14\bigl(1-\tfrac1{|V|}\bigr),\quad 1\le\delta\le n-1,\ t\ge n\ge2",
-        hypotheses=(
-            "embedding, then any time-invariant linear mixer (any N, d), then a linear head; positional terms add",
-            "i.i.d. uniform tokens; a tie counts as an error",
-        ),
+        r"\ge\tfrac14\bigl(1-\tfrac1{|V|}\bigr)"
+        r"\quad\text{(embedding, any mixer that is LTI, linear head; positional terms may be added to the logits)}",
+        hypotheses=(INVARIANT, UNIFORM, TIES, LATER, NEAR),
+        formula=sp.Ge((first_error + second_error) / 2, (1 - 1 / V) / 4),
+        expected=Outcome.DERIVED,
         proof=_s4d_cannot,
     ),
 )

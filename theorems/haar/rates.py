@@ -25,6 +25,7 @@ from mamba_theorems.theorems.proofs.proof import (
     invariant,
 )
 from mamba_theorems.theorems.proofs.written import Named, product
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 m, J, k = sp.symbols("m J k", integer=True, positive=True)
 x, y, t = sp.symbols("x y t", real=True)
@@ -238,40 +239,64 @@ def _amended() -> Proof:
     return Proof(steps=(*_coefficient(), *_levels(), *_fourier(), parseval))
 
 
-PIECEWISE = "f is piecewise constant on [0, 1] with m jumps"
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+count = sp.Symbol("N", integer=True, nonnegative=True)
+jumps = sp.Symbol("m", integer=True, positive=True)
+distance, size, constant = sp.symbols("E S C", positive=True)
+"""The L² error of N functions; S = |c_0| + Σ|J_i|; a constant."""
+place, part = sp.symbols("p x", real=True)
+"""Where the step 1_[0,p) ends, and the fractional part of 2^J p."""
+level, pairs = sp.Symbol("J", integer=True, nonnegative=True), sp.Symbol("M", integer=True, positive=True)
+coefficients, projected, fourier = sp.symbols("c_J E_J E_M", nonnegative=True)
+PIECEWISE = Hypothesis("PC", "f is piecewise constant on [0, 1] with m ≥ 1 jumps", predicate("PC"))
+IN_UNIT = Hypothesis("0 ≤ p ≤ 1", "the step ends in [0, 1]", sp.And(sp.Ge(place, 0), sp.Le(place, 1)), r"0\le p\le1")
+EXACT_RATES = sp.And(
+    sp.Eq(coefficients, 2 ** (-level / sp.S(2)) * sp.Min(part, 1 - part), evaluate=False),
+    sp.Eq(projected, part * (1 - part) / 2**level, evaluate=False),
+    sp.Lt(fourier, 1 / (2 * sp.pi**2 * pairs)),
+)
 
 CLAIMS = (
     Claim(
         id="haar.cor1-s6",
         paper="Corollary 1 (Section 3.1), S6",
         form=Form.PRINTED,
-        title="S6 approximates m jumps with L² error O(2^{−N/(3m)})",
-        statement=r"\inf\|f-e_N\|_{L^2}=O(2^{-N/(3m)})",
-        hypotheses=(PIECEWISE, "time is an input coordinate (PE)"),
+        title="S6 approximates m jumps with L² error O(2^{−N/(3m)}): true, and moot, for N > m reaches any error",
+        statement=r"\|f-e_N\|_{L^2}<2^{1/3}S\,2^{-N/(3m)},\quad S=|c_0|+\sum_{i\le m}|J_i|,\ "
+        r"e_N=0\ (N\le m),\ e_N=c_0g_0+\sum_{i\le m}J_ig_i\ (N>m),\ W=\bigl\lceil\tfrac52\,2^{4N/(3m)}\bigr\rceil",
+        hypotheses=(PIECEWISE,),
         depends_on=("haar.exact-jumps",),
+        formula=sp.Lt(distance, size * 2 ** ((jumps - count) / (3 * jumps))),
+        expected=Outcome.DERIVED,
+        proof=_s6_clause,
         erratum=Erratum(
             printed="The rate O(2^{−N/(3m)}) is derived by truncating the Haar series.",
             instance="f = 1_[0,1/3): J levels leave the L² error √(2/9)·2^{−J/2} exactly; with three functions a level"
             " and jump, N = 3mJ, that is 2^{−N/(6m)}.",
             reading="the norm, not its square; the series also lacks the scaling function, and (26) needs a full basis",
             instead="haar.exact-jumps: m + 1 functions reach any error, so the printed rate, and every other, holds",
-            survives="the statement; only its argument changes",
+            survives="the statement, with the constant 2^{1/3}S; its argument does not give it, and no rate in N is"
+            " left to state: up to m functions nothing is gained over 0 by the proof, from m + 1 on everything",
         ),
-        proof=_s6_clause,
     ),
     Claim(
         id="haar.cor1-s4d",
         paper="Corollary 1 (Section 3.1), S4D",
         form=Form.PRINTED,
         title="S4D approximates a jump with L² error O(1/N)",
-        statement=r"\inf\|f-e_N\|_{L^2}=O(N^{-1})",
-        hypotheses=("f has a jump", "N exponentials"),
+        statement=r"f=\mathbf1_{[0,1/2)}:\ \exists C\ \forall N:\ \inf\|f-e_N\|_{L^2}\le C/N",
+        formula=sp.Le(distance, constant / count),
+        every=(count,),
+        some=(constant,),
+        uniform=True,
+        depends_on=("haar.s4d-lower-bound",),
         expected=Outcome.REFUTED,
         disproof=_s4d_clause_fails,
         erratum=Erratum(
             printed="S4D approximates functions with jumps at the rate O(N^{−1}).",
-            instance="f = 1_[0,1/2): any N exponentials have ‖f − e‖ ≥ 1/(π√(2N + 1)), which exceeds C/N for every"
-            " N > 3π²C²; C = 1, N = 30.",
+            instance="f = 1_[0,1/2): any N exponentials have ‖f − e‖ > 1/(π√(2N + 1)), which exceeds C/N for every"
+            " N > 3π²C²; C = 1, N = 20.",
             reading="the rate as a statement about the L² norm, as for the S6 clause",
             instead="haar.s4d-lower-bound with haar.cor1-amended: the norm is Θ(N^{−1/2})",
             survives="the rate for the squared norm, and the separation, which the lower bound makes a theorem",
@@ -282,11 +307,13 @@ CLAIMS = (
         paper="Corollary 1 (Section 3.1)",
         form=Form.AMENDED,
         title="exact Haar error of a step, and Fourier's upper bound for S4D",
-        statement=r"\langle\mathbf1_{[0,p)},\psi_{j,k}\rangle=2^{-j/2}\,\mathrm{dist}(2^jp,\mathbb Z),\quad "
-        r"\|f-P_Jf\|^2=2^{-J}x(1-x),\ x=\{2^Jp\};\qquad "
-        r"\tfrac1{\pi^2(2N+1)}\le\inf_e\|\mathbf1_{[0,1/2)}-e\|^2\le\tfrac1{\pi^2(N-1)}\ (N\ge3\text{ odd})",
-        hypotheses=("P_J: the constant and levels 0 … J − 1",),
-        depends_on=("haar.s4d-lower-bound",),
+        statement=r"x=\{2^Jp\}:\quad \sum_k|\langle\mathbf1_{[0,p)},\psi_{J,k}\rangle|=2^{-J/2}\min(x,1-x),\quad "
+        r"\|\mathbf1_{[0,p)}-P_J\mathbf1_{[0,p)}\|^2=2^{-J}x(1-x)\ (P_J:\text{ the constant and levels }0,\ldots,J-1);"
+        r"\qquad\|\mathbf1_{[0,1/2)}-F_M\|^2<\tfrac1{2\pi^2M},\ "
+        r"F_M=\sum_{k\in\{0,\pm1,\pm3,\ldots,\pm(2M-1)\}}\hat f_ke^{2\pi iks},\ N=2M+1\text{ exponentials}",
+        hypotheses=(IN_UNIT,),
+        formula=EXACT_RATES,
+        expected=Outcome.DERIVED,
         proof=_amended,
     ),
     Claim(
@@ -294,10 +321,14 @@ CLAIMS = (
         paper="Corollary 1 (Section 3.1)",
         form=Form.EXTENSION,
         title="m jumps need only m + 1 S6 functions, for any error",
-        statement=r"f=c_0H+\sum_{i\le m}J_iH(\cdot-t_i)\ \Rightarrow\ "
-        r"\inf_{W}\Bigl\|f-c_0g_0-\sum_{i\le m}J_ig_i\Bigr\|_{L^2}=0",
-        hypotheses=(PIECEWISE, "time is an input coordinate (PE)"),
-        depends_on=("haar.thm1-amended",),
+        statement=r"f=c_0H+\sum_{i\le m}J_iH(\cdot-t_i):\quad "
+        r"\Bigl\|f-c_0g_0-\sum_{i\le m}J_ig_i\Bigr\|_{L^2[0,1]}"
+        r"<S\,\Bigl(\tfrac12\sqrt{\tfrac\pi W}+\bigl(\tfrac{\pi^2}{12W}\bigr)^2\Bigr)^{1/2}\ \to0,\quad "
+        r"S=|c_0|+\sum_{i\le m}|J_i|,\ g_i(s)=e^{-\int_s^1\mathrm{softplus}(-W(r-t_i))\,dr},\ W>0",
+        hypotheses=(PIECEWISE,),
+        depends_on=("haar.thm1-pointwise",),
+        formula=sp.Lt(distance, size * sp.sqrt(sp.sqrt(sp.pi / W) / 2 + KAPPA**2 / W**2)),
+        expected=Outcome.DERIVED,
         proof=_exact_jumps,
     ),
 )

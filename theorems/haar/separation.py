@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.calculus import Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof, Step, invariant
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 k, d, N, K, n = sp.symbols("k d N K n", integer=True, positive=True)
 t, tau, s, v = sp.symbols("t tau s v", real=True)
@@ -310,8 +311,28 @@ def _any_jumps() -> Proof:
     return Proof(steps=(*_windows(), *_discrete()))
 
 
-LTI = "e(s) = C e^{As} b with N-dimensional A: N exponentials, Jordan blocks included; N = total over channels"
-REAL_PART = "a complex state that is read through its real part counts as 2"
+# --- the statements ---------------------------------------------------------------------------------------------------
+
+squared, singular = sp.symbols("E sigma", nonnegative=True)
+order, size, which = sp.symbols("R n k", integer=True, positive=True)
+alone, beside = sp.symbols("Q_0 Q_1", nonnegative=True)
+"""Σ 2J_i²q_i over the jumps beside which f is 0 on one side, and over the others; R = rank of [1[a + b < n]]."""
+
+
+def left_out(modes: sp.Expr) -> sp.Expr:
+    """(2/π²) Σ_{k>modes} 1/(2k − 1)²."""
+    i = sp.Symbol("i", integer=True, positive=True)
+    return 2 / sp.pi**2 * (sp.pi**2 / 8 - sp.Sum(1 / (2 * i - 1) ** 2, (i, 1, modes)))
+
+
+LTI = Hypothesis("LTI", "e(s) = C e^{As} b with one matrix A: exponentials, Jordan blocks included", predicate("LTI"))
+COUNTED = Hypothesis(
+    "counted", "N counts all states, over all channels; a complex state that is read through Re is two",
+    predicate("counted"),
+)  # fmt: skip
+DISJOINT = Hypothesis(
+    "windows", "the windows t_i ± q_i are disjoint, lie in [0, 1], and hold no other jump", predicate("windows")
+)
 
 CLAIMS = (
     Claim(
@@ -319,10 +340,11 @@ CLAIMS = (
         paper="Corollary 1 (Section 3.1)",
         form=Form.EXTENSION,
         title="no N exponentials come closer to a step than 1/(π√(2N+1))",
-        statement=r"\|\mathbf 1_{[0,1/2)}-e\|_{L^2[0,1]}^2\ \ge\ \frac{2}{\pi^2}\sum_{k>N}\frac1{(2k-1)^2}"
-        r"\ \ge\ \frac{1}{\pi^2(2N+1)}",
-        hypotheses=(LTI, REAL_PART),
-        formula=GAP,
+        statement=r"\|\mathbf 1_{[0,1/2)}-e\|_{L^2[0,1]}^2>\frac{2}{\pi^2}\sum_{k>N}\frac1{(2k-1)^2}"
+        r">\frac{1}{\pi^2(2N+1)}",
+        hypotheses=(LTI, COUNTED),
+        formula=sp.And(sp.Gt(squared, left_out(N)), sp.Gt(left_out(N), 1 / (sp.pi**2 * (2 * N + 1)))),
+        expected=Outcome.DERIVED,
         proof=_lower_bound,
     ),
     Claim(
@@ -330,11 +352,18 @@ CLAIMS = (
         paper="Corollary 1 (Section 3.1)",
         form=Form.EXTENSION,
         title="the same for jumps anywhere, and for sequences: a delay of n needs N ≥ n",
-        statement=r"\|\mathbf1_{[0,p)}-e\|^2\ge\frac{2\min(p,1-p)}{\pi^2(2N+1)},\qquad "
-        r"\|f-e\|^2\ge\sum_i\frac{2J_i^2q_i}{\pi^2(2N+3)},\qquad "
-        r"\sigma_k\bigl([\mathbf 1[a+b<n]]_{a,b<n}\bigr)=\frac1{2\sin\frac{(2k-1)\pi}{2(2n+1)}}",
-        hypotheses=(LTI, REAL_PART, "jumps J_i with disjoint windows of half-width q_i on which f has no other jump"),
+        statement=r"\|f-e\|^2>Q_0T_N+Q_1T_{N+1},\quad T_N=\frac2{\pi^2}\sum_{k>N}\frac1{(2k-1)^2},\quad "
+        r"Q_c=\sum_{c_i=c}2J_i^2q_i,\ c_i=0\text{ if }f=0\text{ on one side in the window of jump }i,\text{ else }1;"
+        r"\qquad H=[\mathbf 1[a+b<n]]_{a,b<n}:\ "
+        r"\sigma_k(H)=\frac1{2\sin\frac{(2k-1)\pi}{2(2n+1)}},\ \mathrm{rank}\,H=n",
+        hypotheses=(LTI, COUNTED, DISJOINT),
         depends_on=("haar.s4d-lower-bound",),
+        formula=sp.And(
+            sp.Gt(squared, alone * left_out(N) + beside * left_out(N + 1)),
+            sp.Eq(singular, 1 / (2 * sp.sin((2 * which - 1) * sp.pi / (2 * (2 * size + 1)))), evaluate=False),
+            sp.Eq(order, size, evaluate=False),
+        ),
+        expected=Outcome.DERIVED,
         proof=_any_jumps,
     ),
 )

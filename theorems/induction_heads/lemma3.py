@@ -22,6 +22,7 @@ from mamba_theorems.theorems.proofs.proof import (
     invariant,
 )
 from mamba_theorems.theorems.proofs.written import product
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 w, v = sp.symbols("w v", real=True)
 rho, erase, keep, latest = sp.symbols("rho epsilon kappa P", positive=True)
@@ -160,96 +161,140 @@ def _printed_argmax() -> Proof:
     )
 
 
+# --------------------------------------------------------------------------------------------- the statements
+
+margin, kept, column, own, rest, blank = sp.symbols("margin kept column own rest blank", real=True)
+"""Of the logits at one position: the answer's lead over the best other one; the answer's, all other tokens' together,
+blank's; own and rest together. `kept`: the least factor by which a column that is not erased is kept there."""
+repeated = predicate("repeated")
+"""The token stood in the sequence before."""
+REPEATED = Hypothesis("repeated", "the token stood in the sequence before", repeated)
+SHARPNESS = Hypothesis("w ≥ 0", "w is not negative", sp.Ge(w, 0), r"w\ge0")
+e_w = sp.exp(-w)
+SHARP = Hypothesis("w ≥ ln(2L)", "w is at least ln(2L)", sp.Ge(w, sp.log(2 * length)), r"w\ge\ln(2L)")
+SOLVED = sp.And(sp.Gt(margin, 0), sp.Eq(kept, 1, evaluate=False))
+"""Right, and (109)–(110)."""
+ARGMAX = sp.And(sp.Equivalent(repeated, sp.Gt(margin, 0)), sp.Equivalent(repeated, sp.Gt(column, 0)))
+ANSWERED = sp.And(
+    sp.Eq(blank, HALF, evaluate=False),
+    sp.Equivalent(sp.Not(repeated), sp.Eq(own + rest, 0, evaluate=False)),
+    sp.Equivalent(
+        repeated,
+        sp.And(sp.Ge(own, sp.exp(-(length - 2) * e_w)), sp.Gt(own, sp.exp(-HALF)), sp.Lt(rest, e_w * own)),
+    ),
+)
+
 # --------------------------------------------------------------------------------------------- Lemma 3, amended
 
-AMENDED = sp.And(sp.Gt(latest, HALF), sp.Lt(writes, latest))
-"""The latest write beats the blank logit ½, and all older writes of its column."""
-
-e_w = sp.exp(-w)
-between = sp.Symbol("n", integer=True, nonnegative=True)
+gap = sp.Symbol("g", integer=True, nonnegative=True)
 """Steps between the latest write and the query: L − 2 at most."""
-WIDE = sp.Le(length * e_w, HALF)
 
 
-def _keep_and_erase() -> tuple[Identity, Identity, Bound]:
-    """Argument w(2[·] − 1): erase ε = σ(−w), keep κ = σ(w) = 1 − ε, ε/κ = e^{−w}, ε < e^{−w}."""
-    y = sp.Symbol("y", positive=True)
+def _keep_and_erase() -> tuple[Identity, Identity]:
+    """Argument w(2[·] − 1): erase ε = σ(−w), keep κ = σ(w) = 1 − ε, ε/κ = e^{−w}."""
     return (
         Identity(name="κ + ε = 1", lhs=decay_of(w) + decay_of(-w), rhs=sp.S.One),
         Identity(name="ε/κ = e^{−w}", lhs=decay_of(w) / decay_of(-w), rhs=e_w),
-        Bound(name="ε < e^{−w}", because="1/(1 + e^w) < 1/e^w, y = e^w", claim=sp.Lt(1 / (1 + y), 1 / y)).but_not(
-            "half of it", claim=sp.Lt(1 / (1 + y), 1 / (2 * y))
-        ),
     )
 
 
 def _older_is_small() -> InductionOn:
-    """R ≤ ε/κ is kept by R′ = ε·κ^g·(1 + R)."""
+    """R < ε/κ is kept by R′ = ε·κ^g·(1 + R)."""
     number = sp.Symbol("i", integer=True, nonnegative=True)
     older, power = sp.Function("R", nonnegative=True)(number), sp.Function("k", positive=True)(number)
-    whole, kept = sp.Eq(keep + erase, 1), sp.Le(power, 1)
+    whole, kept_at_most = sp.Eq(keep + erase, 1), sp.Le(power, 1)
     return invariant(
-        name="older writes amount to at most e^{−w} of the latest",
+        name="older writes amount to less than e^{−w} of the latest",
         because="a new write of q erases the column once: R′ = ε κ^g (1 + R), and ε(1 + ε/κ) = ε/κ",
-        conclusion=sp.Le(older, erase / keep),
+        conclusion=sp.Lt(older, erase / keep),
         index=number,
         initial={older: 0},
         following={older: erase * power * (1 + older)},
-        given=(whole, kept),
+        given=(whole, kept_at_most),
         wrong={
-            "factors that do not add up to 1": {"given": (kept,)},
-            "a bound of ε": {"conclusion": sp.Le(older, erase)},
+            "factors that do not add up to 1": {"given": (kept_at_most,)},
+            "a bound of ε": {"conclusion": sp.Lt(older, erase)},
         },
     )
 
 
-def _bernoulli() -> tuple[InductionOn, Specialise]:
-    """κ^n ≥ 1 − nε, for the latest write n = L − 2."""
-    count = sp.Symbol("m", integer=True, nonnegative=True)
-    power = sp.Function("P", positive=True)
-    kept = sp.Ge(power(count), 1 - count * erase)
-    powers = invariant(
-        name="the latest write keeps at least 1 − nε after n steps",
-        because="κ = 1 − ε; nothing erases column q between its latest write and the query of q",
-        conclusion=kept,
-        index=count,
-        initial={power(count): 1},
-        following={power(count): power(count) * (1 - erase)},
-        given=(sp.Le(erase, 1),),
-        wrong={"1 − nε kept": {"conclusion": sp.Ge(power(count), 1 - (count - 1) * erase)}},
+def _kept_in_one_step() -> tuple[Bound, Bound, Specialise]:
+    """κ = 1/(1 + e^{−w}) ≥ e^{−e^{−w}}."""
+    u = sp.Symbol("u", nonnegative=True)
+    tangent = Bound(name="(1 + u)e^{−u} ≤ 1", claim=sp.Le((1 + u) * sp.exp(-u), 1)).but_not(
+        "(1 + u)e^{−u/2}", claim=sp.Le((1 + u) * sp.exp(-u / 2), 1)
     )
-    return powers, Specialise(
-        name="at most L − 2 steps lie between the write and the query", of=powers, at={count: between}
+    kept = Bound(name="1/(1 + u) ≥ e^{−u}", claim=sp.Ge(1 / (1 + u), sp.exp(-u)), given=(tangent.claim,))
+    return tangent, kept, Specialise(name="κ ≥ e^{−e^{−w}}", of=kept, at={u: e_w})
+
+
+def _kept_since() -> tuple[InductionOn, Induction]:
+    """κ^g ≥ (e^{−e^{−w}})^g."""
+    least = sp.Symbol("delta", positive=True)
+    power, bound = (sp.Function(name, positive=True)(gap) for name in "PE")
+    powers = invariant(
+        name="the latest write keeps at least that, step by step",
+        because="nothing erases column q between its latest write and the query of q",
+        conclusion=sp.Ge(power, bound),
+        index=gap,
+        initial={power: 1, bound: 1},
+        following={power: power * keep, bound: bound * least},
+        given=(sp.Ge(keep, least),),
+        wrong={"a step that keeps less": {"given": ()}},
+    )
+    exponential = Induction(
+        name="which is e^{−g e^{−w}} after g steps",
+        index=gap,
+        initial=sp.S.One,
+        next=lambda held, _: held * sp.exp(-e_w),
+        closed=sp.exp(-gap * e_w),
+        sequence="D",
+    )
+    return powers, exponential
+
+
+def _wide_enough() -> tuple[Bound, Bound]:
+    """g ≤ L − 2 and e^{−w} ≤ 1/(2L)."""
+    beyond, u = sp.Symbol("v", nonnegative=True), sp.Symbol("u", positive=True)
+    room, wide = sp.Le(gap, length - 2), sp.Le(u, 1 / (2 * length))
+    claim = sp.And(sp.Ge(sp.exp(-gap * u), sp.exp(-(length - 2) * u)), sp.Gt(sp.exp(-(length - 2) * u), sp.exp(-HALF)))
+    return (
+        Bound(
+            name="w ≥ ln(2L): e^{−w} ≤ 1/(2L)",
+            because="w = ln(2L) + v",
+            claim=sp.Le(sp.exp(-(sp.log(2 * length) + beyond)), 1 / (2 * length)),
+        ).but_not("1/(3L)", claim=sp.Le(sp.exp(-(sp.log(2 * length) + beyond)), 1 / (3 * length))),
+        Bound(
+            name="what is left of the latest write is above e^{−1/2}, and so above the blank logit ½",
+            because="u = e^{−w}",
+            claim=claim,
+            given=(room, wide),
+        ).but_not("w too small", given=(room,)),
     )
 
 
 def _amended() -> Proof:
-    powers, at_query = _bernoulli()
-    kept = sp.Ge(latest, 1 - between * erase)
-    small, vanishing = sp.Lt(erase, e_w), sp.Lt(e_w, 1)
-    below, ahead = sp.Le(writes, e_w * latest), sp.Gt(latest, HALF)
-    room = sp.Ge(length, between + 2)
+    """`own` holds the latest write, P of it left, and what older writes of the same token add; `rest` is older."""
+    u, left, ratio = sp.Symbol("u", positive=True), sp.Symbol("P", positive=True), sp.Symbol("R", nonnegative=True)
+    holds_latest, holds_older = sp.Ge(own, left), sp.Le(rest, ratio * left)
+    bound = sp.exp(-(length - 2) * u)
+    enough, light = sp.And(sp.Ge(left, bound), sp.Gt(bound, sp.exp(-HALF))), sp.Lt(ratio, u)
+    conclusion = sp.And(sp.Ge(own, bound), sp.Gt(own, sp.exp(-HALF)), sp.Lt(rest, u * own))
     return Proof(
-        hypotheses=(WIDE, small, below, room),
+        hypotheses=(holds_latest, holds_older, enough, light),
         steps=(
             _decay_is_sigmoid(),
             *_keep_and_erase(),
             _older_is_small(),
-            powers,
-            at_query,
-            Bound(
-                name="the latest write beats the blank logit ½",
-                because="L e^{−w} ≤ ½",
-                claim=ahead,
-                given=(kept, small, WIDE, room),
-            ).but_not("w too small", given=(kept, small, room)),
-            Bound(name="e^{−w} < 1", claim=vanishing, given=(WIDE, room)),
+            *_kept_in_one_step(),
+            *_kept_since(),
+            *_wide_enough(),
             Bound(
                 name="the answer is exact, blank included",
-                because="before the first write of q all logits are 0 < ½, so blank wins; afterwards its row loses",
-                claim=AMENDED,
-                given=(ahead, below, vanishing),
-            ).but_not("older writes not erased", given=(ahead, vanishing)),
+                because="u = e^{−w}; before the first write of q all logits are 0 < ½, so blank wins, and never again",
+                claim=conclusion,
+                given=(holds_latest, holds_older, enough, light),
+            ).but_not("older writes not erased", given=(holds_latest, holds_older, enough)),
         ),
     )
 
@@ -263,6 +308,7 @@ CLAIMS = (
         title="Mamba-Δ^⊤ with Δ = softplus(w[I|0]x̂) is an induction head",
         statement=r"\arg\max_v(W_oh_tC_t)_v=y_t\ \text{for every }t,\ "
         r"\text{the columns not erased being kept (109)–(110)}",
+        formula=SOLVED,
         expected=Outcome.REFUTED,
         disproof=_printed_fails,
         erratum=Erratum(
@@ -281,9 +327,11 @@ CLAIMS = (
         paper=LEMMA,
         form=Form.AMENDED,
         title="the printed weights: right at every repeated token, in real arithmetic",
-        statement=r"w\ge0:\quad\text{latest}-\text{older}>0,\quad "
-        r"h_t[\cdot,q]=0\iff q\text{ has not been followed yet}",
-        hypotheses=(r"w\ge0", r"\text{real arithmetic}"),
+        statement=r"\text{in real arithmetic}\quad\text{right logit}>\text{every other and }0"
+        r"\iff x_t\text{ is repeated}\iff\text{its column}>0",
+        hypotheses=(SHARPNESS,),
+        formula=ARGMAX,
+        expected=Outcome.DERIVED,
         proof=_printed_argmax,
     ),
     Claim(
@@ -291,10 +339,13 @@ CLAIMS = (
         paper=LEMMA,
         form=Form.AMENDED,
         title="Mamba-Δ^⊤ with Δ = softplus(w(2[I|0]x̂ − 1)) is an induction head, blank included",
-        statement=r"\text{latest}\ge1-Le^{-w}>\tfrac12,\quad\text{older}\le e^{-w}\,\text{latest},\quad "
-        r"\text{blank}=\tfrac12",
-        hypotheses=(r"w\ge\ln(2L)", r"\Lambda=-1,\ d=2|V|,\ N=|V|"),
-        formula=AMENDED,
+        statement=r"\Lambda=-1,\ d=2|V|,\ N=|V|:\quad\text{blank}=\tfrac12;\quad "
+        r"x_t\text{ repeated}\iff\text{right}\ge e^{-(L-2)e^{-w}}"
+        r"\text{ and right}>e^{-1/2}\text{ and others}<e^{-w}\,\text{right};\quad"
+        r"\text{not repeated}\iff\text{all tokens}=0",
+        hypotheses=(SHARP,),
+        formula=ANSWERED,
+        expected=Outcome.DERIVED,
         proof=_amended,
     ),
 )

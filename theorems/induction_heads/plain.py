@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.induction_heads.lemma3 import HALF, halvings, n, outweighs, rho, underflows
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.induction_heads.lemma3 import HALF, n, rho
+from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
     Enclosed,
-    Identity,
     Induction,
     InductionOn,
     Limit,
@@ -21,9 +21,44 @@ from mamba_theorems.theorems.proofs.proof import (
     invariant,
 )
 from mamba_theorems.theorems.proofs.written import product
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 unit = sp.Symbol("u", positive=True)
 DIGITS = (24, 53)
+
+
+# ------------------------------------------------------------------------------------------------ the statements
+
+count = sp.Symbol("n", integer=True, nonnegative=True)
+"""Lengths up to n + 3: at most n writes are older than the latest one."""
+theta = sp.Symbol("theta", real=True)
+num_tokens = sp.Symbol("V", integer=True, positive=True)
+right = predicate("right")
+"""Every position of every sequence of at most n + 3 tokens is answered; of the limits: q^k v q is."""
+DECAYS = Hypothesis("λΔ > 0", "the state decays", sp.Lt(rho, 1), r"\rho=e^{-\lambda\Delta}<1")
+TWO_TOKENS = Hypothesis("|V| ≥ 2", "at least two tokens", sp.Ge(num_tokens, 2), r"|V|\ge2")
+ABOVE_ZERO = Hypothesis("θ > 0", "the blank logit is above an empty column", sp.Gt(theta, 0), r"\theta>0")
+BELOW_EVERY_WRITE = Hypothesis(
+    "θ < ρ^(n+1)", "the blank logit is below every write", sp.Lt(theta, rho ** (count + 1)), r"\theta<\rho^{n+1}"
+)
+THRESHOLD = sp.And(sp.Equivalent(right, sp.Gt(rho ** (count + 1), 2 * rho - 1)), sp.Implies(sp.Le(rho, HALF), right))
+
+digits, least, repeats, steps = sp.symbols("p s k g", integer=True, nonnegative=True)
+"""Floats of p bits, the least one 2^{−s}; q is repeated k times; g steps lie between a write and its query."""
+alone, reach = sp.symbols("alone reach", integer=True)
+"""The last gap at which a lone write is not 0, and at which every input is answered."""
+roundoff = 2**-digits
+HALVES = Hypothesis("ρ ≤ ½", "each step at least halves", sp.Le(rho, HALF), r"\hat\rho\le\tfrac12")
+HALF_IS_NORMAL = Hypothesis("s ≥ p", "1/2 is a normal number", sp.Ge(least, digits), r"s\ge p")
+LIMITS = sp.And(
+    sp.Implies(sp.Eq(rho, HALF), sp.Equivalent(right, sp.Lt(repeats, digits + 2))),
+    sp.Implies(sp.Le(rho, HALF - roundoff), right),
+    sp.Lt(sp.Abs(alone * sp.log(1 / rho) - least * sp.log(2)), sp.log(1 / rho) + 2 * (least - digits + 1) * roundoff),
+    sp.Implies(sp.Gt(2**least * rho**steps * (1 - 2 * rho - 4 * steps * roundoff), 1), sp.Ge(reach, steps)),
+)
+
+
+# ------------------------------------------------------------------------------------------------ real arithmetic
 
 
 def _leaky_count() -> Induction:
@@ -50,77 +85,51 @@ def _dominates() -> Bound:
     ).but_not("ρ^g may exceed ρ", given=given[:1])
 
 
-def _too_heavy() -> tuple[Identity, Bound]:
-    """ρ > ½: ρ/(1 − ρ) > 1, so some n has ρ + … + ρ^n ≥ 1: n ≥ ln(2 − 1/ρ)/ln ρ."""
-    left = sp.Symbol("y", nonnegative=True)
-    heavy = sp.Gt(rho, HALF)
-    total = rho * (1 - left) - (1 - rho)
-    late = sp.Le(left, sp.Rational(21, 10) - 1 / rho)
+def _weighs_less() -> tuple[Bound, Bound, Limit]:
+    """ρ + … + ρ^n < 1 exactly if ρ^{n+1} > 2ρ − 1: for every n if ρ ≤ ½, and only up to some n else."""
+    power, x, times = sp.symbols("y x m", positive=True)
+    lighter, above = sp.Lt(rho * (1 - power) / (1 - rho), 1), sp.Gt(rho * power, 2 * rho - 1)
+    below_one = sp.Lt(rho, 1)
     return (
-        Identity(
-            name="ρ + … + ρ^n − 1, times 1 − ρ",
-            because="y = ρ^n",
-            lhs=(rho * (1 - left) / (1 - rho) - 1) * (1 - rho),
-            rhs=total,
-            given=(sp.Ne(rho, 1),),
-        ),
         Bound(
-            name="ρ > ½ fails once ρ^n ≤ 2 − 1/ρ",
-            because="2 − 1/ρ > 0 exactly when ρ > ½; q^{n+1} v q is then answered by q, or ties",
-            claim=sp.And(sp.Ge(total, 0), sp.Gt(2 - 1 / rho, 0)),
-            given=(heavy, sp.Le(left, 2 - 1 / rho)),
-        ).but_not("before that n", claim=sp.Ge(total, 0), given=(heavy, late)),
-    )
-
-
-def _threshold() -> tuple[Limit, Bound]:
-    product = sp.Symbol("x", real=True)
-    h = sp.Symbol("h", nonnegative=True)
-    return (
+            name="they weigh less than 1 exactly if ρ^{n+1} > 2ρ − 1",
+            because="y = ρ^n; at most n writes are older, since L ≤ n + 3",
+            claim=sp.Equivalent(lighter, above),
+            given=(below_one,),
+        ).but_not("ρ^n", claim=sp.Equivalent(lighter, sp.Gt(power, 2 * rho - 1))),
+        Bound(name="for every n if ρ ≤ ½", claim=above, given=(sp.Le(rho, HALF),)).but_not(
+            "ρ ≤ 0.6", given=(sp.Le(rho, sp.Rational(3, 5)),)
+        ),
         Limit(
-            name="ρ = e^{−λΔ} is ½ at λΔ = ln 2",
-            because="continuous, and falling as λΔ grows",
-            expression=sp.exp(-product),
-            variable=product,
-            point=sp.log(2),
-            value=HALF,
+            name="if ρ > ½ only while ρ^{n+1} > 2ρ − 1 > 0, which ends: ρ^m → 0",
+            because="ρ = e^{−xc} for some c > 0; here c = 1",
+            expression=sp.exp(-x * times),
+            variable=times,
         ),
-        Bound(
-            name="e^{−λΔ} ≤ ½ for λΔ ≥ ln 2", because="λΔ = ln 2 + h: 2e^h ≥ 2", claim=sp.Ge(2 * sp.exp(h), 2)
-        ).but_not("2.1", claim=sp.Ge(2 * sp.exp(h), sp.Rational(21, 10))),
     )
+
+
+def _threshold() -> Bound:
+    h = sp.Symbol("h", nonnegative=True)
+    return Bound(
+        name="ρ = e^{−λΔ} ≤ ½ for λΔ ≥ ln 2", because="λΔ = ln 2 + h: 2e^h ≥ 2", claim=sp.Ge(2 * sp.exp(h), 2)
+    ).but_not("2.1", claim=sp.Ge(2 * sp.exp(h), sp.Rational(21, 10)))
 
 
 def _blank() -> Bound:
-    kept, theta, floor = sp.symbols("rho_g theta rho_L", positive=True)
-    claim = sp.Gt(kept, theta)
-    given = (sp.Gt(floor, theta), sp.Ge(kept, floor))
+    kept, floor = sp.symbols("rho_g rho_L", positive=True)
+    claim = sp.And(sp.Gt(kept, theta), sp.Gt(theta, 0))
+    given = (sp.Gt(floor, theta), sp.Ge(kept, floor), sp.Gt(theta, 0))
     return Bound(
-        name="blank: a constant logit θ below ρ^L",
-        because="a column's latest write keeps ρ^g, g ≤ L − 2; a column never written is 0 < θ",
+        name="blank: a constant logit θ, 0 < θ < ρ^{n+1}",
+        because="a column's latest write keeps ρ^g, g ≤ L − 2 ≤ n + 1; a column never written is 0 < θ",
         claim=claim,
         given=given,
-    ).but_not("θ above ρ^L", given=given[1:])
+    ).but_not("θ above ρ^{n+1}", given=given[1:])
 
 
 def _plain() -> Proof:
-    x, count = sp.Symbol("x", nonnegative=True), sp.Symbol("n", positive=True)
-    return Proof(
-        steps=(
-            _leaky_count(),
-            _dominates(),
-            *_threshold(),
-            outweighs(),
-            *_too_heavy(),
-            Limit(
-                name="that n exists: ρ^n → 0",
-                because="ρ = e^{−(1+x)c} for some c > 0; here c = 1",
-                expression=sp.exp(-(1 + x) * count),
-                variable=count,
-            ),
-            _blank(),
-        )
-    )
+    return Proof(steps=(_leaky_count(), _dominates(), *_weighs_less(), _threshold(), _blank()))
 
 
 # ----------------------------------------------------------------------------- where floats stop plain S6
@@ -180,36 +189,54 @@ def _rounded_sum() -> tuple[Bound, Bound, Bound]:
     )
 
 
-def _underflow_error() -> tuple[InductionOn, Bound, Bound]:
-    """In units of the least subnormal: M′ = round(ρM), |M − x| ≤ e ≤ 1, so the last M ≥ 1 lies within one step."""
-    exact, whole, following, carried = sp.symbols("x M M_1 tau", nonnegative=True)
-    within = (sp.Le(sp.Abs(whole - exact), 1 + carried), sp.Le(rho, HALF))
+def _normal_range() -> Grows:
+    """|ln(1 + δ)| ≤ 2u for |δ| ≤ u ≤ ½."""
+    u = sp.Symbol("u", nonnegative=True)
+    return Grows(
+        name="a rounding in the normal range moves ln h by at most 2u",
+        because="−ln(1 − u) is the larger side; at most s − p + 1 steps are normal, as each at least halves",
+        larger=2 * u,
+        smaller=-sp.log(1 - u),
+        variable=u,
+        until=HALF,
+    ).but_not("u alone", larger=u)
+
+
+def _underflow_error() -> tuple[InductionOn, Bound, Bound, Bound]:
+    """In units of the least subnormal: M′ = round(ρM), |M − x| < 1, so the last M ≥ 1 lies within one step of x = 1."""
+    number = sp.Symbol("i", integer=True, nonnegative=True)
+    error, ratio = sp.Function("e", nonnegative=True)(number), sp.Symbol("rho", positive=True)
+    exact, whole, following = sp.symbols("x M M_1", nonnegative=True)
+    near = sp.Lt(sp.Abs(whole - exact), 1)
     alive = (sp.Ge(following, 1), sp.Le(following, rho * whole + HALF), sp.Ge(whole, 2))
-    index = sp.Symbol("i", integer=True, nonnegative=True)
-    error = sp.Function("e", nonnegative=True)(index)
+    decay, last, moved, share = sp.symbols("lambda a D tau", real=True)
+    top = least * sp.log(2)
+    before, after = sp.Lt((last - 1) * decay, top + moved), sp.Gt((last + 1) * decay, top + moved)
+    within = (before, after, sp.Le(sp.Abs(moved), 2 * share))
     return (
         invariant(
-            name="rounding to whole subnormals is off by at most 1 (and what the normal range brings, τ)",
-            because="e′ ≤ ρe + ½; τ < 2^{−16}: 126 relative errors 2^{−24} of 2^{23} units, contracted by ρ^{23}",
-            conclusion=sp.Le(error, 1 + carried),
-            index=index,
-            initial={error: carried},
-            following={error: rho * error + HALF},
-            given=(sp.Le(rho, HALF),),
-            wrong={"ρ = 0.6": {"given": (sp.Le(rho, sp.Rational(3, 5)),)}},
+            name="rounding to whole subnormals is off by less than 1",
+            because="from the first subnormal on, which is exact: e′ ≤ ρe + ½",
+            conclusion=sp.Lt(error, 1),
+            index=number,
+            initial={error: 0},
+            following={error: ratio * error + HALF},
+            given=(sp.Le(ratio, HALF),),
+            wrong={"ρ = 0.6": {"given": (sp.Le(ratio, sp.Rational(3, 5)),)}},
         ),
         Bound(
-            name="the last write that is not 0 came from M ≥ 2, so x ≥ 1 − τ a step earlier",
+            name="the last write that is not 0 came from M ≥ 2, so x > 1 a step earlier",
             because="round(ρ·1) = 0 for ρ ≤ ½ (a tie goes to even)",
-            claim=sp.Ge(exact, 1 - carried),
-            given=(*within, *alive),
-        ).but_not("M = 1 survives", given=(*within, *alive[:2])),
+            claim=sp.Gt(exact, 1),
+            given=(near, sp.Le(rho, HALF), *alive),
+        ).but_not("M = 1 survives", given=(near, sp.Le(rho, HALF), *alive[:2])),
+        Bound(name="and a step later it is 0, so x < 1", claim=sp.Lt(exact, 1), given=(near, sp.Eq(whole, 0))),
         Bound(
-            name="and one step later it is 0, so x ≤ 1 + τ: the largest gap is within 1 of 149 ln 2/(λΔ)",
-            because="x_g = ρ^g 2^{149} = 1 at g = 149 ln 2/(λΔ); float64: 1074; flushed to zero: 126 and 1022",
-            claim=sp.Le(exact, 1 + carried),
-            given=(within[0], sp.Eq(whole, 0)),
-        ),
+            name="so |gap λΔ − s ln 2| < λΔ + 2(s − p + 1)u",
+            because="x = 2^s ρ^g e^D: ln x = s ln 2 − gλΔ + D, D all roundings in the normal range, τ = (s − p + 1)u",
+            claim=sp.Lt(sp.Abs(last * decay - top), decay + 2 * share),
+            given=within,
+        ).but_not("without the normal range", claim=sp.Lt(sp.Abs(last * decay - top), decay), given=within),
     )
 
 
@@ -225,7 +252,7 @@ def _all_inputs_gap() -> Bound:
     )
     claim = sp.Gt(ahead, behind)
     return Bound(
-        name="for every input: exact while 2^{149}ρ^g(1 − 2ρ − 2f(1 − ρ)) > 1",
+        name="for every input: exact while 2^s ρ^g(1 − 2ρ − 2f(1 − ρ)) > 1",
         because="q^k before v: its ratio tends to ρ/(1 − ρ). Errors: ½/(1 − ρ) below the normal range, f = 2gu above",
         claim=claim,
         given=given,
@@ -237,8 +264,7 @@ def _limits() -> Proof:
         steps=(
             *(step for digits in DIGITS for step in _half_ties(digits)),
             *_rounded_sum(),
-            halvings(),
-            *underflows(150, 149, "float32, ρ = ½"),
+            _normal_range(),
             *_underflow_error(),
             _all_inputs_gap(),
             Cited(
@@ -255,21 +281,26 @@ CLAIMS = (
         id="induction.plain-s6",
         paper="Extension F",
         form=Form.EXTENSION,
-        title="plain S6 is an induction head exactly when λΔ ≥ ln 2",
-        statement=r"\text{exact on every sequence}\iff e^{-\lambda\Delta}\le\tfrac12;\quad"
-        r"\text{else }q^{n+1}vq\text{ fails from }\rho^n\le2-1/\rho",
-        hypotheses=(r"\Delta\text{ constant}", r"\text{real arithmetic}", r"0<\theta<\rho^{L}\text{ the blank logit}"),
+        title="plain S6 with constant Δ is an induction head on every sequence of every length exactly when λΔ ≥ ln 2",
+        statement=r"\text{every sequence of at most }n+3\text{ tokens is answered}\iff\rho^{n+1}>2\rho-1"
+        r"\ (\iff\rho+\dots+\rho^n<1);\quad\text{so for every }n\iff\rho=e^{-\lambda\Delta}\le\tfrac12",
+        hypotheses=(DECAYS, TWO_TOKENS, ABOVE_ZERO, BELOW_EVERY_WRITE),
+        formula=THRESHOLD,
+        expected=Outcome.DERIVED,
         proof=_plain,
     ),
     Claim(
         id="induction.plain-s6-limits",
         paper="Extension F",
         form=Form.EXTENSION,
-        title="how far plain S6 reaches in floats",
-        statement=r"\rho=\tfrac12:\ q^kvq\text{ fails first at }k=p+2;\quad\hat\rho\le\tfrac12-u:\text{ no }k;\quad"
-        r"|\text{gap}-149\ln2/(\lambda\Delta)|\le1;\quad\text{all inputs: }2^{149}\rho^g(1-2\rho-4gu)>1",
-        hypotheses=(r"u=2^{-p},\ p=24\ (53);\ 149\ (1074;\ 126,\,1022\text{ without subnormals})",),
-        depends_on=("induction.plain-s6",),
+        title="how far plain S6 reaches in floats of p bits, the least one 2^−s",
+        statement=r"\hat\rho=\tfrac12:\ q^kvq\text{ is answered}\iff k<p+2;\quad"
+        r"\hat\rho\le\tfrac12-2^{-p}:\text{ for every }k;\quad"
+        r"|\text{gap}\,\lambda\Delta-s\ln2|<\lambda\Delta+2(s-p+1)2^{-p};\quad"
+        r"\text{every input at gap }g\text{ if }2^s\hat\rho^g(1-2\hat\rho-4g\,2^{-p})>1",
+        hypotheses=(HALVES, HALF_IS_NORMAL),
+        formula=LIMITS,
+        expected=Outcome.DERIVED,
         proof=_limits,
     ),
 )

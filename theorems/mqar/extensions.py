@@ -8,10 +8,11 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu, silu_step
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import FILLER_NO_VALUE, KEYS_DISTINCT, VALUES_DISTINCT, delta, integer_square
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.mqar.task import H1, H2, H3, H4, RECALLED, M, delta, integer_square
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 q, l, K, kappa = sp.symbols("q l K kappa", integer=True, positive=True)
 j, t, s, n = sp.symbols("j t s n", integer=True, nonnegative=True)
@@ -34,15 +35,22 @@ OWN = score(MOMENT).subs(l, q)
 TWO_STATES = sp.And(sp.Ge(OWN - score(MOMENT), 1), sp.Ge(OWN - 0, 1))
 
 
+home = sp.Symbol("l", integer=True, nonnegative=True)
+"""The key that the rival value is stored under; 0 where none stores it."""
+DISTINCT_MARGIN = sp.Eq(
+    M, (q - home) ** 2 + sp.Piecewise((K**2, sp.Eq(home, 0)), (0, True)), evaluate=False
+)  # fmt: skip
+
+
 def _distinct_values() -> Identity:
     """Under H3 a value is stored under one key: its logit is that key's score."""
-    scores, home = sp.Function("score"), sp.Symbol("k_v", integer=True, positive=True)
+    scores, holder = sp.Function("score"), sp.Symbol("k_v", integer=True, positive=True)
     return Identity(
         name="a stored value's logit is the score of the one key that holds it; any other value's is 0",
         because="H3: n_{j,v} = δ(j, k_v) over every key of the vocabulary, tail writes included",
-        lhs=sp.Sum(scores(j) * delta(j, home), (j, 1, K)),
-        rhs=scores(home),
-        given=(sp.Ge(K, home),),
+        lhs=sp.Sum(scores(j) * delta(j, holder), (j, 1, K)),
+        rhs=scores(holder),
+        given=(sp.Ge(K, holder),),
     )
 
 
@@ -97,6 +105,10 @@ def time_gate(is_key: sp.Expr, at: sp.Expr, num_pairs: sp.Expr = pairs) -> sp.Ex
 GATE = sp.Eq(
     time_gate(sp.S.One, place), sp.Piecewise((1, sp.Le(place, 2 * pairs)), (0, True)), evaluate=False
 )  # fmt: skip
+
+
+stored = sp.Symbol("n", integer=True, positive=True)
+KNOWN = Hypothesis("κ known", "the context has κ pairs, the number in the weights", sp.Eq(stored, kappa), r"n=\kappa")
 
 
 def _frozen_state() -> Induction:
@@ -215,9 +227,22 @@ def _robust() -> Proof:
 # --- Extension I: selective Δ ---------------------------------------------------------------------------------------
 
 SELECTS = sp.Lt(rho * (kappa - 1), 1)
-asked, rivals = sp.symbols("Q n_w", integer=True, nonnegative=True)
-DELTA_MARGIN = rho ** (asked - 1) * (1 - rho * rivals)
+SHRINKS = Hypothesis("ρ(κ − 1) < 1", "ρ(κ − 1) < 1", SELECTS, r"\rho(\kappa-1)<1")
+length, weight = sp.symbols("L Q_q", integer=True, positive=True)
+STORED, REST = sp.Integer(2) ** 40, sp.Integer(2) ** -60
+"""What a write leaves in the state, and a step at rest beside one that shrinks."""
+asked, rivals, fellows = sp.symbols("Q n_u n_v", integer=True, nonnegative=True)
+DELTA_MARGIN = rho ** (asked - 1) * (1 + rho * (fellows - rivals))
 DELTA_GATE = sp.Gt(DELTA_MARGIN, 0)
+DELTA_LAW = sp.Lt(
+    sp.Abs(M / (STORED * rho ** (asked - weight)) - (1 + rho**weight * (fellows - rivals))),
+    (length - 2) * REST * sp.log(1 / rho) * (1 + rho**weight * fellows),
+)
+TAIL_WRITES = Hypothesis(
+    "no write in the tail",
+    "the tail stores nothing: no value directly follows a key there (more than H2; what is stored late weighs more)",
+    predicate("tail stores nothing"),
+)
 
 
 def _exponents() -> Induction:
@@ -258,13 +283,13 @@ def _delta_gate() -> Proof:
             _exponents(),
             _without_filler(),
             Identity(
-                name="own block ρ^{Q−1}, the others ρ^Q: the margin over a value that n_w other keys hold",
-                lhs=rho ** (asked - 1) * 1 - rho**asked * rivals,
+                name="own block ρ^{Q−1}, the others ρ^Q: n_v of them hold v(q), n_u the rival",
+                lhs=rho ** (asked - 1) * 1 + rho**asked * (fellows - rivals),
                 rhs=DELTA_MARGIN,
             ),
             Bound(
                 name="positive factor times positive factor",
-                claim=sp.Gt(base * (1 - rho * rivals), 0),
+                claim=sp.Gt(base * (1 + rho * (fellows - rivals)), 0),
                 given=(SELECTS, sp.Le(rivals, kappa - 1)),
             ).but_not("ρ(κ − 1) ≤ 1", given=(sp.Le(rho * (kappa - 1), 1), sp.Le(rivals, kappa - 1))),
             Bound(
@@ -282,34 +307,41 @@ CLAIMS = (
         id="mqar.n1-delta-gate",
         paper="Theorems 2 and 4",
         form=Form.EXTENSION,
-        title="selective Δ replaces the gate: N = 1, d = κ|V| + 2κ, ungated S6",
-        statement=r"\text{logit}_{v(q)}-\text{logit}_w=\rho^{Q-1}\bigl(1-\rho\,n_w\bigr)>0"
-        r"\iff\rho(\kappa-1)<1\ \text{in the worst case},\ Q \text{ queries so far}",
-        hypotheses=(KEYS_DISTINCT, FILLER_NO_VALUE, r"\rho(\kappa-1)<1", "range ρ^Q: exponents, not bits"),
+        title="selective Δ replaces the gate: N = 1, d = κ|V| + 2κ, ungated S6, with range ρ^Q",
+        statement=r"\text{logit}_{v(q)}-\text{logit}_u>0,\quad"
+        r"\Bigl|\frac{\text{logit}_{v(q)}-\text{logit}_u}{2^{40}\rho^{Q-Q_q}}-(1+\rho^{Q_q}(n_{v(q)}-n_u))\Bigr|"
+        r"<(L-2)\,2^{-60}\ln\tfrac1\rho\,(1+\rho^{Q_q}n_{v(q)}),\quad n \text{ other keys hold a value, }"
+        r" Q \text{ queries so far, } Q_q \text{ this one: each counts once, or three times right behind itself}",
+        hypotheses=(H1, H4, TAIL_WRITES, SHRINKS),
         depends_on=("foundations.unrolled",),
-        formula=DELTA_GATE,
+        expected=Outcome.DERIVED,
+        formula=sp.And(DELTA_LAW, RECALLED),
         proof=_delta_gate,
     ),
     Claim(
         id="mqar.n2-distinct",
         paper="Theorem 3",
         form=Form.EXTENSION,
-        title="distinct values need only N = 2, for any κ",
-        statement=r"B(l)=(l,l^2),\ C(q)=(2q,-1):\ \text{logit}_{v(q)}-\text{logit}_u\ge\min((q-l)^2,q^2)\ge1",
-        hypotheses=(KEYS_DISTINCT, VALUES_DISTINCT, "integer keys ≥ 1; one-hot values; 2 log₂K + 1 bits"),
-        depends_on=("mqar.thm3-step1",),
-        formula=TWO_STATES,
+        title="distinct values need only N = 2, for any κ, with 2 log₂K + 1 bits",
+        statement=r"B(l)=(l,K^2-l^2),\ C(q)=(2q,1),\ 1\le q,l\le K:\ \text{logit}_{v(q)}-\text{logit}_u=(q-l)^2"
+        r"\text{ for a value stored under } l,\ K^2+q^2 \text{ for any other};\ \ge1",
+        hypotheses=(H1, H2, H3),
+        depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
+        formula=sp.And(DISTINCT_MARGIN, sp.Ge(M, 1)),
         proof=_two_states,
     ),
     Claim(
         id="mqar.robust",
         paper="Section 4.3, eq. (46)",
         form=Form.EXTENSION,
-        title="with positions, time-gated writes drop H2",
-        statement=r"\mathrm{ReLU}(2\kappa[key]-s+1)-\mathrm{ReLU}(2\kappa[key]-s)=[key][s\le2\kappa]",
-        hypotheses=(KEYS_DISTINCT, "positions s = 1, 2, … (integers) are an input, κ is known"),
-        depends_on=("mqar.thm3-step1", "mqar.n2-distinct"),
-        formula=GATE,
+        title="with positions and κ known, time-gated writes recall without H2",
+        statement=r"\text{writes times }\mathrm{ReLU}(2\kappa[key]-s+1)-\mathrm{ReLU}(2\kappa[key]-s):\quad"
+        r"\text{logit}_{v(q)}-\text{logit}_u=1 \text{ at every query, whatever the tail holds}",
+        hypotheses=(H1, KNOWN),
+        depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
+        formula=sp.Eq(M, 1),
         proof=_robust,
     ),
 )

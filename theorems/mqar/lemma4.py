@@ -19,6 +19,7 @@ from mamba_theorems.theorems.proofs.proof import (
     invariant,
 )
 from mamba_theorems.theorems.proofs.written import product, total
+from mamba_theorems.theorems.statement import Hypothesis
 
 p, d = sp.symbols("p d", integer=True, positive=True)
 eps = sp.Symbol("epsilon", positive=True)
@@ -28,6 +29,15 @@ x, s = sp.symbols("x s", nonnegative=True)
 EXCESS = p * eps**2 / 2 - 2 * sp.log(d)
 LARGE_ENOUGH = sp.Ge(EXCESS, 0)
 FEW_BAD_PAIRS = sp.Lt(d * (d - 1), sp.exp(p * eps**2 / 2))
+
+matrix = sp.Symbol("M", integer=True, nonnegative=True)
+"""A sign matrix ±1/√p with p rows and d columns, as a binary number."""
+nearest, doubled, column_sum, with_own = sp.symbols("g g_2 sigma_2 g_0", nonnegative=True)
+"""The largest |⟨Me_i, Me_j⟩|, i ≠ j; that of M stacked on −M, and its largest |column sum|; the first with i = j."""
+BELOW_ONE = Hypothesis("ε < 1", "ε < 1", sp.Lt(eps, 1), r"\varepsilon<1")
+ENOUGH_ROWS = Hypothesis(
+    "pε² ≥ 4 log d", "pε² ≥ 4 log d", sp.Ge(p * eps**2, 4 * sp.log(d)), r"p\varepsilon^2\ge4\log d"
+)
 
 
 def _own_product() -> Proof:
@@ -153,16 +163,19 @@ CLAIMS = (
         paper="Lemma 4 (Appendix D.3)",
         form=Form.PRINTED,
         title="sign matrices with nearly orthogonal columns, as printed",
-        statement=r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ \text{for all } i,j,\quad"
-        r" M\in\{\pm1/\sqrt p\}^{p\times d},"
-        r"\ 0<\varepsilon<1",
+        statement=r"\text{for all } d, \varepsilon\text{ there are } p, M\in\{\pm1/\sqrt p\}^{p\times d}:\ "
+        r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ \text{for all } i,j",
+        hypotheses=(BELOW_ONE,),
+        formula=sp.Le(with_own, eps),
+        every=(d, eps),
+        some=(p, matrix),
         expected=Outcome.REFUTED,
         disproof=_own_product,
         erratum=Erratum(
             printed="There is M with entries ±1/√p such that |⟨Me_i, Me_j⟩| ≤ ε for all i, j, p = O(log d / ε²).",
             instance="d = p = 1, M = [1], i = j = 1: the product is 1 > ε. It is 1 for every sign matrix.",
             reading="'for all i, j' includes i = j",
-            instead="mqar.lem4-amended: for all i ≠ j, once p ε² ≥ 4 log d",
+            instead="mqar.lem4-amended: for all i ≠ j, strictly, once p ε² ≥ 4 log d",
             survives="everything: the proofs use the lemma for i ≠ j only",
         ),
     ),
@@ -171,10 +184,13 @@ CLAIMS = (
         paper="Lemma 4 (Appendix D.3)",
         form=Form.AMENDED,
         title="sign matrices with nearly orthogonal, or balanced, columns exist",
-        statement=r"p\varepsilon^2\ge4\log d\ \Rightarrow\ d(d-1)e^{-p\varepsilon^2/2}<1\ \Rightarrow\ \exists M:\ "
-        r"|\langle Me_i,Me_j\rangle|\le\varepsilon\ (i\ne j);\quad\text{column sums } 0 \text{ for twice the } p",
-        hypotheses=(r"p\varepsilon^2\ge4\log d",),
-        formula=FEW_BAD_PAIRS,
+        statement=r"\exists M\in\{\pm1/\sqrt p\}^{p\times d}:\ |\langle Me_i,Me_j\rangle|<\varepsilon\ (i\ne j);"
+        r"\quad M \text{ stacked on } -M \text{ has the same products and column sums } 0",
+        hypotheses=(ENOUGH_ROWS,),
+        formula=sp.And(sp.Lt(nearest, eps), sp.Eq(doubled, nearest), sp.Eq(column_sum, 0)),
+        every=(p, d, eps),
+        some=(matrix,),
+        expected=Outcome.DERIVED,
         proof=_nearly_orthogonal,
     ),
 )

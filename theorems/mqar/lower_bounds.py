@@ -7,13 +7,35 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.mqar.task import H1
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 N = sp.Symbol("N", integer=True, positive=True)
 k, r, m = sp.symbols("k r m", integer=True, nonnegative=True)
+kappa = sp.Symbol("kappa", integer=True, positive=True)
+
+ALL, DISTINCT, GATED, SHARED = map(predicate, ("all", "distinct", "gated", "shared"))
+ALL_ANSWERED = Hypothesis(
+    "all assignments",
+    "whatever two values the κ keys hold, any of them is answered as the first query, after d_conv − 1 fixed fillers",
+    ALL,
+)
+DISTINCT_ANSWERED = Hypothesis(
+    "distinct assignments",
+    "however κ distinct values are assigned, any key is answered as the first query, after d_conv − 1 fixed fillers",
+    DISTINCT,
+)
+NO_GATE = Hypothesis(
+    "no gate", "logits at query q are W_o h C(q) + T(q): T is arbitrary, and nothing multiplies the readout",
+    sp.Not(GATED),
+)  # fmt: skip
+SHARED_STEP = Hypothesis(
+    "shared step", "the query's own step Δ is the same for all channels (else mqar.n1-delta-gate)", SHARED
+)
+ONE_STATE = Hypothesis("N = 1", "one state", sp.Eq(N, 1), "N=1")
 
 # --- H2 -----------------------------------------------------------------------------------------------------------
 
@@ -21,6 +43,16 @@ PADDING = sp.S.Zero
 CONTEXT = ("a1", "u1", "a2", "u2", "k", "v1")
 TAIL = ("f1", "f2", "f3", "u1", "a2", "u2", "k", "v2", "f1", "f2", "f3", "k")
 SHORT_CONTEXT, SHORT_TAIL = ("k", "v1"), ("f1", "k", "v2", "f1", "k")
+
+
+d_conv = sp.Symbol("d_conv", integer=True, positive=True)
+decay = sp.Symbol("lambda", positive=True)
+sequence, answer, other_answer = sp.symbols("s v_s v_t", integer=True, nonnegative=True)
+unlike = sp.Symbol("h", nonnegative=True)
+"""How far a sequence and its swap differ as sums of windows: Σ |coefficient|, each window weighted with its decay."""
+POSITIONS, SAME_WINDOW = predicate("positions"), predicate("same window")
+DECAY_ONE = Hypothesis("decay 1", "the state forgets nothing", sp.Eq(decay, 1), "\\bar\\Lambda=1")
+NO_POSITION = Hypothesis("no positions", "no position is among the inputs", sp.Not(POSITIONS))
 
 
 def swapped(tokens: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,31 +176,6 @@ def _positive_sum(name: str, sign: int) -> InductionOn:
     )
 
 
-def _two_keys_one_state() -> Bound:
-    """κ = 2, N = 1 with nothing assumed about C, τ or the four states: no way, by real arithmetic."""
-    c1, c2, t1, t2 = sp.symbols("C_1 C_2 tau_1 tau_2", real=True)
-    states = sp.symbols("g_vv g_vw g_wv g_ww", real=True)
-    answers = ((1, 1), (1, -1), (-1, 1), (-1, -1))
-    rows = [
-        sp.Gt(s * (c * g + t), 0)
-        for g, signs in zip(states, answers, strict=True)
-        for s, c, t in zip(signs, (c1, c2), (t1, t2), strict=True)
-    ]
-    return Bound(name="smallest case, κ = 2 and N = 1", claim=sp.Not(sp.And(*rows))).but_not(
-        "only three of the four assignments", claim=sp.Not(sp.And(*rows[:6]))
-    )
-
-
-def _pascal() -> Identity:
-    """Cells of n + 1 hyperplanes: those of n, and one more for each cell in which the new one is cut by the others."""
-    return Identity(
-        name="cells: binom(n+1, i) = binom(n, i) + binom(n, i−1)",
-        because="so N states answer at most Σ_{i≤N} binom(κ, i) of the 2^κ assignments, all of them only if N ≥ κ",
-        lhs=sp.binomial(m + 1, k),
-        rhs=sp.binomial(m, k) + sp.binomial(m, k - 1),
-    )
-
-
 def _as_many_states_as_keys() -> Proof:
     constant = sp.Symbol("tau_lambda", real=True)
     steps: tuple[Step, ...] = (
@@ -181,8 +188,6 @@ def _as_many_states_as_keys() -> Proof:
         _combination(),
         _positive_sum("the assignment v where λ_q > 0: the sum is positive", 1),
         _positive_sum("the opposite assignment: the sum is negative", -1),
-        _two_keys_one_state(),
-        _pascal(),
         Bound(
             name="but the sum is Σ λ_q τ_q for every assignment",
             claim=sp.Not(sp.And(sp.Gt(constant, 0), sp.Lt(constant, 0))),
@@ -193,49 +198,53 @@ def _as_many_states_as_keys() -> Proof:
 
 # --- N = 1 --------------------------------------------------------------------------------------------------------
 
-gammas = sp.symbols("Gamma_1 Gamma_2 Gamma_3", real=True)
 reads = sp.symbols("c_1 c_2 c_3", real=True)
-EXTREME = tuple(
-    sp.Gt(c * (own - other), 0)
-    for i, (c, own) in enumerate(zip(reads, gammas, strict=True))
-    for j, other in enumerate(gammas)
-    if i != j
-)
-NOT_ALL_EXTREME = sp.Not(sp.And(*EXTREME))
 
 
-def _swap() -> Identity:
-    """The margin of v over w at q where q holds v and l holds w, plus the other way round where they are swapped."""
-    phi, omega = sp.Function("phi"), sp.Symbol("omega", real=True)
-    q, other, v, w = sp.symbols("q l v w", real=True)
-    c, bias, rest = sp.symbols("c b rest", real=True)
-    first = c * omega * (phi(v, q) + phi(w, other) + rest) + bias
-    second = -(c * omega * (phi(w, q) + phi(v, other) + rest) + bias)
+def _answered(c: sp.Expr, swing: sp.Expr, offset: sp.Expr, sign: int) -> sp.Basic:
+    """A query reads sign·(c·(z_v − z_w) + offset) > 0: v is answered where it is held (+), w where that is (−)."""
+    return sp.Gt(sign * (c * swing + offset), 0)
 
-    def swing(key: sp.Symbol) -> sp.Expr:
-        return omega * (phi(v, key) - phi(w, key))
 
-    return Identity(
-        name="swapping two values leaves c(q)(Γ(q) − Γ(l))",
-        because="Γ(k) = ωᵀ(φ(v, k) − φ(w, k)); a product of vectors, written for one coordinate",
-        lhs=first + second,
-        rhs=c * (swing(q) - swing(other)),
-    ).but_not("the other pairs change too", lhs=first.subs(rest, 2 * rest) + second)
+def _two_keys(first: int, second: int) -> list[sp.Basic]:
+    """What two keys that hold v and w ask of c, before and after the two values are swapped, of any states."""
+    held, swapped_ = sp.symbols(f"D_{first}{second} E_{first}{second}", real=True)
+    one, other = sp.symbols(f"b_{first}{second} b_{second}{first}", real=True)
+    c, l = reads[first - 1], reads[second - 1]
+    return [
+        _answered(c, held, one, 1),
+        _answered(l, held, other, -1),
+        _answered(c, swapped_, one, -1),
+        _answered(l, swapped_, other, 1),
+    ]
+
+
+def _opposite(first: int, second: int) -> Bound:
+    """Two right answers before and after a swap: c has opposite signs at the two keys."""
+    rows = _two_keys(first, second)
+    opposite = sp.Lt(reads[first - 1] * reads[second - 1], 0)
+    return Bound(
+        name=f"keys {first} and {second} are read with opposite signs",
+        because="D = z_v − z_w for z = W h, E the same after the swap: c(D − E) > 0 at one key and < 0 at the other",
+        claim=sp.Implies(sp.And(*rows), opposite),
+    ).but_not("before the swap only", claim=sp.Implies(sp.And(*rows[:2]), opposite))
+
+
+PAIRS = ((1, 2), (1, 3), (2, 3))
+NOT_ALL_ANSWERED = sp.Not(sp.And(*(row for pair in PAIRS for row in _two_keys(*pair))))
 
 
 def _one_state_is_too_few() -> Proof:
+    pairs = tuple(_opposite(*pair) for pair in PAIRS)
     return Proof(
         steps=(
-            _swap(),
+            *pairs,
             Bound(
-                name="two right answers: both margins are positive, so is their sum",
-                claim=sp.Gt(sp.Symbol("m_1", positive=True) + sp.Symbol("m_2", positive=True), 0, evaluate=False),
-            ).but_not("one may be 0", claim=sp.Gt(sp.Symbol("m_1", nonnegative=True), 0)),
-            Bound(
-                name="of three reals one is neither the largest nor the smallest",
-                because="c(q) > 0 makes Γ(q) the largest, c(q) < 0 the smallest, for each of three keys",
-                claim=NOT_ALL_EXTREME,
-            ).but_not("two keys only", claim=sp.Not(sp.And(EXTREME[0], EXTREME[2]))),
+                name="of three numbers two have the same sign",
+                because="any three of the κ keys, which hold three of the values",
+                claim=NOT_ALL_ANSWERED,
+                given=tuple(pair.claim for pair in pairs),
+            ).but_not("two keys only", claim=sp.Not(sp.And(*_two_keys(1, 2))), given=(pairs[0].claim,)),
         )
     )
 
@@ -246,38 +255,38 @@ CLAIMS = (
         paper="Section 4.3, eq. (46)",
         form=Form.EXTENSION,
         title="without H2 no one-layer block with decay 1 and d_conv ≤ 4 recalls",
-        statement=r"\text{decay } 1,\ \text{no positions, any write, read and gate that are functions of } d_{conv}\le4"
-        r"\ \text{tokens}\ \Rightarrow\ \text{some sequence of eq. (46) is answered wrongly}",
-        hypotheses=(
-            KEYS_DISTINCT,
-            "decay 1, no position among the inputs; write, readout, gate and skip: any functions of the window",
-        ),
+        statement=r"\text{for } d_{conv}=1,\dots,4 \text{ there is a sequence of eq. (46) that keeps H1, and whose "
+        r"swap } v_1\leftrightarrow v_2 \text{ has another answer, but the same windows, in another order, and the "
+        r"same window at the query: any write, read, gate and skip that see the window give both the same logits}",
+        hypotheses=(DECAY_ONE, NO_POSITION),
+        expected=Outcome.DERIVED,
+        formula=sp.And(H1.meaning, sp.Eq(unlike, 0), SAME_WINDOW, sp.Ne(answer, other_answer)),
+        every=(d_conv, decay, POSITIONS),
+        some=(sequence,),
         proof=_rewriting_defeats,
     ),
     Claim(
         id="mqar.n-lower-bound",
         paper="Theorem 2 (its tightness)",
         form=Form.EXTENSION,
-        title="without a gate recall needs N ≥ κ, for any d, decay, write and precision",
-        statement=r"\text{all } 2^\kappa \text{ assignments of two values answered}\ \Rightarrow\ "
-        r"C(1),\dots,C(\kappa)\in\mathbb R^N \text{ independent}\ \Rightarrow\ N\ge\kappa\ (HN\ge\kappa \text{ for } H "
-        r"\text{ heads})",
-        hypotheses=(
-            r"logits at query q: W_o h C(q) + T(q), T arbitrary; h any function of the context",
-            "each of the κ keys may be the first query, after d_conv − 1 fixed fillers; no gate",
-            "the decay at the query does not differ between channels (else mqar.n1-delta-gate)",
-        ),
+        title="without a gate, and with one step Δ for all channels at the query, recall needs N ≥ κ,"
+        " for any d, decay, write and precision",
+        statement=r"N\ge\kappa,\quad N \text{ counted over all heads}",
+        hypotheses=(ALL_ANSWERED, NO_GATE, SHARED_STEP),
+        expected=Outcome.DERIVED,
+        formula=sp.Ge(N, kappa),
         proof=_as_many_states_as_keys,
     ),
     Claim(
         id="mqar.n1-impossible",
         paper="Theorem 2 (its tightness)",
         form=Form.EXTENSION,
-        title="N = 1 is impossible for κ ≥ 3 without a gate, even for distinct values",
-        statement=r"h=\textstyle\sum_l\varphi(v_l,k_l),\ \text{logit}_v(q)=c(q)\,W_v h+b_v(q)\ \text{cannot answer all "
-        r"assignments of distinct values to } \kappa\ge3 \text{ keys}",
-        hypotheses=("the state is a sum over the pairs (any feature φ, which may depend on the place); no gate",),
-        formula=NOT_ALL_EXTREME,
+        title="without a gate, and with one step Δ for all channels at the query, N = 1 does not recall three keys,"
+        " not even distinct values",
+        statement=r"\kappa\le2",
+        hypotheses=(ONE_STATE, DISTINCT_ANSWERED, NO_GATE, SHARED_STEP),
+        expected=Outcome.DERIVED,
+        formula=sp.Le(kappa, 2),
         proof=_one_state_is_too_few,
     ),
 )

@@ -1,4 +1,4 @@
-"""What the recall theorems share: the task's hypotheses in words, and exact runs of the paper's block.
+"""What the recall theorems share: the task's hypotheses, what is measured at a query, exact runs of the paper's block.
 
 Task (eq. 46): κ key-value pairs, then noise and queries; at a query's own position answer its value.
 """
@@ -12,11 +12,22 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.proofs.proof import Bound
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
-KEYS_DISTINCT = "H1: the context's keys are distinct"
-NO_REWRITE = "H2: no key, stored or not, occurs again after the tail showed it right before a value"
-VALUES_DISTINCT = "H3: the values of all stored writes are distinct, those of the tail included"
-FILLER_NO_VALUE = "H4: what stands before a query is no value (a filler token outside V, or another key)"
+
+def _of_sequences(name: str, words: str) -> Hypothesis:
+    """A hypothesis that the tokens alone make true or false (`constructions.tasks`)."""
+    return Hypothesis(name, f"{name}: {words}", predicate(name))
+
+
+H1 = _of_sequences("H1", "the context's keys are distinct")
+H2 = _of_sequences("H2", "no key, stored or not, occurs again after the tail showed it right before a value")
+H3 = _of_sequences("H3", "the values of all stored writes are distinct, those of the tail included")
+H4 = _of_sequences("H4", "what stands before a query is no value (a filler token outside V, or another key)")
+
+M = sp.Symbol("M", real=True)
+"""logit_{v(q)} − logit_u at a query of q, of a network that ran on a sequence, for one value u other than v(q)."""
+RECALLED = sp.Gt(M, 0)
 
 delta = sp.KroneckerDelta
 Vector = tuple[sp.Expr, ...]

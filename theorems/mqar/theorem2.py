@@ -11,27 +11,43 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta
+from mamba_theorems.theorems.mqar.task import H1, H2, RECALLED, M, delta
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis
 
 a0, a1, c = sp.symbols("a_0 a_1 c", positive=True)
 key, value, tap0, tap1, bias = sp.symbols("k v c_0 c_1 b", positive=True)
 kappa, q, i, u = sp.symbols("kappa q i u", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
-same, rival = sp.symbols("s_i r_i", integer=True, nonnegative=True)
+same, rival, twice = sp.symbols("s_i r_i t_i", integer=True, nonnegative=True)
+"""Whether i holds v(q); whether it holds the rival; whether it is q itself. All are 0 where no key stands before q."""
 
 WEIGHTS = {key: 2, value: 1, tap0: 1, tap1: 2, bias: 1}
 """The paper's numbers: keys 2, values 1, taps (1, 2), bias 1."""
 
 
 def margin() -> sp.Expr:
-    """Correct logit minus a rival's: a₀ĉ(a₁ + a₀(s − r)), s = [v(i) = v(q)], r = [v(i) = rival]."""
+    """Correct logit minus a rival's: a₀ĉ(a₁ + a₀(s − r)), for a preceding key other than q."""
     return a0 * c * (a1 + a0 * (same - rival))
 
 
 RIVALRY = (sp.Le(same + rival, 1), sp.Gt(a1, a0))
-RECALL = sp.And(sp.Ge(margin(), a0 * c * (a1 - a0)), sp.Gt(margin(), 0))
+
+
+def _in_weights(e: sp.Expr) -> sp.Expr:
+    """The expression in terms of k, v, c_0, c_1 and b."""
+    return e.subs({a0: tap0 * key - bias, a1: tap1 * key - bias, c: tap1 * value - bias})
+
+
+ANY_NEIGHBOUR = margin() + a0 * c * bias * twice
+LEAST = sp.And(sp.Ge(ANY_NEIGHBOUR, a0 * c * (a1 - a0)), sp.Gt(ANY_NEIGHBOUR, 0))
+CLOSED_FORM = sp.Eq(M, _in_weights(ANY_NEIGHBOUR), evaluate=False)
+RECALL = sp.And(CLOSED_FORM, sp.Ge(M, _in_weights(a0 * c * (a1 - a0))), RECALLED)
+
+VALUES_STOPPED = Hypothesis("c_0v ≤ b", "the previous value does not pass the bias", tap0 * value <= bias, r"c_0v\le b")
+KEYS_PASS = Hypothesis("b < c_0k", "the previous key passes the bias", bias < tap0 * key, "b<c_0k")
+VALUES_PASS = Hypothesis("b < c_1v", "the current value passes the bias", bias < tap1 * value, "b<c_1v")
 
 
 def _window_bits() -> tuple[sp.Symbol, ...]:
@@ -109,8 +125,7 @@ def _unrewritten() -> Bound:
 
 def _recall_everywhere() -> Proof:
     stored = sp.Function("w")
-    neighbours, twice = _logit()
-    ahead, behind = sp.symbols("W_q W_i", positive=True)
+    neighbours, own = _logit()
     value_of = sp.Function("v", integer=True, positive=True)
     return Proof(
         hypotheses=RIVALRY,
@@ -124,7 +139,7 @@ def _recall_everywhere() -> Proof:
             ),
             _read(),
             neighbours,
-            twice,
+            own,
             Identity(
                 name="H1: the context stores each key once",
                 because="distinct keys may be numbered by the pair that holds them",
@@ -139,6 +154,11 @@ def _recall_everywhere() -> Proof:
                 lhs=a0 * c * (a1 * 1 + a0 * same) - a0 * c * (a1 * 0 + a0 * rival),
                 rhs=margin(),
             ),
+            Identity(
+                name="margin where the query's own key stands before it: b more",
+                lhs=_in_weights(a0 * c * (a0 + tap1 * key)),
+                rhs=_in_weights(ANY_NEIGHBOUR.subs({same: 1, rival: 0, twice: 1})),
+            ),
             Cases(
                 name="the paper's weights give margins 3, 4 and 2",
                 claim=sp.Eq(_in_weights(margin()), 3 + same - rival, evaluate=False),
@@ -146,21 +166,15 @@ def _recall_everywhere() -> Proof:
                 given=(sp.Le(same + rival, 1),),
             ),
             Bound(
-                name="with decay, right while the older pair keeps more than a₀/a₁",
-                because="W_q, W_i: what is left of the pairs of q and i",
-                claim=sp.Gt(a0 * c * (a1 * ahead - a0 * behind), 0),
-                given=(sp.Gt(ahead * a1, behind * a0),),
+                name="c_0v ≤ b < c_1v favours the current token: a₁ > a₀",
+                claim=_in_weights(a1) > _in_weights(a0),
+                given=(VALUES_STOPPED.meaning, VALUES_PASS.meaning),
             ),
-            Bound(name="recall is exact", claim=RECALL, given=RIVALRY)
-            .but_not("a sign in the margin", claim=RECALL.subs(a1, -a1))
+            Bound(name="recall is exact", claim=LEAST, given=RIVALRY)
+            .but_not("a sign in the margin", claim=LEAST.subs(a1, -a1))
             .but_not("taps that do not favour the current token", given=RIVALRY[:1]),
         ),
     )
-
-
-def _in_weights(e: sp.Expr) -> sp.Expr:
-    """The expression in terms of k, v, c_0, c_1 and b."""
-    return e.subs({a0: tap0 * key - bias, a1: tap1 * key - bias, c: tap1 * value - bias})
 
 
 REWRITTEN = ("k", "v1", "k", "v2", "k")
@@ -191,9 +205,11 @@ CLAIMS = (
         paper="Theorem 2, step 1 (Appendix D.3)",
         form=Form.AMENDED,
         title="one Mamba layer recalls with N = κ, d = κ + |V|",
-        statement=r"\text{logit}_{v(q)}-\text{logit}_{u}=a_0\hat c\,\bigl(a_1+a_0([v(i)=v(q)]-[v(i)=u])\bigr)"
-        r"\ge a_0\hat c\,(a_1-a_0)>0",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"\Lambda=0,\ \Delta=1,\ c_1>c_0,\ c_0v\le b<\min(c_0k,\,c_1v)"),
+        statement=r"\Lambda=0,\ \Delta=1:\quad\text{logit}_{v(q)}-\text{logit}_{u}=a_0\hat c\,"
+        r"\bigl(a_1+a_0([v(i)=v(q)]-[v(i)=u])+b[i=q]\bigr)\ge a_0\hat c\,(a_1-a_0)>0,\quad"
+        r" a_0=c_0k-b,\ a_1=c_1k-b,\ \hat c=c_1v-b",
+        hypotheses=(H1, H2, VALUES_STOPPED, KEYS_PASS, VALUES_PASS),
+        expected=Outcome.DERIVED,
         depends_on=("foundations.unrolled",),
         formula=RECALL,
         proof=_recall_everywhere,
@@ -204,7 +220,8 @@ CLAIMS = (
         form=Form.PRINTED,
         title="the same without hypothesis H2",
         statement=r"\arg\max_u \text{logit}_u = v(q)\ \text{at every query of eq. (46)}",
-        hypotheses=(KEYS_DISTINCT,),
+        hypotheses=(H1,),
+        formula=RECALLED,
         expected=Outcome.REFUTED,
         disproof=_rewritten_ties,
         erratum=Erratum(

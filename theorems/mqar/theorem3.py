@@ -10,16 +10,28 @@ import sympy as sp
 from mamba_theorems.theorems.activations import identity, relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
-    KEYS_DISTINCT,
-    NO_REWRITE,
+    H1,
+    H2,
+    RECALLED,
     Branch,
+    M,
     delta,
     dot,
     last_readout,
     signs,
 )
-from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, InductionOn, Proof, invariant
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Cases,
+    Identity,
+    Induction,
+    InductionOn,
+    Proof,
+    Specialise,
+    invariant,
+)
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 kappa, q, w = sp.symbols("kappa q w", integer=True, positive=True)
 j, s, t = sp.symbols("j s t", integer=True, nonnegative=True)
@@ -98,8 +110,16 @@ def sign_key_margin(keys: dict[str, str], context: tuple[tuple[str, str], ...], 
     return y[0] - y[1]
 
 
-CROSSED = {"q": "++++", "a": "-+++", "b": "+-++", "c": "++-+", "d": "+++-"}
-CROSSED_CONTEXT = (("q", "u"), ("a", "v"), ("b", "v"), ("c", "v"), ("d", "v"))
+N, constant = sp.symbols("N C", integer=True, positive=True)
+RECALLS = predicate("recalls")
+"""Whether some network with N states and no gate, its step at the query shared, recalls all assignments of κ keys."""
+FEW_STATES = sp.And(RECALLS, sp.Le(N, constant * sp.log(kappa) / sp.log(2)))
+
+AT_LEAST_TWO = Hypothesis("κ ≥ 2", "at least two keys", sp.Ge(kappa, 2), r"\kappa\ge2")
+nearest = sp.Symbol("g", nonnegative=True)
+"""The largest |⟨k_a, k_b⟩| of two keys."""
+ORTHOGONAL_KEYS = Hypothesis("orthogonal", "orthogonal keys: ε = 0", sp.Eq(nearest, 0), r"\langle m_i,m_j\rangle=0")
+RECTIFIED = Hypothesis("ReLU", "x, B and C pass the ReLU of Table 2", predicate("rectified"))
 CLIPPED = {"a": "++++", "q": "++--", "c": "+-+-"}
 CLIPPED_CONTEXT = (("a", "u"), ("q", "v"), ("c", "u"))
 
@@ -109,29 +129,31 @@ def _largest_product(columns: dict[str, str]) -> sp.Expr:
     return sp.Max(*(sp.Abs(dot(x, y)) for i, x in enumerate(vectors) for y in vectors[:i]))
 
 
-def _cross_terms() -> Proof:
-    margin = sign_key_margin(CROSSED, CROSSED_CONTEXT, "q", rectified=False)
-    clipped = sign_key_margin(CROSSED, CROSSED_CONTEXT, "q", rectified=True)
+def _too_few_states() -> Proof:
+    """At κ = 32^C keys C log₂κ = 5C² states are fewer than κ, which mqar.n-lower-bound forbids."""
+    u, keys = sp.Symbol("u", nonnegative=True), sp.Integer(32) ** constant
+    series = Bound(name="e^u ≥ 1 + u + u²/2 for u ≥ 0", claim=sp.Ge(sp.exp(u), 1 + u + u**2 / 2))
+    at = Specialise(name="for 32^C = e^{5C log 2}", of=series, at={u: 5 * constant * sp.log(2)})
+    log2 = Bound(name="log 2 > 2/3", claim=sp.Gt(sp.log(2), sp.Rational(2, 3), evaluate=False)).but_not(
+        "log 2 > 3/4", claim=sp.Gt(sp.log(2), sp.Rational(3, 4), evaluate=False)
+    )
+    more = Bound(
+        name="32^C > 5C²",
+        claim=sp.Gt(keys, 5 * constant**2),
+        given=(sp.Ge(keys, 1 + 5 * constant * sp.log(2) + (5 * constant * sp.log(2)) ** 2 / 2), log2.relation),
+    )
     return Proof(
         steps=(
-            Identity(
-                name="five keys in N = 4 dimensions, products of ½ at most",
-                because="Lemma 4 with ε = ½; N = 4 < κ = 5, as N = O(log κ) needs",
-                lhs=Named("max |<k_a, k_b>|", _largest_product(CROSSED)),
-                rhs=sp.Rational(1, 2),
-            ),
-            Identity(
-                name="margin on q u a v b v c v d v q, without ReLU",
-                lhs=Named("margin", margin),
-                rhs=1 - 4 * sp.Rational(1, 2),
-            ),
+            series,
+            at,
+            log2,
+            more.but_not("6C²", claim=sp.Gt(keys, 6 * constant**2)),
             Bound(
-                name="the other value wins, with the block's ReLU too",
-                claim=sp.And(sp.Lt(Named("margin", margin), 0), sp.Lt(Named("margin with ReLU", clipped), 0)),
-            ).but_not(
-                "two keys that hold v",
-                claim=sp.Lt(sign_key_margin(CROSSED, CROSSED_CONTEXT[:3], "q", rectified=False), 0),
-            ),
+                name="whatever C is, κ = 32^C keys need more than C log₂κ states",
+                because="N ≥ κ for every network without a gate whose step at the query is shared: mqar.n-lower-bound",
+                claim=sp.Not(sp.And(sp.Ge(N, keys), sp.Le(N, 5 * constant**2))),
+                given=(more.relation,),
+            ).but_not("without the growth of 32^C", given=()),
         )
     )
 
@@ -166,6 +188,24 @@ writes_u, writes_v = (sp.Function(name, nonnegative=True)(others) for name in ("
 cross = sp.Function("cross", real=True)(others)
 """Sums over n other keys: how often u and v are stored there, and their cross terms."""
 FEW_WRITES = sp.Lt(eps * (writes_u + writes_v), 1)
+added = sp.Symbol("x", real=True)
+of_u, of_v = sp.symbols("n_u n_v", integer=True, nonnegative=True)
+"""Measured: what the cross terms add to the margin, and how often other keys store u and v(q)."""
+least, sums, largest_sum = sp.symbols("mu G G_max", real=True)
+"""The least margin over all assignments at an isolated query of q; Σ_{a≠q}|g_{qa}|; the largest of these sums."""
+SIGN_KEYS = sp.And(
+    sp.Eq(M, 1 + added, evaluate=False),
+    sp.Ge(M, 1 - eps * (of_u + of_v)),
+    RECALLED,
+    sp.Eq(least, 1 - sums, evaluate=False),
+    sp.Implies(sp.Lt(largest_sum, 1), sp.Ge(N, kappa)),
+)
+FEW = Hypothesis(
+    "ε(m_u + m_v) < 1",
+    "ε = max |g_{qa}|, and m_u, m_v other writes of u and of v(q): ε(m_u + m_v) < 1",
+    sp.Lt(eps * (of_u + of_v), 1),
+    r"\varepsilon(m_u+m_{v(q)})<1,\ \varepsilon=\max_{a\ne q}|g_{qa}|",
+)
 SMALL_CROSS = sp.Le(sp.Abs(cross), eps * (writes_u + writes_v))
 RIGHT = sp.Gt(1 + cross, 0)
 
@@ -258,28 +298,34 @@ CLAIMS = (
         paper="Theorem 3, step 1 (Appendix D.4)",
         form=Form.AMENDED,
         title="one Mamba-2 layer recalls with N = κ and one-hot codes, margin 1",
-        statement=r"\text{logit}_{v(q)}-\text{logit}_w=1-[v(q)=w]",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        statement=r"\text{logit}_{v(q)}-\text{logit}_w=1\ (w\ne v(q))",
+        hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
-        formula=ONE_HOT_MARGIN,
+        expected=Outcome.DERIVED,
+        formula=sp.Eq(M, 1),
         proof=_one_hot,
     ),
     Claim(
         id="mqar.thm3",
         paper="Theorem 3, step 2 (Appendix D.4)",
         form=Form.PRINTED,
-        title="N = O(log κ) by Johnson-Lindenstrauss keys",
-        statement=r"N=O(\log\kappa),\ d=O(\log\kappa+\log|V|)\ \text{solve eq. (46)}",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE),
+        title="N = O(log κ) states recall κ keys",
+        statement=r"\text{for some } C \text{ and every } \kappa\ge2 \text{ a network with } N\le C\log_2\kappa"
+        r"\text{ answers all assignments of eq. (46)}",
+        hypotheses=(AT_LEAST_TWO,),
+        depends_on=("mqar.n-lower-bound",),
+        formula=FEW_STATES,
+        every=(constant, kappa),
+        some=(N,),
         expected=Outcome.REFUTED,
-        disproof=_cross_terms,
+        disproof=_too_few_states,
         erratum=Erratum(
             printed="Mamba-2 solves the task with N = O(log κ), keys being columns of a sign matrix.",
-            instance="N = 4, κ = 5, |V| = 2, L = 11: keys ++++, −+++, +−++, ++−+, +++− (times ½, products ½ or 0); on"
-            " q u a v b v c v d v q the margin of u over v is 1 − 4·½ = −1.",
-            reading="all inputs of eq. (46) under H1 and H2, values may coincide; B, C linear (the favourable reading)",
-            instead="mqar.thm3-amended, and mqar.n-lower-bound: without a gate N ≥ κ for all"
-            " inputs, whatever the weights",
+            instance="κ = 32^C keys, for every C: C log₂κ = 5C² < 32^C states, and mqar.n-lower-bound asks for κ"
+            " (C = 1: already κ = 2 with N = 1). With the printed weights, N = 4 and κ = 5, keys ++++, −+++, +−++,"
+            " ++−+, +++− (times ½): on q u a v b v c v d v q the margin of u over v is 1 − 4·½ = −1.",
+            reading="all inputs of eq. (46) under H1 and H2, values may coincide; no gate, as in the theorem",
+            instead="mqar.n-lower-bound: N ≥ κ, whatever the weights; mqar.thm3-amended for the printed weights",
             survives="step 1; and where values are distinct and nothing else is stored, every ε"
             " < 1 and so N = O(log κ)",
         ),
@@ -292,13 +338,14 @@ CLAIMS = (
         statement=r"B=\sigma(\mathrm{conv}(\cdot)),\ C=\sigma(\mathrm{conv}(\cdot)),\ \sigma="
         r"\mathrm{ReLU}:\ \text{orthogonal"
         r" keys recall}",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"\langle m_i,m_j\rangle=0\ (i\ne j)"),
+        hypotheses=(H1, H2, ORTHOGONAL_KEYS, RECTIFIED),
+        formula=RECALLED,
         expected=Outcome.REFUTED,
         disproof=_clipped,
         erratum=Erratum(
             printed="Keys with entries ±1/√p pass through the block that Table 2 defines.",
             instance="N = 4, κ = 3, |V| = 2, L = 7: orthogonal keys a = ++++, q = ++−−, c = +−+−; on a u q v c u q the"
-            " margin of v over u is ½ − (½ + ¼) = −¼; without ReLU it is 1.",
+            " margin of v over u is ½ − (½ + ¼) = −¼; without ReLU it is 1. At L = 5, a u q v q ties: ½ − ½.",
             reading="x, B and C pass the same non-linearity, as in Table 2",
             instead="codes ≥ 0: mqar.thm3-step1 (one-hot) and mqar.n2-distinct (K² − k²)",
             survives="the statement for linear B and C where mqar.thm3-amended holds",
@@ -309,12 +356,14 @@ CLAIMS = (
         paper="Theorem 3, step 2 (Appendix D.4)",
         form=Form.AMENDED,
         title="when sign keys recall: exact condition, sufficient condition, all inputs",
-        statement=r"n_{q,u}-n_{q,v}+\sum_{a\ne q}g_{qa}(n_{a,u}-n_{a,v})>0;"
-        r"\quad\varepsilon(m_u+m_v)<1\text{ is enough};"
-        r"\quad\text{all assignments iff }\sum_{a\ne q}|g_{qa}|<1,\text{ which forces } N\ge\kappa",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"|g_{qa}|\le\varepsilon\ (a\ne q),\ \varepsilon(m_u+m_v)<1"),
-        depends_on=("mqar.thm3-step1",),
-        formula=RIGHT,
+        statement=r"\text{linear } B, C:\ \text{logit}_{v(q)}-\text{logit}_u="
+        r"1+\sum_{a\ne q}g_{qa}(n_{a,v(q)}-n_{a,u})\ge1-\varepsilon(m_u+m_{v(q)})>0;"
+        r"\quad\text{least over all assignments: }1-\sum_{a\ne q}|g_{qa}|;"
+        r"\quad\sum_{a\ne q}|g_{qa}|<1\text{ for all } q\ \Rightarrow\ N\ge\kappa",
+        hypotheses=(H1, H2, FEW),
+        depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
+        formula=SIGN_KEYS,
         proof=_condition,
     ),
 )

@@ -1,6 +1,7 @@
 """Theorem 4 of the paper (Appendix D.5): an S4D mixer with N = 1; the convolution stores, the gate selects.
 
-Step 1 holds as printed under H1 and H2. Step 2 (sign codes for values) fails: the shift β is read out with the code.
+Step 1 holds as printed under H1 and H2. In step 2 (sign codes for values) one printed step is false: the shift β is
+read out with the code, √p times as much as it says. The conclusion stands for small ε.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.mqar.task import KEYS_DISTINCT, NO_REWRITE, delta, dot, signs
+from mamba_theorems.theorems.mqar.task import H1, H2, RECALLED, M, delta, dot, signs
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 key, value, tap0, tap1 = sp.symbols("k v c_0 c_1", positive=True)
 kappa, q = sp.symbols("kappa q", integer=True, positive=True)
@@ -24,6 +26,44 @@ MARGIN = sp.Eq(
     evaluate=False,
 )  # fmt: skip
 CODE_MARGIN = sp.Gt(key * tap1 * (1 - g), 0)
+STOPPED = sp.Le(tap0 * value + tap1 * key, tap0 * key)
+TAPS_FIT = Hypothesis("c_0v + c_1k ≤ c_0k", "a value and the key behind it do not pass", STOPPED, r"c_0v+c_1k\le c_0k")
+
+p, eps = sp.symbols("p epsilon", positive=True)
+BALANCED, BIASED = map(predicate, ("balanced", "biased"))
+COLUMNS_DIFFER = Hypothesis("columns differ", "no two columns are the same", g < 1, r"\langle m_u,m_w\rangle<1")
+ABOVE = Hypothesis("β > 1/√p", "the shift makes every code positive", shift > 1 / sp.sqrt(p), r"\beta>1/\sqrt p")
+CODES_STOPPED = Hypothesis(
+    "c_0(β + 1/√p) + c_1k ≤ c_0k",
+    "a code and the key behind it do not pass",
+    tap0 * (shift + 1 / sp.sqrt(p)) + tap1 * key <= tap0 * key,
+    r"c_0(\beta+1/\sqrt p)+c_1k\le c_0k",
+)
+NOT_REPEATED = Hypothesis("r_q = 0", "the query's key never stood directly behind itself", sp.Eq(repeats, 0), "r_q=0")
+SHIFT_TAKEN_OFF = Hypothesis(
+    "balanced or biased",
+    "the columns sum to 0, or the head's bias is −k c_1 β Σ_r (Me_i)_r and the query's key never stood behind itself",
+    sp.Or(BALANCED, sp.And(BIASED, NOT_REPEATED.meaning)),
+)
+SMALL = Hypothesis(
+    "ε(1 + 2β√p) < 1",
+    "ε is the largest of |⟨m_i, m_j⟩|, i ≠ j, and |⟨m_i, 1/√p⟩|: ε(1 + 2β√p) < 1",
+    eps * (1 + 2 * shift * sp.sqrt(p)) < 1,
+    r"\varepsilon(1+2\beta\sqrt p)<1,\ "
+    r"\varepsilon=\max(|\langle m_i,m_j\rangle|,|\langle m_i,\mathbf1/\sqrt p\rangle|)",
+)
+LEAST = key * tap1 * (1 - eps - 2 * shift * sp.sqrt(p) * eps)
+nearest, extra, column_sum = sp.symbols("g_max h sigma", nonnegative=True)
+"""The largest |⟨m_i, m_j⟩| of two columns, of |⟨m_i, 1/√p⟩|, and of |Σ_r (m_i)_r|."""
+NEARLY_ORTHOGONAL = Hypothesis(
+    "codes", "|⟨m_i, m_j⟩| ≤ ε for two columns", sp.Le(nearest, eps), r"|\langle m_i,m_j\rangle|\le\varepsilon"
+)
+TO_THE_EXTRA_VECTOR = Hypothesis(
+    "extra vector", "|⟨m_i, 1/√p⟩| ≤ ε", sp.Le(extra, eps), r"|\langle m_i,\mathbf 1/\sqrt p\rangle|\le\varepsilon"
+)
+
+
+TWO_VALUES = sp.Le((tap0 + tap1) * value, tap0 * key)
 
 
 def _and() -> Cases:
@@ -42,9 +82,16 @@ def _and() -> Cases:
         ),
         over=dict.fromkeys(bits, (0, 1)),
         given=(sp.Le(previous_key + previous_value, 1), sp.Le(current_key + current_value, 1)),
-        under=(sp.Le(tap0 * value + tap1 * key, tap0 * key), sp.Le((tap0 + tap1) * value, tap0 * key)),
+        under=(STOPPED, TWO_VALUES),
     )
     return step.but_not("a previous value may pass", under=step.under[1:])
+
+
+def _two_values() -> Bound:
+    """That condition covers two values in a row: k > v and c_1v < c_1k ≤ c_0(k − v)."""
+    return Bound(name="two values in a row do not pass either", claim=TWO_VALUES, given=(STOPPED,)).but_not(
+        "without the condition", given=()
+    )
 
 
 def _sum(width: str = "w") -> Induction:
@@ -70,10 +117,9 @@ def _gate() -> Identity:
 
 def _paper_numbers() -> Cases:
     numbers = {key: 10, value: 1, tap0: 10, tap1: 1}
-    conditions = sp.And(sp.Le(tap0 * value + tap1 * key, tap0 * key), sp.Le((tap0 + tap1) * value, tap0 * key))
     return Cases(
-        name="k = 10, v = 1, c_0 = 10, c_1 = 1 satisfy the conditions",
-        claim=conditions,
+        name="k = 10, v = 1, c_0 = 10, c_1 = 1 satisfy the condition",
+        claim=STOPPED,
         over={symbol: (number,) for symbol, number in numbers.items()},
     )
 
@@ -81,6 +127,7 @@ def _paper_numbers() -> Cases:
 def _gated_recall() -> Proof:
     return Proof(
         steps=(
+            _two_values(),
             _and(),
             _paper_numbers(),
             _sum(),
@@ -97,43 +144,45 @@ def _gated_recall() -> Proof:
 
 # --- step 2 ---------------------------------------------------------------------------------------------------------
 
-COMPARABLE = {"u": "++--", "w": "+++-"}
-
 
 def _logit(product: sp.Expr, total: sp.Expr) -> sp.Expr:
     """Σ over block q of k m_w·(c_1(m_u + β1) + c_1 k r_q 1)."""
     return key * tap1 * (product + (shift + key * repeats) * total)
 
 
-def _shift_is_read() -> Proof:
-    own, rival = signs(COMPARABLE["u"]), signs(COMPARABLE["w"])
-    unit = (sp.Rational(1, 2),) * 4
-    margin = dot(own, own) - dot(own, rival) + shift * (sum(own) - sum(rival))
-    products = sp.Max(*(sp.Abs(dot(x, y)) for x, y in ((own, rival), (own, unit), (rival, unit))))
+def _sum_is_longer() -> Proof:
+    """The column (+, +, −)/√3: its product with 1/√3 is ⅓, its sum √3 times that."""
+    column, unit = signs("++-"), (1 / sp.sqrt(3),) * 3
+    product, total = Named("<m, 1/sqrt(p)>", dot(column, unit)), Named("<m, 1>", sum(column))
     return Proof(
         steps=(
-            Identity(
-                name="the two codes and the extra vector 1/√p: products of at most ε = ½, p = 4",
-                lhs=Named("largest product of two of m_u, m_w, 1/sqrt(p)", products),
-                rhs=sp.Rational(1, 2),
+            Identity(name="p = 3, one column: ε = ⅓", lhs=product, rhs=sp.Rational(1, 3)),
+            Identity(name="⟨m, 1⟩ is √p times as large", lhs=total, rhs=sp.sqrt(3) * product),
+            Bound(name="more than ε", claim=sp.Gt(total, sp.Rational(1, 3), evaluate=False)).but_not(
+                "more than √3 ε", claim=sp.Gt(sum(column), sp.sqrt(3) / 3, evaluate=False)
             ),
-            Identity(
-                name="but ⟨m_w, 1⟩ is √p times as large",
-                lhs=Named("<m_w, 1>", sum(rival)),
-                rhs=2 * Named("<m_w, 1/sqrt(p)>", dot(rival, unit)),
-            ),
-            Identity(
-                name="margin / (k c_1) on k u k",
-                lhs=Named("margin/(k c_1)", margin),
-                rhs=sp.Rational(1, 2) - shift,
-            ),
-            Bound(
-                name="negative for every shift that keeps the codes positive",
-                because="β > 1/√p = ½ is what makes m + β1 pass the ReLU",
-                claim=sp.Lt(margin, 0),
-                given=(sp.Gt(shift, sp.Rational(1, 2)),),
-            ).but_not("no shift", given=(sp.Ge(shift, 0),)),
         )
+    )
+
+
+def _small_products() -> Proof:
+    """The printed weights, no bias: the shift costs 2β√p ε at most."""
+    low, high = sp.Le(sp.Abs(g), eps), [sp.Le(sp.Abs(total), sp.sqrt(p) * eps) for total in (sum_u, sum_w)]
+    difference = (_logit(sp.S.One, sum_u) - _logit(g, sum_w)).subs(repeats, 0)
+    room = SMALL.meaning
+    return Proof(
+        hypotheses=(low, *high, room, sp.Gt(shift, 0)),
+        steps=(
+            _stores_codes(),
+            _sum("x"),
+            _gate(),
+            Bound(
+                name="positive where ε(1 + 2β√p) < 1",
+                because="with β just above 1/√p that is every ε < ⅓",
+                claim=sp.And(sp.Ge(difference, LEAST), sp.Gt(difference, 0)),
+                given=(low, *high, room, sp.Gt(shift, 0)),
+            ).but_not("any ε < 1", given=(low, *high, sp.Lt(eps, 1), sp.Gt(shift, 0))),
+        ),
     )
 
 
@@ -196,50 +245,54 @@ CLAIMS = (
         paper="Theorem 4, step 1 (Appendix D.5)",
         form=Form.AMENDED,
         title="one gated S4D layer recalls with N = 1, d = κ|V|",
-        statement=r"\text{logit}_{v(q)}-\text{logit}_u=k\,c_1v",
-        hypotheses=(
-            KEYS_DISTINCT,
-            NO_REWRITE,
-            r"\Lambda=0,\ b=c_0k,\ c_0v+c_1k\le c_0k,\ (c_0+c_1)v\le c_0k",
-        ),
+        statement=r"\Lambda=0,\ b=c_0k:\quad\text{logit}_{v(q)}-\text{logit}_u=k\,c_1v",
+        hypotheses=(H1, H2, TAPS_FIT),
         depends_on=("foundations.unrolled",),
-        formula=MARGIN,
+        expected=Outcome.DERIVED,
+        formula=sp.Eq(M, key * tap1 * value, evaluate=False),
         proof=_gated_recall,
     ),
     Claim(
         id="mqar.thm4-jl",
         paper="Theorem 4, step 2 (Appendix D.5)",
         form=Form.PRINTED,
-        title="d = κ·O(log|V|) with the vector 1 added to the Johnson-Lindenstrauss set",
-        statement=r"\arg\max_u\text{logit}_u=v(q),\quad (Me_i)^\top\mathbf 1\le\varepsilon",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"|\langle m_i,m_j\rangle|\le\varepsilon,\ "
-                    r"|\langle m_i,\mathbf 1/\sqrt p\rangle|\le\varepsilon"),
+        title="the step of Theorem 4 that adds the vector 1 to the Johnson-Lindenstrauss set",
+        statement=r"|(Me_i)^\top\mathbf 1|\le\varepsilon",
+        hypotheses=(NEARLY_ORTHOGONAL, TO_THE_EXTRA_VECTOR),
+        formula=sp.Le(column_sum, eps),
         expected=Outcome.REFUTED,
-        disproof=_shift_is_read,
+        disproof=_sum_is_longer,
         erratum=Erratum(
             printed="One more vector in Lemma 4 makes (Me_i)ᵀ1 ≤ ε, so the shift β1 does no harm.",
-            instance="κ = 1, |V| = 2, p = 4, codes u = (+,+,−,−)/2 and w = (+,+,+,−)/2, the sequence k u k (L = 3): all"
-            " products, with 1/√p too, are at most ε = ½; (m_w)ᵀ1 = 1; the margin is (½ − β) k"
-            " c_1 < 0 for every β > 1/√p.",
-            reading="the vector of Lemma 4 has entries ±1/√p; rotating it to 1/√p would destroy those of M",
-            instead="mqar.thm4-jl-amended: head bias −k c_1 β Σ_r (Me_i)_r, or columns that sum to 0",
-            survives="d = κ·O(log|V|); p = ⌈log₂|V|⌉ distinct columns are enough with the bias",
+            instance="p = 3, one column m = (+,+,−)/√3: ⟨m, 1/√3⟩ = ⅓ = ε, and mᵀ1 = 1/√3 > ε. In general"
+            " (Me_i)ᵀ1 = √p⟨Me_i, 1/√p⟩.",
+            reading="the vector of Lemma 4 is ±1/√p; flipping rows of M makes it 1/√p, and entries stay ±1/√p",
+            instead="(Me_i)ᵀ1 ≤ √p ε",
+            survives="the conclusion, with the printed weights: mqar.thm4-jl-small-epsilon",
         ),
+    ),
+    Claim(
+        id="mqar.thm4-jl-small-epsilon",
+        paper="Theorem 4, step 2 (Appendix D.5)",
+        form=Form.AMENDED,
+        title="the printed weights recall for ε < ⅓, with β just above 1/√p",
+        statement=r"\text{logit}_{v(q)}-\text{logit}_u\ge k\,c_1(1-\varepsilon-2\beta\sqrt p\,\varepsilon)>0",
+        hypotheses=(H1, H2, ABOVE, CODES_STOPPED, NOT_REPEATED, SMALL),
+        depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
+        formula=sp.And(sp.Ge(M, LEAST), RECALLED),
+        proof=_small_products,
     ),
     Claim(
         id="mqar.thm4-jl-amended",
         paper="Theorem 4, step 2 (Appendix D.5)",
         form=Form.AMENDED,
         title="sign codes behind a gate: balanced columns, or a head bias",
-        statement=r"\text{logit}_u-\text{logit}_w=k\,c_1(1-\langle m_u,m_w\rangle)>0",
-        hypotheses=(
-            KEYS_DISTINCT,
-            NO_REWRITE,
-            r"\beta>1/\sqrt p;\ \text{columns of sum 0, or bias } -kc_1\beta\sum_r(Me_i)_r \text{"
-            r" and no key after itself}",
-        ),
-        depends_on=("mqar.thm4",),
-        formula=CODE_MARGIN,
+        statement=r"\text{logit}_u-\text{logit}_w=k\,c_1(1-\langle m_u,m_w\rangle)>0,\quad u=v(q)",
+        hypotheses=(H1, H2, COLUMNS_DIFFER, ABOVE, CODES_STOPPED, SHIFT_TAKEN_OFF),
+        depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
+        formula=sp.And(sp.Eq(M, key * tap1 * (1 - g), evaluate=False), RECALLED),
         proof=_codes_recall,
     ),
-)  # fmt: skip
+)

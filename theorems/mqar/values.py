@@ -11,9 +11,11 @@ import sympy as sp
 from mamba_theorems.theorems.activations import relu
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.mqar.task import (
-    KEYS_DISTINCT,
-    NO_REWRITE,
+    H1,
+    H2,
+    RECALLED,
     Branch,
+    M,
     delta,
     dot,
     integer_square,
@@ -22,6 +24,7 @@ from mamba_theorems.theorems.mqar.task import (
 )
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, InductionOn, Proof, Specialise, invariant
 from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 a0, a1, tap1, s = sp.symbols("a_0 a_1 c_1 s", positive=True)
 sum_u, sum_v, root_p = sp.symbols("sigma_u sigma_v sqrt_p", real=True)
@@ -103,6 +106,50 @@ BALANCED = sp.And(sp.Ge(BALANCED_MARGIN, a0 * tap1 * (a1 - a0) * (norm - g_uv)),
 BIASED_MARGIN = a0 * (tap1 * (a1 * (norm - g_uv) + a0 * (g_uw - g_vw)) + a0 * s * (sum_u - sum_v))
 
 
+key, shift, tap0, bias, p = sp.symbols("k beta c_0 b p", positive=True)
+nearest = sp.Symbol("g", real=True)
+"""The largest |⟨m_u, m_v⟩| of two different columns."""
+BALANCED_COLUMNS, BIASED, ISOLATED, TWICE = map(predicate, ("balanced", "biased", "isolated", "i = q"))
+
+
+def _in_weights(e: sp.Expr) -> sp.Expr:
+    """a₀, a₁ and s in terms of k, c_0, c_1, β and b, for codes of norm 1."""
+    return e.subs({a0: tap0 * key - bias, a1: tap1 * key - bias, s: tap1 * shift - bias, norm: 1, root_p: sp.sqrt(p)})
+
+
+CODE_PASSES = Hypothesis(
+    "c_1(β − 1/√p) ≥ b", "a value's code passes the bias", tap1 * (shift - 1 / sp.sqrt(p)) >= bias,
+    r"c_1(\beta-1/\sqrt p)\ge b",
+)  # fmt: skip
+CODE_STOPPED = Hypothesis(
+    "c_0(β + 1/√p) ≤ b", "the previous value's code does not", tap0 * (shift + 1 / sp.sqrt(p)) <= bias,
+    r"c_0(\beta+1/\sqrt p)\le b",
+)  # fmt: skip
+KEY_PASSES = Hypothesis("b < c_0k", "the previous key passes the bias", bias < tap0 * key, "b<c_0k")
+COLUMNS_DIFFER = Hypothesis("columns differ", "no two columns are the same", g_uv < 1, r"\langle m_u,m_v\rangle<1")
+SHIFT_TAKEN_OFF = Hypothesis(
+    "balanced or biased",
+    "the columns sum to 0, or the head's bias is −a₀a₁s W_o 1",
+    sp.Or(BALANCED_COLUMNS, BIASED),
+)
+BIAS_FITS = Hypothesis(
+    "c_1(a_1 − a_0) > a_0s√p",
+    "with the bias and a key right before the query: c_1(a_1 − a_0) > a_0s√p",
+    sp.Or(sp.Not(BIASED), ISOLATED, _in_weights(tap1 * (a1 - a0)) > _in_weights(a0 * s * root_p)),
+)
+NOT_TWICE = Hypothesis(
+    "i ≠ q with the bias", "with the bias q does not stand right before its query", sp.Or(sp.Not(BIASED), sp.Not(TWICE))
+)
+WITHOUT_BIAS = sp.Ge(M, _in_weights(a0 * tap1 * (a1 - a0)) * (1 - g_uv))
+ISOLATED_MARGIN = sp.Eq(M, _in_weights(a0 * a1 * tap1) * (1 - g_uv), evaluate=False)
+SIGN_CODES = sp.And(sp.Implies(sp.Not(BIASED), WITHOUT_BIAS), sp.Implies(ISOLATED, ISOLATED_MARGIN), RECALLED)
+ORTHOGONAL_COLUMNS = Hypothesis(
+    "orthogonal", "sign columns ±1/√p, orthogonal: ε = 0", sp.Eq(nearest, 0), r"\langle m_u,m_v\rangle=0\ (u\ne v)"
+)
+factor = sp.Symbol("f", positive=True)
+PRINTED_BIAS = Hypothesis("printed bias", "the head's bias is −f a₀s W_o 1 with f = 1", sp.Eq(factor, 1), "f=1")
+
+
 def _passes_relu() -> Bound:
     """β > 1/√p, not −1/√p, keeps a shifted sign code positive; the previous value must not pass."""
     m, shift, bias, old = sp.symbols("m beta b c_0", real=True)
@@ -156,28 +203,19 @@ def _johnson_lindenstrauss() -> Bound:
 
 
 def _biased() -> Cases:
-    """With the bias −a₀a₁s W_o 1: every assignment iff c₁(a₁ − a₀) > a₀s√p (a coordinate where u_r < v_r decides)."""
+    """With the bias −a₀a₁s W_o 1: every assignment if c₁(a₁ − a₀) > a₀s√p (a coordinate where u_r < v_r decides)."""
     x, y, z = sp.symbols("u_r v_r w_r", integer=True)
     term = (tap1 * (a1 * x + a0 * z) + a0 * s * root_p) * (x - y)
     least = 2 * (tap1 * (a1 - a0) - a0 * s * root_p)
     positive = (sp.Ge(root_p, 1), sp.Gt(tap1 * (a1 - a0), a0 * s * root_p))
     return Cases(
         name="with the corrected bias a differing coordinate adds at least 2(c₁(a₁ − a₀) − a₀s√p) > 0",
-        because="least at u_r = −1, v_r = w_r = 1: there it is attained, so the condition is necessary too",
+        because="least at u_r = −1, v_r = w_r = 1; for one matrix the condition is not necessary",
         claim=sp.And(sp.Ge(term, least), sp.Gt(least, 0)),
         over={x: (-1, 1), y: (-1, 1), z: (-1, 1)},
         given=(sp.Ne(x, y),),
         under=positive,
     ).but_not("condition dropped", under=positive[:1])
-
-
-def _attained() -> Identity:
-    x, y, z = -1, 1, 1
-    return Identity(
-        name="that least value is attained, where the neighbour holds the rival",
-        lhs=(tap1 * (a1 * x + a0 * z) + a0 * s * root_p) * (x - y),
-        rhs=2 * (tap1 * (a1 - a0) - a0 * s * root_p),
-    )
 
 
 def _log_values() -> Bound:
@@ -226,7 +264,6 @@ def _codes_recall() -> Proof:
                 ),
             ),
             _biased(),
-            _attained(),
             _log_values(),
             _johnson_lindenstrauss(),
             balanced,
@@ -300,12 +337,9 @@ CLAIMS = (
         paper="Theorem 2, step 2 (Appendix D.3)",
         form=Form.PRINTED,
         title="d = κ + O(log|V|) by Johnson-Lindenstrauss values, with the printed bias",
-        statement=r"\arg\max_u\text{logit}_u=v(q),\quad b_o=-(c_0k-b)\,W_o\,s",
-        hypotheses=(
-            KEYS_DISTINCT,
-            NO_REWRITE,
-            r"M\in\{\pm1/\sqrt p\}^{p\times|V|},\ |\langle m_u,m_v\rangle|\le\varepsilon",
-        ),
+        statement=r"\arg\max_u\text{logit}_u=v(q),\quad b_o=-f\,(c_0k-b)\,W_o\,s",
+        hypotheses=(H1, H2, ORTHOGONAL_COLUMNS, PRINTED_BIAS),
+        formula=RECALLED,
         expected=Outcome.REFUTED,
         disproof=_bias_lacks_a_factor,
         erratum=Erratum(
@@ -323,24 +357,35 @@ CLAIMS = (
         paper="Theorem 2, step 2 (Appendix D.3)",
         form=Form.AMENDED,
         title="sign codes for values: balanced columns, or the corrected bias",
-        statement=r"\text{columns of sum 0, no bias: logit}_u-\text{logit}_v\ge"
-        r" a_0c_1(a_1-a_0)(1-\langle m_u,m_v\rangle)>0;"
-        r"\quad\text{bias }-a_0a_1sW_o\mathbf 1:\ \text{isolated queries iff }\langle m_u,m_v\rangle<1,"
-        r"\ \text{all assignments iff } c_1(a_1-a_0)>a_0s\sqrt p",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, r"a_1>a_0,\ c_1(\beta-1/\sqrt p)\ge b\ge c_0(\beta+1/\sqrt p)"),
-        depends_on=("mqar.thm2-step1",),
-        formula=BALANCED,
+        statement=r"\text{logit}_{v(q)}-\text{logit}_u>0;\quad\text{no bias: }\ge"
+        r" a_0c_1(a_1-a_0)(1-\langle m_u,m_{v(q)}\rangle);"
+        r"\quad\text{isolated queries: }=a_0a_1c_1(1-\langle m_u,m_{v(q)}\rangle)",
+        hypotheses=(
+            H1,
+            H2,
+            COLUMNS_DIFFER,
+            KEY_PASSES,
+            CODE_PASSES,
+            CODE_STOPPED,
+            SHIFT_TAKEN_OFF,
+            BIAS_FITS,
+            NOT_TWICE,
+        ),
+        depends_on=("foundations.unrolled",),
+        expected=Outcome.DERIVED,
+        formula=SIGN_CODES,
         proof=_codes_recall,
     ),
     Claim(
         id="mqar.value-code",
         paper="Theorem 2, step 2",
         form=Form.EXTENSION,
-        title="log|V| is unnecessary: N = κ, d = 2κ + 2 for every |V|",
+        title="log|V| is unnecessary: N = κ, d = 2κ + 2 for every |V|, with 2 log₂|V| bits",
         statement=r"\text{code }(v,1),\ \text{head }(2w,-w^2):\ \text{logit}_v-\text{logit}_w=(v-w)^2\ge1",
-        hypotheses=(KEYS_DISTINCT, NO_REWRITE, "exact arithmetic up to |V|²: 2 log₂|V| bits"),
+        hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
-        formula=CODE,
+        expected=Outcome.DERIVED,
+        formula=sp.And(sp.Eq(M, (v - w) ** 2, evaluate=False), sp.Ge(M, 1)),
         proof=_value_codes_recall,
     ),
 )  # fmt: skip

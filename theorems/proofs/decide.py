@@ -25,7 +25,7 @@ from mamba_theorems.theorems.proofs.enclose import COMPARE, NOISE, NotEnclosed, 
 from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 
 POINTS = 12
-DRAWS = 4000
+DRAWS = 2000
 Z3_MILLISECONDS = 10_000
 OBLIGATION_MILLISECONDS = 1_000
 
@@ -75,6 +75,8 @@ def in_turn(parts: Iterable[tuple[str, Verdict]]) -> Verdict:
 # --- points: refute early ---------------------------------------------------------------------------------------
 
 
+AT_A_POINT = (64, 256)
+"""Bits of precision at a drawn point: the next one may separate what these leave open."""
 EDGES = (0, 1, 2, 50, Fraction(1, 2**20))
 
 
@@ -103,7 +105,7 @@ def sample_points(symbols: Sequence[sp.Symbol], given: Sequence[sp.Basic], seed:
     for _ in range(DRAWS):
         try:
             point = {s: _draw(s, rng) for s in symbols} | {NOISE: 1}
-            inside = all(holds(g, point) for g in given)
+            inside = all(holds(g, point, AT_A_POINT) for g in given)
         except NotEnclosed:
             return
         if inside:
@@ -125,7 +127,7 @@ def counterpoint(relation: sp.Basic, given: Sequence[sp.Basic]) -> str | None:
     goal = put_in(goal, solved)
     for point in sample_points(_symbols(goal, *rest), rest):
         try:
-            if holds(goal, point) is False:
+            if holds(goal, point, AT_A_POINT) is False:
                 return _shown(point)
         except NotEnclosed:
             return None
@@ -182,15 +184,27 @@ def _is_arrow(relation: sp.Basic) -> bool:
 
 
 def satisfiable(given: Sequence[sp.Basic], at: Mapping | None = None) -> bool:
-    """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds."""
+    """Whether a point is known at which all of `given` holds: a declared one, a drawn one, or one that z3 finds.
+
+    A declared point gives values to symbols, and to functions (by their classes) what makes a value of an argument.
+    """
     given = [*premises(given), *(instance for g in given if isinstance(g, ForAll) for instance in _instances(g))]
     if at is not None:
-        return _is_at(given, {}, at)
+        return _is_declared(given, at)
     given = _flat(given)
     if not any(g.atoms(AppliedUndef) for g in given) and _model_satisfies(given):
         return True
     solved, rest = _solve(given)
     return any(_is_at(given, solved, point) for point in islice(sample_points(_symbols(*rest), rest), POINTS))
+
+
+def _is_declared(given: Sequence[sp.Basic], at: Mapping) -> bool:
+    """Whether a declared point satisfies the premises."""
+    values = {symbol: value for symbol, value in at.items() if isinstance(symbol, sp.Basic)}
+    for function, of in at.items():
+        if function not in values:
+            given = [g.replace(function, of) for g in given]
+    return _is_at(given, {}, values)
 
 
 def _flat(given: Sequence[sp.Basic]) -> list[sp.Basic]:
@@ -242,10 +256,10 @@ def _solve(given: Sequence[sp.Basic]) -> tuple[dict[sp.Basic, sp.Expr], list[sp.
             value = _isolated(difference, unknown_)
             if value is not None:
                 solved = {k: put_in(v, {unknown_: value}) for k, v in solved.items()} | {unknown_: value}
+                rest.remove(equation)
                 break
     facts = [fact for k, v in solved.items() for fact in _declared_of(k, v)]
-    remaining = [put_in(part, solved) for part in rest if not isinstance(part, sp.Eq)]
-    return solved, [*remaining, *facts]
+    return solved, [*(put_in(part, solved) for part in rest), *facts]
 
 
 def _isolated(difference: sp.Expr, part: sp.Basic) -> sp.Expr | None:
@@ -436,10 +450,10 @@ class _ToZ3:
             inside = self.real(e.base)
             self.facts.append(z3.Implies(inside >= 0 if e.exp.is_positive else inside > 0, root))
 
-    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int = Z3_MILLISECONDS) -> z3.Solver:
+    def solver(self, formulas: Iterable[z3.BoolRef], milliseconds: int | None = None) -> z3.Solver:
         """A solver with formulas that were read, and what is sure of their parts."""
         solver = z3.Solver()
-        solver.set("timeout", milliseconds)
+        solver.set("timeout", Z3_MILLISECONDS if milliseconds is None else milliseconds)
         solver.add(*formulas, *self.monotone(), *self.facts)
         return solver
 

@@ -28,7 +28,7 @@ class Undefined(ValueError):
     """No condition is known under which the expression has a value."""
 
 
-class Bound(sp.Symbol):
+class Running(sp.Symbol):
     """The variable of a sum or an integral, seen as a symbol of its own: equal to no symbol that a claim uses."""
 
 
@@ -137,7 +137,7 @@ def _ranged(e: sp.Sum | sp.Product) -> Iterator[sp.Basic]:
         raise Undefined(f"the range of {e} has no integer ends")
     yield _nonnegative(high - low + 1)
     body = e.func(e.function, *inner) if inner else e.function
-    yield from _through(body, index, Bound(index.name, integer=True), low, high)
+    yield from _through(body, index, Running(index.name, integer=True), low, high)
 
 
 def _outermost(e: sp.Basic) -> tuple[tuple, tuple[sp.Symbol, sp.Expr, sp.Expr]]:
@@ -156,13 +156,13 @@ def _integral(e: sp.Integral) -> Iterator[sp.Basic]:
     body = e.func(e.function, *inner) if inner else e.function
     if jumps(body, variable):
         raise Undefined(f"{e} has a jump: split it there")
-    yield from _through(body, variable, Bound(variable.name, real=True), low, high)
+    yield from _through(body, variable, Running(variable.name, real=True), low, high)
 
 
-def _through(body: sp.Expr, old: sp.Symbol, new: Bound, low: sp.Expr, high: sp.Expr) -> Iterator[sp.Basic]:
+def _through(body: sp.Expr, old: sp.Symbol, new: Running, low: sp.Expr, high: sp.Expr) -> Iterator[sp.Basic]:
     """The conditions of `body` for all values between two ends, and that the variable's declaration holds there."""
     between = sp.And(sp.Le(low, new), sp.Le(new, high))
-    if isinstance(new, Bound) and not new.is_integer and _nonnegative(high - low) != sp.true:
+    if not new.is_integer and _nonnegative(high - low) != sp.true:
         between = sp.Or(between, sp.And(sp.Le(high, new), sp.Le(new, low)))
     for fact in declared(old, new):
         yield sp.Implies(between, fact)
@@ -174,6 +174,8 @@ def declared(symbol: sp.Symbol, value: sp.Expr, ignoring: Collection[str] = ("co
     for name, truth in symbol._assumptions_orig.items():
         if getattr(value, f"is_{name}") == truth or (name in ignoring and truth):
             continue
+        if name == "real" and truth and real(value):
+            continue  # where it has a value, which is asked elsewhere
         if name not in _SIGNS or not truth or value.is_extended_real is False or value.has(*INFINITE):
             raise Undefined(f"{value} is not known to be {name}, as {symbol} is")
         yield _SIGNS[name](value, 0)

@@ -5,13 +5,14 @@ It may use the proof's own hypotheses and the relations of earlier steps that re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
 
-from mamba_theorems.theorems.proofs.decide import Truth, Verdict
+from mamba_theorems.theorems.proofs.decide import Truth, Verdict, satisfiable
 from mamba_theorems.theorems.proofs.induction import Induction, InductionOn, Termwise, invariant
 from mamba_theorems.theorems.proofs.steps import (
     Bound,
@@ -19,11 +20,13 @@ from mamba_theorems.theorems.proofs.steps import (
     Chained,
     Cited,
     Conjunction,
+    Discharged,
     Enclosed,
     Farkas,
     Given,
     Identity,
     Limit,
+    Rewritten,
     Specialise,
     Step,
 )
@@ -35,6 +38,7 @@ __all__ = [
     "Chained",
     "Cited",
     "Conjunction",
+    "Discharged",
     "Enclosed",
     "Farkas",
     "Identity",
@@ -43,6 +47,7 @@ __all__ = [
     "Limit",
     "Proof",
     "ProofResult",
+    "Rewritten",
     "Specialise",
     "Step",
     "StepResult",
@@ -79,10 +84,14 @@ class ProofResult:
 
 @dataclass(frozen=True)
 class Proof:
-    """Steps in order, under `hypotheses` (relations that the claim assumes)."""
+    """Steps in order, under `hypotheses` (relations that the claim assumes) that some point satisfies together.
+
+    `witness` is such a point, where none is drawn.
+    """
 
     steps: tuple[Step, ...]
     hypotheses: Given = ()
+    witness: Mapping[Any, Any] | None = None
 
     def check(self, formula: sp.Basic | None = None, hypotheses: Given = (), cites: Sequence[str] = ()) -> ProofResult:
         """Decide every step, and see whether they compose.
@@ -99,8 +108,13 @@ class Proof:
             bad = next(r for r in results if r.verdict.truth is worst)
             reason = f"step '{bad.step.name}': {bad.verdict.method} {bad.verdict.detail}"
             return ProofResult(worst, results, reason, link)
-        gap = self.stray() or self.ambiguity(formula)
+        gap = self.stray() or self.ambiguity(formula) or self.contradiction()
         return ProofResult(Truth.UNKNOWN if gap else Truth.TRUE, results, gap, link)
+
+    def contradiction(self) -> str:
+        """That no point is known at which the hypotheses hold together; empty if one is."""
+        known = not self.hypotheses or satisfiable(self.hypotheses, self.witness)
+        return "" if known else "no point is known that satisfies the hypotheses"
 
     def stray(self) -> str:
         """The step that is made from one that does not stand before it; empty if there is none."""
@@ -181,7 +195,7 @@ class Proof:
         )
 
     def _premise_links(self) -> Iterator[str]:
-        """What the last step comes down to: a lemma's own conditions are met where it is used."""
+        """What is left of the last step's premises: those of a step that it is made from are among them, if needed."""
         *_, missing = self.assumptions(self.hypotheses)
         yield from (f"the premise {g} of '{self.steps[-1].name}' is established by nothing" for g in missing)
 
@@ -217,15 +231,19 @@ class _Known:
     """What relations rest on: for each, the premises that no earlier step establishes."""
 
     def __init__(self, hypotheses: Given) -> None:
-        self.hypotheses = {key(part) for g in hypotheses for part in (g, *_parts(g))}
+        parts = [part for g in hypotheses for part in (g, *_conjuncts(g))]
+        self.hypotheses = set(map(key, parts))
         self.rests: dict[sp.Basic, frozenset[sp.Basic]] = {h: frozenset((h,)) for h in self.hypotheses}
+        for part in parts:
+            if isinstance(part, ForAll):  # at its variable, in its domain
+                self.rests.setdefault(key(part.fact), frozenset(map(key, (part, *part.domain))))
 
     def add(self, step: Step) -> None:
         """Its relation, and each part of a conjunction, rests on the leaves of its premises."""
         if step.relation is None:
             return
         leaves = frozenset().union(*map(self.leaves, step.assumes))
-        for part in (step.relation, *_parts(step.relation)):
+        for part in (step.relation, *_conjuncts(step.relation)):
             known = self.rests.get(key(part))
             if known is None or leaves < known:
                 self.rests[key(part)] = leaves
@@ -286,11 +304,14 @@ def _said(step: Step) -> Given:
     return (*stated, *step.assumes, *step.within)
 
 
+def _conjuncts(relation: sp.Basic) -> tuple[sp.Basic, ...]:
+    """The parts of a conjunction."""
+    return relation.args if isinstance(relation, sp.And) else ()
+
+
 def _parts(relation: sp.Basic) -> tuple[sp.Basic, ...]:
     """The parts of a conjunction, and the fact of one for all values."""
-    if isinstance(relation, ForAll):
-        return (relation.fact,)
-    return relation.args if isinstance(relation, sp.And) else ()
+    return (relation.fact,) if isinstance(relation, ForAll) else _conjuncts(relation)
 
 
 def _states(step: Step, formula: sp.Basic) -> bool:

@@ -427,6 +427,80 @@ class Conjunction(Step):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Discharged(Step):
+    """An earlier step's relation, as a consequence of conditions that the earlier step assumes."""
+
+    of: Step
+    conditions: Given
+    kind = "implication"
+    needs_mutant = False
+
+    @property
+    def relation(self) -> sp.Basic | None:
+        """The implication."""
+        premise = sp.And(*self.conditions, evaluate=False) if len(self.conditions) > 1 else self.conditions[0]
+        return None if self.of.relation is None else sp.Implies(premise, self.of.relation, evaluate=False)
+
+    @property
+    def assumes(self) -> Given:
+        """What else the earlier step assumes."""
+        discharged = set(map(key, self.conditions))
+        return tuple(g for g in self.of.assumes if key(g) not in discharged)
+
+    @property
+    def of_steps(self) -> tuple[Step, ...]:
+        """The earlier step."""
+        return (self.of,)
+
+    @property
+    def fixed(self) -> frozenset[sp.Basic]:
+        """What the earlier step fixes."""
+        return self.of.fixed
+
+    def decide(self) -> Verdict:
+        """Nothing but that there is a relation, and that the step does assume the conditions."""
+        assumed = set(map(key, self.of.assumes))
+        strange = next((c for c in self.conditions if key(c) not in assumed), None)
+        if self.of.relation is None or not self.conditions or strange is not None:
+            return unknown("implication", f"'{self.of.name}' does not assume {strange}")
+        return proved("implication", f"from '{self.of.name}'")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewritten(Asserted):
+    """An earlier relation in other words: with the right sides of earlier equations for their left sides it is that."""
+
+    of: Step
+    by: tuple[Step, ...]
+    kind = "rewriting"
+
+    @property
+    def assumes(self) -> Given:
+        """The earlier relation and the equations."""
+        return tuple(step.relation for step in self.of_steps if step.relation is not None)
+
+    @property
+    def of_steps(self) -> tuple[Step, ...]:
+        """The earlier steps."""
+        return (self.of, *self.by)
+
+    def decide(self) -> Verdict:
+        """Whether putting in gives the earlier relation."""
+        equations = [step.relation for step in self.by if isinstance(step.relation, sp.Eq)]
+        if self.of.relation is None or len(equations) < len(self.by):
+            return unknown("rewriting", "no relation, or no equations")
+        found = put_in(self.claim, {e.lhs: e.rhs for e in equations})
+        if key(found) != key(self.of.relation):
+            return unknown("rewriting", f"{found} is not {self.of.relation}")
+        return proved("rewriting", f"in '{self.of.name}'")
+
+    def wrong(self) -> Iterator[Mutant]:
+        """The negation, and what an equation was to replace left as it is."""
+        yield "negated", replace(self, claim=sp.Not(self.claim))
+        yield "nothing put in", replace(self, by=())
+
+
+@dataclass(frozen=True, kw_only=True)
 class Chained(Step):
     """a ≤ b ≤ … ≤ z gives a ≤ z: relations =, ≤, < read from left to right, each starting where the last one ends."""
 

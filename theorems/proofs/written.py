@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -161,8 +162,12 @@ def put_in(e: sp.Basic, at: Mapping[sp.Basic, Any]) -> sp.Basic:
     A name of a quantity that changes is dropped: the quantity is no longer the one that was named.
     """
     at = {old: sp.sympify(new) for old, new in at.items() if not old.is_Symbol or old in e.free_symbols}
-    if not at:
-        return e
+    return _put_in(e, tuple(at.items())) if at else e
+
+
+@lru_cache(maxsize=4_000)
+def _put_in(e: sp.Basic, pairs: tuple[tuple[sp.Basic, sp.Basic], ...]) -> sp.Basic:
+    at = dict(pairs)
     touched = set(at).union(*(new.free_symbols for new in at.values()), *(old.free_symbols for old in at))
     renamed = _rename(e, touched).replace(lambda part: isinstance(part, Named) and part.args[1].has(*at), plain)
     if isinstance(renamed, Relational):

@@ -16,13 +16,14 @@ FORMAT = "mamba-theorems certificate 1"
 POSITIVE, NOT_POSITIVE = "> 0", "<= 0"
 FLOATS = (
     "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
-    "with sums, sums may run in any order, the recurrence may be evaluated step by step, by an associative scan or "
-    "chunk by chunk; each elementary function (exp, sigmoid, softplus, reciprocal square root) is within `ulps` units "
-    "in the last place, and exp and sigmoid are 1 within u/4 of 1, u = 2^-24 or 2^-53. Adding an exact 0 and "
-    "multiplying by an exact 0 or 1 are exact. A result that underflows may round to a subnormal number or be flushed "
-    "to 0. TF32 and half precision are excluded. Steps: 'near n x' is x to n ulps, 'snap n x' too, but the float is 1 "
-    "within u/4 of 1, 'round x' is one rounding of x, 'hull' joins two intervals. A step encloses the exact "
-    "value too, since its errors may be 0."
+    "with sums, products of several numbers and sums may be formed in any order, the recurrence may be evaluated step "
+    "by step, by an associative scan or chunk by chunk; each elementary function (exp, sigmoid, softplus, reciprocal "
+    "square root) is within `ulps` units in the last place, and exp and sigmoid are 1 within u/4 of 1, u = 2^-24 or "
+    "2^-53. Adding an exact 0 and multiplying by an exact 0 or 1 are exact. A result that underflows may round to a "
+    "subnormal number or be flushed to 0, and so may a subnormal operand; no weight is subnormal. TF32 and half "
+    "precision are excluded. Steps: 'near n x' is x to n ulps, 'snap n x' too, but the float is 1 within u/4 of 1, "
+    "'round x' is one rounding of x, 'hull' joins two intervals. A step encloses the exact value too, since its errors "
+    "may be 0."
 )
 
 

@@ -153,9 +153,11 @@ class Evaluation:
         return Interval(_extremes(x.low for x in found).low, _extremes(x.high for x in found).high)
 
     def _is_float(self, value: Fraction) -> bool:
+        """Whether a number is a float, and not subnormal: that may be flushed to 0."""
         with np.errstate(over="ignore"):
             nearest = float(np.dtype(self.dtype).type(float(value)))
-        return np.isfinite(nearest) and Fraction(nearest) == value
+        normal = not value or abs(value) >= float(np.finfo(self.dtype).smallest_normal)
+        return normal and np.isfinite(nearest) and Fraction(nearest) == value
 
     def _widened(self, x: Interval, error: arb) -> Interval:
         """x within the relative error, provided that no value is 0, subnormal or beyond the largest float."""

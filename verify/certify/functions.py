@@ -1,6 +1,6 @@
 """What a network computes, as terms: elementary functions, exactly and as floats give them."""
 
-from mamba_theorems.verify.certify.term import Expression, Term, operation, term, the
+from mamba_theorems.verify.certify.term import Expression, Term, operation, term, the, within
 
 
 def rounded(x: Expression) -> Term:
@@ -21,6 +21,12 @@ def snap(x: Expression, ulps: Expression = the.ulps) -> Term:
 def slack(ulps: Expression) -> Term:
     """The largest relative error of a number that is good to some units in the last place."""
     return abs(near(1, ulps) - 1)
+
+
+def total(*terms: Expression) -> Term:
+    """A sum in any order: every partial sum is off by a rounding of what the terms' sizes add up to."""
+    sizes = sum((abs(term(x)) for x in terms), Term(0))
+    return sum(terms, Term(0)) + within(sizes * slack(len(terms)))
 
 
 def exp(x: Expression) -> Term:

@@ -11,7 +11,8 @@ from mamba_theorems.verify.certify.term import Expression, Term, term, the
 class Entries:
     """For i < rows and j < columns (which may depend on i), `number` is added at the flat `place` of a part.
 
-    The same is done `times` in all, each time `stride` further on.
+    The same is done `times` in all, each time `stride` further on. A row of the tensor has at most `per_row` of them;
+    all, where nothing is said.
     """
 
     rows: Expression
@@ -20,6 +21,12 @@ class Entries:
     number: Expression
     times: Expression = 1
     stride: Expression = 0
+    in_a_row: Expression | None = None
+
+    @property
+    def per_row(self) -> Expression:
+        """How many of the entries a row of the tensor has, at most."""
+        return self.rows * term(self.columns) * self.times if self.in_a_row is None else self.in_a_row
 
     def json(self) -> list[Any]:
         """As a certificate writes it."""
@@ -62,7 +69,7 @@ def _size(shape: Sequence[Expression]) -> Term:
 
 def diagonal(row: Expression, column: Expression, width: Term, count: Expression, number: Expression = 1) -> Entries:
     """The entries (row + i, column + i), i < count, of a matrix of that width."""
-    return Entries(count, 1, row * width + column + (width + 1) * the.i, number)
+    return Entries(count, 1, row * width + column + (width + 1) * the.i, number, in_a_row=1)
 
 
 def every(start: Expression, step: Expression, count: Expression, number: Expression) -> Entries:
@@ -72,11 +79,11 @@ def every(start: Expression, step: Expression, count: Expression, number: Expres
 
 def single(place: Expression, number: Expression) -> Entries:
     """One entry at a flat place."""
-    return every(place, 1, 1, number)
+    return Entries(1, 1, place, number, in_a_row=1)
 
 
 def block(
     row: Expression, column: Expression, width: Term, rows: Expression, columns: Expression, number: Expression
 ) -> Entries:
     """The entries (row + i, column + j), i < rows, j < columns, of a matrix of that width."""
-    return Entries(rows, columns, (row + the.i) * width + (column + the.j), number)
+    return Entries(rows, columns, (row + the.i) * width + (column + the.j), number, in_a_row=columns)

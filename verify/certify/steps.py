@@ -7,6 +7,8 @@ from mamba_theorems.verify.certify.term import Term, hull, square, the
 
 EPS = rounded(Term(1) / 100_000)
 LENGTH = the.input_seq_len
+NORMAL = the.least * the.integers / 2
+"""The smallest normal number: what underflow loses at most, rounded or flushed to 0."""
 
 
 def token_input(target: str, d_model: Term) -> tuple[Scalar, ...]:
@@ -43,6 +45,5 @@ def gated() -> tuple[Scalar, ...]:
 
 
 def common_factor(largest: Term) -> Term:
-    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2; 2^20 squares are finite."""
-    mean_square = rounded(2**20 * square(largest)) / 2**20
-    return 1 / sqrt(hull(EPS / 4, 4 * (EPS + mean_square)))
+    """Any value that 1/rms may have where no entry exceeds `largest`, to a factor of 2; the squares' sum is finite."""
+    return 1 / sqrt(hull(EPS / 4, 4 * (EPS + square(largest))))

@@ -229,4 +229,5 @@ def same(parts: Sequence[Sparse], tensor: Shipped, dtype: str) -> bool:
 
 def _are_floats(part: Sparse, dtype: str) -> bool:
     numbers = np.append(part.numbers, part.fill)
-    return bool((numbers.astype(dtype).astype(float) == numbers).all())
+    normal = (numbers == 0) | (abs(numbers) >= np.finfo(dtype).smallest_normal)
+    return bool((normal & (numbers.astype(dtype).astype(float) == numbers)).all())

@@ -19,12 +19,15 @@ from hypothesis import strategies as st
 from mamba_theorems import check_certificate
 from mamba_theorems.theorems.claim import Claim, Form, Kind, Outcome
 from mamba_theorems.theorems.proofs import decide
-from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Identity, Induction, Proof, Step
+from mamba_theorems.theorems.statement import Hypothesis, Statement
 from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import canonical, digest_of
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.checks import certificates
 from mamba_theorems.verify.checks.check import Property, Score
+from mamba_theorems.verify.checks.statements.points import Points
+from mamba_theorems.verify.checks.statements.test import StatementTest
 from mamba_theorems.verify.engine.derivations import derive
 from mamba_theorems.verify.engine.gather import run_check
 from mamba_theorems.verify.evidence import Evidence, outcome_of
@@ -68,13 +71,19 @@ UNREAD = sp.Ge(sp.Function("f", real=True)(X), 0)
 PELL = sp.Ne(P**2 - 61 * Q**2, 1)
 """False, first at p = 1766319049: nothing decides it quickly."""
 SQUARE = sp.Ge(X**2 + 1, 2 * X)
+IDEMPOTENT = sp.Eq(N**2, N, evaluate=False)
+"""True of 0 and 1 alone."""
 IMPATIENT = 20
 """Milliseconds in which z3 decides nothing that is hard."""
 
 
 def outcome_by(steps: tuple[Step, ...], formula: sp.Basic | None) -> Outcome:
-    """What becomes of a claim of which these steps are the proof."""
-    claim = Claim("instrument", "", Form.EXTENSION, "", "", formula=formula, proof=lambda: Proof(steps))
+    """What becomes of a claim of which these steps are the proof, and whose hypotheses define their sequences."""
+    definitions = tuple(d for step in steps if isinstance(step, Induction) for d in step.definitions)
+    assumed = tuple(Hypothesis(str(d), str(d), d) for d in definitions)
+    claim = Claim(
+        "instrument", "", Form.EXTENSION, "", "", assumed, formula=formula, proof=lambda: Proof(steps, definitions)
+    )
     return outcome_of(derive(claim).evidence, ())
 
 
@@ -94,6 +103,7 @@ def _proofs() -> Iterator[Instrument]:
     counted = Induction(name="counted", index=N, initial=sp.S.One, next=lambda h, n: h + 1, closed=N + 1)
     bound, square = Bound(name="bound", claim=sp.Ge(X**2, X)), Bound(name="square", claim=SQUARE)
     cited = Cited(name="fact", statement="x² + 1 ≥ 2x", source="nobody", states=SQUARE)
+    some = Cases(name="some", claim=IDEMPOTENT, over={N: (0, 1)})
     unread, pell = Bound(name="unread", claim=UNREAD), Bound(name="pell", claim=PELL)
     yield Instrument(engine, "the identity (x + 1)² = x² + 1", shows(identity))
     yield Instrument(engine, "the bound x² ≥ x for all real x", shows(bound))
@@ -104,21 +114,23 @@ def _proofs() -> Iterator[Instrument]:
     yield Instrument(engine, "a statement for which z3 has no time", _impatient(shows(pell)))
     yield Instrument(engine, "a proof of another statement", proves(sp.Ge(X, 0), square))
     yield Instrument(engine, "a proof of what is in words", proves(None, square))
+    yield Instrument(engine, "two cases as a proof of all", proves(IDEMPOTENT, some))
     yield Instrument(engine, "the bound x² + 1 ≥ 2x", proves(SQUARE, square), true=True)
-    yield Instrument(engine, "a right induction", proves(counted.relation, counted), true=True)
+    yield Instrument(engine, "a right induction", shows(counted), true=True)
 
 
 def _impatient(passes: Callable[[], bool]) -> Callable[[], bool]:
     def said() -> bool:
-        with _milliseconds(IMPATIENT):
+        with _no_time():
             return passes()
 
     return said
 
 
 @contextmanager
-def _milliseconds(number: int) -> Iterator[None]:
-    usual, decide.Z3_MILLISECONDS = decide.Z3_MILLISECONDS, number
+def _no_time() -> Iterator[None]:
+    """z3 has next to no time meanwhile."""
+    usual, decide.Z3_MILLISECONDS = decide.Z3_MILLISECONDS, IMPATIENT
     try:
         yield
     finally:
@@ -185,6 +197,31 @@ def _shown(pieces: Iterable[Evidence], below: Iterable[Outcome]) -> Callable[[],
     return lambda: outcome_of(pieces, below) is not Outcome.UNKNOWN
 
 
+# --- statements ------------------------------------------------------------------------------------------------------
+
+LARGE = Hypothesis("large", "x ≥ 2", sp.Ge(X, 2))
+
+
+def stands(statement: Statement) -> Callable[[], bool]:
+    """Whether the test of a statement finds nothing against it, and its mutants false."""
+    explicit = statement.explicit
+    check = StatementTest(claim="instrument", subject=explicit, mutants=dict(explicit.mutants()), source=Points())
+    return lambda: outcome_of((run_check(check, Run()),), ()) is Outcome.TESTED
+
+
+def _statements() -> Iterator[Instrument]:
+    large = Statement((LARGE,), sp.Ge(X**2, 4))
+    for case, statement in {
+        "a bound made strict": replace(large, conclusion=sp.Gt(X**2, 4)),
+        "a constant too sharp": replace(large, conclusion=sp.Ge(X**2, sp.Rational(9, 2))),
+        "a hypothesis left out": replace(large, hypotheses=()),
+        "a hypothesis that nothing needs": replace(large, conclusion=sp.Ge(X**2, 0)),
+        "a hypothesis that nothing satisfies": replace(large, hypotheses=(replace(LARGE, meaning=sp.Lt(X**2, 0)),)),
+    }.items():
+        yield Instrument("test of statements", case, stands(statement))
+    yield Instrument("test of statements", "a sharp bound", stands(large), true=True)
+
+
 # --- certificates ----------------------------------------------------------------------------------------------------
 
 HONEST = "haar.thm1-amended_mixer_float32_0_10.json"
@@ -248,5 +285,7 @@ def _certificates() -> Iterator[Instrument]:
     yield Instrument("maker of certificates", "a network that ships", certifies(tampered=False), true=True)
 
 
-INSTRUMENTS: tuple[Instrument, ...] = (*_proofs(), *_scores(), *_outcomes(), *_certificates())
+INSTRUMENTS: tuple[Instrument, ...] = (
+    *_proofs(), *_statements(), *_scores(), *_outcomes(), *_certificates()
+)  # fmt: skip
 """Every case, in the order in which a run tries them."""

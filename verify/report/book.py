@@ -16,7 +16,7 @@ from mamba_theorems.theorems.claim import FAMILIES, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
 from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
-from mamba_theorems.verify.evidence import LINK, RESTATED, ClaimReport, Evidence, Line, Report
+from mamba_theorems.verify.evidence import LINK, MUTANTS, RESTATED, ClaimReport, Evidence, Line, Report
 from mamba_theorems.verify.glossary import WORDS, Gloss
 from mamba_theorems.verify.report.formula import clauses
 from mamba_theorems.verify.report.places import places
@@ -197,7 +197,20 @@ class Book:
     def counts(self) -> tuple[tuple[str, str], ...]:
         """How many claims have each outcome, group by group: the paper's own first."""
         groups = self.report.counts.items()
-        return tuple((group, ", ".join(f"{n} {word}" for word, n in words.items())) for group, words in groups)
+        words = tuple((group, ", ".join(f"{n} {word}" for word, n in words.items())) for group, words in groups)
+        return (*words, *self.statements)
+
+    @property
+    def statements(self) -> tuple[tuple[str, str], ...]:
+        """At how many instances the statements were evaluated, and how many of their mutants one contradicts."""
+        facts = [e.facts for c in self.report.claims for e in c.evidence if MUTANTS in e.facts]
+        if not facts:
+            return ()
+        instances, total, rejected = (
+            sum(int(f[name]) for f in facts) for name in ("instances", MUTANTS, "contradicted")
+        )
+        share = f"{rejected} of {total} mutants contradicted ({100 * rejected / max(total, 1):.1f} %)"
+        return (("statements", f"{len(facts)} true at {instances:,} instances, {share}, the others excused"),)
 
     @property
     def headline(self) -> str:

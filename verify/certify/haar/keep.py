@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.constructions.haar import keep_nth
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only, weights_of
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus
-from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
+from mamba_theorems.verify.certify.layout import diagonal, every, single
 from mamba_theorems.verify.certify.steps import LENGTH
 from mamba_theorems.verify.certify.term import Term, hull, the
 
@@ -27,6 +28,7 @@ STATEMENT = (
 )
 WORDS = (
     FLOATS,
+    *ranges.WORDS,
     "Underflow: for x >= 0 what is computed is at most 2 x + tiny, tiny = 2^-126 being no less than the smallest "
     "normal number.",
     "Channel v of the mixer is SiLU(unit) where x_t is v and else 0; then come a clock, SiLU(unit t), and the constant "
@@ -48,24 +50,28 @@ def _under(x: Term) -> Term:
     return hull(0, 2 * x + the.tiny)
 
 
-def _tensors() -> dict[str, TensorLayout]:
-    v = the.vocab_size
-    d, one = v + 2, v + 1
-    mixer = MixerLayout(
+V, ONE = the.vocab_size, the.vocab_size + 1
+
+
+def _mixer() -> MixerLayout:
+    """Channels: a token each, the clock, the constant."""
+    d = V + 2
+    return MixerLayout(
         d_model=d,
         d_inner=d,
         x=(diagonal(0, 0, d, d, the.unit),),
-        gate=(0, (every(one, d, d, the.gate),)),
+        gate=(0, (every(ONE, d, d, the.gate),)),
         conv=(every(3, 4, d, 1),),
         conv_bias=((d, 0, ()),),
         dt_rank=1,
+        steps=(single(V, the.slope),),
+        B=(single(ONE, the.code),),
+        C=(single(ONE, the.code),),
         dt_proj=(1, ()),
         step_bias=the.bias,
         A_log=0,
-        out_proj=(diagonal(0, 0, d, v, the.readout),),
+        out_proj=(diagonal(0, 0, d, V, the.readout),),
     )
-    codes = (single(v, the.slope), single(d + one, the.code), single(2 * d + one, the.code))
-    return mamba1("", mixer) | {"x_proj.weight": tensor((3, d), 0, *codes)}
 
 
 def _step_sizes() -> tuple[Scalar, ...]:
@@ -91,7 +97,6 @@ def _state() -> tuple[Scalar, ...]:
         Scalar("B", rounded(the.code * the.one), "B_t and C_t"),
         Scalar("write", rounded(rounded(the.step_now * the.one) * the.B), "at n, in the channel of x_n"),
         Scalar("largest_write", rounded(rounded(the.step_largest * the.one) * the.B), "at any time"),
-        Scalar("growth", near(near(1), 2) ** LENGTH, "decays are at most 1, each with its roundings"),
         Scalar("before", hull(0, LENGTH * the.growth * the.largest_write), "the state before n"),
         Scalar("left", _under(the.before * the.forget), "what n leaves of it"),
         Scalar("late_write", late_write, "a write after n, each of its operations with its underflow"),
@@ -103,8 +108,11 @@ def _state() -> tuple[Scalar, ...]:
 
 def _logits() -> tuple[Scalar, ...]:
     right = rounded(rounded(rounded(the.stored * the.B) * the.gated) * the.readout)
+    path = (the.step_now, the.one, the.B, the.kept, the.B, the.gated, the.readout)
     return (
         Scalar("gated", silu(the.gate), "SiLU(z), z the gate's entry times 1"),
+        *ranges.behind("official", _mixer(), the.most_gated),
+        Scalar("path", ranges.in_any_order(*path), "all products on the way of x_n to the output"),
         Scalar("right", right, "the output at x_n, its least"),
         Scalar("wrong", _under(_under(_under(the.noise * the.B) * the.gated) * the.readout), "at any other token"),
         Scalar("margin", the.right - the.wrong, "the worst case"),
@@ -126,8 +134,8 @@ def _argument(target: str) -> Argument:
             *((f"nothing is negative: {name}", Term(name) >= 0) for name in ("bias", "unit", "code", "gate")),
             ULPS,
         ),
-        tensors=_tensors(),
-        steps=(*_step_sizes(), *_state(), *_logits()),
+        tensors=mamba1("", _mixer()),
+        steps=(*ranges.block("official", _mixer(), LENGTH + 2), *_step_sizes(), *_state(), *_logits()),
         closing=positive("right", "margin"),
     )
 

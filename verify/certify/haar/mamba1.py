@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.constructions.haar import full_basis, mamba1_haar, wavelet_layer
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.certificate import Tensors
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only, weights_of
 from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, sqrt
-from mamba_theorems.verify.certify.layout import Entries, Many, TensorLayout, every, single, tensor
-from mamba_theorems.verify.certify.steps import dynamics
+from mamba_theorems.verify.certify.layout import Entries, Many, every, single, tensor
+from mamba_theorems.verify.certify.steps import NORMAL, dynamics
 from mamba_theorems.verify.certify.term import Term, equal, hull, over, square, the
 
 BLOCK, WAVELET = "haar.official-block", "haar.thm1-amended"
@@ -32,6 +33,7 @@ STATEMENT = (
 )
 WORDS = (
     FLOATS,
+    *ranges.WORDS,
     "Hinges: with t = 0, 1, ... as an input, channel 3 + p is SiLU(128 (t - p)), p = -1 ... 2 length. Its argument is "
     "an integer multiple of 128, exact. For t > p it is 128 (t - p) times a sigmoid that is at least sigmoid(128), in "
     "floats exactly 128 (t - p); for t = p it is 0; for t < p its size is at most 128 exp(-128), since x exp(-x) falls "
@@ -45,8 +47,9 @@ WORDS = (
     "over s takes part in at most length + 16 roundings, beside SiLU's sigmoid and Delta, and so reaches the output "
     "with a factor within 'factor': it should be 1, 'worst' is how far it is from that.",
     "Stray: every product of two codes has at most one of them wrong by 'stray_code', or both, in each of the `length` "
-    "states and at each of the `length` positions; |x_s| <= 1; underflow adds at most 'least' a rounding. The hinges' "
-    "own states are finite ('largest') and out_proj multiplies them by 0.",
+    "states and at each of the `length` positions; |x_s| <= 1; underflow adds at most the smallest normal number a "
+    "rounding, 16 for each position, times what follows: 'lost'. The hinges' own states are finite ('most_gated') and "
+    "out_proj multiplies them by 0.",
 )
 T = the.length
 D = 2 * T + 4
@@ -55,18 +58,18 @@ D = 2 * T + 4
 def _second_difference(name: Term, jump: int) -> Many:
     """In row i of B: jump (hinge(p - 1) - hinge(p)) code for p the i-th entry of a list."""
     return tuple(
-        Entries(T, 1, the.i * D + (name[the.i] + column), factor * the.code)
+        Entries(T, 1, the.i * D + (name[the.i] + column), factor * the.code, in_a_row=1)
         for column, factor in ((2, jump), (3, -jump))
     )
 
 
-def _block_tensors() -> dict[str, TensorLayout]:
+def _mixer() -> MixerLayout:
     hinges = 2 * T + 2
     reading = the.i * D + the.i + T
     starts, middles, stops = (
         _second_difference(name, jump) for name, jump in ((the.starts, 1), (the.middles, -2), (the.stops, 1))
     )
-    mixer = MixerLayout(
+    return MixerLayout(
         d_model=3,
         d_inner=D,
         d_state=T,
@@ -75,29 +78,37 @@ def _block_tensors() -> dict[str, TensorLayout]:
         conv=(every(3, 4, D, 1),),
         conv_bias=((D, 0, (Entries(hinges, 1, the.i + 2, 128 * (1 - the.i)),)),),
         B=(*starts, *middles, *stops),
-        C=tuple(Entries(T, 1, reading + (2 + column), k * the.code) for column, k in enumerate((1, -2, 1))),
+        C=tuple(Entries(T, 1, reading + (2 + column), k * the.code, in_a_row=1) for column, k in enumerate((1, -2, 1))),
         dt_rank=Term(1),
         dt_proj=(1, ()),
         out_proj=(single(0, the.plus), single(1, the.minus)),
     )
-    return mamba1("", mixer)
 
 
 def _block_steps() -> tuple[Scalar, ...]:
+    read = hull(the.plus, -the.minus)
+    path = (the.step_size, the.kept, the.gated, read)
     roundings = T + 16 + the.ulps
     plus, minus = (rounded(rounded(the.step_size * the.gated) * weight) for weight in (the.plus, -the.minus))
     leak = 256 * exp(-128) + 512 * T * the.least
     missing = 2 * T * (128 * (1 - sigmoid(128)))
     stray = square(T) * (4 * the.stray_code) * hull(1, the.factor)
     return (
+        *ranges.block("official", _mixer(), 2 * T + 2),
         *dynamics(),
         Scalar("gated", silu(the.gate), "the gate, SiLU(128)"),
         Scalar("leak", leak, "of a closed hinge, at most; 'least' is the smallest subnormal number"),
         Scalar("stray_code", 16 * the.code * (the.leak + missing), "of an entry of B or C, at most"),
         Scalar("factor", near(hull(plus, minus), roundings) * the.kept, "of a term of the sum; all values"),
         Scalar("worst", abs(the.factor - 1), "of the L1 norm over the support"),
-        Scalar("stray", stray + square(T) * 2**16 * the.least, "at |x_s| <= 1"),
-        Scalar("largest", rounded(2**20 * the.gated * (square(T) * the.step_size)), "of all that hinges read"),
+        Scalar("path", ranges.in_any_order(*path), "of a signal and codes of 1, on their way to the output"),
+        Scalar(
+            "lost",
+            64 * T * NORMAL * hull(1, read, the.gated * read, the.step_size * (the.gated * read)),
+            "what underflow adds, in the state, and behind it",
+        ),
+        Scalar("stray", stray + abs(the.lost), "at |x_s| <= 1"),
+        *ranges.behind("official", _mixer(), the.most_gated),
         Scalar("margin", 1 / 2**the.bits - the.worst, "below what is stated"),
         Scalar("margin_of_stray", 1 / Term(2) ** 100 - the.stray, "below 2^-100"),
     )
@@ -136,7 +147,7 @@ def _block_argument(target: str) -> Argument:
             *wavelets_lie_in("the hinges", 2 * T),
             ("codes undo the hinges' scale", equal(128 * the.code, 1)),
         ),
-        tensors=_block_tensors(),
+        tensors=mamba1("", _mixer()),
         steps=_block_steps(),
         closing=positive("margin", "margin_of_stray"),
     )

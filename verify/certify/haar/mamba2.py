@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.constructions.haar import full_basis, mamba2_haar
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import D_CONV, named
 from mamba_theorems.verify.certify.family import Family, Mutants, Sizes, one_more
 from mamba_theorems.verify.certify.functions import exp, near, rounded, sigmoid, silu, slack, snap, sqrt
 from mamba_theorems.verify.certify.haar.mamba1 import BLOCK, ON_SIGNALS, T, block_frozen, block_sizes, wavelets_lie_in
 from mamba_theorems.verify.certify.layout import Entries, TensorLayout, every, single, stacked, tensor
-from mamba_theorems.verify.certify.steps import EPS, dynamics
+from mamba_theorems.verify.certify.steps import EPS, NORMAL, dynamics
 from mamba_theorems.verify.certify.term import Expression, Term, equal, hull, square, the, within
 
 TARGET = "official_mamba2"
@@ -25,7 +26,7 @@ BITS = {"float32": 24, "float64": 53}
 STATEMENT = (
     "For every signal x of `length` numbers of `dtype`, |x_s| <= 1 and followed by zeros, and every n < length: at "
     "position length + n the second block's output 'signal' is within 2^-bits |x| of <psi_n, x>, |x| being the sum of "
-    "|x_s| over the support of psi_n, and within 2^-100 beyond that; both in exact arithmetic on these weights and in "
+    "|x_s| over the support of psi_n, and within 2^-80 beyond that; both in exact arithmetic on these weights and in "
     "every floating-point evaluation described below. The first block's input has the signal, the time t = 0, 1, ... "
     "and 1, the second's is the sum of its input and its output. psi_n is 1 on [starts_n, middles_n), -1 on "
     "[middles_n, stops_n), 0 elsewhere."
@@ -56,7 +57,11 @@ WORDS = (
     "has no second.",
     "Stray: every other product of two codes has at least one of at most 'stray_code', in each of the `length` states "
     "and at each of the `length` positions; when floats add one to another number, what they round off is no more "
-    "than the product. Underflow adds at most 'least' a rounding, in the state or behind the norm.",
+    "than the product. Underflow adds at most the smallest normal number a rounding, 16 a position, in the state or "
+    "behind the norm, times what follows: 'lost'.",
+    "Ranges: 'path_1' says that an open hinge, on its way to a step, is a normal number, as are all products; 'path' "
+    "does so for a signal of 1 and two codes that are on. 'summed', 'summed_2', 'finite_1', 'finite' and 'unread' "
+    "bound the norms' sums, the readouts, and what the loud head may write.",
 )
 D, HINGES = 2 * T + 4, 2 * T + 2
 SIGNAL, ONE, STEPS = 0, 2, 3
@@ -157,6 +162,8 @@ def _first_block() -> tuple[Scalar, ...]:
         Scalar("leak", 1024 * (exp(-128) + the.least), "of a closed hinge, at most"),
         Scalar("loud", rounded(silu(the.large) * the.gated), "the loud channel"),
         *_norm("", the.loud, HINGES * square(loudest), the.d_inner),
+        Scalar("path_1", ranges.in_any_order(128, the.gated, 1 / the.rms, the.step_out), "of an open hinge"),
+        Scalar("finite_1", ranges.finite(the.step_out * (2 * sqrt(the.d_inner))), "of the first block's outputs"),
         Scalar("common", near(the.gated * (the.step_out / the.rms), 2), "from a hinge to a step"),
         Scalar("own", near(hull(1, the.sure), 3), "the roundings of a channel of its own"),
         Scalar("low", 4 * the.leak * (the.common + the.least), "of a step that is to come"),
@@ -170,6 +177,9 @@ def _second_block() -> tuple[Scalar, ...]:
     closed = 256 * (abs(the.high - the.high) + 2 * the.low)
     wide = 256 * the.low + the.slop
     faint = square(T) * (4 * the.faint_step) * (the.loud_2 * square(the.code))
+    path = (the.step_size, the.code, the.code, the.kept, the.gated, 1 / the.rms_2, the.scale)
+    products = square(hull(1, the.code)) * (hull(1, the.step_size) * hull(1, the.gated))
+    follows = products * abs(the.scale / the.rms_2)
     largest = 2 * T * (the.gated * (the.step_size * square(the.code)))
     return (
         Scalar("slop", slop, "of three products and their sum"),
@@ -184,12 +194,16 @@ def _second_block() -> tuple[Scalar, ...]:
         Scalar("faint", faint * the.kept, "what its state adds to it"),
         Scalar("shown", rounded(the.loud_2 * the.gated), "behind the gate"),
         *_norm("_2", the.shown, 4 * (the.shown * (the.gated * the.faint)) + 2 * square(largest), 16),
+        Scalar("path", ranges.in_any_order(*path), "of a signal of 1 and of its codes"),
+        Scalar("finite", ranges.finite(abs(the.scale) * 64), "of the outputs: four entries, none beyond 4"),
+        Scalar("unread", ranges.finite(4 * square(T) * (the.loud_2 * square(the.code))), "of the loud head's products"),
+        Scalar("lost", 64 * T * NORMAL * hull(1, abs(the.scale), follows), "what underflow adds"),
         Scalar("readout", the.gated * (the.scale / the.rms_2) * (the.step_size * the.kept), "norm and out_proj"),
         Scalar("factor", near(the.readout * square(the.code), T + 20 + the.ulps), "of a term of the sum"),
         Scalar("worst", abs(the.factor - 1), "of the L1 norm over the support"),
-        Scalar("stray", _stray() + _underflow(), "at |x_s| <= 1"),
+        Scalar("stray", _stray() + the.lost, "at |x_s| <= 1"),
         Scalar("margin", 1 / 2**the.bits - the.worst, "below what is stated"),
-        Scalar("margin_of_stray", 1 / Term(2) ** 100 - the.stray, "below 2^-100"),
+        Scalar("margin_of_stray", 1 / Term(2) ** 80 - the.stray, "below 2^-80"),
     )
 
 
@@ -197,12 +211,6 @@ def _stray() -> Term:
     """Products of codes that should be 0."""
     each = 8 * the.stray_code * (the.stray_code + 2 * the.code)
     return square(T) * (2 * each) * abs(the.readout)
-
-
-def _underflow() -> Term:
-    """In the state, times what follows; behind the norm, times out_proj's entry."""
-    state = square(T) * (2**16 * the.least) * abs(hull(1, the.readout * square(the.code)))
-    return state + 64 * the.least * abs(the.scale)
 
 
 def _argument(target: str) -> Argument:

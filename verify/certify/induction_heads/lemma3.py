@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.constructions.induction_heads import lemma3
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import PaperLayout
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only, weights_of
@@ -28,6 +29,7 @@ STATEMENT = (
 )
 WORDS = (
     FLOATS,
+    *ranges.WORDS,
     "Underflow: an error of at most tiny = 2^-126 a product.",
     "Channels: the convolution gives exactly 1 at 'previous token' x_{t-1} and 'current token' x_t, and 0 elsewhere. "
     "B_t is the one-hot of x_{t-1}, C_t that of x_t, both exact; at t = 1 there is no previous token and B_1 is 0. "
@@ -47,9 +49,9 @@ D, CLASSES = 2 * N, N + 1
 PREVIOUS, CURRENT = diagonal(0, 0, D, N), diagonal(0, N, D, N)
 
 
-def in_paper_block(head: Many, blank: Term, **given: Any) -> dict[str, TensorLayout]:
-    """An induction head in the paper's block, with a head that has a bias at the blank."""
-    layout = PaperLayout(
+def paper_block(head: Many, **given: Any) -> PaperLayout:
+    """An induction head in the paper's block."""
+    return PaperLayout(
         classes=CLASSES,
         d_model=D,
         d_state=N,
@@ -60,17 +62,24 @@ def in_paper_block(head: Many, blank: Term, **given: Any) -> dict[str, TensorLay
         head=head,
         **given,
     )
-    return layout.tensors() | {"head.bias": tensor((CLASSES,), 0, single(N, blank))}
+
+
+def with_blank(block: PaperLayout, blank: Term) -> dict[str, TensorLayout]:
+    """The tensors of a block, with a head that has a bias at the blank."""
+    return block.tensors() | {"head.bias": tensor((CLASSES,), 0, single(N, blank))}
 
 
 BOTH = rounded(the.slope + the.offset)
+BLOCK = paper_block((CURRENT,), steps=N, delta=(diagonal(0, 0, D, N, the.slope),), step_size=the.offset, A=Term(-1))
 STEPS = (
+    *ranges.paper(BLOCK),
     Scalar("blank", the.blank_bias, "the blank logit: 0 + bias"),
     Scalar("erase_step", near(softplus(BOTH)), "Delta where the previous token is the column's"),
     Scalar("keep_step", near(softplus(the.offset)), "Delta elsewhere"),
     Scalar("erase", near(near(exp(-the.erase_step)), 2), "with the roundings of one step"),
     Scalar("keep", near(near(exp(-the.keep_step)), 2), "with the roundings of one step"),
     Scalar("kept", hull(1, the.keep) ** LENGTH, "of 1, between any two steps"),
+    Scalar("path", ranges.in_any_order(the.kept, 1), "of a write of 1, as long as it is kept: a normal number"),
     Scalar("room", 1 - 4 * (the.kept * the.erase), "2 kept erase is below 1/2"),
     Scalar("right", the.kept, "the latest write, its least"),
     Scalar("underflow", 4 * LENGTH * (the.kept * the.tiny), "at most, in all"),
@@ -81,7 +90,6 @@ STEPS = (
 
 
 def _argument(target: str) -> Argument:
-    slopes = (diagonal(0, 0, D, N, the.slope),)
     return Argument(
         claim=CLAIM,
         target=target,
@@ -94,7 +102,7 @@ def _argument(target: str) -> Argument:
             ("the slope is 2w", equal(the.slope, 2 * the.w)),
             ("the offset is -w", equal(the.offset + the.w, 0)),
         ),
-        tensors=in_paper_block((CURRENT,), the.blank_bias, steps=N, delta=slopes, step_size=the.offset, A=-1),
+        tensors=with_blank(BLOCK, the.blank_bias),
         steps=STEPS,
         closing=positive("blank", "room", "margin", "margin_over_blank"),
     )

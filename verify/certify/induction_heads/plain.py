@@ -13,19 +13,26 @@ import torch
 
 from mamba_theorems.constructions.compiler.mamba1 import Weights
 from mamba_theorems.constructions.induction_heads import plain_s6
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, ULPS, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, around, is_model, is_second, official
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, only
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, softplus, sqrt
-from mamba_theorems.verify.certify.induction_heads.lemma3 import CLASSES, CURRENT, PREVIOUS, D, N, in_paper_block
+from mamba_theorems.verify.certify.induction_heads.lemma3 import (
+    CLASSES,
+    CURRENT,
+    PREVIOUS,
+    D,
+    N,
+    paper_block,
+    with_blank,
+)
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single, tensor
 from mamba_theorems.verify.certify.steps import EPS, LENGTH, common_factor, gated, token_input
 from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
 
 CLAIM = "induction.plain-s6"
-PUBLISHED = "language_model_mamba2"
-"""How the frozen certificates of this claim, and their file names, spell the target mamba2_language_model."""
-TARGETS = ("paper", "official", "language_model", "official_mamba2", PUBLISHED)
+TARGETS = ("paper", "official", "language_model", "official_mamba2", "mamba2_language_model")
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
 CHUNK = 256
 
@@ -60,9 +67,7 @@ RESIDUAL = (
 )
 
 
-def target_of(published: str) -> str:
-    """The target by its one spelling, from the word in a frozen certificate."""
-    return "mamba2_language_model" if published == PUBLISHED else published
+BLOCK = paper_block((diagonal(0, N, D, N, the.head_scale),), step_size=1, A=the.A)
 
 
 def _mixer(target: str) -> MixerLayout:
@@ -95,8 +100,7 @@ def _mixer(target: str) -> MixerLayout:
 
 def _tensors(target: str) -> dict[str, TensorLayout]:
     if target == "paper":
-        head = (diagonal(0, N, D, N, the.head_scale),)
-        return in_paper_block(head, the.blank, step_size=1, A=the.A)
+        return with_blank(BLOCK, the.blank)
     embedding, mixer = tensor((CLASSES, D), 0, PREVIOUS), official(target, _mixer(target))
     if is_model(target):
         return around(target, mixer, embedding, tensor((CLASSES, D), 0, CURRENT, every(N * D, 1, N, the.blank)))
@@ -109,9 +113,14 @@ def _tensors(target: str) -> dict[str, TensorLayout]:
 
 def _codes(target: str) -> tuple[Scalar, ...]:
     if target == "paper":
-        return (Scalar("code", 1, "ReLU(1)"), Scalar("exponent", rounded(1 * -the.A), "Delta |A|"))
+        return (
+            *ranges.paper(BLOCK),
+            Scalar("code", 1, "ReLU(1)"),
+            Scalar("exponent", rounded(1 * -the.A), "Delta |A|"),
+        )
     return (
         *token_input(target, D),
+        *ranges.block(target, _mixer(target), abs(the.input)),
         Scalar("code", silu(rounded(the.tap * the.input)), "SiLU of the convolution"),
         Scalar("step_size", near(softplus(the.step_bias)), "Delta, the same at all times"),
         Scalar("exponent", rounded(the.step_size * near(exp(the.A_log))), "Delta |A|"),
@@ -121,14 +130,11 @@ def _codes(target: str) -> tuple[Scalar, ...]:
 
 def _state(step_size: Term) -> tuple[Scalar, ...]:
     exponent = near(the.exponent, the.chunk_size)
-    wrong = the.write * the.kept * the.decay / (1 - the.decay)
     return (
         Scalar("decay", near(exp(-exponent), the.ulps + 2), "of one step, with its roundings"),
         Scalar("kept", the.decay**the.gap, "over the longest gap"),
         Scalar("write", near(step_size * (square(the.code)), 2), "Delta x B"),
         Scalar("latest", rounded(the.write * hull(1, the.kept)), "what is left of the latest write, a normal number"),
-        Scalar("underflow", 64 * LENGTH * the.least, "at most, in all"),
-        Scalar("older", wrong + the.underflow, "all older writes in one row, at the longest gap"),
         Scalar("largest", rounded(2 * the.write / (1 - the.decay)), "no entry of the state is larger"),
     )
 
@@ -136,12 +142,22 @@ def _state(step_size: Term) -> tuple[Scalar, ...]:
 def _readout(target: str) -> tuple[Scalar, ...]:
     """The factor from the state to the logits, norms left out, and the norms."""
     second, whole = is_second(target), is_model(target)
-    inner = the.code * (1 if target == "paper" else the.gated)
-    norm = common_factor(the.largest * inner) if second else 1
+    gate, step_size = (Term(1), Term(1)) if target == "paper" else (the.gated, the.step_size)
+    inner = the.code * gate
+    norm, passed = common_factor(the.shown) if second else 1, abs(inner * the.norm)
+    older = the.write * the.kept * the.decay / (1 - the.decay)
+    lost = 64 * LENGTH * the.least * (hull(1, step_size) * square(hull(1, abs(the.code))))
+    path = (step_size, the.code, the.code, the.kept, inner, the.head_scale)
     steps = (
+        Scalar("path", ranges.in_any_order(*path), "all products from the codes to the head, norms left out"),
+        Scalar("shown", ranges.finite(the.largest * abs(inner)), "of a readout, behind the gate"),
+        *(() if target == "paper" else ranges.behind(target, _mixer(target), the.shown, 1 + abs(the.blank))),
         Scalar("factor", near(inner * the.head_scale, 6), "from the state to the logits, norms left out"),
         Scalar("norm", norm, "the block's, the same for all entries of a position" if second else "there is none"),
         Scalar("readout", rounded(the.latest * inner * the.norm), "before the head, a normal number"),
+        Scalar("underflow", lost * (1 + 1 / abs(inner) + (1 + 1 / the.head_scale) / passed), "at most, in all"),
+        Scalar("older", older + the.underflow, "all older writes in one row, at the longest gap"),
+        Scalar("lifted", rounded(the.readout * the.head_scale), "and behind it"),
         Scalar("blank_shown", the.blank, "the blank logit, the last norm left out"),
     )
     return (*steps, *_last_norm()) if whole else steps
@@ -151,7 +167,7 @@ def _last_norm() -> tuple[Scalar, ...]:
     mean_square = near(1 / D, D)
     largest = 1 / (the.factor * the.norm) + 2 * the.largest
     return (
-        Scalar("final", common_factor(1 + 2 * (the.largest * (the.factor * the.norm))), "where q came before"),
+        Scalar("final", common_factor(the.most_stream), "where q came before"),
         Scalar("final_alone", hull(Term(1) / 2, 2) / sqrt(mean_square + EPS), "and where it did not"),
         Scalar("final_readout", rounded(the.latest / (4 * largest)), "the right logit, its least, a normal number"),
         Scalar("blank_alone", rounded(the.blank * the.final_alone), "the blank logit where q did not come before"),
@@ -160,12 +176,13 @@ def _last_norm() -> tuple[Scalar, ...]:
 
 def _steps(target: str) -> tuple[Scalar, ...]:
     shown = the.right * the.factor * the.norm
+    lost = 8 * the.least / abs(the.factor * the.norm * the.final) if is_model(target) else 0
     return (
         *_codes(target),
         *_state(Term(1) if target == "paper" else the.step_size),
         *_readout(target),
         Scalar("right", the.write * the.kept * near(1, 2), "the latest write, as it is read"),
-        Scalar("wrong", the.older * hull(1, the.factor / the.factor), "all older ones, in the same units"),
+        Scalar("wrong", the.older * hull(1, the.factor / the.factor) + lost, "all older ones, in the same units"),
         Scalar("margin", the.right - the.wrong, "the worst case, in units of 'factor'"),
         Scalar("over_blank", shown - (2 * the.blank_shown + _underflow(target)), "over twice the blank"),
     )
@@ -182,7 +199,7 @@ def _argument(target: str) -> Argument:
         claim=CLAIM,
         target=target,
         statement=STATEMENT,
-        words=(*WORDS, *(NORMED if second else ()), *(RESIDUAL if whole else ())),
+        words=(*WORDS, *ranges.WORDS, *(NORMED if second else ()), *(RESIDUAL if whole else ())),
         requires=(
             ("there is a token", N >= 1),
             ("a gap", the.gap >= 0),
@@ -211,7 +228,7 @@ def _sizes(target: str, chosen: Sizes) -> dict[str, Any]:
 
 @cache
 def _network(num_tokens: int, target: str, dtype: str) -> Weights:
-    return plain_s6(num_tokens, target_of(target), dtype=DTYPES[dtype]).weights
+    return plain_s6(num_tokens, target, dtype=DTYPES[dtype]).weights
 
 
 def _weights(target: str, sizes: Sizes, dtype: str) -> Weights:

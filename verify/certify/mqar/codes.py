@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from mamba_theorems.constructions import mqar
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import is_model, is_second
 from mamba_theorems.verify.certify.family import Sizes
@@ -56,9 +57,6 @@ class FloatArgument:
     closing: tuple[tuple[str, str], ...]
 
 
-UNIT = Term(1)
-
-
 @dataclass(frozen=True)
 class CodedRecall:
     """A construction: its codes, its margin in integers, its steps in floats, and its largest numbers.
@@ -72,8 +70,6 @@ class CodedRecall:
     integer_margin: Term
     integer_largest: Term
     float_steps: tuple[Scalar, ...] = ()
-    largest_code: Term = UNIT
-    largest_logit: Term = UNIT
     floats: FloatArgument | None = None
     value: int = 1
     requires: tuple[Requirement, ...] = ()
@@ -94,8 +90,6 @@ ONE_HOT = CodedRecall(
     integer_margin=SIGN,
     integer_largest=LENGTH * 4,
     float_steps=(Scalar("margin", HEAD - the.underflow, "the logit of v(q), in units of 'factor'"),),
-    largest_code=Term(2),
-    largest_logit=Term(2),
 )
 SIGNS = CodedRecall(
     words=(
@@ -116,8 +110,6 @@ SIGNS = CodedRecall(
             "at one differing channel",
         ),
     ),
-    largest_code=Term(4),
-    largest_logit=4 * the.width,
     value=2,
     requires=(
         ("no column is negative", the.columns[0] >= 0),
@@ -153,8 +145,6 @@ INTEGER_VALUES = CodedRecall(
             "at neighbouring values, in units of 'factor'",
         ),
     ),
-    largest_code=2 * VALUES,
-    largest_logit=4 * square(VALUES),
 )
 MOMENTS = CodedRecall(
     hypotheses=recall.HYPOTHESES + DISTINCT,
@@ -189,12 +179,15 @@ def _integer_steps(coded: CodedRecall) -> tuple[Scalar, ...]:
 
 
 def _float_steps(coded: CodedRecall, target: str) -> tuple[Scalar, ...]:
-    whole, second, largest = is_model(target), is_second(target), coded.largest_code * coded.largest_logit
-    norm = common_factor(coded.largest_code * the.factor) if second else 1
-    final = common_factor(1 + coded.largest_logit * the.factor * the.norm) if whole else 1
+    whole, second = is_model(target), is_second(target)
+    mixer = entries.mixer_of(coded.codes("silu"), target)
+    norm = common_factor(the.shown) if second else 1
+    final = common_factor(the.most_stream) if whole else 1
     underflow = 4 * the.tiny / the.unit if whole or second else 4 * the.tiny
+    written = (the.step_size, the.value_code, the.code, the.code)
     return (
         *token_input(target, V),
+        *ranges.block(target, mixer, abs(the.input)),
         Scalar("code", silu(rounded(the.key * the.input)), "the code 1 of a key"),
         Scalar("code_squared", square(the.code), "of B and C"),
         Scalar("value_code", silu(rounded(the.value * the.input)), "a value's code, by SiLU"),
@@ -202,11 +195,17 @@ def _float_steps(coded: CodedRecall, target: str) -> tuple[Scalar, ...]:
         *gated(),
         Scalar("factor", near(the.step_size * the.code_squared * (the.kept * the.gated), 6), "of a value's code"),
         Scalar("spread", the.factor / the.factor, "of two channels"),
+        Scalar("shown", ranges.finite(the.most_u * abs(the.factor)), "of a value's channels at a query"),
+        *ranges.behind(target, mixer, the.shown),
         Scalar("norm", norm, "the block's" if second else "there is none"),
         Scalar("final", final, "the last norm" if whole else "there is none"),
         Scalar("unit", rounded(the.factor * the.norm * the.final), "a logit of 1, as it is shown: a normal number"),
         Scalar("underflow", underflow, "of a logit, in its units"),
-        Scalar("largest_state", rounded(LENGTH * the.kept * (the.step_size * largest)), "finite"),
+        Scalar(
+            "path",
+            ranges.in_any_order(*written, the.kept, the.gated, the.head, the.norm, the.final),
+            "all products on the way from a code 1 to its logit",
+        ),
         *coded.float_steps,
     )
 
@@ -230,7 +229,7 @@ def _argument(claim: str, target: str) -> Argument:
         claim=claim,
         target=target,
         statement=coded.hypotheses + recall.CONCLUSION,
-        words=(FLOATS, *WRITES, *coded.words, *floats.words),
+        words=(FLOATS, *(() if paper else ranges.WORDS), *WRITES, *coded.words, *floats.words),
         requires=(*recall.REQUIRES, *coded.requires, *floats.requires),
         tensors=entries.tensors(coded.codes("relu" if paper else "silu"), target),
         steps=floats.steps(target),

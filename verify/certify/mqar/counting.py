@@ -5,8 +5,7 @@ count at t is t times a number close to 1, and what looks at positions does so h
 threshold.
 """
 
-from dataclasses import replace
-
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import Scalar
 from mamba_theorems.verify.certify.blocks import MixerLayout, mamba1
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus, sqrt
@@ -20,14 +19,16 @@ D_INNER = the.expand * D
 COUNT, ANCHOR = V, V + 1
 UNCOUNTED = every(COUNT, D, D_INNER, 0)
 """The gate's weights at the count are 0."""
+GATE = (the.gate, (UNCOUNTED,))
+"""The second layer's."""
 
 
-def counting_model(second: MixerLayout) -> dict[str, TensorLayout]:
-    """One-hot and anchor, the layer that counts, a second one, a norm before each and before a head of the answers."""
-    first = MixerLayout(
+def counting_layer(d_state: Term) -> MixerLayout:
+    """The layer that counts: its first channel alone is not 0."""
+    return MixerLayout(
         d_model=D,
         d_inner=D_INNER,
-        d_state=second.d_state,
+        d_state=d_state,
         conv_bias=((D_INNER, 0, (single(0, the.count_bias),)),),
         B=(single(0, the.count_B),),
         C=(single(0, the.count_C),),
@@ -36,9 +37,14 @@ def counting_model(second: MixerLayout) -> dict[str, TensorLayout]:
         step_bias=the.count_step_bias,
         A_log=the.count_A_log,
     )
+
+
+def counting_model(second: MixerLayout) -> dict[str, TensorLayout]:
+    """One-hot and anchor, the layer that counts, a second one, a norm before each and before a head of the answers."""
+    first = counting_layer(second.d_state)
     norm = tensor((D,), the.norm_weight, single(ANCHOR, 0))
     layers: dict[str, TensorLayout] = {}
-    for number, layer in enumerate((first, replace(second, gate=(the.gate, (UNCOUNTED,))))):
+    for number, layer in enumerate((first, second)):
         name = f"backbone.layers.{number}."
         layers |= {f"{name}norm.weight": norm, **mamba1(f"{name}mixer.", layer)}
     return {
@@ -64,8 +70,11 @@ WORDS = (
 )
 
 
-def count_steps(beside: Term) -> tuple[Scalar, ...]:
+def count_steps(beside: Term, d_state: Term) -> tuple[Scalar, ...]:
     """The norms, the first layer, and the count. `beside` bounds the squares that any norm sees beside the anchor's."""
+    layer = counting_layer(d_state)
+    code, gate = the.count_code, the.count_gate * the.normed
+    path = (the.count_step, code, the.count_B, code, the.count_C, code, gate, the.count_out, hull(1, LENGTH))
     written = the.count_step * (the.count_code * rounded(the.count_B * the.count_code))
     shown = rounded(the.count_C * the.count_code) * (silu(rounded(the.count_gate * the.normed)) * the.count_out)
     anchor = rounded(square(the.anchor))
@@ -75,11 +84,15 @@ def count_steps(beside: Term) -> tuple[Scalar, ...]:
         Scalar("summed", rounded(2 * (anchor + 4 * the.beside)), "finite, however it is rounded"),
         Scalar("rms", near(sqrt(rounded(near(the.squares / D, 2) + EPS))), "of any norm, eps = 1e-5"),
         Scalar("normed", near(the.norm_weight / the.rms, 4), "what a norm multiplies entries by"),
+        Scalar("one_hot", ranges.in_any_order(1 / the.rms, the.norm_weight), "of a one-hot behind a norm"),
+        *ranges.renamed("count_", ranges.block("official", layer, the.normed)),
         Scalar("count_code", silu(the.count_bias), "the channel that counts, at all times"),
         Scalar("count_step", near(softplus(the.count_step_bias)), "its Delta"),
         Scalar("tick", near(written, 3), "Delta u B"),
         *kept("count_", the.count_step),
         Scalar("unit", near(the.tick * the.count_kept * shown, LENGTH + 8), "a step of the count"),
+        Scalar("count_path", ranges.in_any_order(*path), "all products on the way from the bias to the count"),
+        Scalar("count", ranges.in_any_order(hull(1, LENGTH) * the.unit, 1 / the.rms, the.norm_weight), "behind a norm"),
     )
 
 

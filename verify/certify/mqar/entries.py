@@ -26,9 +26,9 @@ class CodeLayout:
     channel: Expression
     number: Expression
 
-    def at(self, place: Term) -> Entries:
+    def at(self, place: Term, per_row: Expression) -> Entries:
         """The entries of a matrix that hold the code."""
-        return Entries(self.tokens, self.columns, place, self.number)
+        return Entries(self.tokens, self.columns, place, self.number, in_a_row=per_row)
 
 
 Code = tuple[CodeLayout, ...]
@@ -36,12 +36,12 @@ Code = tuple[CodeLayout, ...]
 
 def rows(code: Code, row: Expression, column: Expression, width: Term) -> Many:
     """A code in a matrix whose rows are channels, from `row` and `column` on."""
-    return tuple(part.at((row + term(part.channel)) * width + (column + the.i)) for part in code)
+    return tuple(part.at((row + term(part.channel)) * width + (column + the.i), part.tokens) for part in code)
 
 
 def columns(code: Code, row: Expression, column: Expression, width: Term) -> Many:
     """A code in a matrix whose rows are tokens, from `row` and `column` on."""
-    return tuple(part.at((row + the.i) * width + (column + term(part.channel))) for part in code)
+    return tuple(part.at((row + the.i) * width + (column + term(part.channel)), part.columns) for part in code)
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,12 @@ def tensors(codes: CodesLayout, target: str) -> dict[str, TensorLayout]:
         return _paper(codes)
     if target == "paper_mamba2":
         return _paper_mamba2(codes)
-    mixer = official(target, _second(codes) if is_second(target) else _first(codes))
-    return around_one_hots(target, mixer, V, ANSWERS, the.num_values)
+    return around_one_hots(target, official(target, mixer_of(codes, target)), V, ANSWERS, the.num_values)
+
+
+def mixer_of(codes: CodesLayout, target: str) -> MixerLayout:
+    """The official block of a target that holds the codes."""
+    return _second(codes) if is_second(target) else _first(codes)
 
 
 def _first(codes: CodesLayout) -> MixerLayout:

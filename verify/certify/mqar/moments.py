@@ -4,12 +4,14 @@ Codes, gate and step are so large that SiLU and softplus give them back, and wha
 are the roundings of B's two entries and of a logit's own products.
 """
 
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import Scalar, positive
 from mamba_theorems.verify.certify.blocks import is_model, is_second
 from mamba_theorems.verify.certify.functions import near, rounded, sigmoid, softplus, sqrt
+from mamba_theorems.verify.certify.mqar import entries
 from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, V
 from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, token_input
-from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the
+from mamba_theorems.verify.certify.term import Term, hull, square, the
 
 LARGEST = 4 * square(K)
 """More than the largest score, 2 K^2 and what codes are off by."""
@@ -29,10 +31,10 @@ WORDS = (
     "the quotient of these two. In units of the second, key k has the score 2 q k t + K^2 - k^2, at most K^2 (1 + "
     "t^2), and q has |q - k| (|q - k| - 2 q |t - 1|) more, at least 1 - 2 K |t - 1| if that is positive. 'margin' is "
     "this, less the largest score times what 'quotient' is off from 1. A value that nothing stored has logit 0.",
-    "Range: a score of 1 is 'state_unit' in the state, 'read_unit' in the stream, 'shown_unit' in the logits, normal "
-    "numbers all; a score is 0 or at least 1, and its two products are. 'state_largest', 'normed_sum' and 'final_sum' "
-    "bound a state, and the sums of squares of the norms: they are finite. The residual at a query is the key's own "
-    "one-hot, 0 at all values, and the head reads values only.",
+    "Range: 'path' says that a score of 1, from its codes to its logit, is a normal number, as are its partial "
+    "products; a score is 0 or at least 1, and its two products are. 'shown' bounds what a value's channel holds at a "
+    "query, behind the gate. The residual at a query is the key's own one-hot, 0 at all values, and the head reads "
+    "values only.",
 )
 REQUIRES = (("softplus gives its argument back", the.step_bias >= 64),)
 CLOSING = positive("margin")
@@ -42,10 +44,11 @@ def steps(target: str) -> tuple[Scalar, ...]:
     """The steps in an official block or a language model."""
     return (
         *token_input(target, V),
+        *ranges.block(target, entries.mixer_of(entries.moments("silu"), target), abs(the.input)),
         *given_back(the.input),
         *dynamics(hull(the.step_bias, softplus(the.step_bias))),
         Scalar("lost", LENGTH * (the.step_size * the.rate), "of the oldest write, at most, exactly"),
-        *_units(is_model(target), is_second(target)),
+        *_units(target),
         Scalar("factor", near(the.code * the.kept, 5), "of a logit's own: at most 8 roundings, < 10 u"),
         Scalar("quotient", the.factor / the.factor, "of two logits"),
         Scalar("tilt", the.code / the.code, "t, of C's two entries"),
@@ -69,28 +72,18 @@ def given_back(entry: Term) -> tuple[Scalar, ...]:
     )
 
 
-def _units(whole: bool, second: bool) -> tuple[Scalar, ...]:
-    """A score of 1, and the largest, in the state, the stream and the logits."""
-    width = the.expand * V
+def _units(target: str) -> tuple[Scalar, ...]:
+    """A score of 1, and the largest, on the way from the codes to the logits."""
+    second, whole = is_second(target), is_model(target)
+    mixer = entries.mixer_of(entries.moments("silu"), target)
     key, value, gate = (weight * the.input for weight in (the.key, the.value, the.gate))
     state = square(key) * (value * gate) * (the.step_size * the.kept)
-    head = abs(the.head)
-    read, largest = the.state_unit * head, LARGEST * (the.state_unit * head)
-    if second:
-        read, largest = read * the.norm, head * (2 * sqrt(width))
+    path = (the.step_size, value, key, key, the.kept, gate, the.head, the.norm, the.final)
     return (
         Scalar("state_unit", near(state, 9), "of the gated state"),
-        Scalar("state_largest", rounded(LARGEST * the.state_unit), "finite"),
-        Scalar("normed_sum", _squares(width, the.state_largest) if second else 0, "of squares, finite"),
-        Scalar("norm", common_factor(the.state_largest) if second else 1, "the block's" if second else "there is none"),
-        Scalar("read_unit", near(read, 3), "of the readout"),
-        Scalar("read_largest", largest, "a normed vector has no entry beyond the root of its width" if second else ""),
-        Scalar("final_sum", _squares(V, 1 + the.read_largest) if whole else 0, "of squares, finite"),
-        Scalar("final", common_factor(1 + the.read_largest) if whole else 1, "the last norm" if whole else "none"),
-        Scalar("shown_unit", rounded(the.read_unit * the.final), "of the logits"),
+        Scalar("shown", rounded(LARGEST * the.state_unit), "the largest, at a query"),
+        *ranges.behind(target, mixer, the.shown),
+        Scalar("norm", common_factor(the.shown) if second else 1, "the block's" if second else "there is none"),
+        Scalar("final", common_factor(the.most_stream) if whole else 1, "the last norm" if whole else "none"),
+        Scalar("path", ranges.in_any_order(*path), "of the logits"),
     )
-
-
-def _squares(count: Expression, largest: Expression) -> Term:
-    """At most so many squares of at most so large numbers, a finite sum however it is rounded."""
-    return rounded(2 * (count * square(largest)))

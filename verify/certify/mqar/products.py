@@ -7,6 +7,7 @@ With ReLU, keys that follow themselves add the same to a whole block; with SiLU 
 from functools import partial
 from typing import Any
 
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_model, official, unbiased
 from mamba_theorems.verify.certify.family import Sizes
@@ -64,6 +65,7 @@ ROUNDED = (
     "a query is the key's own one-hot, 0 at all values; the head reads values only. 'unit' is a normal number, "
     "'underflow' what a logit that underflows may miss.",
 )
+IN_INTEGERS, IN_FLOATS = (*PAPER_WORDS, *INTEGERS), (*SILU_WORDS, *ROUNDED, *ranges.WORDS)
 W = the.width
 CODE = K * W
 CODES = {ONE_HOT: entries.ONE_HOT, SIGN_CODES: entries.signs("silu")}
@@ -87,7 +89,8 @@ def _stored(codes: CodesLayout, matrix: TokenMatrix) -> Many:
 def _head(codes: CodesLayout, width: Expression) -> Many:
     """The readout, tokens first, in every block."""
     (head,) = codes.head
-    return (Entries(head.tokens, head.columns, (ANSWERS + the.i) * width + head.channel, head.number, K, W),)
+    place = (ANSWERS + the.i) * width + head.channel
+    return (Entries(head.tokens, head.columns, place, head.number, K, W, head.columns * K),)
 
 
 def _mixer(codes: CodesLayout) -> MixerLayout:
@@ -166,7 +169,9 @@ def _passed() -> tuple[Scalar, ...]:
     sizes = abs(PREVIOUS) + abs(CURRENT) + abs(LATE_VALUE) + abs(VALUE) + abs(the.bias)
     shut = convolved(PREVIOUS, hull(CURRENT, 0))
     without = convolved(hull(LATE_VALUE, 0), hull(CURRENT, VALUE, 0))
+    seen = hull(abs(the.key), abs(the.value)), hull(abs(the.tap_previous), abs(the.tap_current))
     return (
+        Scalar("seen", ranges.in_any_order(the.input, *seen), "the products of a convolution: normal numbers"),
         Scalar("off", sizes * the.input * slack(4), "of a convolution, in all"),
         Scalar("write", silu(convolved(PREVIOUS, VALUE)), "a value's channel after the key"),
         Scalar("closed", hull(shut, without), "anything else after the key, or anything without the key before"),
@@ -177,6 +182,7 @@ def _passed() -> tuple[Scalar, ...]:
 
 
 def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
+    path = (the.step_size, the.write, the.one_code, the.kept, the.one_code, the.gated, the.head, the.final)
     whole, terms = is_model(target), W if claim == SIGN_CODES else 1
     logit = terms * abs(the.head) * (the.factor * the.top)
     summing = slack(W + 8 if claim == SIGN_CODES else 4)
@@ -185,18 +191,21 @@ def _float_steps(claim: str, target: str) -> tuple[Scalar, ...]:
     margin = the.head * TIMES[claim] * the.pair - (2 * summing * logit + the.underflow)
     return (
         *token_input(target, V),
+        *ranges.block(target, _mixer(CODES[claim]), abs(the.input)),
         *_passed(),
         *dynamics(),
         Scalar("one_code", silu(the.one), "B and C"),
         Scalar("gain", near(the.step_size * the.one_code, 3) * the.kept, "of a passed code, in the state"),
         Scalar("written", the.gain * the.write, "by the pair, in the state"),
-        Scalar("stray", LENGTH * abs(the.gain) * the.leak, "in all"),
+        Scalar("stray", 16 * LENGTH * abs(the.gain) * the.leak, "in all; what underflows is at most doubled"),
         Scalar("top", the.written + the.stray, "no state of the block is larger"),
         Scalar("summing", 2 * slack(1) * (2 * the.top), "of a state's roundings"),
         Scalar("difference", difference, "of two states of the block, one with the write, at least"),
         Scalar("gated", silu(rounded(the.gate * the.input)), "SiLU(z) of the query's block"),
         Scalar("factor", near(the.one_code * the.gated, 6), "from the state to the head"),
-        Scalar("final", common_factor(1 + 2 * logit) if whole else 1, "the last norm" if whole else "none"),
+        *ranges.behind(target, _mixer(CODES[claim]), ranges.finite(abs(the.factor) * the.top)),
+        Scalar("final", common_factor(the.most_stream) if whole else 1, "the last norm" if whole else "none"),
+        Scalar("path", ranges.in_any_order(*path), "all products on the way from a pair's code to its logit"),
         Scalar("unit", rounded(the.factor * abs(the.head) * the.final), "a state of 1, as it is shown: normal"),
         Scalar("underflow", 8 * W * the.tiny * (1 + 1 / the.final), "of two logits"),
         Scalar("pair", pair, "of the two channels, as the head reads them"),
@@ -220,7 +229,7 @@ def _argument(claim: str, target: str) -> Argument:
         claim=claim,
         target=target,
         statement=recall.HYPOTHESES + recall.CONCLUSION,
-        words=(FLOATS, *WORDS, *CODED[claim], *((*PAPER_WORDS, *INTEGERS) if paper else (*SILU_WORDS, *ROUNDED))),
+        words=(FLOATS, *WORDS, *CODED[claim], *(IN_INTEGERS if paper else IN_FLOATS)),
         requires=_requires(claim, target),
         tensors=_tensors(claim, target),
         steps=_integer_steps(claim) if paper else _float_steps(claim, target),

@@ -13,11 +13,12 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, one_hot_codes, two_state_codes
 from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, not_negative, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout
 from mamba_theorems.verify.certify.family import Mutants, one_more
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, snap, softplus
-from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every, single
+from mamba_theorems.verify.certify.layout import diagonal, every, single
 from mamba_theorems.verify.certify.mqar import counting, entries, moments, recall, robust
 from mamba_theorems.verify.certify.mqar.counting import COUNT, D_INNER, D
 from mamba_theorems.verify.certify.mqar.entries import columns, rows
@@ -122,37 +123,37 @@ def _late(codes: entries.CodesLayout) -> Term:
     return 2 * codes.d_state + codes.width
 
 
-def _tensors(codes: entries.CodesLayout) -> dict[str, TensorLayout]:
+def _mixer(codes: entries.CodesLayout) -> MixerLayout:
     n, late = codes.d_state, _late(codes)
     stored = (*rows(codes.write, 0, FIRST, D), *rows(codes.read, n, FIRST, D), *rows(codes.value, 2 * n, ANSWERS, D))
-    return counting.counting_model(
-        MixerLayout(
-            d_model=D,
-            d_inner=D_INNER,
-            d_state=n,
-            x=(*stored, single(late * D + COUNT, the.late)),
-            conv=(every(2, 4, n, 1), every(4 * n + 3, 4, n + codes.width + 1, 1)),
-            conv_bias=((D_INNER, 0, (single(late, the.threshold),)),),
-            steps=(single(late, the.closing),),
-            B=(diagonal(0, 0, D_INNER, n, the.B),),
-            C=(diagonal(0, n, D_INNER, n, the.C),),
-            dt_proj=(0, (every(0, the.dt_rank, late + 1, 1),)),
-            out_proj=columns(codes.head, ANSWERS, 2 * n, D_INNER),
-        )
+    return MixerLayout(
+        d_model=D,
+        d_inner=D_INNER,
+        d_state=n,
+        x=(*stored, single(late * D + COUNT, the.late)),
+        conv=(every(2, 4, n, 1), every(4 * n + 3, 4, n + codes.width + 1, 1)),
+        conv_bias=((D_INNER, 0, (single(late, the.threshold),)),),
+        steps=(single(late, the.closing),),
+        B=(diagonal(0, 0, D_INNER, n, the.B),),
+        C=(diagonal(0, n, D_INNER, n, the.C),),
+        dt_proj=(0, (every(0, the.dt_rank, late + 1, 1),)),
+        out_proj=columns(codes.head, ANSWERS, 2 * n, D_INNER),
+        gate=counting.GATE,
     )
 
 
-def _steps(model: ByCount) -> tuple[Scalar, ...]:
+def _steps(target: str, model: ByCount) -> tuple[Scalar, ...]:
     context = 2 * P
     largest = 4 * (P + 2) * model.score
     closed = 2 * LENGTH * the.step_closed * (the.value_factor * model.score / the.step_size)
     logits = (P + 1 + the.stray / the.factor) * (the.factor * model.score)
-    stored = the.step_size * the.value_code * (the.B * the.key_code) * model.write
     code = the.B * the.key_code * (the.C * the.key_code)
-    read = 4 * K * hull(1, the.gated)
+    path = (the.step_size, the.value_code, the.B, the.key_code, the.C, the.key_code, the.kept, the.gated, the.head)
+    count = abs(the.late) * (2 * LENGTH * (the.unit * the.normed))
+    most_step = hull(the.step_size, softplus(the.step_bias))
     actual = 1 + square(LENGTH * the.unit) + VALUES * square(logits)
     return (
-        *counting.count_steps(16 * square(LENGTH) + VALUES * square(largest)),
+        *counting.count_steps(16 * square(LENGTH) + VALUES * square(largest), model.codes.d_state),
         Scalar("pace", near(the.late * (the.unit * the.normed), 3), "a position, in the channel 'late'"),
         Scalar("early", rounded(-the.threshold - context * the.pace), "minus its argument at 2 num_kv_pairs"),
         Scalar("beyond", the.early - 1, "x exp(-x) falls from there on"),
@@ -179,10 +180,15 @@ def _steps(model: ByCount) -> tuple[Scalar, ...]:
         ),
         Scalar("factor", the.step_size * the.value_code * the.read, "of a pair's score, in its logit"),
         Scalar("value_factor", hull(the.factor, the.factor * near(1, 4)), "with the roundings of a late write"),
-        Scalar("stray", abs(closed), "what all late writes add to a logit, at most"),
-        Scalar("largest", rounded(LENGTH * the.kept * (stored * read)), "no number in the block is larger: finite"),
+        Scalar("stray", 64 * abs(closed), "what late writes add to a logit; what underflows is at most doubled"),
+        *ranges.block(target, _mixer(model.codes), the.normed, also=count, delta=most_step),
+        Scalar("path", ranges.in_any_order(*path), "all products on the way from a code 1 to its logit"),
         Scalar("shown", rounded(the.factor / the.rms), "a logit of 1 behind the last norm, its weight left out"),
         Scalar("underflow", 8 * the.tiny / the.shown, "of two logits"),
+        Scalar(
+            "answer", ranges.in_any_order(the.factor, 1 / the.rms, the.norm_weight), "that logit behind the last norm"
+        ),
+        Scalar("most_logit", ranges.finite(logits * the.normed), "of all logits"),
         Scalar("room", the.beside - actual, "nothing that a norm sees beside the anchor is larger"),
         *model.steps,
         Scalar("margin", model.margin - (1 - recall.HEAD_SIGN), "in units of the right logit's factor: the worst case"),
@@ -195,7 +201,7 @@ def _argument(target: str) -> Argument:
         claim=robust.ROBUST,
         target=target,
         statement=robust.ROBUST_STATEMENT + model.hypothesis + recall.CONCLUSION,
-        words=(FLOATS, *counting.WORDS, *ROBUST_WORDS, *model.words),
+        words=(FLOATS, *ranges.WORDS, *counting.WORDS, *ROBUST_WORDS, *model.words),
         requires=(
             *recall.REQUIRES,
             ("the stream holds count and anchor", D >= V + 2),
@@ -204,8 +210,8 @@ def _argument(target: str) -> Argument:
             *not_negative("key", "value", "B", "C", "late", "anchor", "norm_weight", "count_out", "gate"),
             *model.requires,
         ),
-        tensors=_tensors(model.codes),
-        steps=_steps(model),
+        tensors=counting.counting_model(_mixer(model.codes)),
+        steps=_steps(target, model),
         closing=positive("beyond", "room", "margin"),
     )
 

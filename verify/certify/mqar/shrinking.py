@@ -6,6 +6,7 @@ Floats keep the blocks' ratio for as long as the smallest of them is a normal nu
 from mamba_theorems.verify.certify.argument import Scalar
 from mamba_theorems.verify.certify.functions import exp, log, near, rounded, silu, slack, snap, softplus, sqrt
 from mamba_theorems.verify.certify.mqar.recall import HEAD_SIGN, K, P, V
+from mamba_theorems.verify.certify.ranges import finite, in_any_order
 from mamba_theorems.verify.certify.steps import EPS, LENGTH, gated, token_input
 from mamba_theorems.verify.certify.term import Expression, Term, hull, square, the, within
 
@@ -51,7 +52,8 @@ NORM_WORDS = (
     "only.",
 )
 WORDS = (
-    "Products: those of Delta, x and B are finite in any order, 'longest_B' where x is 0.",
+    "Products: 'path' says that those of a pair's Delta, x, B, C, gate and head are normal numbers in any order; where "
+    "all shrink, x is 0, and 'longest_B' is finite. 'seen' bounds what the convolution adds up.",
     "Shrinks: at the n-th query all blocks have been shrunk by the n - 1 before, and by the n-th all but block q; each "
     "shrink is a factor within 'per_query', any other step one within 'base'. Two shrinks in one step are within its "
     "square.",
@@ -76,8 +78,10 @@ def _paper_codes() -> tuple[Scalar, ...]:
     return (
         Scalar("rate", -the.A, "-A"),
         Scalar("code", the.key / 2, "a code where the value follows the key"),
+        Scalar("seen", finite(4 * the.key), "two entries and the bias, and all that is added on the way"),
         Scalar("longer", near(hull(0, the.step_size) + the.steps, 1), "Delta of a block that shrinks"),
         Scalar("written", near(the.code * the.scale, 1), "Delta x B of a pair"),
+        Scalar("path", in_any_order(the.code, the.scale, the.head), "all products on the way to a logit"),
         *_products(the.code, the.scale),
         Scalar("factor", near(abs(the.head), 1), "from a state to a logit"),
         Scalar("stray", 0, "of all shut codes"),
@@ -92,6 +96,7 @@ def _channels() -> tuple[Scalar, ...]:
 
     return (
         Scalar("entry", near(the.key * the.input, 3), "of a key on its block, or of a value"),
+        Scalar("seen", finite(4 * the.entry), "two entries and the bias, and all that is added on the way"),
         Scalar("open", 2 * the.entry + near(the.bias, 3), "the argument of a code where v directly follows k"),
         Scalar("shut", -the.entry - near(the.bias, 3), "minus that of any other code, at least"),
         Scalar("deep", the.shut - 600, "more than 600"),
@@ -117,6 +122,7 @@ def _products(x: Term, B: Term) -> tuple[Scalar, ...]:
 
 def _silu_codes(block: str) -> tuple[Scalar, ...]:
     dims = within(the.dim)
+    path = (the.step_size, the.code, the.B, the.C, the.gated, the.head)
     ends = hull(1, the.C * hull(1, the.gated))
     held = 2 * LENGTH * exp(-100) * (hull(the.on, the.one_code) * the.B)
     return (
@@ -133,6 +139,7 @@ def _silu_codes(block: str) -> tuple[Scalar, ...]:
         *gated(),
         Scalar("C", rounded(the.read * the.one_code), "C, at all times"),
         Scalar("factor", near(the.C * the.gated * abs(the.head), 6), "from a state to a logit"),
+        Scalar("path", in_any_order(*path), "all products on the way of a pair to its logit, decays left out"),
         *_products(hull(the.code, hull(the.on, the.one_code)), the.B),
         Scalar("loud", rounded(the.written * the.C), "no readout is larger: finite"),
         Scalar("loudest", rounded(the.written * (the.C * the.gated)), "nor behind the gate"),

@@ -8,15 +8,16 @@ enclose them, exact and as floats, at any age up to the length.
 import numpy as np
 
 from mamba_theorems.constructions import mqar
+from mamba_theorems.verify.certify import ranges
 from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_model, official
 from mamba_theorems.verify.certify.family import Frozen, Mutants
-from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap
+from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap, total
 from mamba_theorems.verify.certify.layout import TensorLayout, diagonal, every
 from mamba_theorems.verify.certify.mqar import recall
 from mamba_theorems.verify.certify.mqar.recall import ANSWERS, FIRST, K, V
-from mamba_theorems.verify.certify.steps import LENGTH, common_factor, dynamics, gated, token_input
-from mamba_theorems.verify.certify.term import Term, square, the
+from mamba_theorems.verify.certify.steps import common_factor, dynamics, gated, token_input
+from mamba_theorems.verify.certify.term import Expression, Term, hull, the
 
 TARGETS = ("paper", "official", "language_model")
 
@@ -119,30 +120,28 @@ def _relu_codes() -> tuple[Scalar, ...]:
     late_key, key = rounded(the.tap_previous * the.key), rounded(the.tap_current * the.key)
     late_value, value = rounded(the.tap_previous * the.value_weight), rounded(the.tap_current * the.value_weight)
     convolutions = {
-        "previous": late_key,
-        "current": key,
-        "after_itself": rounded(late_key + key),
-        "value": value,
-        "value_again": rounded(late_value + value),
+        "previous": rounded(late_key + the.bias),
+        "current": rounded(key + the.bias),
+        "after_itself": total(late_key, key, the.bias),
+        "value": rounded(value + the.bias),
     }
     return (
         Scalar("silent", the.bias, "a channel that sees none of its tokens, before ReLU"),
         Scalar("leak", rounded(late_value + the.bias), "a value's channel late, before ReLU"),
-        *(Scalar(code, relu(rounded(x + the.bias)), "ReLU(conv)") for code, x in convolutions.items()),
+        *(Scalar(code, relu(x), "ReLU(conv)") for code, x in convolutions.items()),
         Scalar("kept", snap(exp(0)), "exp(Delta A) with A = 0"),
     )
 
 
-def _scan(largest_value: Term) -> tuple[Scalar, ...]:
-    codes = the.previous + the.current + (the.after_itself + largest_value)
+def _scan(*behind: Expression) -> tuple[Scalar, ...]:
+    """The write and its readouts; `behind` are the factors from there to a logit."""
     write = rounded(rounded(the.step_size * the.value) * the.previous)
-    largest_state = rounded(LENGTH * the.kept * (the.step_size * square(the.codes)))
+    codes = hull(the.previous, the.current, the.after_itself)
+    path = (the.step_size, the.value, the.previous, codes, the.kept, *behind)
     return (
         Scalar("write", write, "Delta u B, in the column of the key before"),
         Scalar("stored", rounded(the.write * the.kept), "the one write, at any age"),
-        Scalar("codes", codes, "no entry of the convolution's output is larger"),
-        Scalar("largest_state", largest_state, "finite"),
-        Scalar("largest_readout", rounded(4 * the.codes * the.largest_state), "finite"),
+        Scalar("path", ranges.in_any_order(*path), "all products on the way from the codes to the logits"),
         Scalar("read_right", rounded(the.stored * the.current), "C_t[q] S[v(q), q]"),
         Scalar("read_wrong", rounded(the.stored * the.previous), "C_t[i] S[v(i), i]"),
         Scalar("read_repeated", rounded(the.stored * the.after_itself), "C_t[q] S[v(q), q] where i = q"),
@@ -151,18 +150,13 @@ def _scan(largest_value: Term) -> tuple[Scalar, ...]:
 
 def _gated_logits(suffix: str) -> tuple[Scalar, ...]:
     because = "y SiLU(z); out_proj copies it"
-    return (
-        *gated(),
-        *(Scalar(f"{name}{suffix}", rounded(Term(f"read_{name}") * the.gated), because) for name in READ),
-    )
+    return tuple(Scalar(f"{name}{suffix}", rounded(Term(f"read_{name}") * the.gated), because) for name in READ)
 
 
 def _normed_logits() -> tuple[Scalar, ...]:
-    largest = rounded(rounded(1 + the.right_mixed) + the.repeated_mixed)
     mixed = {name: Term(f"{name}_mixed") for name in READ}
     return (
-        Scalar("largest", largest, "no entry of the residual stream is larger"),
-        Scalar("scale", common_factor(the.largest), "1 / rms"),
+        Scalar("scale", common_factor(the.most_stream), "1 / rms"),
         *(Scalar(f"{name}_score", rounded(x * the.scale), "the logit, a normal number") for name, x in mixed.items()),
         *(Scalar(name, rounded(x), "the logit divided by the position's common factor") for name, x in mixed.items()),
     )
@@ -172,11 +166,13 @@ def _steps(target: str) -> tuple[Scalar, ...]:
     margin = Scalar("margin", the.right - the.wrong, "after a key that stores another value: the worst case")
     if target == "paper":
         logits = (Scalar(name, Term(f"read_{name}"), "the head copies the readout") for name in READ)
-        return (*_relu_codes(), *_scan(the.value_again), *logits, margin)
-    codes = (*token_input(target, V), *_silu_codes(), *_scan(the.value))
+        return (*ranges.paper(_paper()), *_relu_codes(), *_scan(), *logits, margin)
+    read = 2 * (the.right_mixed + the.repeated_mixed) if is_model(target) else 2 * (the.right + the.repeated)
+    codes = (*token_input(target, V), *ranges.block(target, _mixer(), abs(the.input)), *_silu_codes(), *gated())
+    behind = ranges.behind(target, _mixer(), read)
     if not is_model(target):
-        return (*codes, *_gated_logits(""), margin)
-    return (*codes, *_gated_logits("_mixed"), *_normed_logits(), margin)
+        return (*codes, *_scan(the.gated), *_gated_logits(""), *behind, margin)
+    return (*codes, *_scan(the.gated), *_gated_logits("_mixed"), *behind, *_normed_logits(), margin)
 
 
 def _argument(target: str) -> Argument:
@@ -187,7 +183,7 @@ def _argument(target: str) -> Argument:
         claim=mqar.CLAIM,
         target=target,
         statement=recall.HYPOTHESES + recall.CONCLUSION,
-        words=(FLOATS, *REDUCTION, *beside[target]),
+        words=(FLOATS, *ranges.WORDS, *REDUCTION, *beside[target]),
         requires=recall.REQUIRES,
         tensors=_tensors(target),
         steps=_steps(target),

@@ -17,11 +17,10 @@ from mamba_theorems.constructions.tasks import IGNORED
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.foundations.copying import LEAST_MARGIN
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Tier
-
-PROVED_MARGIN = 0.25
 
 
 @dataclass(frozen=True)
@@ -91,14 +90,14 @@ def margins(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def copy_score(subject: Network, case: CopyCase, run: Run) -> Score:
-    """The least margin before the final norm, less the proved 1/4."""
+    """The least margin before the final norm, less the derived 5/8."""
     task = case.task
     tokens, targets = task.sequence(np.array([case.places]), np.array([case.contents]))
     network = module(subject, task.num_values, task.num_tokens, case.dtype).to(run.device)
     logits = network(torch.from_numpy(tokens).to(run.device)).cpu().numpy()
     copier = subject.copier(task.num_values, task.num_tokens)
     scale = copier.anchor / math.sqrt(len(copier.model))
-    return Score(float(margins(logits, targets).min()) * scale - PROVED_MARGIN, "margin")
+    return Score(float(margins(logits, targets).min()) * scale - float(LEAST_MARGIN), "margin")
 
 
 def look_at_size(subject: Network, run: Run) -> Finding:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 from fractions import Fraction
 
 import numpy as np
-import sympy
-import torch
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor
 from mamba_theorems.constructions.construction import Construction
@@ -18,7 +15,6 @@ from mamba_theorems.constructions.induction_heads import (
     lemma3_printed,
     lone_write,
 )
-from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property
 from mamba_theorems.verify.checks.induction_heads.heads import (
@@ -33,7 +29,6 @@ from mamba_theorems.verify.checks.induction_heads.heads import (
 )
 from mamba_theorems.verify.checks.induction_heads.sequences import (
     SequenceCase,
-    certain_margin,
     score,
     score_repeated_tokens,
     sequences,
@@ -76,26 +71,6 @@ def _large(head: TestedHead, run: Run) -> Finding:
     return Finding(holds, "exact, blank included" if holds else "a wrong answer", facts, dict(worst))
 
 
-def _every_sequence(head: TestedHead, _: Run) -> Finding:
-    """All sequences of |V| = 2, L ≤ 6, in balls: the weights as they are shipped, every input of these sizes."""
-    length = 6
-    network, worst = head.network(2, torch.float64), np.inf
-    tokens = np.array(list(itertools.product(range(2), repeat=length)))
-    logits, targets = network.run(BALL, tokens), answers(tokens, 2)
-    for row, target in zip(logits.reshape(-1, 3), targets.ravel(), strict=True):
-        worst = min(worst, certain_margin(row, int(target)))
-    facts: dict[str, str | int] = {"sequences": len(tokens), "length": length}
-    return Finding(bool(worst > 0), "" if worst > 0 else "a wrong answer", facts, {"least margin": float(worst)})
-
-
-def _no_blank(head: TestedHead, _: Run) -> Finding:
-    """L = 1 over sympy: if blank's logit is not the largest, the printed network does not answer."""
-    logits = head.network(2, torch.float64).run(SYMPY, np.array([0]))[0]
-    beaten = not all(sympy.simplify(logits[2] - x) > 0 for x in logits[:2])
-    summary = f"at t = 1 the logits are {', '.join(map(str, logits[:2]))}: blank is not answered"
-    return Finding(beaten, summary, {"logits": str(list(map(str, logits)))}, case={"tokens": [0]})
-
-
 FIRST_FAILING = {"float32": 152, "float64": 1077}
 
 
@@ -118,14 +93,6 @@ def _kept_better(num_tokens: int) -> Construction:
 
 
 CHECKS: tuple[Check, ...] = (
-    Examination(
-        claim="induction.lem3",
-        name="blank-not-answered-at-the-first-position",
-        kind=Kind.REFUTED,
-        subject=PRINTED,
-        mutants={"the amended weights": AMENDED},
-        look=_no_blank,
-    ),
     Examination(
         claim="induction.lem3",
         name="lone-write-lost-in-floats",
@@ -165,13 +132,5 @@ CHECKS: tuple[Check, ...] = (
         subject=AMENDED,
         mutants={name: LEMMA_MUTANTS[name] for name in ("columns never erased", "as printed")},
         look=_large,
-    ),
-    Examination(
-        claim="induction.lem3-amended",
-        name="every-sequence-of-2-tokens-and-6-steps",
-        kind=Kind.CERTIFIED,
-        subject=TestedHead(lambda n, _: lemma3(n, 3)),
-        mutants={"w = 1/2 < ln 12": TestedHead(lambda n, _: lemma3(n, Fraction(1, 2)))},
-        look=_every_sequence,
     ),
 )

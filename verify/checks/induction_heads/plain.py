@@ -83,7 +83,7 @@ def _gaps(limits: Limits, run: Run) -> Finding:
         number = NUMPY[dtype]
         predicted = reach(number(np.exp(-number(float(limits.rate)))), number(1))
         theory = -np.log2(float(np.finfo(number).smallest_subnormal)) * np.log(2) / float(limits.rate)
-        alone = _last_answered(limits.head, lone_write, predicted.alone, dtype, run)
+        alone = _last_answered(limits.head, lone_write, int(predicted.alone), dtype, run)
         worst = _last_answered(limits.head, partial(_worst, predicted.repeats), predicted.any_input, dtype, run)
         holds &= abs(alone - theory) <= 1 and abs(alone - predicted.alone) <= 1
         holds &= abs(worst - predicted.any_input) <= 1

@@ -13,7 +13,7 @@ from mamba_theorems.verify.certify.family import Changes
 from mamba_theorems.verify.certify.mqar.codes import RECALLS
 from mamba_theorems.verify.checks.certificates import look
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
-from mamba_theorems.verify.checks.mqar.linear_programs import Keys, one_state, too_few_states
+from mamba_theorems.verify.checks.mqar.linear_programs import Keys, too_few_states
 from mamba_theorems.verify.settings import Run, Tier
 
 # --- margins ---------------------------------------------------------------------------------------------------------
@@ -86,13 +86,5 @@ CHECKS: tuple[Check, ...] = (
         subject=Keys(),
         mutants={"N = κ": Keys(spare=1)},
         look=too_few_states,
-    ),
-    Examination(
-        claim="mqar.n1-impossible",
-        name="infeasible-linear-programs",
-        kind=Kind.CERTIFIED,
-        subject=Keys(fewest=3),
-        mutants={"κ = 2": Keys(fewest=2)},
-        look=one_state,
     ),
 )

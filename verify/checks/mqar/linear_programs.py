@@ -107,27 +107,3 @@ def too_few_states(subject: Keys, run: Run) -> Finding:
                 return Finding(False, f"κ = {kappa}, N = {n}, C: {name}: no certificate", facts)
             facts[step.name] = "infeasible, exact Farkas certificate"
     return Finding(True, "", facts)
-
-
-def _extremes(kappa: int, signs: tuple[int, ...]) -> System:
-    """c(q)(Γ(q) − Γ(l)) ≥ 1 for all q ≠ l, the signs of c given."""
-    rows = []
-    for q in range(kappa):
-        for other in range(kappa):
-            if other != q:
-                row = [0] * kappa
-                row[q], row[other] = signs[q], -signs[q]
-                rows.append(tuple(row))
-    return System(tuple(rows), f"κ = {kappa}, signs {signs}")
-
-
-def one_state(subject: Keys, run: Run) -> Finding:
-    """Every choice of signs of c, every κ: no Γ makes each key extreme."""
-    facts: dict[str, str | int] = {}
-    for kappa in range(subject.fewest, subject.most + 1):
-        for signs in product((1, -1), repeat=kappa):
-            step = farkas(_extremes(kappa, signs))
-            if step is None or step.decide().truth is not Truth.TRUE:
-                return Finding(False, f"κ = {kappa}, signs {signs}: no certificate", facts)
-        facts[f"κ = {kappa}"] = f"{2**kappa} sign patterns, all infeasible by exact Farkas certificates"
-    return Finding(True, "", facts)

@@ -1,14 +1,11 @@
-"""Checks of Theorem 2, step 1: on real kernels in three targets, on Zoology's sequences, exactly, and its refutation.
+"""Checks of Theorem 2, step 1: on real kernels in three targets, on Zoology's sequences, exactly.
 
 [P] Section 4.3, Appendix D.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from fractions import Fraction
-from itertools import product
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,22 +15,17 @@ from flint import arb
 from mamba_theorems.constructions import mqar as build_mqar
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import (
-    IGNORED,
     Vocabulary,
-    answers,
-    h2_no_query_after_noise,
 )
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.fields import BALL, RATIONAL
-from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.theorems.mqar.theorem2 import REWRITTEN
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.check import Check, Examination, Property, Score
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases, recall_score
 from mamba_theorems.verify.checks.mqar.zoology import Zoology, recall_on_zoology
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
-CLAIM, PRINTED = "mqar.thm2-step1", "mqar.thm2-step1-printed"
+CLAIM = "mqar.thm2-step1"
 
 
 def _build(target: str, vocabulary: Vocabulary) -> Construction:
@@ -167,80 +159,6 @@ def _loss_ratio(found: arb, ideal: arb, loss: arb) -> float:
     return float((abs(found - ideal) / (loss * ideal)).upper())
 
 
-def _h2_only(case: RecallCase) -> bool:
-    return h2_no_query_after_noise(np.array(case.tokens), case.vocabulary, case.num_keys) is None
-
-
-# --- the printed form: the smallest counterexample, by exhaustive search ----------------------------------------------
-
-
-@dataclass(frozen=True)
-class Search:
-    """All sequences of eq. (46) up to a length, over κ keys and two values; `rewrites=False` keeps H2."""
-
-    longest: int = 5
-    rewrites: bool = True
-
-
-def _sequences(length: int, num_keys: int, num_values: int) -> Iterator[RecallCase]:
-    """Every sequence with distinct keys in order (relabelling loses nothing), any values, any tail."""
-    values = range(num_keys, num_keys + num_values)
-    tail_length = length - 2 * num_keys
-    for stored in product(values, repeat=num_keys):
-        context = [token for pair in zip(range(num_keys), stored, strict=True) for token in pair]
-        for tail in product(range(num_keys + num_values), repeat=tail_length):
-            yield RecallCase(num_keys, num_values, [*context, *tail], "rational")
-
-
-def exact_margin(case: RecallCase) -> Fraction | float:
-    """The least margin over the queries, in exact rationals; inf where nothing is asked."""
-    tokens = np.array([case.tokens])
-    targets = answers(tokens, case.vocabulary, case.num_keys)[0]
-    if (targets == IGNORED).all():
-        return float("inf")
-    scores = _build("paper", case.vocabulary).run(RATIONAL, tokens[0])
-    asked = [(row, target) for row, target in zip(scores, targets, strict=True) if target != IGNORED]
-    return min(row[t] - max(np.delete(row, t)) for row, t in asked)
-
-
-def _smallest(subject: Search, run: Run) -> Finding:
-    """The shortest sequence on which the exact block does not recall; every shorter one is tried first."""
-    searched = 0
-    for length in range(3, subject.longest + 1):
-        for num_keys in range(1, (length - 1) // 2 + 1):
-            for case in _sequences(length, num_keys, 2):
-                if not subject.rewrites and not _h2_only(case):
-                    continue
-                searched += 1
-                margin = exact_margin(case)
-                if margin <= 0:
-                    return _found(case, margin, searched)
-    return Finding(False, f"none among {searched} sequences of length ≤ {subject.longest}", {"searched": searched})
-
-
-def _found(case: RecallCase, margin: Fraction | float, searched: int) -> Finding:
-    words = " ".join(_word(case, token) for token in case.tokens)
-    facts: dict[str, str | int] = {"sequence": words, "searched": searched, "exact margin": str(margin)}
-    matches = tuple(words.split()) == REWRITTEN
-    summary = f"{words}: at the last query the right value's margin is exactly {margin}; no shorter sequence fails"
-    plain = {"num_keys": case.num_keys, "num_values": case.num_values, "tokens": case.tokens, "dtype": case.dtype}
-    return Finding(matches, summary, facts, {}, plain)
-
-
-def _word(case: RecallCase, token: int) -> str:
-    if token >= case.num_keys:
-        return f"v{token - case.num_keys + 1}"
-    return "k" if case.num_keys == 1 else f"k{token + 1}"
-
-
-def _margin_again(subject: Search, case: Any, run: Run) -> Finding:
-    margin = exact_margin(RecallCase(**case))
-    word = "does not recall" if margin <= 0 else "recalls"
-    return Finding(
-        margin <= 0, f"the exact block {word}: least margin {margin}", {"exact margin": str(margin)}, {}, case
-    )
-
-
 CHECKS: tuple[Check, ...] = (
     _recall("recall-paper", "paper", 60),
     _recall("recall-official", "official", 60),
@@ -274,14 +192,5 @@ CHECKS: tuple[Check, ...] = (
         case_type=RecallCase,
         examples=10,
         facts={"target": "official", "field": "Arb balls"},
-    ),
-    Examination(
-        claim=PRINTED,
-        name="smallest-counterexample",
-        kind=Kind.REFUTED,
-        subject=Search(),
-        mutants={"H2 kept": Search(rewrites=False), "shorter sequences only": Search(longest=4)},
-        look=_smallest,
-        again=_margin_again,
     ),
 )

@@ -37,31 +37,40 @@ class Points(Source):
     """Exact points for the free symbols of a statement.
 
     `values` are the values that a symbol is to take, in place of those drawn by what it is declared to be; `functions`
-    the Lambdas that an undefined function is to be.
+    the Lambdas that an undefined function is to be. `rows` are the points where each costs much (integrals in balls),
+    in place of all others: the values of the symbols in the order of their names, as sympy reads them.
     """
 
     values: Mapping[sp.Symbol, tuple[Any, ...]] = field(default_factory=dict, hash=False)
     functions: Mapping[UndefinedFunction, tuple[sp.Lambda, ...]] = field(default_factory=dict, hash=False)
     seed: int = 0
+    rows: tuple[tuple[Any, ...], ...] = ()
 
     @property
     def said(self) -> str:
         """As every such source is told."""
+        if self.rows:
+            return f"{len(self.rows)} points inside and outside of the hypotheses"
         return "simple and random points, and both sides of the boundary of every hypothesis"
 
     def instances(self, statement: Statement, tier: Tier) -> Iterable[Instances]:
         """Simplest first; every point also with the functions' values."""
         names = (*statement.symbols, *statement.functions)
-        rng = random.Random(self.seed)
-        plain = [*self._simple(statement), *self._random(statement, rng, RANDOM[tier])]
-        points = [*plain, *(p for row in plain for p in _boundaries(statement, row))]
         chosen = [self.functions.get(f, ()) for f in statement.functions]
         if not all(chosen):
             raise ValueError(f"say which functions {', '.join(map(str, statement.functions))} are to be")
-        rows = [(*point, *given) for point in dict.fromkeys(points) for given in product(*chosen)]
+        rows = [(*point, *given) for point in self._points(statement, tier) for given in product(*chosen)]
         if rows:
             columns = dict(zip(names, zip(*rows, strict=True), strict=True))
             yield Instances(columns, lambda i: dict(zip(map(str, names), map(_written, rows[i]), strict=True)))
+
+    def _points(self, statement: Statement, tier: Tier) -> Iterable[tuple[Value, ...]]:
+        """Each once."""
+        if self.rows:
+            return [tuple(map(_read, row)) for row in self.rows]
+        rng = random.Random(self.seed)
+        plain = [*self._simple(statement), *self._random(statement, rng, RANDOM[tier])]
+        return dict.fromkeys([*plain, *(p for row in plain for p in _boundaries(statement, row))])
 
     def again(self, statement: Statement, case: Any) -> Instances:
         """Every symbol and function by its name, as sympy writes it."""
@@ -163,9 +172,9 @@ def _relations(statement: Statement) -> tuple[Relational, ...]:
 
 @cache
 def _solved(relation: Relational, symbol: sp.Symbol) -> tuple[sp.Expr, ...]:
-    """Where the two sides are equal, as expressions for the symbol; none where sympy finds none at once."""
+    """Where the two sides are equal, as expressions for a symbol in which they are rational, if any is found."""
     difference = relation.lhs - relation.rhs
-    if difference.atoms(sp.Sum, sp.Product, sp.Integral, sp.Derivative) or len(str(difference)) > LONGEST:
+    if not difference.is_rational_function(symbol) or len(str(difference)) > LONGEST:
         return ()
     try:
         found = sp.solve(difference, symbol)

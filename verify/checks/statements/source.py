@@ -6,14 +6,14 @@ A source knows nothing of what is claimed of its points: inside and outside the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mamba_theorems.theorems.statement import Point, Statement
 from mamba_theorems.verify.settings import Tier
 
-Columns = dict[Any, Sequence[Any]]
+Columns = Mapping[Any, Any]
 """Symbols, or undefined functions, to their exact values, one an instance."""
 
 

@@ -20,6 +20,7 @@ from mamba_theorems.theorems.statement import Point, Statement, truth
 from mamba_theorems.verify.checks.check import Check, Finding
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.source import Source
+from mamba_theorems.verify.evidence import MUTANTS
 from mamba_theorems.verify.settings import Run, Tier
 
 
@@ -55,21 +56,23 @@ class Tally:
 
 
 @lru_cache(maxsize=4)
-def _rows(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
+def rows_of(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]:
     """The different points of a source, smallest first, each with its first case."""
     found: dict[tuple[Any, ...], list[Any]] = {}
     for instances in source.instances(statement, tier):
         names = tuple(map(_by_name(statement), instances.columns))
         for values, i in instances:
-            key = (names, *map(_hashed, values))
+            key = (names, *map(_hashable, values))
             row = found.setdefault(key, [dict(zip(names, values, strict=True)), instances.case, i, 0])
             row[-1] += 1
     return tuple(Row(point, case(i), count) for point, case, i, count in found.values())
 
 
-def _hashed(value: Any) -> Any:
-    """What two equal values have in common: of a ball its ends."""
-    return value.lower().str(40, more=True) + value.upper().str(40, more=True) if isinstance(value, arb) else value
+def _hashable(value: Any) -> Any:
+    """A finite ball by its exact midpoint and radius."""
+    if not isinstance(value, arb):
+        return value
+    return ("ball", value.mid().man_exp(), value.rad().man_exp()) if value.is_finite() else str(value)
 
 
 def _by_name(statement: Statement) -> Callable[[Any], Any]:
@@ -96,19 +99,30 @@ def tally(statement: Statement, rows: tuple[Row, ...]) -> Tally:
 
 
 def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
-    """For all values of `every` some row with those values satisfies the conclusion."""
+    """For all values of `every` some row with those values satisfies the conclusion.
+
+    If the statement is uniform: for some values of `some` all rows with those values do.
+    """
+    rows = tuple(row for row in rows if row.satisfies(statement))
+    outer = statement.some if statement.uniform else statement.every
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        if row.satisfies(statement):
-            groups.setdefault(tuple(row.point[s] for s in statement.every), []).append(row)
-    inside = sum(row.count for group in groups.values() for row in group)
-    undecided = 0
-    for group in groups.values():
-        truths = {row.truth(statement.conclusion) for row in group}
-        if True not in truths and None not in truths:
-            return Tally(inside, undecided, group[0], statement.conclusion)
-        undecided += True not in truths
-    return Tally(inside, undecided, None)
+        groups.setdefault(tuple(row.point[s] for s in outer), []).append(row)
+    verdicts = [_tally_group(statement, group) for group in groups.values()]
+    false = [row for row, _ in verdicts if row is not None]
+    inside, undecided = sum(row.count for row in rows), sum(unsure for _, unsure in verdicts)
+    if not false or (statement.uniform and len(false) < len(verdicts)):
+        return Tally(inside, undecided, None)
+    return Tally(inside, undecided, false[0], statement.conclusion)
+
+
+def _tally_group(statement: Statement, group: list[Row]) -> tuple[Row | None, bool]:
+    """The row by which a group contradicts the statement, if it does, and whether that is open."""
+    truths = [row.truth(statement.conclusion) for row in group]
+    if statement.uniform:
+        false = next((row for row, true in zip(group, truths, strict=True) if true is False), None)
+        return false, false is None and None in truths
+    return (None, True not in truths) if True in truths or None in truths else (group[0], False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +138,7 @@ class StatementTest(Check[Statement]):
 
     def examine(self, subject: Statement, run: Run) -> Finding:
         """Evaluate the subject; of the claim's own statement also every mutant, for the figures."""
-        rows = _rows(self.source, self.subject, run.tier)
+        rows = rows_of(self.source, self.subject, run.tier)
         found = tally(subject, rows)
         facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
         if found.undecided:
@@ -145,7 +159,9 @@ class StatementTest(Check[Statement]):
     def _controls(self, rows: tuple[Row, ...], facts: dict[str, str | int], tier: Tier) -> Finding:
         """How many mutants there are and how many an instance contradicts; an unexcused or a false excuse fails."""
         rejected = {name for name, mutant in self.mutants.items() if tally(mutant, rows).false is not None}
-        facts |= {"statement mutants": len(self.mutants), "rejected": len(rejected)}
+        facts |= {MUTANTS: len(self.mutants), "contradicted": len(rejected)}
+        if self.survivors:
+            facts["true as well"] = "; ".join(f"{name} ({reason})" for name, reason in self.survivors.items())
         unexcused = self.mutants.keys() - rejected - self.survivors.keys()
         if unexcused:
             return Finding(False, f"nothing contradicts the mutant '{min(unexcused)}', and no reason is given", facts)
