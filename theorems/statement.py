@@ -25,6 +25,7 @@ Point = Mapping[Any, Any]
 PRECISIONS = (64, 256)
 SAME = arb(2) ** -100
 EIGHTH = sp.Rational(1, 8)
+RANGED, LONGEST = (sp.Sum, sp.Product), 200
 STRICT = {sp.Ge: sp.Gt, sp.Le: sp.Lt}
 
 
@@ -83,8 +84,12 @@ class Statement:
 
     @property
     def explicit(self) -> Statement:
-        """The same with what its symbols are declared to be said as hypotheses, of which each can be dropped."""
-        plain = {s: sp.Symbol(s.name, real=True, integer=s.is_integer or None) for s in self.symbols if s.is_real}
+        """The same with what its symbols are declared to be said as hypotheses, of which each can be dropped.
+
+        What ends the range of a sum stays what it is: a range the wrong way round gives the statement no meaning.
+        """
+        dropped = (s for s in self.symbols if s.is_real and s not in self._ends)
+        plain = {s: sp.Symbol(s.name, real=True, integer=s.is_integer or None) for s in dropped}
         declared = tuple(
             Hypothesis(str(fact), str(fact), fact) for s, free in plain.items() for fact in _declared(s, free)
         )
@@ -97,6 +102,10 @@ class Statement:
             tuple(plain.get(s, s) for s in self.some),
             self.uniform,
         )
+
+    @property
+    def _ends(self) -> set[sp.Symbol]:
+        return _ends(self.conclusion, *(h.meaning for h in self.hypotheses))
 
     def applies(self, point: Point) -> bool | None:
         """Whether a point satisfies every hypothesis; None where that is not decided."""
@@ -123,6 +132,12 @@ def _renamed(meaning: sp.Basic, names: Mapping[sp.Symbol, sp.Symbol]) -> sp.Basi
     return meaning.func(*(_renamed(part, names) for part in meaning.args))
 
 
+def _ends(*parts: sp.Basic) -> set[sp.Symbol]:
+    """The symbols in the ends of sums and products."""
+    limits = (limit for part in parts for e in part.atoms(*RANGED) for limit in e.limits)
+    return {s for _, *ends in limits for end in ends for s in end.free_symbols}
+
+
 def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
     """What a symbol is declared to be beyond real or integer, about another symbol that is not."""
     signs = {"positive": sp.Gt, "negative": sp.Lt, "nonnegative": sp.Ge, "nonpositive": sp.Le, "nonzero": sp.Ne}
@@ -146,18 +161,34 @@ def truth(meaning: sp.Basic, point: Point) -> bool | None:
         return None if value is None else bool(value)
     if isinstance(meaning, Relational):
         return _relation(meaning, point)
+    if isinstance(meaning, ForAll):
+        return _all(truth(meaning.fact, {**point, s: value}) for s, value in _range(meaning, point))
     connective = _CONNECTIVES.get(type(meaning))
     if connective is None:
         raise NotEnclosed(f"not a statement: {meaning}")
     return connective(truth(part, point) for part in meaning.args)
 
 
+def _range(fact: ForAll, point: Point) -> Iterator[tuple[sp.Symbol, sp.Integer]]:
+    """The integers from the greatest lower end to the least upper end of the domain.
+
+    Raises NotEnclosed for a domain without two ends that the point makes integers.
+    """
+    (variable,) = fact.bound_symbols
+    ends: dict[Any, list[sp.Expr]] = {sp.Ge: [], sp.Le: []}
+    for relation in fact.domain:
+        if type(relation) not in ends or relation.lhs != variable:
+            raise NotEnclosed(f"no range of integers: {relation}")
+        ends[type(relation)].append(relation.rhs.subs({s: v for s, v in point.items() if isinstance(s, sp.Symbol)}))
+    if not all(ends.values()) or not all(end.is_Integer for several in ends.values() for end in several):
+        raise NotEnclosed(f"no range of integers: {fact}")
+    yield from ((variable, sp.Integer(i)) for i in range(max(ends[sp.Ge]), min(ends[sp.Le]) + 1))
+
+
 def _relation(relation: Relational, point: Point) -> bool | None:
     """In balls, and exactly where they touch."""
-    functions = {f: v for f, v in point.items() if isinstance(f, UndefinedFunction)}
-    if functions:
-        relation = relation.func(*(_put_in(side, functions) for side in relation.args), evaluate=False)
-    at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol) and not isinstance(v, bool | BooleanAtom)}
+    relation = relation.func(*(_put_in(side, point) for side in relation.args), evaluate=False)
+    at = {s: v for s, v in point.items() if s in relation.free_symbols and not isinstance(v, bool | BooleanAtom)}
     try:
         found = holds(relation, at, PRECISIONS)
         return _tie(relation, at) if found is None else found
@@ -165,11 +196,25 @@ def _relation(relation: Relational, point: Point) -> bool | None:
         return None
 
 
-def _put_in(side: sp.Expr, functions: Mapping[UndefinedFunction, Any]) -> sp.Expr:
-    """With values for undefined functions, and derivatives carried out, once and not at every point of an integral."""
-    for function, value in functions.items():
-        side = side.replace(function, value)
+def _put_in(side: sp.Expr, point: Point) -> sp.Expr:
+    """With values for undefined functions and for the ends of sums; then sums and derivatives are carried out."""
+    for function, value in point.items():
+        if isinstance(function, UndefinedFunction):
+            side = side.replace(function, value)
+    side = _written_out(side.xreplace({s: sp.sympify(point[s]) for s in _ends(side) & point.keys()}))
     return side.replace(lambda e: isinstance(e, sp.Derivative), lambda e: e.doit())
+
+
+def _written_out(e: sp.Expr) -> sp.Expr:
+    """Sums and products between numbers term by term, so that nothing looks for their closed forms."""
+    if not e.has(*RANGED):
+        return e
+    if isinstance(e, RANGED) and len(e.limits) == 1:
+        ((index, low, high),) = e.limits
+        if low.is_Integer and high.is_Integer and low - 1 <= high < low + LONGEST:
+            terms = (_written_out(e.function.xreplace({index: sp.Integer(i)})) for i in range(low, high + 1))
+            return (sp.Add if isinstance(e, sp.Sum) else sp.Mul)(*terms)
+    return e.func(*map(_written_out, e.args))
 
 
 def _tie(relation: Relational, at: Point) -> bool | None:
@@ -177,16 +222,19 @@ def _tie(relation: Relational, at: Point) -> bool | None:
 
     Else what agrees to 2^{−100} does not contradict (an instance proves nothing); a strict bound is left open.
     """
-    costly = (sp.Sum, sp.Product, sp.Integral, *((sp.exp, sp.log) if isinstance(relation, sp.Eq) else ()))
-    at = {s: v for s, v in at.items() if s in relation.free_symbols}
+    costly = (*RANGED, sp.Integral, *((sp.exp, sp.log) if isinstance(relation, sp.Eq) else ()))
+    exact = {} if _balls(at) else {s: sp.sympify(v) for s, v in at.items()}
     if not relation.has(*costly) and not _balls(at):
-        exact = {s: sp.sympify(v) for s, v in at.items()}
         sides = [side.subs(exact, simultaneous=True) for side in (relation.lhs, relation.rhs)]
         if all(side.is_Rational for side in sides):
             return bool(relation.func(*sides))
     ball = enclose(relation.lhs - relation.rhs, at, PRECISIONS[-1])
-    close = ball.contains(0) and ball.rad() < SAME
-    return True if close and isinstance(relation, sp.Eq | sp.Ge | sp.Le) else None
+    if not ball.contains(0) or not ball.rad() < SAME:
+        return None
+    if isinstance(relation, sp.Eq | sp.Ge | sp.Le):
+        return True
+    same = not _balls(at) and sp.simplify((relation.lhs - relation.rhs).subs(exact, simultaneous=True)) == 0
+    return False if same else None
 
 
 def _balls(at: Point) -> bool:

@@ -108,13 +108,20 @@ class Proof:
             bad = next(r for r in results if r.verdict.truth is worst)
             reason = f"step '{bad.step.name}': {bad.verdict.method} {bad.verdict.detail}"
             return ProofResult(worst, results, reason, link)
-        gap = self.stray() or self.ambiguity(formula) or self.contradiction()
+        gap = self.stray() or self.ambiguity(formula) or self.unfounded(formula) or self.contradiction()
         return ProofResult(Truth.UNKNOWN if gap else Truth.TRUE, results, gap, link)
 
     def contradiction(self) -> str:
         """That no point is known at which the hypotheses hold together; empty if one is."""
         known = not self.hypotheses or satisfiable(self.hypotheses, self.witness)
         return "" if known else "no point is known that satisfies the hypotheses"
+
+    def unfounded(self, formula: sp.Basic | None) -> str:
+        """The premise under which alone the last step states the claim, and which nothing establishes; or empty."""
+        if formula is None or not _states(self.steps[-1], formula):
+            return ""
+        *_, missing = self.assumptions(self.hypotheses)
+        return f"the last step assumes {missing[0]}, which nothing establishes" if missing else ""
 
     def stray(self) -> str:
         """The step that is made from one that does not stand before it; empty if there is none."""

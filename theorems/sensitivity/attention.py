@@ -20,6 +20,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Step,
     invariant,
 )
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 z = sp.Symbol("z", real=True)
 W, M, q = sp.symbols("W M q", nonnegative=True)
@@ -29,9 +30,18 @@ slope, value, mean = sp.symbols("s' g ybar", real=True)
 change = sp.Symbol("g'", real=True)
 """p the weight of token j, m the least e^{s_r}, E = e^{M²q}."""
 
+CAUCHY = "Cauchy–Schwarz"
 DERIVATIVE = weight * (change + slope * (value - mean))
 CONSTANT = top * W * (1 + 2 * M**2 * q)
 FADES = sp.Le(sp.Abs(DERIVATIVE) * t * least, CONSTANT)
+SIZE = sp.Symbol("size", nonnegative=True)
+"""|uᵀ ∂y_t/∂x_j z| of an exact run, or the Jacobian's norm."""
+EQ45 = sp.Le(SIZE * t * least, sp.exp(M**2 * q) * W * (1 + 2 * M**2 * q), evaluate=False)
+EARLIER, OWN = predicate("j<t"), predicate("j=t")
+"""Which token moves: an earlier one, or the query itself."""
+C = sp.Symbol("C", positive=True)
+PRINTED = sp.Le(SIZE * t * least, C, evaluate=False)
+"""(45) as printed, SIZE·t·m being the largest that was met at lengths up to t: some C for all lengths."""
 QUERY_CONSTANT = 3 * sp.E
 """C = e^{M²q}‖W_V‖(1 + 2M²q) at M = q = ‖W_V‖ = 1."""
 
@@ -136,7 +146,7 @@ def bound() -> Proof:
             Cited(
                 name="operator norms",
                 statement="|uᵀAv| ≤ ‖A‖‖u‖‖v‖: |g| ≤ WM, |g′| ≤ W, |s_r| ≤ qM², |s_r′| ≤ qM",
-                source="Cauchy–Schwarz",
+                source=CAUCHY,
             ),
             _softmax(),
             *_sums(),
@@ -195,21 +205,26 @@ CLAIMS = (
         id="sensitivity.attention",
         paper="Eq. (45), j < t",
         form=Form.AMENDED,
-        title="causal attention forgets like 1/t, with its constant",
-        statement=r"|\partial y_t/\partial x_j|\le\frac Ct\bigl(\min_r e^{x_t^\top W_Q^\top W_Kx_r}\bigr)^{-1},\ j<t,"
-        r"\quad C=e^{M^2q}\|W_V\|(1+2M^2q)",
-        hypotheses=(r"M=\sup\|x\|,\ q=\|W_Q^\top W_K\|", r"j<t"),
-        formula=FADES,
+        title="causal attention forgets an earlier token like 1/t, with its constant",
+        statement=r"\|\partial y_t/\partial x_j\|\le\frac Ct\bigl(\min_r e^{x_t^\top W_Q^\top W_Kx_r}\bigr)^{-1},"
+        r"\quad C=e^{M^2q}\|W_V\|(1+2M^2q),\ M=\max\|x\|,\ q=\|W_Q^\top W_K\|",
+        hypotheses=(Hypothesis("j < t", "x_j is not the query's own token", EARLIER, "j<t"),),
+        expected=Outcome.DERIVED,
+        formula=EQ45,
+        cites=(CAUCHY,),
         proof=bound,
     ),
     Claim(
         id="sensitivity.attention-query",
         paper="Eq. (45), j = t",
         form=Form.PRINTED,
-        title="the same at the query's own token",
-        statement=r"|\partial y_t/\partial x_t|\le\frac Ct\bigl(\min_r e^{x_t^\top W_Q^\top W_Kx_r}\bigr)^{-1}",
-        hypotheses=(r"C\ \text{does not depend on}\ t",),
+        title="the same for every token, the query's own included",
+        statement=r"|\partial y_t/\partial x_j|\le\frac Ct\bigl(\min_r e^{x_t^\top W_Q^\top W_Kx_r}\bigr)^{-1}"
+        r"\ (j\le t),\ \text{some}\ C\ \text{for all}\ t",
         expected=Outcome.REFUTED,
+        formula=PRINTED,
+        every=(q, OWN),
+        some=(C,),
         disproof=query_disproof,
         erratum=Erratum(
             printed="|∂y_t/∂x_j| ≤ (C/t)(min_r e^{…})^{−1} for every j ≤ t.",

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, InductionOn, Proof, Specialise, invariant
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, InductionOn, Proof, Specialise, invariant
+from mamba_theorems.theorems.statement import Hypothesis
 
 value = sp.Symbol("v", real=True)
 D, eps, decay, step_decay = sp.symbols("D epsilon e_D e_epsilon", positive=True)
@@ -18,13 +19,26 @@ flag = sp.Symbol("l", integer=True, nonnegative=True)
 before = at_flag.subs(m, flag)
 """g(l) is the state after l steps of any kind; h(m) the one m steps after a flag that met the state g(l).
 
-e_D = e^{−D} ≤ 1/2 and e_ε = e^{−ε}."""
+e_D = e^{−D} and e_ε = e^{−ε}."""
 
-SMALL = (sp.Le(eps, 1), sp.Ge(D, 1), sp.Le(decay, sp.Rational(1, 2)))
+WORST = sp.Rational(8, 5)
+"""The state never reaches it; the least such number is e/(e − 1) = 1.58…"""
+SMALL = (sp.Le(eps, 1), sp.Le(decay, sp.Rational(3, 8)), sp.Ge(D, 1))
 UNIT = (sp.Le(sp.Abs(value), 1), sp.Le(sp.Abs(noise), 1))
-BELOW, ABOVE = sp.Ge(step_decay, 1 - eps), sp.Le(step_decay, 1 - eps + eps**2 / 2)
-BOUNDED = sp.Le(sp.Abs(before), 2)
-HELD = sp.Le(sp.Abs(h - value), 2 * decay + m * eps * (1 + 1 / D))
+BELOW, ABOVE = sp.Ge(step_decay, 1 - eps), sp.Le(step_decay, 1 - eps + eps**2 / 2 - eps**3 / 6 + eps**4 / 24)
+BOUNDED = sp.Lt(sp.Abs(before), WORST)
+HELD = sp.Lt(sp.Abs(h - value), WORST * decay + m * eps * (1 + 1 / D))
+
+state, largest, missed = sp.symbols("h_t x_max e_max", real=True)
+"""What an exact run shows: the state m steps after the last flag, the largest |value|, and the largest error of an LTI
+mixer over the four inputs."""
+HOLDS = sp.Lt(sp.Abs(state - value), WORST * sp.exp(-D) + m * eps * (1 + 1 / D))
+MISSES = sp.Ge(missed, sp.Rational(1, 2))
+BOX = (
+    Hypothesis("|v| ≤ 1", "values and noise lie in [−1, 1]", sp.Le(largest, 1), r"|v|,|u|\le1"),
+    Hypothesis("D ≥ 1", "a flag's step is at least 1", sp.Ge(D, 1), r"D\ge1"),
+    Hypothesis("ε ≤ 1", "another step is at most 1", sp.Le(eps, 1), r"0<\varepsilon\le1"),
+)
 
 
 def after_flag(state: sp.Expr) -> sp.Expr:
@@ -37,33 +51,43 @@ def after_noise(state: sp.Expr) -> sp.Expr:
     return step_decay * state + eps * noise / D
 
 
-def _expansion() -> tuple[Bound, Bound, Specialise, Specialise]:
+def _expansion() -> tuple[Bound | Specialise | Enclosed, ...]:
     below = Bound(name="1 − y ≤ e^{−y}", claim=sp.Ge(sp.exp(-y), 1 - y))
-    above = Bound(name="e^{−y} ≤ 1 − y + y²/2", claim=sp.Le(sp.exp(-y), 1 - y + y**2 / 2))
+    above = Bound(
+        name="e^{−y} ≤ 1 − y + y²/2 − y³/6 + y⁴/24",
+        claim=sp.Le(sp.exp(-y), 1 - y + y**2 / 2 - y**3 / 6 + y**4 / 24),
+    ).but_not("without the last term", claim=sp.Le(sp.exp(-y), 1 - y + y**2 / 2 - y**3 / 6))
+    least = Enclosed(name="1/e < 3/8", claim=sp.Lt(sp.exp(-1), sp.Rational(3, 8), evaluate=False))
     return (
         below,
         above,
         Specialise(name="below, at ε", of=below, at={y: eps}),
         Specialise(name="above, at ε", of=above, at={y: eps}),
+        least,
+        Bound(
+            name="e^{−D} ≤ 3/8",
+            claim=sp.Le(sp.exp(-D), sp.Rational(3, 8)),
+            given=(least.claim, sp.Ge(D, 1)),
+        ).but_not("D may be smaller", given=(least.claim,)),
     )
 
 
 def _bounded() -> InductionOn:
     quiet, flagged = (sp.Eq(at_flag.subs(m, m + 1), after(at_flag)) for after in (after_noise, after_flag))
     either = (*SMALL, *UNIT, BELOW, ABOVE)
-    conclusion = sp.Le(sp.Abs(at_flag), 2)
+    conclusion = sp.Lt(sp.Abs(at_flag), WORST)
     return InductionOn(
-        name="the state stays in [−2, 2]",
+        name="the state stays within 8/5",
         base=Bound(
             name="from 0",
             claim=conclusion.subs(m, 0),
             given=(sp.Eq(at_flag.subs(m, 0), 0, evaluate=False),),
         ),
         step=Bound(
-            name="any step keeps |h| ≤ 2",
+            name="any step keeps |h| < 8/5",
             claim=conclusion.subs(m, m + 1),
             given=(conclusion, sp.Or(quiet, flagged), *either),
-        ).but_not("without e^{−D} ≤ 1/2", given=(conclusion, flagged, *SMALL[:2], *UNIT)),
+        ).but_not("without e^{−D} ≤ 3/8", given=(conclusion, flagged, SMALL[0], *UNIT)),
         conclusion=conclusion,
         index=m,
     )
@@ -71,7 +95,7 @@ def _bounded() -> InductionOn:
 
 def _held() -> InductionOn:
     return invariant(
-        name="m steps after a flag the state is v up to 2e^{−D} + mε(1 + 1/D)",
+        name="m steps after a flag the state is v up to (8/5)e^{−D} + mε(1 + 1/D)",
         conclusion=HELD,
         index=m,
         initial={h: after_flag(before)},
@@ -80,7 +104,7 @@ def _held() -> InductionOn:
         given=(*SMALL, *UNIT, BELOW, sp.Le(step_decay, 1)),
         wrong={
             "the loss ε of one step left out": {
-                "conclusion": sp.Le(sp.Abs(h - value), 2 * decay + m * eps / D),
+                "conclusion": sp.Lt(sp.Abs(h - value), WORST * decay + m * eps / D),
             }
         },
     )
@@ -133,14 +157,13 @@ CLAIMS = (
         paper="Section 3.2, beyond it",
         form=Form.EXTENSION,
         title="one S6 state holds the last flagged value; no LTI mixer of any size does",
-        statement=r"|h_t-v|\le2e^{-D}+m\varepsilon(1+1/D)\ \text{for S6 with N=1, m steps after the last flag};\ "
+        statement=r"\text{S6, N=1, m steps after the last flag:}\ "
+        r"|h_t-v|<\tfrac85e^{-D}+m\varepsilon(1+1/D);\quad "
         r"\text{every LTI mixer errs by}\ \ge\tfrac12\ \text{on one of four inputs}",
-        hypotheses=(
-            r"v,u\in[-1,1],\ D\ge1,\ e^{-D}\le\tfrac12,\ \varepsilon\le1",
-            "the two flags and the readout are further apart than the convolution's window",
-        ),
+        hypotheses=BOX,
         depends_on=("foundations.unrolled",),
-        formula=HELD,
+        expected=Outcome.DERIVED,
+        formula=sp.And(HOLDS, MISSES),
         proof=proof,
     ),
 )

@@ -6,7 +6,6 @@ Then the criterion: which inputs a state remembers for ever.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 import sympy as sp
@@ -16,6 +15,7 @@ from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
+    Conjunction,
     Enclosed,
     Identity,
     Induction,
@@ -25,57 +25,87 @@ from mamba_theorems.theorems.proofs.proof import (
     Step,
 )
 from mamba_theorems.theorems.sensitivity.recurrence import (
-    DIAGONAL,
-    exponential,
-    gain,
+    AT_START,
+    LAMBDA,
+    S6_PRODUCT,
+    S6_SIZE,
+    Decay,
+    K,
+    Write,
+    before,
+    by_product,
+    clock,
     lam,
-    propagation,
-    slow_steps,
-    total,
+    s6,
+    sensitivity,
+    size_is,
     x,
 )
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
-y, rest = sp.symbols("y S_rest", nonnegative=True)
+y = sp.Symbol("y", nonnegative=True)
 n = sp.Symbol("n", integer=True, nonnegative=True)
-"""s = Σ Δ(r) over the first m later steps (`total`), `rest` what the remaining ones still add: S = s + rest."""
+S = sp.Symbol("S", real=True)
+"""At least Σ_{r>j} Δ(r) over any number of steps: the value of the series, if it converges."""
 
-NOW = gain * sp.exp(-lam * total)
-LIMIT = NOW * sp.exp(-lam * rest)
-CLOSE = sp.And(sp.Ge(NOW - LIMIT, 0), sp.Le(NOW - LIMIT, gain * lam * rest))
+SERIES = Hypothesis(
+    "S",
+    "S is at least what the steps after j add up to, as the value of their series is",
+    sp.Ge(S, clock(), evaluate=False),
+    r"S\ge\sum_{r=j+1}^t\Delta_r",
+)
+SIZE, LIMIT = sp.Abs(sensitivity(s6)), sp.Abs(K) * sp.exp(-lam * S)
+OWN, CROSS = sp.Derivative(Write(x), x), before * sp.Derivative(Decay(x), x)
+ABOVE = sp.Ge(SIZE, LIMIT, evaluate=False)
+NEAR = sp.Le(SIZE - LIMIT, SIZE * lam * (S - clock()), evaluate=False)
+PRINTED = sp.Ge(SIZE, sp.exp(-lam * S) * sp.Abs(OWN), evaluate=False)
+OPPOSED = sp.Implies(sp.Ge(OWN * CROSS, 0), PRINTED)
+AMENDED = sp.And(ABOVE, NEAR, OPPOSED, evaluate=False)
 
 
-def squeeze() -> tuple[Bound, Specialise, Bound]:
-    """0 ≤ |K|e^{−λs} − |K|e^{−λS} ≤ |K|λ(S − s): the sensitivity converges as fast as Σ does."""
+AT_SUM = {**AT_START, S: 0}
+
+
+def _squeeze() -> tuple[Step, ...]:
+    """0 ≤ |K|e^{−λΣ} − |K|e^{−λS} ≤ |K|e^{−λΣ}λ(S − Σ): the sensitivity converges as fast as Σ does."""
+    rest, known = lam * (S - clock()), (LAMBDA.meaning, SERIES.meaning)
+    left = Bound(name="λ(S − Σ) ≥ 0", claim=sp.Ge(rest, 0, evaluate=False), given=known)
     tangent = Bound(name="e^{−y} ≥ 1 − y", claim=sp.Ge(sp.exp(-y), 1 - y)).but_not(
         "1 − y/2", claim=sp.Ge(sp.exp(-y), 1 - y / 2)
     )
-    at = Specialise(name="at y = λ(S − s)", of=tangent, at={y: lam * rest})
-    both = Bound(
-        name="the sensitivity tends to |K_j| e^{−λS}",
-        because="e^{−λS} = e^{−λs}e^{−λ(S−s)} and e^{−λs} ≤ 1",
-        claim=CLOSE,
-        given=(sp.Ge(sp.exp(-lam * rest), 1 - lam * rest),),
-    ).but_not("half the room", claim=sp.Le(NOW - LIMIT, gain * lam * rest / 2))
-    return tangent, at, both
+    at = Specialise(name="at y = |λ(S − Σ)|", of=tangent, at={y: sp.Abs(rest)})
+    split = Identity(name="e^{−λS} = e^{−λΣ}e^{−λ(S−Σ)}", lhs=sp.exp(-lam * S), rhs=S6_PRODUCT * sp.exp(-rest))
+    shrinks = Bound(
+        name="e^{−λΣ} − e^{−λS} ≤ e^{−λΣ}λ(S − Σ)",
+        claim=sp.Le(S6_PRODUCT - sp.exp(-lam * S), S6_PRODUCT * rest, evaluate=False),
+        given=(split.relation, at.relation, left.relation),
+        witness=AT_SUM,
+    )
+    above = Bound(
+        name="the sensitivity never falls below |K_j| e^{−λS}", claim=ABOVE, given=(S6_SIZE, *known), witness=AT_SUM
+    ).but_not("S not an upper bound", given=(S6_SIZE, LAMBDA.meaning))
+    return (left, tangent, at, split, shrinks, above)
 
 
 def amended() -> Proof:
     """The limit, exactly; and when the printed lower bound holds."""
-    write, cross = sp.symbols("w_prime p", real=True)
-    opposed = (sp.Ge(write * cross, 0),)
-    keeps = sp.Ge(sp.Abs(write + cross), sp.Abs(write))
+    size = size_is(s6, S6_PRODUCT, "S6")
+    squeeze = _squeeze()
+    *_, shrinks, above = squeeze
+    near = Bound(
+        name="and comes as near as Σ comes to S", claim=NEAR, given=(S6_SIZE, shrinks.relation), witness=AT_SUM
+    )
+    opposed = Bound(
+        name="when the printed bound holds",
+        because="h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
+        claim=OPPOSED,
+        given=(S6_SIZE, LAMBDA.meaning, SERIES.meaning),
+        witness=AT_SUM,
+    ).but_not("no condition on the sign", claim=PRINTED)
+    parts = (above, near, opposed)
     return Proof(
-        steps=(
-            propagation(),
-            exponential(),
-            Bound(
-                name="when the printed bound holds",
-                because="p = h_{j−1} ∂Λ̄_j/∂x = −λ Δ′(x_j) e^{−λΔ_j} h_{j−1}; the condition is (BΔx)′ Δ′ h_{j−1} ≤ 0",
-                claim=keeps,
-                given=opposed,
-            ).but_not("no condition on the sign", given=()),
-            *squeeze(),
-        )
+        hypotheses=(LAMBDA.meaning, SERIES.meaning),
+        steps=(*size, *squeeze, near, opposed, Conjunction(name="Lemma 2, amended", of=parts)),
     )
 
 
@@ -116,7 +146,6 @@ def _tail() -> tuple[Step, ...]:
         Identity(name="softplus(ln(e^y − 1)) = y", lhs=_softplus(sp.log(sp.exp(positive) - 1)), rhs=positive),
         Induction(
             name="the later steps add up to 1 − 2^{−n}",
-            sequence="s",
             index=n,
             next=lambda s, r: s + sp.Rational(1, 2) ** (r + 1),
             closed=1 - sp.Rational(1, 2) ** n,
@@ -155,7 +184,7 @@ def disproof() -> Proof:
             Identity(name="h_1 = 4 ln 2", lhs=write(FIRST, linear_gain(FIRST)), rhs=4 * sp.log(2)),
             Identity(name="∂(BΔx)/∂x = ln 2 at x_2 = 0", lhs=sensitivity_at_zero(linear_gain(x), 0), rhs=sp.log(2)),
             Identity(name="K_2 = 0", lhs=here, rhs=sp.S.Zero),
-            replace(propagation(sp.S.Zero), name="the left side is 0 at every t ≥ 2"),
+            by_product(s6),
             Identity(
                 name="c = λΣ_{r≥1}Δ = 3 ln 2 + 1, and the right side is ln 2/(8e)",
                 lhs=sp.exp(-(_softplus(FIRST) + _softplus(sp.S.Zero) + 1), evaluate=False) * sp.log(2),
@@ -173,69 +202,81 @@ def disproof() -> Proof:
 
 # --- the criterion ------------------------------------------------------------------------------------------------
 
+gain, rate, total = sp.symbols("K lambda s", nonnegative=True)
+NOW = gain * sp.exp(-rate * total)
+"""|K_j| e^{−λs}, s = ΣΔ so far."""
+REMEMBERED, SUMMABLE, POSITIVE = map(predicate, ("remembered", "summable", "nonnegative"))
+now = sp.Symbol("K_j", real=True)
+CRITERION = sp.Equivalent(REMEMBERED, sp.And(sp.Ne(now, 0), sp.Or(sp.Eq(lam, 0), SUMMABLE)))
+
 
 def _forgotten() -> tuple[Step, ...]:
     """Σ = ∞ and λ > 0: |K|e^{−λs} ≤ |K|/(1 + λs), below any ε once s is large."""
-    bound, room = sp.Symbol("epsilon", positive=True), lam * total
+    bound, room = sp.Symbol("epsilon", positive=True), rate * total
     tangent = Bound(name="e^{−y}(1 + y) ≤ 1", claim=sp.Le(sp.exp(-y) * (1 + y), 1)).but_not(
         "1 + 2y", claim=sp.Le(sp.exp(-y) * (1 + 2 * y), 1)
     )
-    small = sp.Lt(NOW, bound)
-    large = sp.Ge(room * bound, gain)
     there = Specialise(name="at y = λs", of=tangent, at={y: room})
     known = there.relation
     return (
         tangent,
         there,
-        Bound(name="Σ = ∞ and λ > 0: below every ε once λs ≥ |K|/ε", claim=small, given=(known, large))
+        Bound(
+            name="Σ = ∞ and λ > 0: below every ε once λs ≥ |K|/ε",
+            claim=sp.Lt(NOW, bound),
+            given=(known, sp.Ge(room * bound, gain)),
+        )
         .but_not("s not large", given=(known,))
         .but_not("λs ≥ |K|/(2ε)… with ε halved", claim=sp.Lt(NOW, bound / 4)),
+        Bound(
+            name="a limit ≥ ε > 0 bounds λΣΔ by |K|/ε, so Δ → 0: the converse of Lemma 2",
+            because="the terms of a convergent series tend to 0",
+            claim=sp.Le(room * bound, gain),
+            given=(sp.Ge(NOW, bound), known),
+        ),
     )
 
 
 def criterion() -> Proof:
     """The limit exists, and is > 0 iff K ≠ 0 and (λ = 0 or Σ Δ < ∞)."""
-    nonzero, rate = sp.Symbol("K_j", positive=True), sp.Symbol("lambda_n", positive=True)
+    nonzero, some = sp.symbols("K lambda", positive=True)
     step, upper = sp.symbols("Delta_r S_all", nonnegative=True)
-    forgotten = _forgotten()
     return Proof(
         steps=(
-            propagation(),
-            exponential(),
+            *size_is(s6, S6_PRODUCT, "S6"),
             Bound(
                 name="the sensitivity never grows",
                 because="so its limit exists",
-                claim=sp.Le(NOW * sp.exp(-lam * step), NOW),
-            ).but_not("strictly", claim=sp.Lt(NOW * sp.exp(-lam * step), NOW)),
+                claim=sp.Le(NOW * sp.exp(-rate * step), NOW),
+            ).but_not("strictly", claim=sp.Lt(NOW * sp.exp(-rate * step), NOW)),
             Cited(
                 name="either ΣΔ is finite, or its partial sums pass every bound",
                 statement="a monotone sequence of reals converges or is unbounded",
-                source="monotone convergence",
+                source=MONOTONE,
             ),
-            *squeeze(),
             Bound(
                 name="⇐: ΣΔ ≤ S keeps at least |K|e^{−λS}, which is > 0",
-                claim=sp.Ge(nonzero * sp.exp(-rate * total), nonzero * sp.exp(-rate * upper)),
+                claim=sp.Ge(nonzero * sp.exp(-some * total), nonzero * sp.exp(-some * upper)),
                 given=(sp.Le(total, upper),),
             ).but_not("Σ not bounded", given=()),
-            Identity(name="⇐: λ = 0 keeps |K|", lhs=sp.Subs(NOW, lam, 0), rhs=gain),
+            Identity(name="⇐: λ = 0 keeps |K|", lhs=sp.Subs(NOW, rate, 0), rhs=gain),
             Identity(name="⇒: K = 0 is never felt", lhs=sp.Subs(NOW, gain, 0), rhs=sp.S.Zero),
-            *forgotten,
-            Bound(
-                name="a limit ≥ ε > 0 bounds λΣΔ by |K|/ε, so Δ → 0: the converse of Lemma 2",
-                because="the terms of a convergent series tend to 0",
-                claim=sp.Le(lam * total * upper, gain),
-                given=(sp.Ge(NOW, upper), forgotten[1].relation),
-            ),
-            *slow_steps(),
+            *_forgotten(),
             Limit(
                 name="Δ → 0 is not enough: with Δ = ln(1 + 1/r) the sensitivity (m+1)^{−λ} still tends to 0",
-                expression=sp.exp(-rate * sp.log(y + 1)),
+                expression=sp.exp(-some * sp.log(y + 1)),
                 variable=y,
             ),
         )
     )
 
+
+MONOTONE = "monotone convergence"
+c = sp.Symbol("c", real=True)
+CEILING = Hypothesis(
+    "c", "λΣΔ never exceeds c", sp.Le(lam * clock(), c, evaluate=False), r"\lambda\sum_{r>j}\Delta_r\le c"
+)
+LEMMA2 = sp.Ge(SIZE, sp.exp(-c) * sp.Abs(OWN), evaluate=False)
 
 CLAIMS = (
     Claim(
@@ -245,8 +286,10 @@ CLAIMS = (
         title="a summable Δ keeps at least e^{−c} of the input's own write",
         statement=r"\lambda\sum\Delta(x_r)\to\ \le c\ \Rightarrow\ "
         r"\lim_t|\partial h_t/\partial x_j|\ge e^{-c}\,|\partial(B\Delta x)/\partial x_j|",
-        hypotheses=(DIAGONAL,),
+        hypotheses=(CEILING,),
+        depends_on=("sensitivity.eq11",),
         expected=Outcome.REFUTED,
+        formula=LEMMA2,
         disproof=disproof,
         erratum=Erratum(
             printed="If λΣΔ(x_r) converges to at most c, then lim |∂h_t/∂x_j| ≥ e^{−c} |∂(BΔx)/∂x_j|;"
@@ -266,23 +309,30 @@ CLAIMS = (
         id="sensitivity.lem2-amended",
         paper="Lemma 2",
         form=Form.AMENDED,
-        title="a summable Δ keeps exactly |K_j| e^{−λΣΔ}",
+        title="a summable Δ keeps |K_j| e^{−λS}, and the limit is no more",
         statement=r"0\le|\partial h_t/\partial x_j|-|K_j|e^{-\lambda S}"
-        r"\le|K_j|\lambda\Bigl(S-\sum_{r=j+1}^t\Delta_r\Bigr),\ S=\sum_{r>j}\Delta_r<\infty",
-        hypotheses=(DIAGONAL, r"S<\infty"),
+        r"\le|\partial h_t/\partial x_j|\,\lambda\Bigl(S-\sum_{r=j+1}^t\Delta_r\Bigr);\quad "
+        r"w'h_{j-1}\bar\Lambda_j'\ge0\Rightarrow|\partial h_t/\partial x_j|\ge e^{-\lambda S}|w'|,\ w=B\Delta x",
+        hypotheses=(LAMBDA, SERIES),
         depends_on=("sensitivity.eq11",),
-        formula=CLOSE,
+        formula=AMENDED,
         proof=amended,
     ),
     Claim(
         id="sensitivity.criterion",
         paper="Lemma 2, both directions",
         form=Form.EXTENSION,
-        title="which inputs a state never forgets",
+        title="which inputs a state never forgets (the state h, not the output y)",
         statement=r"\lim_t|\partial h_t/\partial x_j|>0\iff K_j\ne0\ \text{and}\ "
         r"(\lambda=0\ \text{or}\ \sum_{r>j}\Delta(x_r)<\infty)",
-        hypotheses=(DIAGONAL, "a statement about the state h, not about the output y"),
-        depends_on=("sensitivity.eq11", "sensitivity.lem2-amended"),
+        hypotheses=(
+            LAMBDA,
+            Hypothesis("Δ ≥ 0", "no step is negative", POSITIVE, r"\Delta_r\ge0"),
+        ),
+        depends_on=("sensitivity.eq11", "sensitivity.lem1-amended"),
+        expected=Outcome.DERIVED,
+        formula=CRITERION,
+        cites=(MONOTONE,),
         proof=criterion,
     ),
 )

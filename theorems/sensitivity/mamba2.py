@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Identity, Induction, Proof
-from mamba_theorems.theorems.sensitivity.recurrence import Decay, State, Write, a, exponential, j, m, r, x
+from mamba_theorems.theorems.sensitivity.recurrence import Decay, Write, a, i, j, m, r, x
+from mamba_theorems.theorems.statement import Hypothesis, predicate
+
+State = sp.Function("h", real=True)
+change, at_window, window, factor = sp.symbols("change G_i G factor", real=True)
+"""Of one component of a head's state, on an exact run: ∂h_t/∂x_j, ∂h_i/∂x_j at the last step i whose convolution sees
+x_j, the sum over the window that G is, and the head's own Π_{r>i} λ̄_r."""
+ONE_DECAY = predicate("one decay a head")
+FADES = sp.And(sp.Eq(change, factor * window), sp.Eq(at_window, window))
 
 
 def mamba2() -> Proof:
     """One decay a head: all P×N components of a head fade together, also past the convolution's window."""
-    component, i = sp.Symbol("p", integer=True), sp.Symbol("i", integer=True, nonnegative=True)
+    component = sp.Symbol("p", integer=True)
     start, added = sp.Function("G", real=True)(component), sp.Function("d", real=True)
-    head = Induction(
-        name="past the window, every component of a head has the same factor",
-        because="G(p) is the sensitivity of component p = (row, column) at the last step i = j+k−1 whose convolution "
-        "sees x_j; a(r) is the head's one decay",
-        index=m,
-        initial=start,
-        next=lambda s, n: a(i + n + 1) * s,
-        closed=start * sp.Product(a(r), (r, i + 1, i + m)),
-    )
     return Proof(
         steps=(
             Identity(
@@ -34,15 +33,22 @@ def mamba2() -> Proof:
             ),
             Induction(
                 name="window: the contributions of steps j … j+m add up",
-                sequence="added_up",
                 because="d(r) = ∂w_r/∂x + h_{r−1} ∂Λ̄_r/∂x is what step r adds",
+                sequence="window",
                 index=m,
                 initial=added(j),
                 next=lambda s, n: a(j + n + 1) * s + added(j + n + 1),
                 closed=sp.Sum(added(i) * sp.Product(a(r), (r, i + 1, j + m)), (i, j, j + m)),
             ),
-            head,
-            exponential(),
+            Induction(
+                name="past the window, every component of a head has the same factor",
+                because="G(p) is the sensitivity of component p = (row, column) at the last step i = j+k−1 whose "
+                "convolution sees x_j; a(r) is the head's one decay",
+                index=m,
+                initial=start,
+                next=lambda s, n: a(i + n + 1) * s,
+                closed=start * sp.Product(a(r), (r, i + 1, i + m)),
+            ),
         )
     )
 
@@ -54,10 +60,14 @@ CLAIMS = (
         form=Form.AMENDED,
         title="Mamba-2: one decay a head, past the convolution's window",
         statement=r"\partial h_t/\partial x_j=\Bigl(\prod_{r>i}\bar\lambda_r\Bigr)G,\ i=j+k-1,\quad "
-        r"G=\sum_{i'=j}^{j+k-1}\Bigl(\prod_{r=i'+1}^{i}\bar\lambda_r\Bigr)d_{i'}\ "
+        r"G=\partial h_i/\partial x_j=\sum_{i'=j}^{j+k-1}\Bigl(\prod_{r=i'+1}^{i}\bar\lambda_r\Bigr)d_{i'}\ "
         r"\text{with the same factor for all}\ P\times N\ \text{components of a head}",
-        hypotheses=(r"\bar\lambda_r=e^{-\lambda\Delta_r}\ \text{scalar per head}", r"t\ge j+k-1"),
+        hypotheses=(
+            Hypothesis("one decay", "λ̄_r is one number a head", ONE_DECAY, r"\bar\lambda_r=e^{-\lambda\Delta_r}"),
+        ),
         depends_on=("sensitivity.eq11",),
+        expected=Outcome.DERIVED,
+        formula=FADES,
         proof=mamba2,
     ),
 )

@@ -1,187 +1,216 @@
 """How the state depends on one input: eq. (11) and Lemma 1.
 
-One component h of a diagonal state, one coordinate x of the mixer's input x̂_j. Step j reads x; step r > j multiplies
-by Λ̄_r = a(r) = e^{−λΔ(r)} and adds what does not depend on x. m = t − j.
+One component h of a diagonal state, one coordinate x of the mixer's input x̂_j. Step j reads x: h_j = Λ(x) h_{j−1} +
+w(x). Step r > j multiplies by a(r), which is e^{−λΔ(r)} in S6 and e^{−λ} in S4D, and adds b(r): neither depends on x.
+m = t − j.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Form
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Limit, Proof, invariant
-
-DIAGONAL = r"\bar\Lambda_r=e^{-\lambda\Delta_r},\ \lambda\ge0,\ \Delta_r>0"
-ANY_INPUT = "Euler or ZOH: the write may be any differentiable function of the mixer's input at its own step"
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Chained,
+    Conjunction,
+    Identity,
+    Induction,
+    Proof,
+    Step,
+    Termwise,
+)
+from mamba_theorems.theorems.proofs.written import ForAll
+from mamba_theorems.theorems.statement import Hypothesis
 
 x = sp.Symbol("x", real=True)
-j, m, r = sp.symbols("j m r", integer=True, nonnegative=True)
-lam, gain = sp.symbols("lambda K", nonnegative=True)
-before, decay_now, write_now = sp.symbols("h_{j-1} a_r w_r", real=True)
-a, Delta = sp.Function("a", real=True), sp.Function("Delta", positive=True)
-Decay, Write, State = sp.Function("Lambda", real=True), sp.Function("w", real=True), sp.Function("h", real=True)
+j, r, i = sp.symbols("j r i", integer=True)
+m = sp.Symbol("m", integer=True, nonnegative=True)
+before, lam, floor = sp.symbols("h_{j-1} lambda delta", real=True)
+a, b, Delta = (sp.Function(name, real=True) for name in ("a", "b", "Delta"))
+Decay, Write = sp.Function("Lambda", real=True), sp.Function("w", real=True)
+
+Decays = Callable[[sp.Expr], sp.Expr]
+AT_J = Decay(x) * before + Write(x)
+"""h_j."""
+K = sp.Derivative(Write(x), x) + before * sp.Derivative(Decay(x), x)
+"""K_j = ∂(B̄_j x̂_j)/∂x̂_j + h_{j−1} ∂Λ̄_j/∂x̂_j."""
+
+LAMBDA = Hypothesis("λ ≥ 0", "the eigenvalue −λ is not positive", sp.Ge(lam, 0), r"\lambda\ge0")
 
 
-def sensitivity_now() -> sp.Expr:
-    """K_j = ∂(B̄_j x̂_j)/∂x + h_{j−1} ∂Λ̄_j/∂x."""
-    return sp.Derivative(Write(x), x) + before * sp.Derivative(Decay(x), x)
+def s6(step: sp.Expr) -> sp.Expr:
+    """e^{−λΔ(r)}."""
+    return sp.exp(-lam * Delta(step))
 
 
-def clock(steps: sp.Expr) -> sp.Expr:
+def s4d(_: sp.Expr) -> sp.Expr:
+    """e^{−λ}: Δ = 1."""
+    return sp.exp(-lam)
+
+
+def kept(decay: Decays, steps: sp.Expr = m) -> sp.Expr:
+    """Π_{r=j+1}^{j+steps} a(r)."""
+    return sp.Product(decay(r), (r, j + 1, j + steps))
+
+
+def state(decay: Decays, steps: sp.Expr = m) -> sp.Expr:
+    """h_{j+steps} as a function of x: the unrolled sum from h_j on."""
+    own = sp.Sum(b(i) * sp.Product(decay(r), (r, i + 1, j + steps)), (i, j + 1, j + steps))
+    return kept(decay, steps) * AT_J + own
+
+
+def sensitivity(decay: Decays) -> sp.Expr:
+    """∂h_t/∂x̂_j, t = j + m."""
+    return sp.Derivative(state(decay), x)
+
+
+def clock(steps: sp.Expr = m) -> sp.Expr:
     """Σ_{r=j+1}^{j+steps} Δ(r)."""
     return sp.Sum(Delta(r), (r, j + 1, j + steps))
 
 
-def sensitivity_later(steps: sp.Expr = m, first: sp.Expr = gain) -> sp.Expr:
-    """K Π_{r=j+1}^{j+steps} a(r)."""
-    return first * sp.Product(a(r), (r, j + 1, j + steps))
+START = sp.Eq(state(a, sp.S.Zero), AT_J, evaluate=False)
+FOLLOWS = sp.Eq(state(a, m + 1), a(j + m + 1) * state(a) + b(j + m + 1), evaluate=False)
+EQ11 = sp.Eq(sensitivity(a), K * kept(a), evaluate=False)
 
 
-def propagation(first: sp.Expr = gain) -> Induction:
-    """∂h_{j+m}/∂x = K Π a(r), for every m, from ∂h_j/∂x = K and ∂h_{r+1}/∂x = a(r+1) ∂h_r/∂x; `first` is K."""
-    step = Induction(
-        name="eq. (11): every later step multiplies by its decay",
-        sequence="h_x",
-        index=m,
-        initial=first,
-        next=lambda s, n: a(j + n + 1) * s,
-        closed=sensitivity_later(first=first),
-    )
-    late = gain * sp.Product(a(r), (r, j, j + m))
-    return step.but_not("the product starts at r = j", initial=gain, closed=late)
+def by_product(decay: Decays, of: str = "") -> Identity:
+    """Eq. (11) for the decays of a kind."""
+    return Identity(
+        name=f"{of}∂h_t/∂x̂_j = K_j Π a(r)",
+        because="eq. (11): what later steps add does not depend on x",
+        lhs=sensitivity(decay),
+        rhs=K * kept(decay),
+    ).but_not("without the term through the decay", rhs=sp.Derivative(Write(x), x) * kept(decay))
 
 
 def eq11() -> Proof:
-    """Differentiate the step that reads x, then the later ones, then induct."""
-    return Proof(
-        steps=(
-            Identity(
-                name="the step that reads x̂_j",
-                because="h_{j−1} comes before x̂_j, so only Λ̄_j and the write depend on x",
-                lhs=sp.Derivative(Decay(x) * before + Write(x), x),
-                rhs=sensitivity_now(),
-            ).but_not("without the term through the decay", rhs=sp.Derivative(Write(x), x)),
-            Identity(
-                name="a later step",
-                because="Λ̄_r and B̄_r x̂_r are functions of x̂_r alone",
-                lhs=sp.Derivative(decay_now * State(x) + write_now, x),
-                rhs=decay_now * sp.Derivative(State(x), x),
-            ),
-            propagation(),
+    """The unrolled sum solves the recurrence; differentiate it."""
+    steps = (
+        Identity(name="the unrolled sum starts at h_j", lhs=START.lhs, rhs=START.rhs),
+        Identity(name="and follows the recurrence", lhs=FOLLOWS.lhs, rhs=FOLLOWS.rhs).but_not(
+            "the decay one step late", rhs=a(j + m) * state(a) + b(j + m + 1)
+        ),
+        by_product(a),
+    )
+    return Proof(steps=(*steps, Conjunction(name="eq. (11)", of=steps)))
+
+
+def _same_sequence(decay: Decays, product: sp.Expr, name: str) -> tuple[Step, ...]:
+    """The product of the decays and a closed form follow one recurrence p ← a p from 1."""
+    both = [
+        Induction(
+            name=f"{name}: {what}",
+            sequence=f"p_{name}",
+            index=m,
+            initial=sp.S.One,
+            next=lambda p, n: decay(j + n + 1) * p,
+            closed=closed,
         )
-    )
+        for what, closed in (("the product of the decays", kept(decay)), ("its closed form", product))
+    ]
+    equal, closed = (step.relation for step in both)
+    same = Chained(name=f"{name}: the decays multiply", links=(sp.Eq(equal.rhs, equal.lhs, evaluate=False), closed))
+    return (*both, same)
 
 
-def exponential() -> Induction:
-    """Π e^{−λΔ(r)} = e^{−λ Σ Δ(r)}, as the recurrence p ← e^{−λΔ} p from 1."""
-    return Induction(
-        name="the decays multiply to e^{−λΣΔ}",
-        sequence="P",
-        index=m,
-        initial=sp.S.One,
-        next=lambda p, n: sp.exp(-lam * Delta(j + n + 1)) * p,
-        closed=sp.exp(-lam * clock(m)),
-    )
+AT_START = {m: 0, j: 0, lam: 0}
+"""Where every premise about the state holds: at step j itself, without decay."""
+S6_PRODUCT, S4D_PRODUCT = sp.exp(-lam * clock()), sp.exp(-lam * m)
 
 
-def _constant_step() -> Induction:
-    return Induction(
-        name="S4D: the decays multiply to e^{−λ(t−j)}",
-        sequence="P_4",
-        because="Δ = 1",
-        index=m,
-        initial=sp.S.One,
-        next=lambda p, _: sp.exp(-lam) * p,
-        closed=sp.exp(-lam * m),
-    )
+def absolute(decay: Decays, size: sp.Expr, factor: sp.Expr | None = None) -> sp.Eq:
+    """|∂h_t/∂x̂_j| = |K_j|·size, or c̃·size with another constant c̃."""
+    constant = sp.Abs(K) if factor is None else factor
+    return sp.Eq(sp.Abs(sensitivity(decay)), constant * size, evaluate=False)
+
+
+def size_is(decay: Decays, product: sp.Expr, name: str) -> tuple[Step, ...]:
+    """|∂h_t/∂x̂_j| = |K_j|·product, from eq. (11) and the product's closed form."""
+    derivative, same = by_product(decay, f"{name}: "), _same_sequence(decay, product, name)
+    size = Bound(
+        name=f"{name}: |∂h_t/∂x̂_j|",
+        claim=absolute(decay, product),
+        given=(derivative.relation, same[-1].relation),
+        witness=AT_START,
+    ).but_not("half of it", claim=absolute(decay, product / 2))
+    return (derivative, *same, size)
+
+
+S6_SIZE, S4D_SIZE = absolute(s6, S6_PRODUCT), absolute(s4d, S4D_PRODUCT)
+S4D_PRINTED = absolute(s4d, sp.exp(-lam * (m - 1)), sp.exp(-lam) * sp.Abs(K))
+LEMMA1 = sp.And(S4D_PRINTED, S6_SIZE, evaluate=False)
 
 
 def lemma1() -> Proof:
     """Both closed forms, with the constant that the printed exponents need."""
-    signed = sp.Symbol("K_j", real=True)
-    printed = sp.Abs(signed) * sp.exp(-lam)
-    return Proof(
-        steps=(
-            propagation(),
-            exponential(),
-            _constant_step(),
-            Identity(
-                name="S4D: c̃ = e^{−λ}|K_j| with the printed exponent t − (j+1)",
-                lhs=sp.Abs(signed) * sp.exp(-lam * m),
-                rhs=printed * sp.exp(-lam * (m - 1)),
-            ),
-        )
+    time_invariant = size_is(s4d, S4D_PRODUCT, "S4D")
+    printed = Bound(
+        name="S4D: c̃ = e^{−λ}|K_j| with the printed exponent t − (j+1)",
+        claim=S4D_PRINTED,
+        given=(S4D_SIZE, split := sp.Eq(S4D_PRODUCT, sp.exp(-lam) * sp.exp(-lam * (m - 1)), evaluate=False)),
+        witness=AT_START,
     )
-
-
-def slow_steps() -> tuple[Induction, Limit]:
-    """Δ_r = ln(1 + 1/r) from r = 1: positive steps under which the sensitivity decays like 1/(m+1)^λ only."""
-    telescoped = Induction(
-        name="steps ln(1 + 1/r) add up to ln(m+1)",
-        sequence="L",
-        index=m,
-        next=lambda s, n: s + sp.log((n + 2) / (n + 1)),
-        closed=sp.log(m + 1),
-    )
-    y, rate = sp.Symbol("y", positive=True), sp.Symbol("eta", positive=True)
-    slower = Limit(
-        name="(m+1)^{−λ} beats every exponential",
-        because="at λ = 1; e^{−ηm} of any rate η > 0 is smaller in the end",
-        expression=sp.exp(-rate * y) * (y + 1),
-        variable=y,
-    )
-    return telescoped, slower
-
-
-def lemma1_amended() -> Proof:
-    """c̃ = |K_j|; S4D's exponent t − j; and what "exponentially" needs."""
-    return Proof(
-        hypotheses=steps_add_up().assumes,
-        steps=(
-            propagation(),
-            exponential(),
-            _constant_step(),
-            *slow_steps(),
-            steps_add_up(),
-            at_most_exponential(),
-        ),
-    )
+    exponents = Identity(name="e^{−λm} = e^{−λ}e^{−λ(m−1)}", lhs=split.lhs, rhs=split.rhs)
+    selective = size_is(s6, S6_PRODUCT, "S6")
+    lemma = Conjunction(name="Lemma 1", of=(printed, selective[-1]))
+    return Proof(steps=(*time_invariant, exponents, printed, *selective, lemma))
 
 
 # --- a floor under every step -------------------------------------------------------------------------------------
 
-total = sp.Function("s", nonnegative=True)(m)
-floor = sp.Symbol("delta", nonnegative=True)
-"""s(m) = Σ_{r>j} Δ(r) over m steps; δ a floor under every Δ."""
-ENOUGH = sp.Ge(total, floor * m)
-FORGETS = sp.Le(gain * sp.exp(-lam * total), gain * sp.exp(-lam * floor * m))
+LATER = sp.And(sp.Ge(r, j + 1), sp.Le(r, j + m))
+FLOOR = Hypothesis(
+    "Δ ≥ δ",
+    "no step after j is shorter than δ",
+    ForAll(r, sp.Ge(Delta(r), floor), LATER),
+    r"\Delta_r\ge\delta\ (j<r\le t)",
+)
+FORGETS = sp.Le(sp.Abs(sensitivity(s6)), sp.Abs(K) * sp.exp(-lam * floor * m), evaluate=False)
 
 
-def steps_add_up() -> InductionOn:
-    """Δ ≥ δ at every step: ΣΔ ≥ mδ."""
-    step_now = Delta(j + m + 1)
-    return invariant(
-        name="m steps of at least δ add up to at least mδ",
-        conclusion=ENOUGH,
-        index=m,
-        initial={total: 0},
-        following={total: total + step_now},
-        given=(sp.Ge(step_now, floor),),
-        wrong={"Δ ≥ δ dropped": {"given": ()}},
-    )
+def slow(step: sp.Expr) -> sp.Expr:
+    """e^{−λ ln(1 + 1/(r−j))}, r > j: steps that shrink like 1/(r − j); written so that it is real for every r."""
+    return sp.exp(-lam * sp.log(1 + 1 / (1 + sp.Abs(step - j - 1))))
 
 
-def at_most_exponential() -> Bound:
-    """|K| e^{−λΣΔ} ≤ |K| e^{−λδm}."""
-    return (
-        Bound(
-            name="the sensitivity is at most |K_j| e^{−λδ(t−j)}",
-            because="the exponential is monotone",
-            claim=FORGETS,
-            given=(ENOUGH,),
-        )
-        .but_not("without a floor", given=())
-        .but_not("a floor under m − 1 steps", given=(sp.Ge(total, floor * (m - 1)),))
+SLOW_PRODUCT = (1 + m) ** (-lam)
+SLOW_SIZE = absolute(slow, SLOW_PRODUCT)
+LEMMA1_AMENDED = sp.And(S4D_SIZE, S6_SIZE, FORGETS, SLOW_SIZE, evaluate=False)
+
+
+def at_most_exponential(size: Step) -> tuple[Step, ...]:
+    """Δ ≥ δ at every step gives ΣΔ ≥ mδ, hence |K| e^{−λΣΔ} ≤ |K| e^{−λδm}; `size` states |∂h_t/∂x̂_j|."""
+    least = sp.Sum(floor, (r, j + 1, j + m))
+    longer = Termwise(name="m steps of at least δ each", lower=least, upper=clock(), given=(FLOOR.meaning,))
+    even = Identity(name="m steps of δ", lhs=least, rhs=floor * m)
+    forgets = Bound(
+        name="the sensitivity is at most |K_j| e^{−λδ(t−j)}",
+        because="the exponential is monotone",
+        claim=FORGETS,
+        given=(size.relation, longer.relation, even.relation, LAMBDA.meaning),
+        witness=AT_START,
+    ).but_not("without a floor", given=(size.relation, LAMBDA.meaning))
+    return (longer, even, forgets)
+
+
+def lemma1_amended() -> Proof:
+    """c̃ = |K_j|; S4D's exponent t − j; and what "exponentially" needs."""
+    time_invariant, selective = size_is(s4d, S4D_PRODUCT, "S4D"), size_is(s6, S6_PRODUCT, "S6")
+    forgets, slowly = at_most_exponential(selective[-1]), size_is(slow, SLOW_PRODUCT, "slow")
+    parts = tuple(steps[-1] for steps in (time_invariant, selective, forgets, slowly))
+    return Proof(
+        hypotheses=(LAMBDA.meaning, FLOOR.meaning),
+        steps=(
+            *time_invariant,
+            *selective,
+            *forgets,
+            *slowly,
+            Conjunction(name="Lemma 1, amended", of=parts),
+        ),
     )
 
 
@@ -191,12 +220,12 @@ CLAIMS = (
         paper="Eq. (11)",
         form=Form.PRINTED,
         title="the sensitivity of the state to an input",
-        statement=r"\partial h_t/\partial\hat x_j=\Bigl(\prod_{r=j+1}^t\bar\Lambda_r\Bigr)K_j,\quad "
+        statement=r"h_j=\bar\Lambda_jh_{j-1}+\bar B_j\hat x_j,\ h_r=\bar\Lambda_rh_{r-1}+b_r\ (r>j)\ \Rightarrow\ "
+        r"\partial h_t/\partial\hat x_j=\Bigl(\prod_{r=j+1}^t\bar\Lambda_r\Bigr)K_j,\quad "
         r"K_j=\frac{\partial(\bar B_j\hat x_j)}{\partial\hat x_j}"
         r"+\frac{\partial\bar\Lambda_j}{\partial\hat x_j}h_{j-1}",
-        hypotheses=(ANY_INPUT,),
         depends_on=("foundations.unrolled",),
-        formula=propagation().relation,
+        formula=sp.And(START, FOLLOWS, EQ11, evaluate=False),
         proof=eq11,
     ),
     Claim(
@@ -204,10 +233,11 @@ CLAIMS = (
         paper="Lemma 1",
         form=Form.PRINTED,
         title="S4D forgets by e^{−λ(t−j−1)}, S6 by e^{−λΣΔ}, up to a constant",
-        statement=r"|\partial h_t/\partial\hat x_j|=\tilde c\,e^{-\lambda(t-(j+1))}\ \text{(S4D)},\quad "
-        r"\tilde c\,e^{-\lambda\sum_{r=j+1}^t\Delta_r}\ \text{(S6), for some}\ \tilde c\ge0",
-        hypotheses=(DIAGONAL, r"\Delta=1\ \text{in S4D}"),
+        statement=r"|\partial h_t/\partial\hat x_j|=\tilde c\,e^{-\lambda(t-(j+1))}\ (\Delta=1:\ \text{S4D}),\ "
+        r"\tilde c=e^{-\lambda}|K_j|;\quad "
+        r"\tilde c\,e^{-\lambda\sum_{r=j+1}^t\Delta_r}\ \text{(S6)},\ \tilde c=|K_j|",
         depends_on=("sensitivity.eq11",),
+        formula=LEMMA1,
         proof=lemma1,
     ),
     Claim(
@@ -216,12 +246,11 @@ CLAIMS = (
         form=Form.AMENDED,
         title="the constant is |K_j|; exponential decay needs λ > 0 and Δ bounded below",
         statement=r"|\partial h_t/\partial\hat x_j|=|K_j|e^{-\lambda(t-j)}\ \text{(S4D)},\ "
-        r"|K_j|e^{-\lambda\sum_{r>j}\Delta_r}\ \text{(S6)};\ "
-        r"\Delta\ge\delta\Rightarrow\ \le|K_j|e^{-\lambda\delta(t-j)};"
-        r"\ \text{with}\ \Delta_r=\ln(1+1/r)\ \text{it is only}\ t^{-\lambda}",
-        hypotheses=(DIAGONAL,),
+        r"|K_j|e^{-\lambda\sum_{r>j}\Delta_r}\le|K_j|e^{-\lambda\delta(t-j)}\ \text{(S6)};\ "
+        r"\text{with}\ \Delta_r=\ln(1+\tfrac1{r-j})\ \text{it is only}\ |K_j|(1+t-j)^{-\lambda}",
+        hypotheses=(LAMBDA, FLOOR),
         depends_on=("sensitivity.eq11",),
-        formula=FORGETS,
+        formula=LEMMA1_AMENDED,
         proof=lemma1_amended,
     ),
 )

@@ -8,20 +8,28 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
 from mamba_theorems.theorems.proofs.written import Along, Named
+from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.theorems.token_dynamics.system import (
+    COMPARISON,
+    FALLS,
     LHOPITAL,
     LN2,
     NONZERO,
     PAPER,
     a,
+    after,
+    begun,
     cited_comparison,
+    damping,
     gain,
     growth_rate,
     m,
+    now,
     own_share,
+    rate,
     scalar_flow,
     size,
     slope,
@@ -31,6 +39,7 @@ from mamba_theorems.theorems.token_dynamics.system import (
     step,
     t,
     time,
+    weight,
 )
 
 SLOWEST = softplus(-slope * start)
@@ -302,9 +311,12 @@ def _iterated_logarithms() -> tuple[Identity, Identity, Identity]:
 
 
 def _rates() -> Proof:
+    return Proof(steps=(scalar_flow(-2), _chain(), *_first_at_a_finite_time(), *_second_at_a_finite_time()))
+
+
+def _constants() -> Proof:
     return Proof(
         steps=(
-            scalar_flow(-2),
             _chain(),
             *_still_steps(),
             *_variation_of_constants(),
@@ -317,8 +329,6 @@ def _rates() -> Proof:
             ),
             *_closes(),
             *_iterated_logarithms(),
-            *_first_at_a_finite_time(),
-            *_second_at_a_finite_time(),
             Limit(
                 name="x_l² t → K(1 − r)",
                 because="x_l² t = t/y_l",
@@ -331,6 +341,58 @@ def _rates() -> Proof:
     )
 
 
+# ------------------------------------------------------------------------------------------------- statements
+
+velocity = sp.Symbol("v_0", real=True)
+"""dx_l/dt at the start."""
+MONOTONE = sp.And(
+    sp.Gt(now * begun, 0),
+    sp.Gt(rate * (sp.Abs(now) - sp.Abs(begun)), 0),
+    sp.Ge(rate * velocity * begun, rate**2 * begun**4 * softplus(weight * begun)),
+)
+LEAST = softplus(-sp.Abs(weight * begun))
+FALLEN = sp.Le(now**2 * (1 + 2 * sp.Abs(rate) * begun**2 * LEAST * after), begun**2)
+
+second, halfway, middle = sp.symbols("z_0 z_m t_m", real=True)
+late = sp.Symbol("z_t", real=True)
+"""Beside x, the first token: the second one at the start, at t_m ≤ t, and at t."""
+
+
+def _bound(start_at: sp.Expr, moment: sp.Expr) -> sp.Expr:
+    """The bound on |x_l| at a moment (dynamics.1d-converge)."""
+    least = softplus(-sp.Abs(weight * start_at))
+    return 1 / sp.sqrt(1 / start_at**2 + 2 * sp.Abs(rate) * least * moment)
+
+
+def _drift(moment: sp.Expr) -> sp.Expr:
+    """E(t): how far x_1^{−2} is from 2|μ| ln 2·t at most, relative to it."""
+    lead = 2 * sp.Abs(rate) * LN2
+    return 1 / (lead * begun**2 * moment) + 2 * sp.Abs(weight) / LN2 / sp.sqrt(2 * sp.Abs(rate) * LEAST * moment)
+
+
+DRIFT_Q = 2 * sp.Abs(rate * weight) * _bound(second, middle)
+KEPT = 2 ** (-damping)
+DRIFT_P = KEPT * (
+    (1 + sp.Abs(weight) * _bound(begun, middle) / LN2)
+    * sp.exp(damping * sp.Abs(weight) * _bound(second, middle))
+    / (1 - _drift(middle))
+    - 1
+)
+PULL, GOAL = 1 - KEPT - DRIFT_P, 2 * sp.Abs(rate) * LN2 / (1 - KEPT)
+PUSH = DRIFT_Q + DRIFT_P * GOAL
+FADED = sp.exp(-PULL * sp.log(after / middle))
+FIRST_RATE = sp.Le(sp.Abs(1 / (2 * sp.Abs(rate) * LN2 * after * now**2) - 1), _drift(after))
+SECOND_RATE = sp.Le(
+    sp.Abs(1 / (late**2 * after) - GOAL),
+    FADED * sp.Abs(1 / (halfway**2 * middle) - GOAL) + (1 - FADED) * PUSH / PULL,
+)
+which, token, room = sp.symbols("system l epsilon", real=True)
+"""A system by its number, a token of it, and how near its quotient is to come to 1."""
+FACTOR = sp.Symbol("f", real=True)
+"""t times the logarithms of a = 0, over K(1 − 2^{−a}), or over K without decay."""
+CONSTANTS = sp.Gt(room - sp.Abs(now**2 * FACTOR - 1), 0)
+RATES = sp.And(FIRST_RATE, sp.Implies(sp.And(sp.Lt(_drift(middle), 1), sp.Gt(PULL, 0), sp.Gt(damping, 0)), SECOND_RATE))
+
 CLAIMS = (
     Claim(
         id="dynamics.1d-monotone",
@@ -339,8 +401,10 @@ CLAIMS = (
         title="in one dimension signs are kept and |x_l| is monotone",
         statement=r"\dot x_l=\mu x_l g_l,\ g_l\ge x_l^2\Delta_l>0:"
         r"\quad \operatorname{sgn}x_l(t)=\operatorname{sgn}x_l(0),"
-        r"\quad \operatorname{sgn}\tfrac{d}{dt}|x_l|=\operatorname{sgn}\mu",
-        hypotheses=(NONZERO, r"a\ge0"),
+        r"\quad \mu\,(|x_l(t)|-|x_l(0)|)>0\ (t>0)",
+        hypotheses=(NONZERO, Hypothesis("μ ≠ 0", "μ is not 0", sp.Ne(rate, 0), r"\mu\ne0")),
+        expected=Outcome.DERIVED,
+        formula=MONOTONE,
         proof=_monotone,
     ),
     Claim(
@@ -348,23 +412,47 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="μ < 0: every token tends to 0, at least as fast as t^{−1/2}",
-        statement=r"|x_l(t)|\le\bigl(x_l(0)^{-2}+2|\mu|\,\mathrm{softplus}(-|S_\Delta x_l(0)|)\,t\bigr)^{-1/2}",
-        hypotheses=(r"\mu<0", NONZERO, r"a\ge0"),
+        statement=r"x_l(t)^2\bigl(1+2|\mu|\,\mathrm{softplus}(-|S_\Delta x_l(0)|)\,x_l(0)^2\,t\bigr)\le x_l(0)^2",
+        hypotheses=(FALLS,),
         depends_on=("dynamics.1d-monotone",),
-        formula=CONVERGES,
+        expected=Outcome.DERIVED,
+        formula=FALLEN,
+        cites=(COMPARISON,),
         proof=_converges,
     ),
     Claim(
         id="dynamics.1d-converge-rates",
         paper=PAPER,
         form=Form.EXTENSION,
-        title="μ < 0: the leading constants, and iterated logarithms without decay",
-        statement=r"x_1\sim\sqrt{K/t},\quad x_l\sim\sqrt{K(1-2^{-a})/t}\ (l\ge2,\ a>0),\quad "
-        r"x_l\sim\sqrt{K/(t\,\ln t\,\ln\ln t\cdots)}\ (a=0,\ l-1\text{ logarithms}),\quad K=\tfrac1{2|\mu|\ln2};\quad "
-        r"\Bigl|\frac{x_1^{-2}}{2|\mu|\ln2\,t}-1\Bigr|\le\frac1{2|\mu|\ln2\,x_1(0)^2t}+\frac{2|S_\Delta|/\ln2}"
-        r"{\sqrt{2|\mu|\,\mathrm{softplus}(-|S_\Delta x_1(0)|)\,t}}",
-        hypotheses=(r"\mu<0", NONZERO, r"a\ge0"),
+        title="μ < 0: the leading constants of the first two tokens, at every finite time",
+        statement=r"\Bigl|\frac{x_1^{-2}}{2|\mu|\ln2\,t}-1\Bigr|\le E(t)=\frac1{2|\mu|\ln2\,x_1(0)^2t}"
+        r"+\frac{2|S_\Delta|/\ln2}{\sqrt{2|\mu|\,\mathrm{softplus}(-|S_\Delta x_1(0)|)\,t}};\quad "
+        r"a>0,\ k=1-2^{-a}-e_p>0,\ t\ge t_m,\ E(t_m)<1:\ "
+        r"\Bigl|\frac{x_2^{-2}}t-v^*\Bigr|\le\Bigl(\frac{t_m}t\Bigr)^k\Bigl|\frac{x_2(t_m)^{-2}}{t_m}-v^*\Bigr|"
+        r"+\Bigl(1-\Bigl(\frac{t_m}t\Bigr)^k\Bigr)\frac{e_q+e_pv^*}k,\ v^*=\frac{2|\mu|\ln2}{1-2^{-a}},\ "
+        r"e_q=2|\mu S_\Delta|b_2,\ e_p=2^{-a}\Bigl(\frac{(1+|S_\Delta|b_1/\ln2)e^{a|S_\Delta|b_2}}{1-E(t_m)}-1\Bigr),"
+        r"\ b_l=(x_l(0)^{-2}+2|\mu|\,\mathrm{softplus}(-|S_\Delta x_l(0)|)t_m)^{-1/2}",
+        hypotheses=(FALLS,),
         depends_on=("dynamics.1d-monotone", "dynamics.1d-converge"),
+        expected=Outcome.DERIVED,
+        formula=RATES,
+        cites=(COMPARISON,),
         proof=_rates,
+    ),
+    Claim(
+        id="dynamics.1d-converge-constants",
+        paper=PAPER,
+        form=Form.EXTENSION,
+        title="μ < 0: the leading constants of all tokens, and iterated logarithms without decay",
+        statement=r"x_l^2\,t\to K(1-2^{-a})\ (l\ge2,\ a>0),\quad "
+        r"x_l^2\,t\,\ln t\,\ln\ln t\cdots\to K\ (a=0,\ l-1\text{ logarithms}),\quad K=\tfrac1{2|\mu|\ln2}",
+        hypotheses=(FALLS, NONZERO),
+        depends_on=("dynamics.1d-converge-rates",),
+        expected=Outcome.DERIVED,
+        formula=CONSTANTS,
+        every=(which, token, room),
+        some=(after,),
+        cites=(LHOPITAL,),
+        proof=_constants,
     ),
 )

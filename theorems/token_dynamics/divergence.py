@@ -5,23 +5,33 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, Proof
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 from mamba_theorems.theorems.token_dynamics.slow import CONTINUE, never_explodes
 from mamba_theorems.theorems.token_dynamics.system import (
+    COMPARISON,
+    CONTINUATION,
     LN2,
     NONZERO,
     PAPER,
+    RISES,
     a,
+    after,
+    begun,
     cited_comparison,
     gain,
+    now,
     own_share,
+    rate,
     size,
     slope,
+    softplus_below_exponential,
     softplus_grows_slowly,
     softplus_increases,
     start,
     step,
+    weight,
 )
 
 mu = sp.Symbol("mu", positive=True)
@@ -167,25 +177,71 @@ MIXED = (sp.Integer(1), HALF, sp.Rational(-3, 5))
 """At S_Δ = −1, μ = 1, a = 1: tokens 1 and 2 are slow, token 3 is fast; tokens 1 and 3 alone are the smallest case."""
 
 
+def _height() -> tuple[Bound, Bound, Bound]:
+    """v²e^{−v} ≤ 4e^{−2}, on both sides of v = 2."""
+    y, shrunk = sp.Symbol("y", nonnegative=True), sp.Symbol("e", positive=True)
+    below = Bound(name="e^{−y} ≥ 1 − y", claim=sp.Ge(sp.exp(-y), 1 - y))
+    return (
+        Bound(
+            name="e^{2y} ≥ (1 + y)²", because="v = 2 + 2y: v²e^{−v} ≤ 4e^{−2}", claim=sp.Ge(sp.exp(2 * y), (1 + y) ** 2)
+        ).but_not("e^{2y} ≥ (1 + 2y)²", claim=sp.Ge(sp.exp(2 * y), (1 + 2 * y) ** 2)),
+        below,
+        Bound(
+            name="and on the other side",
+            because="v = 2 − 2y, e = e^{−y}: v²e^{−v} = 4e^{−2}(1 − y)²/e² ≤ 4e^{−2}",
+            claim=sp.Le((1 - y) ** 2, shrunk**2),
+            given=(sp.Ge(shrunk, 1 - y), sp.Le(y, 1)),
+        ).but_not("beyond v = 0", given=(sp.Ge(shrunk, 1 - y),)),
+    )
+
+
 def _mixed_stays_finite() -> Proof:
-    life = 1 / (2 * LN2 * MIXED[2] ** 2)
-    horizon = sp.Rational(201, 100)
-    one, two = MIXED[:2]
+    """A token that grows ends the solution; the first one, alone as it is, grows at most exponentially until then."""
+    u, kappa = sp.symbols("u kappa", positive=True)
     return Proof(
         steps=(
-            *never_explodes(),
             *_clock(),
             *_life(),
-            Enclosed(
-                name="token 3 has S_Δx_3 > 0 and blows up before t = 2.01", claim=sp.Lt(life, horizon, evaluate=False)
-            ),
-            Enclosed(name="token 1 is below 56 until then", claim=sp.Lt(one * sp.exp(2 * horizon), 56, evaluate=False)),
-            Enclosed(
-                name="token 2 is below 1553 until then", claim=sp.Lt(two * sp.exp(4 * horizon), 1553, evaluate=False)
-            ),
+            softplus_below_exponential(),
+            *_height(),
+            Bound(
+                name="so u_1 = |S_Δ x_1| grows slower than e^{4e^{−2}κt}",
+                because="u_1′ = κu_1³ softplus(−u_1), softplus(−u) < e^{−u}; κ = μ/S_Δ²; W = u²e^{−u}",
+                claim=sp.Le(kappa * u * gain, 4 * sp.exp(-2) * kappa * u),
+                given=(sp.Le(gain, 4 * sp.exp(-2)),),
+            ).but_not("without the bound", given=()),
         )
     )
 
+
+# ------------------------------------------------------------------------------------------------- statements
+
+end, own_life = sp.symbols("T T_l", real=True)
+"""When the solution ends, and ∫ du/(μu³ softplus(|S_Δ|u)) from |x_l(0)| on."""
+ALONE = predicate("one token")
+ENDS = sp.And(
+    sp.Le(end, own_life),
+    sp.Le(own_life, 1 / (2 * rate * LN2 * begun**2)),
+    sp.Implies(ALONE, sp.Ge(end, own_life)),
+)
+GROWING = Hypothesis("S_Δ x ≥ 0", "the token's step grows with it", sp.Ge(weight * begun, 0), r"S_\Delta x_l(0)\ge0")
+
+which, token, floor, ceiling = sp.symbols("system l R B", real=True)
+"""A system by its number, a token of it, a size to pass; |x_l| at T* in the system of the first l tokens alone."""
+OUTLIVES = predicate("T_l>T*")
+FINITE = sp.And(
+    sp.Implies(OUTLIVES, sp.Lt(sp.Abs(now), ceiling)), sp.Implies(sp.Not(OUTLIVES), sp.Gt(sp.Abs(now) - floor, 0))
+)
+
+first, reached = sp.symbols("x_1 X_1", real=True)
+"""x_1(0), and |x_1| at the end."""
+HEIGHT = 4 * sp.exp(-2)
+"""The largest value of v²e^{−v}."""
+STAYS = sp.And(
+    sp.Lt(end, 1 / (2 * rate * LN2 * begun**2)),
+    sp.Lt(reached, sp.Abs(first) * sp.exp(HEIGHT * rate / weight**2 * end)),
+)
+SHRINKING = Hypothesis("S_Δ x_1 < 0", "the first token's step shrinks", sp.Lt(weight * first, 0), r"S_\Delta x_1(0)<0")
 
 CLAIMS = (
     Claim(
@@ -193,12 +249,14 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="μ > 0 and a token with S_Δ x_l ≥ 0: the solution ends in finite time",
-        statement=r"T^*\le\min_{l:\,S_\Delta x_l(0)\ge0}\int_{|x_l(0)|}^{\infty}"
+        statement=r"T^*\le\int_{|x_l(0)|}^{\infty}"
         r"\frac{du}{\mu u^3\mathrm{softplus}(|S_\Delta|u)}"
-        r"\le\min_l\frac1{2\mu\ln2\;x_l(0)^2},\ \text{the first with equality for one token}",
-        hypotheses=(r"\mu>0", r"S_\Delta x_l(0)\ge0\ \text{for some }l", NONZERO, r"a\ge0"),
+        r"\le\frac1{2\mu\ln2\;x_l(0)^2},\ \text{the first with equality for one token}",
+        hypotheses=(RISES, GROWING),
         depends_on=("dynamics.1d-monotone",),
-        formula=BLOWS_UP,
+        expected=Outcome.DERIVED,
+        formula=ENDS,
+        cites=(COMPARISON,),
         proof=_blows_up,
     ),
     Claim(
@@ -206,29 +264,30 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="at the end T* the tokens before the first that blows up are finite, all others diverge",
-        statement=r"m=\min\{l:T_l=T^*\}:\quad |x_l(T^*)|<\infty\ (l<m),\quad |x_l(t)|\to\infty\ (t\to T^*,\ l\ge m)",
-        hypotheses=(r"\mu>0", r"S_\Delta x_l(0)\ge0\ \text{for some }l", NONZERO, r"a\ge0"),
-        depends_on=("dynamics.1d-blowup", "dynamics.1d-diverge-slow"),
+        statement=r"T_l\text{ the life of the first }l\text{ tokens},\ T^*=\min_lT_l:\quad "
+        r"|x_l(T^*)|<\infty\ (T_l>T^*),\quad |x_l(t)|\to\infty\ (t\to T^*,\ T_l=T^*)",
+        hypotheses=(RISES, NONZERO),
+        depends_on=("dynamics.1d-blowup", "dynamics.1d-slow-ratios"),
+        expected=Outcome.DERIVED,
+        formula=FINITE,
+        every=(which, token, floor),
+        some=(after,),
+        cites=(CONTINUATION,),
         proof=_mixed,
     ),
     Claim(
         id="dynamics.1d-mixed-all-diverge",
-        paper="Vo, Pham, Tong & Nguyen (ICLR 2025), abstract: either all tokens converge to zero, or all diverge",
-        form=Form.PRINTED,
-        title="μ > 0: all tokens diverge to infinity",
-        statement=r"\mu>0\ \Rightarrow\ |x_l(t)|\to\infty\ \text{for every }l\text{ as }t\to T^*",
-        hypotheses=(r"\mu>0", NONZERO),
-        expected=Outcome.REFUTED,
-        disproof=_mixed_stays_finite,
-        erratum=Erratum(
-            printed="In one dimension only one of two things happens: all tokens converge to zero, or all diverge.",
-            instance="μ = 1, S_Δ = −1, a = 1, x(0) = (1, 1/2, −3/5): the solution ends at T* ≤ 2.01, where token 3"
-            " is infinite and tokens 1 and 2 are finite (1.41 and 0.72).",
-            reading="the solution of the whole system, on the interval on which it exists; the sentence is the"
-            " abstract's, whose hypotheses we do not know",
-            instead="dynamics.1d-mixed: the tokens before the first that blows up stay finite, all others diverge",
-            survives="the dichotomy for μ < 0, for μ > 0 with all S_Δ x_l < 0, and for one token; each token, with"
-            " only those before it, diverges on its own interval of existence",
-        ),
+        paper="Vo, Pham, Tong & Nguyen (ICLR 2025), abstract, restated:"
+        " either all tokens converge to zero, or all diverge",
+        form=Form.RESTATED,
+        title="under our reading of it, the dichotomy fails wherever the first token shrinks and another grows",
+        statement=r"\text{our reading: on its interval of existence }[0,T^*)\text{ all tokens of a solution}\to0"
+        r"\text{, or all}\to\infty.\ \text{It fails, as at }\mu=1,S_\Delta=-1,x(0)=(1,\tfrac12,-\tfrac35):\quad "
+        r"T^*<\frac1{2\mu\ln2\;x_l(0)^2},\quad |x_1(T^*)|<|x_1(0)|e^{4e^{-2}\mu T^*/S_\Delta^2}",
+        hypotheses=(RISES, SHRINKING, GROWING),
+        depends_on=("dynamics.1d-blowup",),
+        expected=Outcome.DERIVED,
+        formula=STAYS,
+        proof=_mixed_stays_finite,
     ),
 )

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.activations import softplus
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, Limit, Proof
 from mamba_theorems.theorems.proofs.written import Along, Named, product, total
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 from mamba_theorems.theorems.token_dynamics.system import (
+    COMPARISON,
     CONTINUATION,
-    NONZERO,
+    OF_FIRST,
     PAPER,
+    after,
     cited_comparison,
     j,
     l,
@@ -157,11 +161,13 @@ def _symmetric() -> Proof:
             *_negative_definite(),
             Cited(name="continuation", statement="a bounded solution exists for all time", source=CONTINUATION),
             _unbounded(),
-            *_along_a_line(),
-            _antisymmetric_form(),
             _kernel(),
         )
     )
+
+
+def _on_its_line() -> Proof:
+    return Proof(steps=(_antisymmetric_form(), softplus_increases(), *_along_a_line()))
 
 
 def _unbounded() -> Bound:
@@ -319,45 +325,110 @@ def _nonsymmetric() -> Proof:
     )
 
 
+# ------------------------------------------------------------------------------------------------- statements
+
+begun, now, form, rise, step_now = sp.symbols("X_0 X_t q_0 dq_0 Delta_0", real=True)
+"""|x_l|² at the start and at t; q_l, its derivative and the step Δ_l at the start."""
+definite, kernel = predicate("S<0"), predicate("Sx=0")
+largest, least, seen, moving = sp.symbols("lambda delta delta_t speed", real=True)
+"""λ with −xᵀSx ≥ λ|x|² (0 unless S ≺ 0), softplus(−‖S_Δ‖√(|q_l(0)|/λ)), the least Δ_l up to t, and |dx_l/dt|² at 0."""
+SYMMETRIC_FORM = sp.And(
+    sp.Ge(rise, 2 * step_now * form**2),
+    sp.Implies(definite, sp.Le(now * largest * (1 + 2 * least * after * sp.Abs(form)), sp.Abs(form))),
+    sp.Implies(sp.Gt(form, 0), sp.Lt(2 * seen * form * after, 1)),
+    sp.Implies(kernel, sp.Eq(moving, 0)),
+)
+toward = sp.Symbol("w", real=True)
+"""S_Δ·x_1(0)."""
+ON_SEGMENT = softplus(sp.Min(0, toward))
+"""The least step on the way from x_1(0) to 0."""
+LINE = sp.And(
+    sp.Implies(sp.Lt(form, 0), sp.Le(now * (1 + 2 * sp.Abs(form) * ON_SEGMENT * after), begun)),
+    sp.Equivalent(sp.Eq(form, 0), sp.Eq(moving, 0)),
+)
+top = sp.Symbol("e_max", real=True)
+"""The largest eigenvalue of S."""
+SADDLE_FALLS = sp.And(
+    sp.Gt(top, 0),
+    sp.Le(now * (1 + sp.Rational(3, 2) * ON_SEGMENT * after), sp.Rational(5, 4)),
+)
+room, driven, pairing, first, first_form = sp.symbols("lambda c p X_1 q_1", real=True)
+"""λ with −xᵀSx ≥ λ|x|²; c = ‖S‖ΣC_j sup Δ_j; x_2(0)ᵀSx_1(0), |x_1(0)| and q_1(0)."""
+SECOND = predicate("l=2")
+DAMPED = sp.And(
+    sp.Le(now * (1 + after) * sp.Min(1 / begun, 2 * room * seen / (2 * driven + 1)), 1),
+    sp.Implies(SECOND, sp.Le(sp.sqrt(now), sp.sqrt(begun) + sp.Abs(pairing) * first / sp.Abs(first_form))),
+)
+DEFINITE = Hypothesis(
+    "λ > 0", "the symmetric part of S is negative definite", sp.Gt(room, 0), r"-x^\top Sx\ge\lambda|x|^2,\ \lambda>0"
+)
+which, token, radius = sp.symbols("system l epsilon", real=True)
+TO_ZERO = sp.Gt(radius - sp.sqrt(now), 0)
+
 CLAIMS = (
     Claim(
         id="dynamics.nd-symmetric",
         paper=PAPER,
         form=Form.EXTENSION,
         title="symmetric S: the sign of x_lᵀSx_l decides",
-        statement=r"q_l=x_l^\top Sx_l,\ \dot q_l\ge2\Delta_lq_l^2:\quad S\prec0\Rightarrow|x_l|=O(t^{-1/2});\quad "
-        r"q_l(0)>0\Rightarrow x_l\text{ unbounded};\quad q_1(0)<0\Rightarrow x_1\to0\ (\text{any }S);\quad "
-        r"S^\top=-S\Rightarrow x_1\text{ constant};\quad x_l\in\ker S\Rightarrow x_l\text{ frozen}",
-        hypotheses=(r"S=S_C^\top S_B\text{ symmetric}", r"\Delta_l\in\mathbb R", NONZERO, r"a\ge0"),
+        statement=r"q_l=x_l^\top Sx_l,\ \dot q_l\ge2\Delta_lq_l^2:\quad "
+        r"S\preceq-\lambda\Rightarrow\lambda|x_l|^2\le\frac1{|q_l(0)|^{-1}+2\delta t},\ "
+        r"\delta=\mathrm{softplus}(-\|S_\Delta\|\sqrt{|q_l(0)|/\lambda});\quad "
+        r"q_l(0)>0\Rightarrow2q_l(0)\,t\min_{[0,t]}\Delta_l<1,\text{ so }x_l\text{ is unbounded};\quad "
+        r"x_l\in\ker S\Rightarrow x_l\text{ frozen}",
+        hypotheses=(
+            Hypothesis("S symmetric", "S = S_CᵀS_B is symmetric", predicate("symmetric"), r"S=S_C^\top S_B=S^\top"),
+        ),
+        expected=Outcome.DERIVED,
+        formula=SYMMETRIC_FORM,
+        cites=(COMPARISON, CONTINUATION),
         proof=_symmetric,
     ),
     Claim(
+        id="dynamics.nd-first-token",
+        paper=PAPER,
+        form=Form.EXTENSION,
+        title="any S: the first token stays on its line, sinks if x_1ᵀSx_1 < 0, and is frozen if it is 0",
+        statement=r"q=x_1(0)^\top Sx_1(0):\quad q<0\Rightarrow|x_1|^2\le\frac{|x_1(0)|^2}{1+2|q|\delta t},\ "
+        r"\delta=\mathrm{softplus}(\min(0,S_\Delta\cdot x_1(0)));\quad "
+        r"q=0\iff x_1\text{ constant},\text{ as for }S^\top=-S",
+        hypotheses=(OF_FIRST,),
+        expected=Outcome.DERIVED,
+        formula=LINE,
+        proof=_on_its_line,
+    ),
+    Claim(
         id="dynamics.nd-positive-eigenvalue",
-        paper="Vo, Pham, Tong & Nguyen (ICLR 2025), the observation in two dimensions, restated",
-        form=Form.PRINTED,
-        title="a positive eigenvalue of S makes all tokens diverge",
-        statement=r"\lambda_{\max}(S)>0\Rightarrow|x_l(t)|\to\infty\text{ for every }l",
-        hypotheses=(r"S\text{ symmetric}", NONZERO),
-        expected=Outcome.REFUTED,
-        disproof=_saddle_converges,
-        erratum=Erratum(
-            printed="With one positive eigenvalue of S_C^T S_B all tokens diverge to infinity.",
-            instance="S = diag(1, −1), one token x_1 = (1/2, 1): q_1 = −3/4 < 0 and x_1 → 0 along its line.",
-            reading="for every non-zero start, as a restatement of the paper has it; for almost every start of a"
-            " picture it may look true",
-            instead="dynamics.nd-symmetric: token l is unbounded where x_lᵀSx_l > 0 at the start",
-            survives="divergence for positive definite S, and for each token whose own form is positive",
+        paper="Vo, Pham, Tong & Nguyen (ICLR 2025), the observation in two dimensions, restated:"
+        " with a positive eigenvalue of S all tokens diverge",
+        form=Form.RESTATED,
+        title="under our reading of it, a positive eigenvalue of S is not enough",
+        statement=r"\text{our reading: }\lambda_{\max}(S)>0\Rightarrow|x_l(t)|\to\infty\text{ for every }x_l(0)\ne0.\ "
+        r"\text{It fails here:}\quad |x_1(t)|^2\le\frac{5/4}{1+\frac32\delta t},\ "
+        r"\delta=\mathrm{softplus}(\min(0,S_\Delta\cdot x_1(0)))",
+        hypotheses=(
+            OF_FIRST,
+            Hypothesis("S", "S = diag(1, −1)", predicate("S"), r"S=\operatorname{diag}(1,-1)"),
+            Hypothesis("x(0)", "x_1 starts at (1/2, 1)", predicate("x(0)"), r"x_1(0)=(\tfrac12,1)"),
         ),
+        depends_on=("dynamics.nd-first-token",),
+        expected=Outcome.DERIVED,
+        formula=SADDLE_FALLS,
+        proof=_saddle_converges,
     ),
     Claim(
         id="dynamics.nd-nonsymmetric",
         paper=PAPER,
         form=Form.EXTENSION,
-        title="S with negative definite symmetric part: tokens 1 and 2 tend to 0, and every bounded token",
-        statement=r"-x^\top Sx\ge\lambda|x|^2:\quad x_1,x_2\to0;\quad \Delta_l\ge\delta>0,\ |x_j|^2\le C_j/(1+t)\ (j<l)"
-        r"\ \Rightarrow\ |x_l|^2\le\frac1{m(1+t)},\ m=\min\bigl(|x_l(0)|^{-2},\tfrac{2\lambda\delta}{2c+1}\bigr),\ "
-        r"c=\|S\|\sum_{j<l}C_j\sup\Delta_j",
-        hypotheses=(r"-x^\top Sx\ge\lambda|x|^2,\ \lambda>0", r"\Delta_l\in\mathbb R", NONZERO, r"a\ge0"),
+        title="S with negative definite symmetric part: tokens 1 and 2 tend to 0, and every token of bounded steps",
+        statement=r"|x_l|^2\le\frac1{m(1+t)},\ m=\min\bigl(|x_l(0)|^{-2},\tfrac{2\lambda\delta}{2c+1}\bigr),\ "
+        r"\delta=\min_{[0,t]}\Delta_l,\ c=\|S\|\sum_{j<l}C_j\sup\Delta_j,\ |x_j|^2\le C_j/(1+t);\quad "
+        r"|x_2(t)|\le|x_2(0)|+\frac{|x_2(0)^\top Sx_1(0)||x_1(0)|}{|q_1(0)|},"
+        r"\text{ so }\Delta_1,\Delta_2\text{ keep a floor}",
+        hypotheses=(DEFINITE,),
+        depends_on=("dynamics.nd-first-token",),
+        expected=Outcome.DERIVED,
+        formula=DAMPED,
         proof=_nonsymmetric,
     ),
     Claim(
@@ -365,8 +436,11 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="conjecture: then every token tends to 0, bounded steps or not",
-        statement=r"-x^\top Sx\ge\lambda|x|^2\ \Rightarrow\ x_l\to0\text{ for every }l",
-        hypotheses=(r"-x^\top Sx\ge\lambda|x|^2,\ \lambda>0", r"\Delta_l\in\mathbb R", NONZERO, r"a\ge0"),
+        statement=r"-x^\top Sx\ge\lambda|x|^2,\ \lambda>0\ \Rightarrow\ x_l\to0\text{ for every }l",
+        hypotheses=(DEFINITE,),
         expected=Outcome.TESTED,
+        formula=TO_ZERO,
+        every=(which, token, radius),
+        some=(after,),
     ),
 )

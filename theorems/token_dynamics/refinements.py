@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, InductionOn, Proof, invariant
 from mamba_theorems.theorems.proofs.written import Along, Named, product, total
+from mamba_theorems.theorems.statement import Hypothesis, predicate
+from mamba_theorems.theorems.token_dynamics.many_dimensions import own_term
 from mamba_theorems.theorems.token_dynamics.system import (
-    NONZERO,
     PAPER,
+    RISES,
     a,
+    damping,
     following,
     gain,
     loss,
+    rate,
     scalar_flow,
     size,
     step,
@@ -129,6 +133,7 @@ def _exclude() -> Proof:
             _symmetric(),
             *_last_row(),
             _positive(),
+            own_term(),
             *_fewer_states(),
         )
     )
@@ -241,29 +246,58 @@ def _reorder() -> Proof:
     )
 
 
+# ------------------------------------------------------------------------------------------------- statements
+
+states, channels, least, form, moving = sp.symbols("N D s_min q speed", real=True)
+"""Sizes, the least weight s, x_lᵀSx_l and |dx_l/dt|."""
+SYMMETRIC, TRIANGULAR, ZERO, KERNEL = map(predicate, ("symmetric", "P", "x=0", "Px=0"))
+EXCLUDED = sp.And(
+    SYMMETRIC,
+    sp.Implies(sp.And(sp.Eq(states, channels), sp.Not(ZERO)), sp.Not(KERNEL)),
+    sp.Equivalent(sp.Gt(form, 0), sp.Not(KERNEL)),
+    sp.Equivalent(sp.Eq(moving, 0), KERNEL),
+)
+missed, tokens, gap, tau = sp.symbols("miss L gamma tau", real=True)
+"""The largest entry of |SoftSort − permutation|, the number of scores, their least gap, the temperature."""
+later, earlier, pull, earlier_pull, drive = sp.symbols("x_l x_m v_l v_m Delta_l", real=True)
+"""Token l and the one before it, their derivatives, and the step of l."""
+SORTED, STAYS = predicate("ascending at 0"), predicate("ascending at t")
+REORDERED = sp.And(
+    sp.Le(missed, (tokens - 1) * sp.exp(-gap / tau)),
+    sp.Eq(pull / later - earlier_pull / earlier, rate * later**2 * drive),
+    sp.Implies(SORTED, STAYS),
+)
+
 CLAIMS = (
     Claim(
         id="dynamics.exclude-convergent",
         paper=PAPER,
         form=Form.EXTENSION,
-        title="S_C = P, S_B = diag(s)P: no token converges",
-        statement=r"S=P^\top\operatorname{diag}(s)P,\ P\text{ unit upper triangular},\ s>0:\quad "
-        r"x_l(0)\ne0\Rightarrow x_l^\top Sx_l>0\Rightarrow x_l\text{ unbounded};\quad "
-        r"d_{state}<d:\ \ker P\text{ frozen}",
-        hypotheses=(r"d_{state}=d", NONZERO, r"a\ge0"),
+        title="S_C = P, S_B = diag(s)P: no token converges where there are as many states as channels",
+        statement=r"S=P^\top\operatorname{diag}(s)P\text{ symmetric},\ x_l^\top Sx_l>0\iff Px_l\ne0:\quad "
+        r"d_{state}=d,\ x_l(0)\ne0\Rightarrow x_l\text{ unbounded (dynamics.nd-symmetric)};\quad "
+        r"Px_l=0\iff x_l\text{ frozen}",
+        hypotheses=(
+            Hypothesis("s > 0", "every weight s is positive", sp.Gt(least, 0), "s>0"),
+            Hypothesis("P", "P is unit upper triangular", TRIANGULAR, r"P\text{ unit upper triangular}"),
+        ),
         depends_on=("dynamics.nd-symmetric",),
+        expected=Outcome.DERIVED,
+        formula=EXCLUDED,
         proof=_exclude,
     ),
     Claim(
         id="dynamics.reorder",
         paper=PAPER,
         form=Form.EXTENSION,
-        title="sorted by importance, the last token leads for ever (μ > 0)",
+        title="sorted by importance and without decay (a = 0), the last token leads for ever",
         statement=r"\|\text{row}_i(\mathrm{SoftSort}_\tau)-e_{\pi(i)}\|_\infty\le(L-1)e^{-\gamma/\tau};\quad "
-        r"\tfrac{d}{dt}\ln\tfrac{|x_l|}{|x_{l-1}|}=\mu\bigl(x_l^2\Delta_l-(1-e^{-a\Delta_l})g_{l-1}\bigr):\ "
-        r"a=0,\ |x_1|\le\dots\le|x_L|\text{ at }0\Rightarrow\text{at every }t",
-        hypotheses=(r"\mu>0", NONZERO, r"\text{one dimension}"),
+        r"\tfrac{d}{dt}\ln\tfrac{|x_l|}{|x_{l-1}|}=\mu x_l^2\Delta_l:\ "
+        r"|x_1|\le\dots\le|x_L|\text{ at }0\Rightarrow\text{at every }t",
+        hypotheses=(RISES, Hypothesis("a = 0", "nothing decays", sp.Eq(damping, 0), "a=0")),
         depends_on=("dynamics.1d-monotone",),
+        expected=Outcome.DERIVED,
+        formula=REORDERED,
         proof=_reorder,
     ),
 )

@@ -8,23 +8,32 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Limit, Proof
 from mamba_theorems.theorems.proofs.written import Along
+from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.theorems.token_dynamics.system import (
     CONTINUATION,
     LHOPITAL,
+    NONZERO,
+    OF_FIRST,
     PAPER,
+    RISES,
     a,
+    after,
+    begun,
     gain,
     kappa,
     loss,
+    now,
+    rate,
     size,
     softplus_below_exponential,
     softplus_increases,
     start,
     step,
     time,
+    weight,
 )
 
 u, eps = sp.symbols("u epsilon", positive=True)
@@ -237,18 +246,19 @@ def _settles() -> tuple[Bound, Bound, Identity, Identity]:
 _y0 = sp.Symbol("y", nonnegative=True)
 
 
-def _slow() -> Proof:
+def _first() -> Proof:
+    return Proof(steps=(_rescaled(), softplus_below_exponential(), *_first_token_at_a_finite_time(), *_first_token()))
+
+
+def _ratios() -> Proof:
     log_t = u - 3 * sp.log(u) - sp.log(kappa)
     return Proof(
         steps=(
             _rescaled(),
-            softplus_below_exponential(),
             *never_explodes(),
             CONTINUE,
             softplus_increases(),
             _diverges(),
-            *_first_token(),
-            *_first_token_at_a_finite_time(),
             Cited(name="limits of quotients", statement="F(u)/(e^u/u³) → 1 from the quotient above", source=LHOPITAL),
             loss(),
             _relative_growth(),
@@ -267,17 +277,57 @@ def _slow() -> Proof:
     )
 
 
+# ------------------------------------------------------------------------------------------------- statements
+
+SMALL, LARGE = sp.Abs(weight * begun), sp.Abs(weight * now)
+"""u_l(0) and u_l(t)."""
+ELAPSED = rate / weight**2 * after * LARGE**3 * sp.exp(-LARGE)
+"""κt·u³e^{−u}."""
+LOGARITHMIC = sp.And(
+    sp.Gt(ELAPSED, 1 - (LARGE / SMALL) ** 3 * sp.exp(SMALL - LARGE)),
+    sp.Implies(
+        sp.Ge(LARGE, 9),
+        sp.Lt(ELAPSED, 1 + 6 / LARGE + (sp.exp(9) + 1) / (2 * SMALL**2) * LARGE**3 * sp.exp(-LARGE)),
+    ),
+)
+SLOW = Hypothesis(
+    "S_Δ x < 0", "the step of the token shrinks as it grows", sp.Lt(weight * begun, 0), r"S_\Delta x_l(0)<0"
+)
+which, token, floor = sp.symbols("system l R", real=True)
+quotient = sp.Symbol("c", real=True)
+"""A system by its number, a token of it, a size to pass; |x_l|/|x_1| at the same time."""
+OVERTAKES = sp.And(sp.Gt(quotient - 1, 0), sp.Gt(LARGE - floor, 0))
+
 CLAIMS = (
     Claim(
         id="dynamics.1d-diverge-slow",
         paper=PAPER,
         form=Form.EXTENSION,
-        title="μ > 0, all steps shrinking: every token grows like ln t, each with its constant",
-        statement=r"u=|S_\Delta||x_1|=\ln t+3\ln\ln t+\ln\kappa+o(1),\ \kappa=\mu/S_\Delta^2,\quad "
-        r"1-\tfrac{u^3}{u_0^3}e^{u_0-u}\le\kappa t\,u^3e^{-u}\le1+\tfrac6u+\tfrac{e^9+1}{2u_0^2}u^3e^{-u}\ (u\ge9);\ "
-        r"|x_l|/|x_1|\to c_l\in(1,\infty)\ (l\ge2)",
-        hypotheses=(r"\mu>0", r"S_\Delta x_l(0)<0\ \text{for every }l", r"a\ge0"),
+        title="μ > 0, shrinking steps: the first token grows like ln t + 3 ln ln t",
+        statement=r"u=|S_\Delta||x_1|,\ \kappa=\mu/S_\Delta^2:\quad "
+        r"1-\tfrac{u^3}{u_0^3}e^{u_0-u}<\kappa t\,u^3e^{-u},\quad "
+        r"\kappa t\,u^3e^{-u}<1+\tfrac6u+\tfrac{e^9+1}{2u_0^2}u^3e^{-u}\ (u\ge9);"
+        r"\quad \text{hence}\ u=\ln t+3\ln\ln t+\ln\kappa+o(1)",
+        hypotheses=(RISES, SLOW, OF_FIRST),
         depends_on=("dynamics.1d-monotone",),
-        proof=_slow,
+        expected=Outcome.DERIVED,
+        formula=LOGARITHMIC,
+        proof=_first,
+    ),
+    Claim(
+        id="dynamics.1d-slow-ratios",
+        paper=PAPER,
+        form=Form.EXTENSION,
+        title="μ > 0, all steps shrinking: every token diverges like ln t, and every later one passes the first",
+        statement=r"S_\Delta x_j(0)<0\ \text{for every }j\le l:\quad |x_l|\to\infty,\quad "
+        r"|x_l|/|x_1|\to c_l\in(1,\infty)\ (l\ge2)",
+        hypotheses=(RISES, NONZERO, Hypothesis("l ≥ 2", "the token has one before it", sp.Gt(token, 1), r"l\ge2")),
+        depends_on=("dynamics.1d-diverge-slow",),
+        expected=Outcome.DERIVED,
+        formula=OVERTAKES,
+        every=(which, token, floor),
+        some=(after,),
+        cites=(CONTINUATION, LHOPITAL),
+        proof=_ratios,
     ),
 )

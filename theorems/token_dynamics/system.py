@@ -13,9 +13,9 @@ import sympy as sp
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction
 from mamba_theorems.theorems.proofs.written import TIME, Along
+from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 PAPER = "Vo, Pham, Tong & Nguyen (ICLR 2025), restated from the abstract; the statement is ours"
-NONZERO = r"x_l(0)\ne0\ \text{for every }l"
 CONTINUATION = "Picard–Lindelöf: a solution exists and is unique until it leaves every ball"
 COMPARISON = "comparison of a function with the integral of a bound on its derivative (mean value theorem)"
 LHOPITAL = "L'Hôpital's rule, denominator tending to infinity"
@@ -29,6 +29,17 @@ l, j, k = sp.symbols("l j k", integer=True, nonnegative=True)
 
 
 LN2 = sp.log(2)
+
+# --- what a solution shows: of one system, one token l, at a time after 0
+
+rate, weight, damping = sp.symbols("mu S_Delta a", real=True)
+begun, now, after = sp.symbols("x_0 x_t t", real=True)
+"""x_l(0), x_l(t) and t ≥ 0."""
+FIRST = predicate("l=1")
+FALLS = Hypothesis("μ < 0", "μ is negative", sp.Lt(rate, 0), r"\mu<0")
+RISES = Hypothesis("μ > 0", "μ is positive", sp.Gt(rate, 0), r"\mu>0")
+NONZERO = Hypothesis("x_l(0) ≠ 0", "the token is not 0 at the start", sp.Ne(begun, 0), r"x_l(0)\ne0")
+OF_FIRST = Hypothesis("l = 1", "the token has none before it", FIRST, "l=1")
 
 
 def following(gain: sp.Expr, size: sp.Expr, step: sp.Expr) -> sp.Expr:

@@ -3,4 +3,6 @@
 from mamba_theorems.theorems.joined import joined
 from mamba_theorems.verify.checks.check import Check
 
-CHECKS: tuple[Check, ...] = joined(__name__, "CHECKS", ("foundations", "haar", "mqar", "induction_heads"))
+CHECKS: tuple[Check, ...] = joined(
+    __name__, "CHECKS", ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "token_dynamics")
+)

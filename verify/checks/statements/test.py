@@ -31,6 +31,18 @@ class Row:
     point: Point
     case: Any
     count: int = 1
+    known: dict[sp.Basic, bool | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def truth(self, part: sp.Basic) -> bool | None:
+        """Whether a part of a statement, or of its mutants, is true here; each is worked out once."""
+        if part not in self.known:
+            self.known[part] = truth(part, self.point)
+        return self.known[part]
+
+    def satisfies(self, statement: Statement) -> bool | None:
+        """Whether every hypothesis holds here; None where that is not decided."""
+        found = {self.truth(h.meaning) for h in statement.hypotheses}
+        return False if False in found else None if None in found else True
 
 
 @dataclass(frozen=True)
@@ -75,10 +87,10 @@ def tally(statement: Statement, rows: tuple[Row, ...]) -> Tally:
         return _tally_groups(statement, rows)
     inside = undecided = 0
     for row in rows:
-        applies = statement.applies(row.point)
+        applies = row.satisfies(statement)
         if applies is False:
             continue
-        parts = {part: truth(part, row.point) for part in statement.conjuncts}
+        parts = {part: row.truth(part) for part in statement.conjuncts}
         inside += row.count if applies else 0
         if applies and False in parts.values():
             return Tally(inside, undecided, row, next(p for p, t in parts.items() if t is False))
@@ -91,7 +103,7 @@ def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
 
     If the statement is uniform: for some values of `some` all rows with those values do.
     """
-    rows = tuple(row for row in rows if statement.applies(row.point))
+    rows = tuple(row for row in rows if row.satisfies(statement))
     outer = statement.some if statement.uniform else statement.every
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
@@ -106,7 +118,7 @@ def _tally_groups(statement: Statement, rows: tuple[Row, ...]) -> Tally:
 
 def _tally_group(statement: Statement, group: list[Row]) -> tuple[Row | None, bool]:
     """The row by which a group contradicts the statement, if it does, and whether that is open."""
-    truths = [truth(statement.conclusion, row.point) for row in group]
+    truths = [row.truth(statement.conclusion) for row in group]
     if statement.uniform:
         false = next((row for row, true in zip(group, truths, strict=True) if true is False), None)
         return false, false is None and None in truths
