@@ -386,11 +386,9 @@ SECOND_RATE = sp.Le(
     sp.Abs(1 / (late**2 * after) - GOAL),
     FADED * sp.Abs(1 / (halfway**2 * middle) - GOAL) + (1 - FADED) * PUSH / PULL,
 )
-which, token, room = sp.symbols("system l epsilon", real=True)
-"""A system by its number, a token of it, and how near its quotient is to come to 1."""
-FACTOR = sp.Symbol("f", real=True)
-"""t times the logarithms of a = 0, over K(1 − 2^{−a}), or over K without decay."""
-CONSTANTS = sp.Gt(room - sp.Abs(now**2 * FACTOR - 1), 0)
+room, nearest = sp.symbols("epsilon near", real=True)
+"""How near the quotient is to come to its limit 1, and how near it is met on the way to t = 10^8."""
+CONSTANTS = sp.Gt(room - nearest, 0)
 RATES = sp.And(FIRST_RATE, sp.Implies(sp.And(sp.Lt(_drift(middle), 1), sp.Gt(PULL, 0), sp.Gt(damping, 0)), SECOND_RATE))
 
 CLAIMS = (
@@ -450,8 +448,6 @@ CLAIMS = (
         depends_on=("dynamics.1d-converge-rates",),
         expected=Outcome.DERIVED,
         formula=CONSTANTS,
-        every=(which, token, room),
-        some=(after,),
         cites=(LHOPITAL,),
         proof=_constants,
     ),
