@@ -132,6 +132,15 @@ def keep_two_channels(f: Field, x: np.ndarray, n: int, W: Exact) -> np.ndarray:
         return discrete_step(f, x, n, W) - discrete_step(f, x, n + 1, W)
 
 
+def keep_one_state(f: Field, x: np.ndarray, n: int, W: Exact, discretization: semantics.Discretization) -> np.ndarray:
+    """S6 with one state, λ = 1 and Δ_t = softplus(−W(t − n − ½)), before its readout; y_t ≈ x_n up to it. x (L)."""
+    ones = f.array(np.ones((len(x), 1), dtype=int))
+    gates = f.softplus(f.array([-Fraction(W) * (t - n - Fraction(1, 2)) for t in range(1, len(x) + 1)]))
+    A = f.array([[-1]])
+    y = semantics.selective_scan(f, x[:, None], gates[:, None], A, ones, ones, discretization=discretization)
+    return y[:, 0]
+
+
 def discrete_wavelet(f: Field, x: np.ndarray, places: Sequence[int], W: Exact) -> np.ndarray:
     """Theorem 1 on integers: steps at a, b, c with factors 1, −2, 1; ≈ ⟨ψ, x⟩ for t ≥ c. x (..., L)."""
     first, middle, last = (discrete_step(f, x, place, W) for place in places)

@@ -6,4 +6,6 @@ Section 3 of the paper with its Appendix B. ψ_{j,k}(s) = 2^{j/2} ψ(2^j s − k
 from mamba_theorems.theorems.claim import Claim
 from mamba_theorems.theorems.joined import joined
 
-CLAIMS: tuple[Claim, ...] = joined(__name__, "CLAIMS", ("heaviside", "clock", "rates", "separation", "keep", "block"))
+CLAIMS: tuple[Claim, ...] = joined(
+    __name__, "CLAIMS", ("heaviside", "pointwise", "clock", "rates", "separation", "keep", "block")
+)

@@ -10,7 +10,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import silu, silu_step, softplus
 from mamba_theorems.theorems.claim import Claim, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import KAPPA, STEEP, WITHIN, W, closed_form, that, v
+from mamba_theorems.theorems.haar.pointwise import KAPPA, STEEP, WITHIN, W, closed_form, that, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import ForAll, Named
@@ -117,10 +117,10 @@ def _any_weights() -> Proof:
             Bound(name="e^{−a} ≥ 1 − a", claim=sp.Ge(sp.exp(-u), 1 - u)),
             conditioning,
             Bound(
-                name="with Σw ≤ ½ (C rescales): w_s ≤ Δ_s ≤ 2w_s",
+                name="with Σw ≤ ½ (C rescales): w_s ≤ Δ_s < 2w_s",
                 because="1 ≤ E ≤ 1/(1 − Σw) ≤ 2: relative changes of Δ move log-weights by at most ΣΔ ≤ ln 2",
-                claim=sp.And(sp.Ge(weight * grown, weight), sp.Le(weight * grown, 2 * weight)),
-                given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far, sp.S.Half), sp.Ge(grown, 1)),
+                claim=sp.And(sp.Ge(weight * grown, weight), sp.Lt(weight * grown, 2 * weight)),
+                given=(sp.Ge(1 / grown, 1 - so_far), sp.Le(so_far + weight, sp.S.Half), sp.Ge(grown, 1)),
             ).but_not(
                 "Σw ≤ 0.6",
                 claim=sp.Le(weight * grown, 2 * weight),
@@ -215,6 +215,7 @@ def _wavelet() -> tuple[Step, ...]:
 def _official() -> Proof:
     psi, signal = sp.Function("psi", real=True), sp.Function("x", real=True)
     kept = sp.Symbol("c", nonnegative=True)
+    width, where = sp.symbols("a k", nonnegative=True)
     return Proof(
         steps=(
             *_step_error(),
@@ -232,6 +233,12 @@ def _official() -> Proof:
                 because="c = LΔ|A|",
                 claim=sp.Le(1 - sp.exp(-kept), kept),
             ).but_not("half of it", claim=sp.Le(1 - sp.exp(-kept), kept / 2)),
+            Bound(
+                name="a coefficient is read at most 3L/2 steps after the start of its wavelet",
+                because="the k-th of width a = 2^l starts at ka, read at L + L/a + k; 3L/2 · 128e^{−60} = 192Le^{−60}",
+                claim=sp.Le(length + length / width + where - where * width, 3 * length / 2),
+                given=(sp.Ge(width, 2),),
+            ).but_not("5L/4", claim=sp.Le(length + length / width + where - where * width, 5 * length / 4)),
             Bound(
                 name="a wavelet of inexact steps is off by at most 4/(1 + e^w)",
                 claim=sp.Le(sp.Abs(a - 2 * b + s), 4 * x),

@@ -9,18 +9,8 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import (
-    CLOSED,
-    EXP_DECREASES,
-    KAPPA,
-    LI_LEAST,
-    LI_NEGATIVE,
-    LINEAR,
-    RAMP,
-    REFLECTION,
-    W,
-    right_tail,
-)
+from mamba_theorems.theorems.haar.heaviside import CLOSED, EXP_DECREASES, LI_LEAST, LI_NEGATIVE, right_tail
+from mamba_theorems.theorems.haar.pointwise import KAPPA, LINEAR, RAMP, REFLECTION, STEEP, W
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Limit, Proof, Specialise, Step, invariant
 from mamba_theorems.theorems.proofs.written import ForAll, Named
@@ -249,7 +239,6 @@ def clock_integral(low: sp.Expr) -> sp.Integral:
 
 KERNEL = sp.exp(-clock_integral(start))
 BEHIND = Hypothesis("t̂ ≤ 1", "the threshold does not lie behind the reading time", sp.Le(threshold, 1), r"\hat t\le1")
-STEEP = Hypothesis("W > 0", "the gate closes with time", sp.Gt(W, 0, evaluate=False), "W>0")
 STILL = Hypothesis("λ = 0", "no decay, which the official block does not allow", sp.Eq(decay, 0), r"\lambda=0")
 FADES = Hypothesis("λ > 0", "the state decays", sp.Gt(lam, 0, evaluate=False), r"\lambda>0")
 PASSED = Hypothesis("t > 0", "some time has passed", sp.Gt(time, 0, evaluate=False), "t>0")

@@ -1,4 +1,4 @@
-"""Theorem 1 and Proposition 1: a selective kernel tends to a Heaviside step, in L² but never uniformly.
+"""Theorem 1 for a wavelet: a selective kernel tends to a Heaviside step, in L² but never uniformly.
 
 g(s) = B exp(−∫_s^1 softplus(−W(r − t̂)) dr), three of them for a wavelet; distances from t̂ are u to the left, x to the
 right, R = 1 − t̂, and e = g/B − H = p − q with p to the left of t̂ and q to the right.
@@ -10,20 +10,12 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.haar.pointwise import EXPONENT, KAPPA, W, dilog, s, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
-from mamba_theorems.theorems.proofs.written import ForAll
 from mamba_theorems.theorems.statement import Hypothesis
 
-W, u, x, R = sp.symbols("W u x R", positive=True)
-v, y, s = sp.symbols("v y s", real=True)
-EXPONENT = sp.Symbol("E", nonnegative=True)
-KAPPA = sp.pi**2 / 12
-
-
-def dilog(z: sp.Expr) -> sp.Expr:
-    """Li₂(z)."""
-    return sp.polylog(2, z)
+u, x, R = sp.symbols("u x R", positive=True)
 
 
 def exponent(low: sp.Expr, high: sp.Expr) -> sp.Integral:
@@ -48,8 +40,6 @@ CLOSED = Integrated(
 ).but_not(
     "Li₂(+e^{−Wv})", antiderivative=dilog(sp.exp(-W * v)) / W, value=(dilog(sp.exp(-W * R)) - dilog(sp.exp(-W * s))) / W
 )
-REFLECTION = Identity(name="softplus reflects", lhs=softplus(y), rhs=y + softplus(-y))
-RAMP = Bound(name="softplus lies above its ramp", claim=sp.Ge(softplus(y), y), given=(REFLECTION.relation,))
 EXP_DECREASES = Grows(
     name="e^{−a} decreases",
     larger=sp.exp(-sp.Symbol("b", nonnegative=True)),
@@ -59,23 +49,6 @@ EXP_DECREASES = Grows(
 )
 
 
-def left_tail() -> tuple[Step, ...]:
-    """∫_{−u}^R softplus(−Wv) dv ≥ W u²/2 for u > 0: so g/B ≤ e^{−Wu²/2} to the left of t̂."""
-    beyond = Grows(name="the part after t̂ is ≥ 0", larger=exponent(sp.S.Zero, R), smaller=sp.S.Zero, variable=R)
-    ramp = Specialise(name="the ramp at Wu", of=RAMP, at={y: W * u})
-    at_u = sp.Ge(softplus(W * u), W * u)
-    tail = Grows(
-        name="left tail: exponent ≥ Wu²/2",
-        because="at u = 0 it is the part after t̂; the slopes are softplus(Wu) and Wu",
-        larger=exponent(-u, R),
-        smaller=W * u**2 / 2,
-        variable=u,
-        given=(beyond.relation, ForAll(u, at_u)),
-    ).but_not("Wu² for Wu²/2", smaller=W * u**2)
-    return beyond, ramp, tail
-
-
-LINEAR = Bound(name="1 − e^{−a} ≤ a", claim=sp.Le(1 - sp.exp(-EXPONENT), EXPONENT))
 LI_NEGATIVE = Grows(name="Li₂(−a) ≤ 0", larger=-dilog(-u), smaller=sp.S.Zero, variable=u)
 LI_LEAST = Grows(
     name="Li₂(−e^{−Wx}) ≥ −π²/12",
@@ -222,19 +195,6 @@ INTEGRATE = Cited(
 )
 
 
-def pointwise() -> tuple[Step, ...]:
-    """Both tails vanish: g/B → H at every s (H(0) = 1), uniformly at a distance u from t̂."""
-    return (
-        Limit(name="g/B → 0 left of t̂", expression=sp.exp(-W * u**2 / 2), variable=W),
-        Limit(name="g/B → 1 right of t̂, and at t̂", expression=KAPPA / W, variable=W),
-    )
-
-
-def _pointwise() -> Proof:
-    tails = (CLOSED, REFLECTION, RAMP, *left_tail(), LI_NEGATIVE, LI_LEAST, *right_tail(), EXP_DECREASES, LINEAR)
-    return Proof(steps=(*tails, *pointwise()))
-
-
 def _amended() -> Proof:
     return Proof(steps=(*gaussian(), *cross_terms(), OVERLAP, INTEGRATE, *choice_of_w()))
 
@@ -283,32 +243,11 @@ def _no_uniform_limit() -> Proof:
 
 # --- the statements ---------------------------------------------------------------------------------------------------
 
-that = sp.Symbol("that", real=True)
-"""The threshold t̂."""
 k = sp.Symbol("k", integer=True, nonnegative=True)
 SUP, L2 = sp.symbols("E_sup E_2", nonnegative=True)
 """Distances of ψ_{j,k} from g₁ + g₃ − 2g₂ on [0, 1], as an instance has them: the supremum, and the L² norm."""
 
 
-def gate_integral(low: sp.Expr) -> sp.Integral:
-    """∫_low^1 softplus(−W(r − t̂)) dr."""
-    return sp.Integral(softplus(-W * (v - that)), (v, low, 1))
-
-
-def closed_form(low: sp.Expr) -> sp.Expr:
-    """The same in closed form."""
-    return (dilog(-sp.exp(-W * (1 - that))) - dilog(-sp.exp(-W * (low - that)))) / W
-
-
-KERNEL = sp.exp(-gate_integral(s))
-"""g(s)/B of eq. (8) for λ = 1, read at t = 1."""
-POINTWISE = sp.And(
-    sp.Implies(sp.Lt(s, that), sp.Lt(KERNEL, sp.exp(-W * (that - s) ** 2 / 2))),
-    sp.Implies(sp.Ge(s, that), sp.Lt(1 - KERNEL, KAPPA / W)),
-    sp.Eq(gate_integral(s), closed_form(s), evaluate=False),
-)
-STEEP = Hypothesis("W > 0", "the gate closes with time", sp.Gt(W, 0, evaluate=False), "W>0")
-WITHIN = Hypothesis("t̂ ≤ 1", "the threshold does not lie behind the reading time", sp.Le(that, 1), r"\hat t\le1")
 ENOUGH = Hypothesis("W", "W is at least W(ε, j)", sp.Ge(W, sufficient_w(j, eps)), r"W\ge32\cdot4^j\varepsilon^{-4}")
 SMALL = Hypothesis("ε ≤ 1", "the error is at most the wavelet's norm", sp.Le(eps, 1), r"\varepsilon\le1")
 
@@ -336,19 +275,6 @@ CLAIMS = (
             " at every point, with its rate",
             survives="the construction itself, three functions, and what later results use: the L² statement",
         ),
-    ),
-    Claim(
-        id="haar.thm1-pointwise",
-        paper="Theorem 1 (Section 3.1)",
-        form=Form.AMENDED,
-        title="an S6 function tends to a Heaviside step at every point, with rates and in closed form",
-        statement=r"\tfrac gB=e^{-\int_s^1\mathrm{softplus}(-W(r-\hat t))dr}:\quad "
-        r"\tfrac{g}{B}<e^{-W(\hat t-s)^2/2}\ (s<\hat t),\quad 1-\tfrac{g}{B}<\tfrac{\pi^2}{12W}\ (s\ge\hat t),\quad "
-        r"\int_s^1\Delta=\tfrac1W\bigl[\mathrm{Li}_2(-e^{-W(1-\hat t)})-\mathrm{Li}_2(-e^{-W(s-\hat t)})\bigr]",
-        hypotheses=(STEEP, WITHIN),
-        formula=POINTWISE,
-        expected=Outcome.DERIVED,
-        proof=_pointwise,
     ),
     Claim(
         id="haar.thm1-amended",

@@ -11,9 +11,9 @@ import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import RAMP, REFLECTION
+from mamba_theorems.theorems.haar.pointwise import RAMP, REFLECTION
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
-from mamba_theorems.theorems.proofs.written import Named
+from mamba_theorems.theorems.proofs.written import Named, total
 from mamba_theorems.theorems.statement import Hypothesis, predicate
 
 w, z, S, X, D, a = sp.symbols("w z S X D a", positive=True)
@@ -86,7 +86,7 @@ SMALL = Enclosed(name="z = e^{−w/2} < 0.136 for w ≥ 4", claim=sp.Lt(sp.exp(-
 
 def _two_channels() -> Proof:
     """The errors of the two kernels, summed over all positions, in units of the largest |x|."""
-    total = z / (1 - z) + (z + z / (1 - z**2)) + z / (1 - z**2) ** 2
+    parts = z / (1 - z), z + z / (1 - z**2), z / (1 - z**2) ** 2
     small = sp.Lt(z, sp.Rational(136, 1000))
     return Proof(
         steps=(
@@ -109,14 +109,13 @@ def _two_channels() -> Proof:
                 claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 9 * z / 4),
                 given=(small,),
             ).but_not("2z", claim=sp.Le(z / (1 - z) + z / (1 - z**2) ** 2, 2 * z)),
-            Bound(
-                name="all errors together are at most 5z",
+            Identity(
+                name="all errors together",
                 because="s < n: z/(1 − z); s = n: z from the second, z/(1 − z²) from the first; s > n: z/(1 − z²)²",
-                claim=sp.Le(total, 5 * z),
-                given=(small,),
-            )
-            .but_not("4z", claim=sp.Le(total, 4 * z))
-            .but_not("any w", given=(sp.Lt(z, 1),)),
+                lhs=total(*parts),
+                rhs=z * (1 + 1 / (1 - z) + 1 / (1 - z**2) + 1 / (1 - z**2) ** 2),
+                given=(sp.Lt(z, 1),),
+            ),
         )
     )
 
@@ -188,10 +187,9 @@ def _weights(after: sp.Expr) -> tuple[Step, ...]:
 
 
 def _euler() -> tuple[Step, ...]:
-    """Euler with readout 1/softplus(w/2): error ≤ 6·max|x|·e^{−w/2} for w ≥ 4."""
+    """Euler with readout 1/S, S = softplus(w/2): what is before n, what n loses, and what is after n."""
     power = sp.Symbol("p", positive=True)
-    small = (sp.Lt(z, sp.Rational(136, 1000)), sp.Ge(S, 2))
-    total = z * (3 - z) / (1 - z) ** 2 + (1 + 1 / S) * z / (1 - z**2)
+    parts = z * (3 - z) / (1 - z) ** 2, z / (1 - z**2), z / (1 - z**2) / S
     return (
         Bound(
             name="softplus((2m+1)w/2) ≤ (2m+1)·softplus(w/2), one factor at a time",
@@ -208,14 +206,13 @@ def _euler() -> tuple[Step, ...]:
         ),
         SQUARE,
         SQUARE_ABOVE,
-        SMALL,
-        Enclosed(name="softplus(2) ≥ 2", claim=sp.Gt(softplus(sp.Integer(2)), 2, evaluate=False)),
-        Bound(
-            name="Euler: the error is at most 6z·max|x|",
-            because="before n: Σ(2m + 1)z^m; after n: Σ Δ_s/S and what they erase, S = softplus(w/2) ≥ 2",
-            claim=sp.Le(total, 6 * z),
-            given=small,
-        ).but_not("5z", claim=sp.Le(total, 5 * z)),
+        Identity(
+            name="Euler: the errors together, in units of max|x|",
+            because="before n: Σ(2m + 1)z^m; x_n keeps e^{−ΣΔ} ≥ 1 − z/(1 − z²); after n: ΣΔ_s/S",
+            lhs=total(*parts),
+            rhs=z * (3 - z) / (1 - z) ** 2 + (1 + 1 / S) * z / (1 - z**2),
+            given=(sp.Lt(z, 1),),
+        ),
     )
 
 
@@ -249,6 +246,12 @@ def _s4d_cannot() -> Proof:
                 claim=sp.And(sp.Ge(n - lag, 1), sp.Le(n + lag, t + lag)),
                 given=(sp.Le(lag, n - 1), sp.Ge(t, n)),
             ).but_not("δ = n", claim=sp.Ge(n - lag, 1), given=(sp.Le(lag, n), sp.Ge(t, n))),
+            Bound(
+                name="for t < n the token is not there yet",
+                because="the answer at t does not depend on x_n, so it is wrong with probability 1 − 1/|V| or more",
+                claim=sp.Ge((first + second) / 2, (1 - 1 / V) / 4),
+                given=(sp.Ge(first, 1 - 1 / V),),
+            ),
             both,
             Identity(
                 name="each of the |V|(|V| − 1)/2 pairs costs 1/|V|² at one of the times",

@@ -76,20 +76,20 @@ def above_the_ramp() -> tuple[Step, ...]:
     half = Grows(name="ln(1 + a) ≥ a/2 up to a = 1", larger=sp.log(1 + a), smaller=a / 2, variable=a, until=sp.S.One)
     small = Bound(name="e^{−y} ≤ 1", claim=sp.Le(sp.exp(-y), 1), given=(AHEAD,))
     there = Specialise(name="at a = e^{−y}", of=half, at={a: sp.exp(-y)})
-    return (
-        half,
-        small,
-        there,
-        REFLECTION,
-        Bound(
-            name="softplus lies above its ramp by e^{−y}/2",
-            claim=sp.Ge(softplus(y), y + sp.exp(-y) / 2),
-            given=(REFLECTION.relation, there.relation),
-        ),
+    beyond = Bound(
+        name="and y more on both sides",
+        claim=sp.Ge(y + softplus(-y), y + sp.exp(-y) / 2),
+        given=(there.relation,),
     )
+    ramp = Rewritten(
+        name="softplus lies above its ramp by e^{−y}/2",
+        claim=sp.Ge(softplus(y), y + sp.exp(-y) / 2),
+        of=beyond,
+        by=(REFLECTION,),
+    )
+    return half, small, there, beyond, REFLECTION, ramp
 
 
-FAR = sp.Ge(dilog(-sp.exp(-y)), -KAPPA)
 LEAST = Grows(
     name="Li₂(−e^{−y}) ≥ −π²/12",
     because="it increases in y from Li₂(−1) = −π²/12",

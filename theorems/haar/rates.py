@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
-from mamba_theorems.theorems.haar.heaviside import KAPPA, W
+from mamba_theorems.theorems.haar.pointwise import KAPPA, W
 from mamba_theorems.theorems.haar.separation import N, lower_bound_steps
 from mamba_theorems.theorems.proofs.calculus import Integrated
 from mamba_theorems.theorems.proofs.proof import (
@@ -49,7 +49,6 @@ def _exact_jumps() -> Proof:
     level = sp.Function("c", real=True)
     i = sp.Symbol("i", integer=True, nonnegative=True)
     n = sp.Symbol("n", integer=True, nonnegative=True)
-    squared = sp.Rational(887, 1000) * x + sp.Rational(677, 1000) * x**4
 
     def next_level(f: sp.Expr, at: sp.Symbol) -> sp.Expr:
         return f + level(at + 1) - level(at)
@@ -67,6 +66,18 @@ def _exact_jumps() -> Proof:
             sums,
             Induction(name="which telescopes to c_n", index=n, initial=level(0), next=next_level, closed=level(n)),
             VANISHES,
+        )
+    )
+
+
+def _s6_clause() -> Proof:
+    """With N ≥ m + 1 the error is as small as we like; below, a constant is enough."""
+    gap = sp.Symbol("g", nonnegative=True)
+    above_one = Bound(name="e^g ≥ 1 + g", claim=sp.Ge(sp.exp(gap), 1 + gap))
+    few = (sp.Le(x, m), sp.Ge(x, 0))
+    squared = sp.Rational(887, 1000) * x + sp.Rational(677, 1000) * x**4
+    return Proof(
+        steps=(
             Enclosed(name="½√π < 0.887", claim=sp.Lt(sp.sqrt(sp.pi) / 2, sp.Rational(887, 1000), evaluate=False)),
             Enclosed(name="(π²/12)² < 0.677", claim=sp.Lt(KAPPA**2, sp.Rational(677, 1000), evaluate=False)),
             Bound(
@@ -80,28 +91,12 @@ def _exact_jumps() -> Proof:
             Enclosed(
                 name="√(5/2) > 1.58", claim=sp.Gt(sp.sqrt(sp.Rational(5, 2)), sp.Rational(158, 100), evaluate=False)
             ),
-        )
-    )
-
-
-def _s6_clause() -> Proof:
-    """With N ≥ m + 1 the error is as small as we like; below, a constant is enough."""
-    gap = sp.Symbol("g", nonnegative=True)
-    above_one = Bound(name="e^g ≥ 1 + g", claim=sp.Ge(sp.exp(gap), 1 + gap))
-    few = (sp.Le(x, m), sp.Ge(x, 0))
-    return Proof(
-        steps=(
-            VANISHES,
-            Bound(
-                name="N ≥ m + 1: the wanted error is positive, so some W reaches it",
-                claim=sp.Gt(C * sp.exp(-gap), 0, evaluate=False),
-            ).but_not("with C of either sign", claim=sp.Gt(-C * sp.exp(-gap), 0)),
             above_one,
             Bound(name="N ≤ m: 1/3 − N/(3m) ≥ 0", claim=sp.Ge(sp.Rational(1, 3) - x / (3 * m), 0), given=few).but_not(
                 "for N ≤ 2m", given=(sp.Le(x, 2 * m), few[1])
             ),
             Bound(
-                name="so the constant C = 2^{1/3}‖f‖ is enough",
+                name="so 0 is close enough: ‖f‖ < S",
                 because="2^{1/3 − N/(3m)} = e^g with g ≥ 0",
                 claim=sp.Ge(norm * sp.exp(gap), norm),
                 given=(above_one.relation,),

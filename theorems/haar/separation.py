@@ -128,6 +128,11 @@ def _tail_sum() -> tuple[Step, ...]:
             following={so_far: so_far + 1 / (2 * here + 1) ** 2},
             wrong={"the term 1/(2K + 2)²": {"following": {so_far: so_far + 1 / (2 * here + 2) ** 2}}},
         ),
+        Bound(
+            name="the first term alone makes it strict",
+            because="T = 1/(2N + 1)² + the tail from N + 1 on",
+            claim=sp.Gt(1 / (2 * N + 1) ** 2 + 1 / (2 * (2 * N + 3)), 1 / (2 * (2 * N + 1))),
+        ),
         Limit(name="all modes", expression=telescoped(K), variable=K, value=1 / (2 * (2 * N + 1))),
     )
 
@@ -166,9 +171,9 @@ def _diagonal_eckart_young() -> tuple[Step, ...]:
 BESSEL = Cited(
     name="Bessel",
     because="the φ_k φ_l are orthonormal on the square, where ‖f(t + τ)‖² ≤ ½‖f‖²",
-    statement="F = ‖M(ρ − e)‖_F² ≤ ½‖ρ − e‖² = ½E",
+    statement="F = ‖M(ρ − e)‖_F² < ½‖ρ − e‖² = ½E, as min(s, 1 − s) < ½ almost everywhere and e is not ρ",
     source="Bessel's inequality",
-    states=sp.Le(frobenius, error / 2),
+    states=sp.Lt(frobenius, error / 2),
     about=(frobenius, error),
     instances=({frobenius: sp.Rational(15, 256), error: sp.Rational(1, 8)},),  # f = 1 on [7/16, 9/16]
 )
@@ -190,27 +195,27 @@ TAIL = Cited(
     about=(tail, N),
     instances=({N: 10, tail: sp.pi**2 / 8 - sum(sp.Rational(1, (2 * i - 1) ** 2) for i in range(1, 11))},),
 )
-GAP = sp.Ge(error, 1 / (sp.pi**2 * (2 * N + 1)))
+GAP = sp.Gt(error, 1 / (sp.pi**2 * (2 * N + 1)))
 
 
 def _chain() -> Bound:
     """How the three facts combine, with b for the bound on T/π²."""
     modes, least = sp.symbols("G b", nonnegative=True)
-    bessel, rank, low = sp.Le(frobenius, error / 2), sp.Ge(frobenius, modes), sp.Ge(modes, least)
-    claim = sp.Ge(error, 2 * least)
+    bessel, rank, low = sp.Lt(frobenius, error / 2), sp.Ge(frobenius, modes), sp.Ge(modes, least)
+    claim = sp.Gt(error, 2 * least)
     return (
         Bound(name="Bessel, rank and tail together", claim=claim, given=(bessel, rank, low))
-        .but_not("Bessel without ½", given=(sp.Le(frobenius, error), rank, low))
+        .but_not("Bessel without ½", given=(sp.Lt(frobenius, error), rank, low))
         .but_not("rank dropped", given=(bessel, low))
         .but_not("tail dropped", given=(bessel, rank))
-        .but_not("2.1 for 2", claim=sp.Ge(error, sp.Rational(21, 10) * least))
+        .but_not("2.1 for 2", claim=sp.Gt(error, sp.Rational(21, 10) * least))
     )
 
 
 def lower_bound_steps() -> tuple[Step, ...]:
     """All steps up to ‖ρ − e‖² ≥ 1/(π²(2N + 1))."""
     last = Bound(
-        name="the squared error is at least 1/(π²(2N + 1))",
+        name="the squared error exceeds 1/(π²(2N + 1))",
         claim=GAP,
         given=(BESSEL.states, ECKART_YOUNG.states, TAIL.states),
     )
@@ -243,9 +248,9 @@ def _windows() -> tuple[Step, ...]:
     """
     window, rest, scaled = sp.symbols("E_w E_r E_1", nonnegative=True)
     b, rate = sp.Symbol("b", positive=True), sp.Symbol("a", complex=True)
-    centred, whole = sp.Ge(scaled, b), sp.Eq(window, 2 * q * scaled, evaluate=False)
+    centred, whole = sp.Gt(scaled, b), sp.Eq(window, 2 * q * scaled, evaluate=False)
     jump = sp.Eq(window, 2 * q * J**2 * scaled, evaluate=False)
-    plateau = sp.Ge(window, 2 * J**2 * q * b)
+    plateau = sp.Gt(window, 2 * J**2 * q * b)
     return (
         Identity(
             name="exponentials stay exponentials when the window is rescaled",
@@ -263,7 +268,7 @@ def _windows() -> tuple[Step, ...]:
             claim=sp.And(sp.Ge(p - sp.Min(p, 1 - p), 0), sp.Le(p + sp.Min(p, 1 - p), 1)),
             given=(sp.Le(p, 1),),
         ),
-        Bound(name="one jump at p: E ≥ 2qb", claim=sp.Ge(window, 2 * q * b), given=(whole, centred)).but_not(
+        Bound(name="one jump at p: E > 2qb", claim=sp.Gt(window, 2 * q * b), given=(whole, centred)).but_not(
             "a window of length q", given=(sp.Eq(window, q * scaled, evaluate=False), centred)
         ),
         Identity(
@@ -272,8 +277,8 @@ def _windows() -> tuple[Step, ...]:
             lhs=sp.Subs(1 / (sp.pi**2 * (2 * N + 1)), N, N + 1),
             rhs=1 / (sp.pi**2 * (2 * N + 3)),
         ),
-        Bound(name="a jump J on a plateau: E ≥ 2J²qb", claim=plateau, given=(jump, centred)),
-        Bound(name="disjoint windows add up", claim=sp.Ge(window + rest, 2 * J**2 * q * b + rest), given=(plateau,)),
+        Bound(name="a jump J on a plateau: E > 2J²qb", claim=plateau, given=(jump, centred)),
+        Bound(name="disjoint windows add up", claim=sp.Gt(window + rest, 2 * J**2 * q * b + rest), given=(plateau,)),
     )
 
 

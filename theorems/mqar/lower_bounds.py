@@ -42,7 +42,6 @@ ONE_STATE = Hypothesis("N = 1", "one state", sp.Eq(N, 1), "N=1")
 PADDING = sp.S.Zero
 CONTEXT = ("a1", "u1", "a2", "u2", "k", "v1")
 TAIL = ("f1", "f2", "f3", "u1", "a2", "u2", "k", "v2", "f1", "f2", "f3", "k")
-SHORT_CONTEXT, SHORT_TAIL = ("k", "v1"), ("f1", "k", "v2", "f1", "k")
 
 
 d_conv = sp.Symbol("d_conv", integer=True, positive=True)
@@ -118,10 +117,9 @@ def _labels_differ() -> Bound:
 
 
 def _rewriting_defeats() -> Proof:
-    short, long = SHORT_CONTEXT + SHORT_TAIL, CONTEXT + TAIL
-    steps = [step for d_conv in (1, 2) for step in (_same_state(short, d_conv), _same_query(short, d_conv))]
-    steps += [step for d_conv in (3, 4) for step in (_same_state(long, d_conv), _same_query(long, d_conv))]
-    return Proof(steps=(*steps, _labels_differ()))
+    tokens = CONTEXT + TAIL
+    pairs = [(_same_state(tokens, width), _same_query(tokens, width)) for width in range(1, 5)]
+    return Proof(steps=(*(step for pair in pairs for step in pair), _labels_differ()))
 
 
 # --- Extension C: N ≥ κ -------------------------------------------------------------------------------------------
@@ -255,14 +253,15 @@ CLAIMS = (
         paper="Section 4.3, eq. (46)",
         form=Form.EXTENSION,
         title="without H2 no one-layer block with decay 1 and d_conv ≤ 4 recalls",
-        statement=r"\text{for } d_{conv}=1,\dots,4 \text{ there is a sequence of eq. (46) that keeps H1, and whose "
-        r"swap } v_1\leftrightarrow v_2 \text{ has another answer, but the same windows, in another order, and the "
+        statement=r"\text{there is one sequence of eq. (46) that keeps H1, and whose swap } v_1\leftrightarrow v_2"
+        r"\text{ has another answer, but for } d_{conv}=1,\dots,4\text{ the same windows, in another order, and the "
         r"same window at the query: any write, read, gate and skip that see the window give both the same logits}",
         hypotheses=(DECAY_ONE, NO_POSITION),
         expected=Outcome.DERIVED,
         formula=sp.And(H1.meaning, sp.Eq(unlike, 0), SAME_WINDOW, sp.Ne(answer, other_answer)),
         every=(d_conv, decay, POSITIONS),
         some=(sequence,),
+        uniform=True,
         proof=_rewriting_defeats,
     ),
     Claim(

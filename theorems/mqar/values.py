@@ -107,14 +107,14 @@ BIASED_MARGIN = a0 * (tap1 * (a1 * (norm - g_uv) + a0 * (g_uw - g_vw)) + a0 * s 
 
 
 key, shift, tap0, bias, p = sp.symbols("k beta c_0 b p", positive=True)
-nearest = sp.Symbol("g", real=True)
-"""The largest |⟨m_u, m_v⟩| of two different columns."""
+closeness, nearest = sp.symbols("g g_max", real=True)
+"""⟨m_u, m_{v(q)}⟩ for a rival u; the largest |⟨m_u, m_v⟩| of two different columns."""
 BALANCED_COLUMNS, BIASED, ISOLATED, TWICE = map(predicate, ("balanced", "biased", "isolated", "i = q"))
 
 
 def _in_weights(e: sp.Expr) -> sp.Expr:
-    """a₀, a₁ and s in terms of k, c_0, c_1, β and b, for codes of norm 1."""
-    return e.subs({a0: tap0 * key - bias, a1: tap1 * key - bias, s: tap1 * shift - bias, norm: 1, root_p: sp.sqrt(p)})
+    """a₀, a₁ and s in terms of k, c_0, c_1, β and b."""
+    return e.subs({a0: tap0 * key - bias, a1: tap1 * key - bias, s: tap1 * shift - bias, root_p: sp.sqrt(p)})
 
 
 CODE_PASSES = Hypothesis(
@@ -126,7 +126,7 @@ CODE_STOPPED = Hypothesis(
     r"c_0(\beta+1/\sqrt p)\le b",
 )  # fmt: skip
 KEY_PASSES = Hypothesis("b < c_0k", "the previous key passes the bias", bias < tap0 * key, "b<c_0k")
-COLUMNS_DIFFER = Hypothesis("columns differ", "no two columns are the same", g_uv < 1, r"\langle m_u,m_v\rangle<1")
+COLUMNS_DIFFER = Hypothesis("columns differ", "no two columns are the same", closeness < 1, r"\langle m_u,m_v\rangle<1")
 SHIFT_TAKEN_OFF = Hypothesis(
     "balanced or biased",
     "the columns sum to 0, or the head's bias is −a₀a₁s W_o 1",
@@ -140,8 +140,8 @@ BIAS_FITS = Hypothesis(
 NOT_TWICE = Hypothesis(
     "i ≠ q with the bias", "with the bias q does not stand right before its query", sp.Or(sp.Not(BIASED), sp.Not(TWICE))
 )
-WITHOUT_BIAS = sp.Ge(M, _in_weights(a0 * tap1 * (a1 - a0)) * (1 - g_uv))
-ISOLATED_MARGIN = sp.Eq(M, _in_weights(a0 * a1 * tap1) * (1 - g_uv), evaluate=False)
+WITHOUT_BIAS = sp.Ge(M, _in_weights(a0 * tap1 * (a1 - a0)) * (1 - closeness))
+ISOLATED_MARGIN = sp.Eq(M, _in_weights(a0 * a1 * tap1) * (1 - closeness), evaluate=False)
 SIGN_CODES = sp.And(sp.Implies(sp.Not(BIASED), WITHOUT_BIAS), sp.Implies(ISOLATED, ISOLATED_MARGIN), RECALLED)
 ORTHOGONAL_COLUMNS = Hypothesis(
     "orthogonal", "sign columns ±1/√p, orthogonal: ε = 0", sp.Eq(nearest, 0), r"\langle m_u,m_v\rangle=0\ (u\ne v)"

@@ -372,22 +372,22 @@ class Specialise(Step):
         wrong = next((str(s) for s in self.at if s in self.of.fixed or not s.is_Symbol), None)
         if wrong is not None:
             return unknown("substitution", f"'{self.of.name}' is not about every {wrong}")
+        undeclared = next(self._undeclared(), "")
+        if undeclared:
+            return unknown("declared assumptions", undeclared)
         if sp.false in self.assumes:
             return unknown("substitution", f"a condition of '{self.of.name}' is violated")
-        return self._declarations()
+        equations = (sp.Eq(expression, symbol, evaluate=False) for symbol, expression in self.at.items())
+        reason = next(filter(None, (without_value(equation, self.assumes) for equation in equations)), "")
+        return unknown("domain", reason) if reason else proved("substitution", f"in '{self.of.name}'")
 
-    def _declarations(self) -> Verdict:
+    def _undeclared(self) -> Iterator[str]:
+        """What an expression is not known to be, as its symbol is declared to be."""
         for symbol, expression in self.at.items():
             try:
-                facts = tuple(declared(symbol, sp.sympify(expression)))
+                yield from (f"{f} is not known, as it is of {symbol}" for f in declared(symbol, sp.sympify(expression)))
             except Undefined as reason:
-                return unknown("declared assumptions", str(reason))
-            if facts:
-                return unknown("declared assumptions", f"{facts[0]} is not known, as it is of {symbol}")
-            reason = without_value(sp.Eq(expression, symbol, evaluate=False), self.assumes)
-            if reason:
-                return unknown("domain", reason)
-        return proved("substitution", f"in '{self.of.name}'")
+                yield str(reason)
 
     def wrong(self) -> Iterator[Mutant]:
         """An expression that its symbol cannot stand for."""

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import reduce
+from functools import cache, reduce
 from itertools import product
 from typing import Annotated
 
 import numpy as np
+import sympy as sp
 import torch
 import z3
 from flint import arb
 from hypothesis import strategies as st
 
 from mamba_theorems.constructions.compiler.blocks import UNIT
-from mamba_theorems.constructions.haar import discrete_wavelet, keep_nth, keep_two_channels
+from mamba_theorems.constructions.haar import discrete_wavelet, keep_nth, keep_one_state, keep_two_channels
 from mamba_theorems.constructions.haar.keep import SLOPE
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.theorems.haar import keep as theorem
+from mamba_theorems.theorems.proofs.enclose import enclose
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -47,31 +50,23 @@ class KeepCase:
 
 @dataclass(frozen=True)
 class Keeper:
-    """A way to keep x_n and the bound on its error, as a function of (signal, n, z = e^{−w/2})."""
+    """A way to keep x_n and the bound on its error, as a function of (signal, n, slope)."""
 
     keep: Callable[[Field, np.ndarray, int, int], np.ndarray]
-    bound: Callable[[list[int], int, arb], arb]
+    bound: Callable[[list[int], int, int], arb]
 
 
 def _keep_score(subject: Keeper, case: KeepCase, run: Run) -> Score:
     """Worst |y_t − x_n|/bound over t ≥ n; upper ends of balls."""
     y = subject.keep(BALL, BALL.array(case.signal), case.n, case.slope)[case.n - 1 :]
     error = reduce(arb.max, abs(y - case.signal[case.n - 1]))
-    bound = subject.bound(case.signal, case.n, (arb(-case.slope) / 2).exp())
+    bound = subject.bound(case.signal, case.n, case.slope)
     return Score(float((error / bound).upper()) if bound > 0 else (0.0 if error == 0 else float("inf")), "error/bound")
-
-
-def _gates(f: Field, n: int, slope: int, length: int) -> np.ndarray:
-    """softplus(−w(t − n − ½)) at t = 1 … length."""
-    return f.softplus(f.array([-slope * (t - n - Fraction(1, 2)) for t in range(1, length + 1)]))
 
 
 def _one_state(discretization: semantics.Discretization) -> Callable[[Field, np.ndarray, int, int], np.ndarray]:
     def keep(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
-        ones = f.array(np.ones((len(x), 1), dtype=int))
-        delta = _gates(f, n, slope, len(x))[:, None]
-        A = f.array([[-1]])
-        y = semantics.selective_scan(f, x[:, None], delta, A, ones, ones, discretization=discretization)[:, 0]
+        y = keep_one_state(f, x, n, slope, discretization)
         if discretization is semantics.zoh:
             return y
         with f.arithmetic():
@@ -90,14 +85,15 @@ def largest(signal: list[int]) -> int:
     return max(map(abs, signal))
 
 
-def zoh_bound(signal: list[int], n: int, z: arb) -> arb:
-    """D z (1 + 1/(1 − z²))."""
-    return spread(signal, n) * z * (1 + 1 / (1 - z * z))
+def stated(bound: sp.Expr) -> Callable[[int], arb]:
+    """A bound of `theorems.haar.keep` as a function of the slope."""
+    return cache(lambda slope: enclose(bound, {theorem.slope: slope}))
 
 
-TWO_CHANNELS = Keeper(keep_two_channels, lambda x, n, z: 5 * z * largest(x))
-ZOH = Keeper(_one_state(semantics.zoh), zoh_bound)
-EULER = Keeper(_one_state(semantics.euler), lambda x, n, z: 6 * z * largest(x))
+UNDER_ZOH, UNDER_EULER, TWO = map(stated, (theorem.UNDER_ZOH, theorem.UNDER_EULER, theorem.TWO_CHANNELS))
+TWO_CHANNELS = Keeper(keep_two_channels, lambda x, n, w: TWO(w) * largest(x))
+ZOH = Keeper(_one_state(semantics.zoh), lambda x, n, w: UNDER_ZOH(w) * spread(x, n))
+EULER = Keeper(_one_state(semantics.euler), lambda x, n, w: UNDER_EULER(w) * largest(x))
 
 
 def _reversed(f: Field, x: np.ndarray, n: int, slope: int) -> np.ndarray:
@@ -128,7 +124,7 @@ BOUNDS = (
             "thresholds one token late": replace(
                 TWO_CHANNELS, keep=lambda f, x, n, w: keep_two_channels(f, x, n + 1, w)
             ),
-            "bound without e^{−W/2}": replace(TWO_CHANNELS, bound=lambda x, n, z: 5 * z * z * largest(x)),
+            "bound of twice the slope": replace(TWO_CHANNELS, bound=lambda x, n, w: TWO(2 * w) * largest(x)),
         },
     ),
     _bounds(
@@ -138,9 +134,9 @@ BOUNDS = (
         {
             "Euler for ZOH": replace(ZOH, keep=_one_state(semantics.euler)),
             "D without the initial state": replace(
-                ZOH, bound=lambda x, n, z: spread(x, n, initial=False) * z * (1 + 1 / (1 - z * z))
+                ZOH, bound=lambda x, n, w: UNDER_ZOH(w) * spread(x, n, initial=False)
             ),
-            "half the bound": replace(ZOH, bound=lambda x, n, z: zoh_bound(x, n, z) / 2),
+            "half the bound": replace(ZOH, bound=lambda x, n, w: UNDER_ZOH(w) * spread(x, n) / 2),
         },
     ),
     _bounds(
@@ -149,7 +145,7 @@ BOUNDS = (
         EULER,
         {
             "bilinear for Euler": replace(EULER, keep=_one_state(semantics.bilinear)),
-            "a quarter of the bound": replace(EULER, bound=lambda x, n, z: z * largest(x) / 4),
+            "a quarter of the bound": replace(EULER, bound=lambda x, n, w: UNDER_EULER(w) * largest(x) / 4),
         },
     ),
 )

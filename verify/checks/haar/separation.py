@@ -1,4 +1,4 @@
-"""The lower bound for S4D against an optimiser, and the exact Haar rates: Corollary 1.
+"""The lower bound for S4D against an optimiser: Corollary 1.
 
 The optimiser fits N exponentials (conjugate pairs, a real one if N is odd) by variable projection: for given exponents
 the best coefficients are a least-squares problem on Gauss–Legendre nodes, which is exact to rounding for smooth pieces.
@@ -7,20 +7,17 @@ the best coefficients are a least-squares problem on Gauss–Legendre nodes, whi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from itertools import pairwise
-from math import prod
 from typing import Annotated
 
 import numpy as np
-from flint import arb, fmpq_mat
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from mamba_theorems.constructions.haar import Steps
-from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -258,90 +255,4 @@ WINDOWS: Property = Property(
 )
 
 
-# --- the discrete kernel ----------------------------------------------------------------------------------------------
-
-
-def _delay_look(denominator: Callable[[int], int], run: Run) -> Finding:
-    """Σσ² and Σσ⁴ of the formula against the exact traces of H² and H⁴, and det H = ±1, for every n up to 24.
-
-    The formula gives the singular values of H = [1[a + b < n]].
-    """
-    largest = 24 if run.shrink else 6
-    for n in range(1, largest + 1):
-        hankel = fmpq_mat(n, n, [int(a + b < n) for a in range(n) for b in range(n)])
-        square = hankel * hankel
-        traces = [sum((m[i, i] for i in range(n)), start=0) for m in (square, square * square)]
-        angles = [arb(2 * k - 1) * arb.pi() / (2 * denominator(n)) for k in range(1, n + 1)]
-        values = [1 / (2 * angle.sin()) for angle in angles]
-        sums = [sum((v**p for v in values), arb(0)) for p in (2, 4)]
-        fits = all(s.contains(arb(t)) for s, t in zip(sums, traces, strict=True)) and prod(
-            values, start=arb(1)
-        ).contains(arb(1))
-        if not fits or abs(hankel.det()) != 1:
-            return Finding(False, f"n = {n}: the formula's sums of squares are not the traces", case={"n": n})
-    return Finding(True, "", {"n": f"1 … {largest}", "invariants": "trace H², trace H⁴, |det H|"})
-
-
-DISCRETE = Examination(
-    claim="haar.s4d-lower-bound-jumps",
-    name="singular-values-of-a-delay",
-    subject=lambda n: 2 * n + 1,
-    mutants={"2n for 2n + 1": lambda n: 2 * n, "2n + 2": lambda n: 2 * n + 2},
-    look=_delay_look,
-)
-
-
-# --- exact Haar rates -------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rates:
-    """The two closed forms of haar.cor1-amended: a coefficient squared, and the error after J levels."""
-
-    coefficient: Callable[[Fraction, int], Fraction]
-    error: Callable[[Fraction, int], Fraction]
-
-
-def _rates_look(subject: Rates, run: Run) -> Finding:
-    """Every p = a/b with b ≤ 12, up to level 6: projections in exact rationals."""
-    count = 0
-    for p in sorted({Fraction(a, b) for b in range(2, 13) for a in range(1, b)}):
-        left = p * (1 - p)
-        for level in range(6):
-            if left != subject.error(p, level):
-                return Finding(False, f"p = {p}: error after {level} levels", case={"p": str(p), "J": level})
-            squares = [_inner(p, level, k) ** 2 * 2**level for k in range(2**level)]
-            if sum(squares) != subject.coefficient(p, level):
-                return Finding(False, f"p = {p}: coefficients of level {level}", case={"p": str(p), "j": level})
-            left, count = left - sum(squares), count + 1
-    return Finding(True, "", {"p": "all a/b with b ≤ 12", "levels": 6, "projections": count, "arithmetic": "exact"})
-
-
-def _inner(p: Fraction, level: int, k: int) -> Fraction:
-    """∫_0^p ψ(2^j s − k) ds."""
-    a, m, b = (Fraction(2 * k + i, 2 ** (level + 1)) for i in range(3))
-    first, second = (max(Fraction(0), min(p, high) - low) for low, high in ((a, m), (m, b)))
-    return first - second
-
-
-def _fraction_part(p: Fraction, level: int) -> Fraction:
-    return p * 2**level % 1
-
-
-RATES = Rates(
-    coefficient=lambda p, j: min(_fraction_part(p, j), 1 - _fraction_part(p, j)) ** 2 / 2**j,
-    error=lambda p, j: _fraction_part(p, j) * (1 - _fraction_part(p, j)) / 2**j,
-)
-HAAR_RATES = Examination(
-    claim="haar.cor1-amended",
-    name="exact-projections",
-    kind=Kind.CERTIFIED,
-    subject=RATES,
-    mutants={
-        "2^{−2j} for 2^{−j}": replace(RATES, error=lambda p, j: RATES.error(p, j) / 2**j),
-        "x for min(x, 1 − x)": replace(RATES, coefficient=lambda p, j: _fraction_part(p, j) ** 2 / 2**j),
-    },
-    look=_rates_look,
-)
-
-CHECKS: tuple[Check, ...] = (TABLE, POSITIONS, WINDOWS, DISCRETE, HAAR_RATES)
+CHECKS: tuple[Check, ...] = (TABLE, POSITIONS, WINDOWS)

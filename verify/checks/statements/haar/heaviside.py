@@ -12,7 +12,8 @@ from flint import acb, arb
 
 from mamba_theorems.constructions.haar import wavelet_steps
 from mamba_theorems.constructions.haar.heavisides import Steps, ball
-from mamba_theorems.theorems.haar.heaviside import L2, SUP, W, eps, j, k, sufficient_w
+from mamba_theorems.theorems.haar.heaviside import L2, SUP, eps, j, k, sufficient_w
+from mamba_theorems.theorems.haar.pointwise import W
 from mamba_theorems.theorems.statement import Point, Statement
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.points import Points

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from mamba_theorems.constructions.haar import keep_two_channels
+from mamba_theorems.constructions.haar import keep_one_state, keep_two_channels
 from mamba_theorems.kernels import semantics
-from mamba_theorems.kernels.fields import Field, ball
+from mamba_theorems.kernels.fields import ball
 from mamba_theorems.theorems.haar import keep
 from mamba_theorems.theorems.statement import Point, Statement
 from mamba_theorems.verify.checks.check import Check
@@ -55,23 +55,14 @@ def _heaviside(s: int, at_zero: int) -> int:
 # --- soft gates -------------------------------------------------------------------------------------------------------
 
 
-def one_state(f: Field, x: np.ndarray, n: int, slope: Fraction, discretization: semantics.Discretization) -> np.ndarray:
-    """h_t of S6 with N = 1, λ = 1, Δ_t = softplus(−w(t − n − ½)) and constant B = C; x (L)."""
-    ones = f.array(np.ones((len(x), 1), dtype=int))
-    gates = f.softplus(f.array([-slope * (t - n - Fraction(1, 2)) for t in range(1, len(x) + 1)]))
-    return semantics.selective_scan(
-        f, x[:, None], gates[:, None], f.array([[-1]]), ones, ones, discretization=discretization
-    )[:, 0]
-
-
 @cache
 def _answers(signal: tuple[int, ...], n: int, slope: Fraction) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Two channels, one state under ZOH, one under Euler over S: every t."""
     x = BALL.array(signal)
-    euler = one_state(BALL, x, n, slope, semantics.euler)
+    euler = keep_one_state(BALL, x, n, slope, semantics.euler)
     with BALL.arithmetic():
         readout = euler / BALL.softplus(BALL.array(slope / 2))
-    return keep_two_channels(BALL, x, n, slope), one_state(BALL, x, n, slope, semantics.zoh), readout
+    return keep_two_channels(BALL, x, n, slope), keep_one_state(BALL, x, n, slope, semantics.zoh), readout
 
 
 SIGNALS = (

@@ -12,7 +12,7 @@ from flint import arb, ctx
 from mamba_theorems.constructions.haar import Steps
 from mamba_theorems.constructions.haar.heavisides import ball
 from mamba_theorems.theorems.haar import rates
-from mamba_theorems.theorems.haar.heaviside import W
+from mamba_theorems.theorems.haar.pointwise import W
 from mamba_theorems.theorems.statement import Point, Statement
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.haar.heaviside import hull

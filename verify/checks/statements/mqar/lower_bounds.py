@@ -86,7 +86,7 @@ ALL_NETWORKS = Listed(
 UNSEEN = (
     ("k v1", "k"),
     ("k v1", "k v2 k"),
-    (" ".join(lower_bounds.SHORT_CONTEXT), " ".join(lower_bounds.SHORT_TAIL)),
+    ("k v1", "f1 k v2 f1 k"),
     (" ".join(lower_bounds.CONTEXT), " ".join(lower_bounds.TAIL)),
 )
 

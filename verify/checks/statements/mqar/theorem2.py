@@ -78,7 +78,7 @@ def products(asked: Asked) -> Columns:
     """⟨m_u, m_{v(q)}⟩, and what stands before the query."""
     assert isinstance(asked.network, Signs)
     return {
-        values.g_uv: asked.network.gram[asked.rival, asked.right],
+        values.closeness: asked.network.gram[asked.rival, asked.right],
         values.ISOLATED: asked.before < 0,
         values.TWICE: asked.before == asked.query,
     }
