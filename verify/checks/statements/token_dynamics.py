@@ -26,7 +26,7 @@ from mamba_theorems.theorems.token_dynamics import convergence, divergence, many
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
-from mamba_theorems.verify.checks.token_dynamics.law import TRUE, Instances
+from mamba_theorems.verify.checks.token_dynamics.law import TRUE, ScalarSystems
 from mamba_theorems.verify.settings import Tier
 
 Case = dict[str, Any]
@@ -115,7 +115,7 @@ def with_velocity(case: Case) -> dict[Any, Any]:
 
 
 @dataclass(frozen=True)
-class Family:
+class ScalarFamily:
     """A system, how far it is followed, and how it starts."""
 
     mu: str
@@ -137,23 +137,25 @@ class Family:
 
 
 SINKING = (
-    Family("-1", "0", "1", ("1", "2")),
-    Family("-1", "1/2", "1", ("1", "-1/2", "2")),
-    Family("-2", "-1", "0", ("1/4", "1")),
-    Family("-1/2", "1", "2", ("2", "1/8", "0")),
+    ScalarFamily("-1", "0", "1", ("1", "2")),
+    ScalarFamily("-1", "1/2", "1", ("1", "-1/2", "2")),
+    ScalarFamily("-2", "-1", "0", ("1/4", "1")),
+    ScalarFamily("-1/2", "1", "2", ("2", "1/8", "0")),
 )
 GROWING = (
-    Family("1", "-1", "0", ("1", "3/2", "1/2")),
-    Family("1/2", "1", "2", ("-1", "-2")),
-    Family("2", "-2", "1", ("2", "1/4")),
+    ScalarFamily("1", "-1", "0", ("1", "3/2", "1/2")),
+    ScalarFamily("1/2", "1", "2", ("-1", "-2")),
+    ScalarFamily("2", "-2", "1", ("2", "1/4")),
 )
-ENDING = (Family("1", "1", "1", ("1/2", "-1/2"), "1/4"), Family("1", "-1", "1", ("1", "-3/5"), "1/2"))
-STEEP = Family("1/64", "1", "1", ("4",), "1/4")
-STILL = Family("0", "1", "1", ("1", "2"), "2")
-HIGH = Family("-1", "-1", "1", ("10", "1"), "2")
+ENDING = (ScalarFamily("1", "1", "1", ("1/2", "-1/2"), "1/4"), ScalarFamily("1", "-1", "1", ("1", "-3/5"), "1/2"))
+STEEP = ScalarFamily("1/64", "1", "1", ("4",), "1/4")
+STILL = ScalarFamily("0", "1", "1", ("1", "2"), "2")
+HIGH = ScalarFamily("-1", "-1", "1", ("10", "1"), "2")
 
 
-def of(*families: Family, times: Iterable[str], when: Callable[[Case], bool] = lambda _: True) -> Callable[[Tier], Any]:
+def of(
+    *families: ScalarFamily, times: Iterable[str], when: Callable[[Case], bool] = lambda _: True
+) -> Callable[[Tier], Any]:
     """The cases of families at times."""
     wanted = tuple(times)
     return lambda _: (c for family in families for c in family.cases(wanted) if when(c))
@@ -221,7 +223,7 @@ def passing(case: Case) -> dict[Any, Any]:
 
 def passing_cases(_: Tier) -> Iterable[Case]:
     """Sizes that a token passes by t = 10^8."""
-    for family in (*GROWING[:2], SINKING[1], Family("1", "-1", "1", ("1", "0"))):
+    for family in (*GROWING[:2], SINKING[1], ScalarFamily("1", "-1", "1", ("1", "0"))):
         for case in family.cases(("100000000",)):
             yield from ({**case, "R": size} for size in ("4", "16"))
 
@@ -233,7 +235,7 @@ def passing_cases(_: Tier) -> Iterable[Case]:
 def ending(mu: str, S: str, a: str, x: Numbers) -> tuple[Path, arb, float]:
     """The path towards the end, a ball that holds the end, and a time that is surely after it."""
     x = moving(x)
-    found = Instances(floats(mu), floats(S), floats(a), floats(*x)[None])
+    found = ScalarSystems(floats(mu), floats(S), floats(a), floats(*x)[None])
     if not found.mu[0] > 0 or not found.growing.any():
         return scalar_path(mu, S, a, x, "100000000"), ENDLESS, np.inf
     path = found.follow_to_the_end(TRUE)
@@ -399,7 +401,7 @@ def _square(path: Path, mark: int, token: int) -> arb:
 
 
 @dataclass(frozen=True)
-class Seen:
+class TokenAt:
     """A token of a solution in the plane: |x_l|² at the start and at t, t, and the range of its steps up to then."""
 
     begun: sp.Rational
@@ -410,19 +412,19 @@ class Seen:
 
 
 @cache
-def seen(plane: Plane, token: int, time: str) -> Seen:
+def seen(plane: Plane, token: int, time: str) -> TokenAt:
     """Raises ValueError where the solution was not followed so far."""
     _, weight, x = plane.exact()
     begun, path = _rational((x[token] ** 2).sum()), plane_path(plane)
     first = BALL.softplus(BALL.array([(weight * x[token]).sum()]))[0]
     if time == "0":
-        return Seen(begun, begun, sp.S.Zero, first, first)
+        return TokenAt(begun, begun, sp.S.Zero, first, first)
     mark = MOMENTS.index(Fraction(time))
     if mark > path.last[0]:
         raise ValueError(f"the solution is not known at t = {time}")
     error = float((np.abs(weight.astype(float)) * path.error[: mark + 1, 0, token]).sum(-1).max())
     low, high = path.least[: mark + 1, 0, token].min(), path.most[: mark + 1, 0, token].max()
-    return Seen(begun, _square(path, mark, token), moment(path, mark), arb(low) - arb(error), arb(high) + arb(error))
+    return TokenAt(begun, _square(path, mark, token), moment(path, mark), arb(low) - arb(error), arb(high) + arb(error))
 
 
 def _rational(value: Any) -> sp.Rational:
@@ -639,10 +641,10 @@ def reordered_cases(_: Tier) -> Iterable[Case]:
     """Sorted and unsorted starts, with and without decay, falling and rising."""
     scores = (["1"], ["0", "1"], ["1", "0", "2"])
     families = (
-        Family("1", "-1", "0", ("1/2", "1", "3/2"), "10000"),
-        Family("1", "-1", "0", ("1", "3/4"), "10000"),
-        Family("1", "-1", "100", ("9/4", "5", "321/64"), "10000"),
-        Family("-1", "1", "0", ("1", "17/16"), "10000"),
+        ScalarFamily("1", "-1", "0", ("1/2", "1", "3/2"), "10000"),
+        ScalarFamily("1", "-1", "0", ("1", "3/4"), "10000"),
+        ScalarFamily("1", "-1", "100", ("9/4", "5", "321/64"), "10000"),
+        ScalarFamily("-1", "1", "0", ("1", "17/16"), "10000"),
     )
     for family, given in product(families, scores):
         for time, tau in (("1/8", "1"), ("10000", "1/8")):
