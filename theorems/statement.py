@@ -152,37 +152,38 @@ def _declared(symbol: sp.Symbol, free: sp.Symbol) -> Iterator[sp.Basic]:
 def truth(meaning: sp.Basic, point: Point) -> bool | None:
     """Whether a boolean is true at a point; None where balls do not decide it or a part has no value there.
 
-    Of a predicate, and of a fact for all values of a variable, the point itself tells whether it is true.
+    Of a predicate the point itself tells whether it is true; of a fact for all values of a variable, too, or else it is
+    looked at for each of a range of integers.
     """
     if meaning in (sp.true, sp.false):
         return meaning is sp.true
-    if isinstance(meaning, sp.Symbol | ForAll):
+    if meaning in point or isinstance(meaning, sp.Symbol):
         value = point.get(meaning)
         return None if value is None else bool(value)
     if isinstance(meaning, Relational):
         return _relation(meaning, point)
     if isinstance(meaning, ForAll):
-        return _all(truth(meaning.fact, {**point, s: value}) for s, value in _range(meaning, point))
+        (variable,) = meaning.bound_symbols
+        values = _range(meaning, point)
+        return None if values is None else _all(truth(meaning.fact, {**point, variable: v}) for v in values)
     connective = _CONNECTIVES.get(type(meaning))
     if connective is None:
         raise NotEnclosed(f"not a statement: {meaning}")
     return connective(truth(part, point) for part in meaning.args)
 
 
-def _range(fact: ForAll, point: Point) -> Iterator[tuple[sp.Symbol, sp.Integer]]:
-    """The integers from the greatest lower end to the least upper end of the domain.
-
-    Raises NotEnclosed for a domain without two ends that the point makes integers.
-    """
+def _range(fact: ForAll, point: Point) -> tuple[sp.Integer, ...] | None:
+    """The integers of the domain; None if it is not between two ends that the point makes integers."""
     (variable,) = fact.bound_symbols
+    at = {s: v for s, v in point.items() if isinstance(s, sp.Symbol)}
     ends: dict[Any, list[sp.Expr]] = {sp.Ge: [], sp.Le: []}
     for relation in fact.domain:
         if type(relation) not in ends or relation.lhs != variable:
-            raise NotEnclosed(f"no range of integers: {relation}")
-        ends[type(relation)].append(relation.rhs.subs({s: v for s, v in point.items() if isinstance(s, sp.Symbol)}))
+            return None
+        ends[type(relation)].append(relation.rhs.subs(at))
     if not all(ends.values()) or not all(end.is_Integer for several in ends.values() for end in several):
-        raise NotEnclosed(f"no range of integers: {fact}")
-    yield from ((variable, sp.Integer(i)) for i in range(max(ends[sp.Ge]), min(ends[sp.Le]) + 1))
+        return None
+    return tuple(map(sp.Integer, range(max(ends[sp.Ge]), min(ends[sp.Le]) + 1)))
 
 
 def _relation(relation: Relational, point: Point) -> bool | None:

@@ -33,7 +33,7 @@ COMPACT = Hypothesis(
     "|z| ≤ ρ",
     "after j, |w·x̂_r| ≤ ρ: on |x̂| ≤ M with ρ = ‖w‖M",
     ForAll(r, sp.Le(sp.Abs(z(r)), radius), LATER),
-    r"|w^\top\hat x_r|\le\rho\ (j<r\le t)",
+    r"|w^\top\hat x_r|\le\|w\|M\ (j<r\le t)",
 )
 
 
@@ -87,7 +87,7 @@ CLAIMS = (
         form=Form.EXTENSION,
         title="on a compact input set every state with λ > 0 forgets exponentially",
         statement=r"\Delta_r=\text{softplus}(w^\top\hat x_r+b_\Delta):\quad "
-        r"|\partial h_t/\partial\hat x_j|\le|K_j|e^{-\lambda\delta(t-j)},\ \delta=\text{softplus}(b_\Delta-\rho)>0",
+        r"|\partial h_t/\partial\hat x_j|\le|K_j|e^{-\lambda\delta(t-j)},\ \delta=\text{softplus}(b_\Delta-\|w\|M)>0",
         hypotheses=(LAMBDA, COMPACT),
         depends_on=("sensitivity.eq11",),
         formula=FORGETS,

@@ -386,11 +386,9 @@ SECOND_RATE = sp.Le(
     sp.Abs(1 / (late**2 * after) - GOAL),
     FADED * sp.Abs(1 / (halfway**2 * middle) - GOAL) + (1 - FADED) * PUSH / PULL,
 )
-which, token, room = sp.symbols("system l epsilon", real=True)
-"""A system by its number, a token of it, and how near its quotient is to come to 1."""
-FACTOR = sp.Symbol("f", real=True)
-"""t times the logarithms of a = 0, over K(1 − 2^{−a}), or over K without decay."""
-CONSTANTS = sp.Gt(room - sp.Abs(now**2 * FACTOR - 1), 0)
+room, nearest = sp.symbols("epsilon near", real=True)
+"""How near the quotient is to come to its limit 1, and how near it is met on the way to t = 10^8."""
+CONSTANTS = sp.Gt(room - nearest, 0)
 RATES = sp.And(FIRST_RATE, sp.Implies(sp.And(sp.Lt(_drift(middle), 1), sp.Gt(PULL, 0), sp.Gt(damping, 0)), SECOND_RATE))
 
 CLAIMS = (
@@ -425,12 +423,12 @@ CLAIMS = (
         paper=PAPER,
         form=Form.EXTENSION,
         title="μ < 0: the leading constants of the first two tokens, at every finite time",
-        statement=r"\Bigl|\frac{x_1^{-2}}{2|\mu|\ln2\,t}-1\Bigr|\le E(t)=\frac1{2|\mu|\ln2\,x_1(0)^2t}"
+        statement=r"\Bigl|\frac{x_1^{-2}}{2|\mu|\ln2\,t}-1\Bigr|\le e(t)=\frac1{2|\mu|\ln2\,x_1(0)^2t}"
         r"+\frac{2|S_\Delta|/\ln2}{\sqrt{2|\mu|\,\mathrm{softplus}(-|S_\Delta x_1(0)|)\,t}};\quad "
-        r"a>0,\ k=1-2^{-a}-e_p>0,\ t\ge t_m,\ E(t_m)<1:\ "
+        r"a>0,\ k=1-2^{-a}-e_p>0,\ t\ge t_m,\ e(t_m)<1:\ "
         r"\Bigl|\frac{x_2^{-2}}t-v^*\Bigr|\le\Bigl(\frac{t_m}t\Bigr)^k\Bigl|\frac{x_2(t_m)^{-2}}{t_m}-v^*\Bigr|"
         r"+\Bigl(1-\Bigl(\frac{t_m}t\Bigr)^k\Bigr)\frac{e_q+e_pv^*}k,\ v^*=\frac{2|\mu|\ln2}{1-2^{-a}},\ "
-        r"e_q=2|\mu S_\Delta|b_2,\ e_p=2^{-a}\Bigl(\frac{(1+|S_\Delta|b_1/\ln2)e^{a|S_\Delta|b_2}}{1-E(t_m)}-1\Bigr),"
+        r"e_q=2|\mu S_\Delta|b_2,\ e_p=2^{-a}\Bigl(\frac{(1+|S_\Delta|b_1/\ln2)e^{a|S_\Delta|b_2}}{1-e(t_m)}-1\Bigr),"
         r"\ b_l=(x_l(0)^{-2}+2|\mu|\,\mathrm{softplus}(-|S_\Delta x_l(0)|)t_m)^{-1/2}",
         hypotheses=(FALLS,),
         depends_on=("dynamics.1d-monotone", "dynamics.1d-converge"),
@@ -450,8 +448,6 @@ CLAIMS = (
         depends_on=("dynamics.1d-converge-rates",),
         expected=Outcome.DERIVED,
         formula=CONSTANTS,
-        every=(which, token, room),
-        some=(after,),
         cites=(LHOPITAL,),
         proof=_constants,
     ),

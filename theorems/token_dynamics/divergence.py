@@ -17,7 +17,6 @@ from mamba_theorems.theorems.token_dynamics.system import (
     PAPER,
     RISES,
     a,
-    after,
     begun,
     cited_comparison,
     gain,
@@ -226,8 +225,8 @@ ENDS = sp.And(
 )
 GROWING = Hypothesis("S_Δ x ≥ 0", "the token's step grows with it", sp.Ge(weight * begun, 0), r"S_\Delta x_l(0)\ge0")
 
-which, token, floor, ceiling = sp.symbols("system l R B", real=True)
-"""A system by its number, a token of it, a size to pass; |x_l| at T* in the system of the first l tokens alone."""
+floor, ceiling = sp.symbols("R B", real=True)
+"""A size that a token is to pass on the way to T*; |x_l| at T* in the system of the first l tokens alone."""
 OUTLIVES = predicate("T_l>T*")
 FINITE = sp.And(
     sp.Implies(OUTLIVES, sp.Lt(sp.Abs(now), ceiling)), sp.Implies(sp.Not(OUTLIVES), sp.Gt(sp.Abs(now) - floor, 0))
@@ -270,8 +269,6 @@ CLAIMS = (
         depends_on=("dynamics.1d-blowup", "dynamics.1d-slow-ratios"),
         expected=Outcome.DERIVED,
         formula=FINITE,
-        every=(which, token, floor),
-        some=(after,),
         cites=(CONTINUATION,),
         proof=_mixed,
     ),

@@ -293,10 +293,9 @@ LOGARITHMIC = sp.And(
 SLOW = Hypothesis(
     "S_Δ x < 0", "the step of the token shrinks as it grows", sp.Lt(weight * begun, 0), r"S_\Delta x_l(0)<0"
 )
-which, token, floor = sp.symbols("system l R", real=True)
-quotient = sp.Symbol("c", real=True)
-"""A system by its number, a token of it, a size to pass; |x_l|/|x_1| at the same time."""
-OVERTAKES = sp.And(sp.Gt(quotient - 1, 0), sp.Gt(LARGE - floor, 0))
+token, floor, quotient, largest = sp.symbols("l R c u", real=True)
+"""A token, a size that it is to pass; |x_l|/|x_1| and |S_Δ x_l| as they are met at last."""
+OVERTAKES = sp.And(sp.Gt(quotient - 1, 0), sp.Gt(largest - floor, 0))
 
 CLAIMS = (
     Claim(
@@ -325,8 +324,6 @@ CLAIMS = (
         depends_on=("dynamics.1d-diverge-slow",),
         expected=Outcome.DERIVED,
         formula=OVERTAKES,
-        every=(which, token, floor),
-        some=(after,),
         cites=(CONTINUATION, LHOPITAL),
         proof=_ratios,
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise, product
 from typing import Any
 
@@ -26,7 +26,7 @@ from mamba_theorems.theorems.token_dynamics import convergence, divergence, many
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
-from mamba_theorems.verify.checks.token_dynamics.law import TRUE, Instances
+from mamba_theorems.verify.checks.token_dynamics.law import TRUE, ScalarSystems
 from mamba_theorems.verify.settings import Tier
 
 Case = dict[str, Any]
@@ -115,7 +115,7 @@ def with_velocity(case: Case) -> dict[Any, Any]:
 
 
 @dataclass(frozen=True)
-class Family:
+class ScalarFamily:
     """A system, how far it is followed, and how it starts."""
 
     mu: str
@@ -137,23 +137,25 @@ class Family:
 
 
 SINKING = (
-    Family("-1", "0", "1", ("1", "2")),
-    Family("-1", "1/2", "1", ("1", "-1/2", "2")),
-    Family("-2", "-1", "0", ("1/4", "1")),
-    Family("-1/2", "1", "2", ("2", "1/8", "0")),
+    ScalarFamily("-1", "0", "1", ("1", "2")),
+    ScalarFamily("-1", "1/2", "1", ("1", "-1/2", "2")),
+    ScalarFamily("-2", "-1", "0", ("1/4", "1")),
+    ScalarFamily("-1/2", "1", "2", ("2", "1/8", "0")),
 )
 GROWING = (
-    Family("1", "-1", "0", ("1", "3/2", "1/2")),
-    Family("1/2", "1", "2", ("-1", "-2")),
-    Family("2", "-2", "1", ("2", "1/4")),
+    ScalarFamily("1", "-1", "0", ("1", "3/2", "1/2")),
+    ScalarFamily("1/2", "1", "2", ("-1", "-2")),
+    ScalarFamily("2", "-2", "1", ("2", "1/4")),
 )
-ENDING = (Family("1", "1", "1", ("1/2", "-1/2"), "1/4"), Family("1", "-1", "1", ("1", "-3/5"), "1/2"))
-STEEP = Family("1/64", "1", "1", ("4",), "1/4")
-STILL = Family("0", "1", "1", ("1", "2"), "2")
-HIGH = Family("-1", "-1", "1", ("10", "1"), "2")
+ENDING = (ScalarFamily("1", "1", "1", ("1/2", "-1/2"), "1/4"), ScalarFamily("1", "-1", "1", ("1", "-3/5"), "1/2"))
+STEEP = ScalarFamily("1/64", "1", "1", ("4",), "1/4")
+STILL = ScalarFamily("0", "1", "1", ("1", "2"), "2")
+HIGH = ScalarFamily("-1", "-1", "1", ("10", "1"), "2")
 
 
-def of(*families: Family, times: Iterable[str], when: Callable[[Case], bool] = lambda _: True) -> Callable[[Tier], Any]:
+def of(
+    *families: ScalarFamily, times: Iterable[str], when: Callable[[Case], bool] = lambda _: True
+) -> Callable[[Tier], Any]:
     """The cases of families at times."""
     wanted = tuple(times)
     return lambda _: (c for family in families for c in family.cases(wanted) if when(c))
@@ -179,45 +181,51 @@ def rate_cases(_: Tier) -> Iterable[Case]:
         yield family.case(1, time) | {"t_m": middle}
 
 
-def numbered(case: Case) -> dict[Any, Any]:
-    """For statements that some time shows: the system by its number, and the time as a number, not a ball."""
-    return scalar(case) | {
-        system.after: sp.Rational(case["t"]),
-        convergence.which: sp.Integer(case["system"]),
-        convergence.token: sp.Integer(case["l"]),
-    }
-
-
 def constants(case: Case) -> dict[Any, Any]:
-    """t over K(1 − 2^{−a}), K/ln t without decay, K for the first token."""
-    path, mark = followed(case)
-    time, mu, a = moment(path, mark), abs(Fraction(case["mu"])), Fraction(case["a"])
-    factor = time * 2 * arb(2).log() * mu.numerator / mu.denominator
-    if case["l"] > 1:
-        factor = factor / (1 - arb(2) ** -(arb(a.numerator) / a.denominator)) if a else factor * time.log()
-    return numbered(case) | {convergence.FACTOR: factor, convergence.room: sp.Rational(case["near"])}
+    """x²t over K(1 − 2^{−a}), over K for the first token, x²t ln t over K without decay: how near it comes to 1."""
+    path = scalar_path(case["mu"], case["S"], case["a"], tuple(case["x"]), case["until"])
+    mu, a, token = abs(Fraction(case["mu"])), Fraction(case["a"]), case["l"] - 1
+    off = []
+    for mark in range(4, int(path.last[0]) + 1):
+        time, now = moment(path, mark), number(at_mark(path, mark, token))
+        factor = time * 2 * arb(2).log() * number(mu)
+        if token:
+            factor = factor / (1 - (-number(a) * arb(2).log()).exp()) if a else factor * time.log()
+        off.append(abs(now * now * factor - 1))
+    return {
+        system.rate: sp.Rational(case["mu"]),
+        system.begun: sp.Rational(case["x"][token]),
+        convergence.room: sp.Rational(case["near"]),
+        convergence.nearest: reduce(arb.min, off),
+    }
 
 
 def constants_cases(_: Tier) -> Iterable[Case]:
     """Two tokens without decay, three with it."""
-    for which, family in enumerate((*SINKING[1:], GROWING[0])):
-        for case in family.cases(("1/16", "100", "10000", "100000000")):
-            for near in ("1/4", "1/8") if family.a != "0" else ("1/4",):
-                yield {**case, "near": near, "system": which}
+    for family in (*SINKING[1:], GROWING[0]):
+        for case in family.cases(("100000000",)):
+            yield from ({**case, "near": near} for near in (("1/4", "1/8") if family.a != "0" else ("1/4",)))
 
 
 def passing(case: Case) -> dict[Any, Any]:
-    """And its quotient by the first token at the same time, with a size to pass."""
-    found, first = numbered(case), scalar(case | {"l": 1})
-    quotient = sp.S.One if case["l"] == 1 else abs(number(found[system.now]) / first[system.now])
-    return found | {slow.quotient: quotient, slow.floor: sp.Rational(case["R"])}
+    """The token at t = 10^8, beside the first one, with a size to pass."""
+    found, first = scalar(case), scalar(case | {"l": 1})
+    now = number(found[system.now])
+    return {
+        system.rate: found[system.rate],
+        system.begun: found[system.begun],
+        slow.token: sp.Integer(case["l"]),
+        slow.quotient: sp.S.One if case["l"] == 1 else abs(now / first[system.now]),
+        slow.largest: abs(now * number(sp.Rational(case["S"]))),
+        slow.floor: sp.Rational(case["R"]),
+    }
 
 
 def passing_cases(_: Tier) -> Iterable[Case]:
     """Sizes that a token passes by t = 10^8."""
-    for which, family in enumerate((*GROWING[:2], SINKING[1], Family("1", "-1", "1", ("1", "0")))):
-        for case in family.cases(("1/16", "8", "10000", "100000000")):
-            yield from ({**case, "R": size, "system": which} for size in ("4", "16"))
+    for family in (*GROWING[:2], SINKING[1], ScalarFamily("1", "-1", "1", ("1", "0"))):
+        for case in family.cases(("100000000",)):
+            yield from ({**case, "R": size} for size in ("4", "16"))
 
 
 # --- ends ---------------------------------------------------------------------------------------------------------
@@ -227,7 +235,7 @@ def passing_cases(_: Tier) -> Iterable[Case]:
 def ending(mu: str, S: str, a: str, x: Numbers) -> tuple[Path, arb, float]:
     """The path towards the end, a ball that holds the end, and a time that is surely after it."""
     x = moving(x)
-    found = Instances(floats(mu), floats(S), floats(a), floats(*x)[None])
+    found = ScalarSystems(floats(mu), floats(S), floats(a), floats(*x)[None])
     if not found.mu[0] > 0 or not found.growing.any():
         return scalar_path(mu, S, a, x, "100000000"), ENDLESS, np.inf
     path = found.follow_to_the_end(TRUE)
@@ -274,19 +282,14 @@ ENDS = [
 
 
 def at_the_end(case: Case) -> dict[Any, Any]:
-    """Token l at a mark on the way to the end, and at the end in the system of the first l tokens alone."""
+    """Token l as near to the end as it was followed, and at the end in the system of the first l tokens alone."""
     mu, S, a, x, token = case["mu"], case["S"], case["a"], tuple(case["x"]), case["l"] - 1
     path, _, after = ending(mu, S, a, x)
-    low = ending(mu, S, a, x[: case["l"]])[1].lower()
-    outlives = bool(low > after) if np.isfinite(after) else False
-    mark = min(case["mark"], int(path.last[0]))
+    outlives = bool(np.isfinite(after) and ending(mu, S, a, x[: case["l"]])[1].lower() > after)
     return {
         system.rate: sp.Rational(mu),
         system.begun: sp.Rational(x[token]),
-        system.now: at_mark(path, mark, token),
-        system.after: sp.Rational(str(path.time[mark, 0])),
-        divergence.which: sp.Integer(case["system"]),
-        divergence.token: sp.Integer(case["l"]),
+        system.now: at_mark(path, int(path.last[0]) // (4 if outlives else 1), token),
         divergence.floor: sp.Rational(case["R"]),
         divergence.OUTLIVES: outlives,
         divergence.ceiling: _alone_at(mu, S, a, x[: case["l"]], after) if outlives else ENDLESS,
@@ -312,13 +315,10 @@ MIXES = (
 
 
 def mixed_cases(_: Tier) -> Iterable[Case]:
-    """A token that outlives the end is looked at once, shortly before it; the others all the way."""
-    for which, (mu, S, a, x) in enumerate(MIXES):
-        path, _, after = ending(mu, S, a, x)
-        for token in range(1, len(x) + 1):
-            lives = np.isfinite(after) and ending(mu, S, a, x[:token])[1].lower() > after
-            for size, mark in product(("1", "9/8"), (4,) if lives else (0, 4, int(path.last[0]))):
-                yield {"system": which, "mu": mu, "S": S, "a": a, "x": list(x), "l": token, "R": size, "mark": mark}
+    """Two sizes to pass."""
+    for mu, S, a, x in MIXES:
+        for token, size in product(range(1, len(x) + 1), ("1", "9/8")):
+            yield {"mu": mu, "S": S, "a": a, "x": list(x), "l": token, "R": size}
 
 
 def stays(case: Case) -> dict[Any, Any]:
@@ -401,7 +401,7 @@ def _square(path: Path, mark: int, token: int) -> arb:
 
 
 @dataclass(frozen=True)
-class Seen:
+class TokenAt:
     """A token of a solution in the plane: |x_l|² at the start and at t, t, and the range of its steps up to then."""
 
     begun: sp.Rational
@@ -412,19 +412,19 @@ class Seen:
 
 
 @cache
-def seen(plane: Plane, token: int, time: str) -> Seen:
+def seen(plane: Plane, token: int, time: str) -> TokenAt:
     """Raises ValueError where the solution was not followed so far."""
     _, weight, x = plane.exact()
     begun, path = _rational((x[token] ** 2).sum()), plane_path(plane)
     first = BALL.softplus(BALL.array([(weight * x[token]).sum()]))[0]
     if time == "0":
-        return Seen(begun, begun, sp.S.Zero, first, first)
+        return TokenAt(begun, begun, sp.S.Zero, first, first)
     mark = MOMENTS.index(Fraction(time))
     if mark > path.last[0]:
         raise ValueError(f"the solution is not known at t = {time}")
     error = float((np.abs(weight.astype(float)) * path.error[: mark + 1, 0, token]).sum(-1).max())
     low, high = path.least[: mark + 1, 0, token].min(), path.most[: mark + 1, 0, token].max()
-    return Seen(begun, _square(path, mark, token), moment(path, mark), arb(low) - arb(error), arb(high) + arb(error))
+    return TokenAt(begun, _square(path, mark, token), moment(path, mark), arb(low) - arb(error), arb(high) + arb(error))
 
 
 def _rational(value: Any) -> sp.Rational:
@@ -553,20 +553,22 @@ def in_planes(*planes: Plane, times: Iterable[str]) -> Callable[[Tier], Any]:
 
 
 def sinking(case: Case) -> dict[Any, Any]:
-    """A radius that the token is to fall below."""
-    return damped(case) | {
-        system.after: sp.Rational(case["t"]),
-        many_dimensions.which: sp.Integer(case["system"]),
-        many_dimensions.token: sp.Integer(case["l"]),
+    """The least size that the token is met at, and one that it is to fall below."""
+    plane, token = Plane.of_case(case), case["l"] - 1
+    path = plane_path(plane)
+    sizes = [_square(path, mark, token) for mark in range(int(path.last[0]) + 1)]
+    return {
+        many_dimensions.room: _room(plane.exact()[0]),
+        many_dimensions.smallest: reduce(arb.min, sizes).sqrt(),
         many_dimensions.radius: sp.Rational(case["radius"]),
     }
 
 
 def sinking_cases(_: Tier) -> Iterable[Case]:
     """Radii below every start."""
-    for which, plane in enumerate((*DEFINITE, *TWISTED, RISING[0])):
-        for case in plane.cases(("0", "1/8", "100", "100000000")):
-            yield from ({**case, "system": which, "radius": radius} for radius in ("1/16", "1/1000"))
+    for plane in (*DEFINITE, *TWISTED, RISING[0]):
+        for case in plane.cases((plane.until,)):
+            yield from ({**case, "radius": radius} for radius in ("1/16", "1/1000"))
 
 
 # --- refinements --------------------------------------------------------------------------------------------------
@@ -639,10 +641,10 @@ def reordered_cases(_: Tier) -> Iterable[Case]:
     """Sorted and unsorted starts, with and without decay, falling and rising."""
     scores = (["1"], ["0", "1"], ["1", "0", "2"])
     families = (
-        Family("1", "-1", "0", ("1/2", "1", "3/2"), "10000"),
-        Family("1", "-1", "0", ("1", "3/4"), "10000"),
-        Family("1", "-1", "2", ("1", "17/16"), "10000"),
-        Family("-1", "1", "0", ("1", "17/16"), "10000"),
+        ScalarFamily("1", "-1", "0", ("1/2", "1", "3/2"), "10000"),
+        ScalarFamily("1", "-1", "0", ("1", "3/4"), "10000"),
+        ScalarFamily("1", "-1", "100", ("9/4", "5", "321/64"), "10000"),
+        ScalarFamily("-1", "1", "0", ("1", "17/16"), "10000"),
     )
     for family, given in product(families, scores):
         for time, tau in (("1/8", "1"), ("10000", "1/8")):

@@ -18,8 +18,8 @@ from mamba_theorems.verify.checks.token_dynamics.law import (
     TOKENS,
     UNSHARED,
     Facts,
-    Instances,
     Law,
+    ScalarSystems,
     draw,
     finding,
     slow,
@@ -74,7 +74,7 @@ def _monotone(law: Law, run: Run) -> Finding:
 # ------------------------------------------------------------------------------------------------ the bound
 
 
-def size_bound(found: Instances, time: np.ndarray) -> np.ndarray:
+def size_bound(found: ScalarSystems, time: np.ndarray) -> np.ndarray:
     """The convergence theorem's bound on x_l², (marks, n, L)."""
     size = np.abs(found.start)
     least = softplus(-np.abs(found.S_delta)[:, None] * size)
@@ -93,7 +93,7 @@ def _bounded(law: Law, run: Run) -> Finding:
 # ---------------------------------------------------------------------------------------- leading constants
 
 
-def leading_constant_error(found: Instances, time: np.ndarray) -> np.ndarray:
+def leading_constant_error(found: ScalarSystems, time: np.ndarray) -> np.ndarray:
     """E(t) of dynamics.1d-converge-rates: |x_1^{−2}/(2|μ| ln 2·t) − 1| ≤ E, (marks, n)."""
     mu, size, slope = np.abs(found.mu), np.abs(found.start[:, 0]), np.abs(found.S_delta)
     least = softplus(-slope * size)
@@ -123,7 +123,7 @@ def _rates(law: Law, run: Run) -> Finding:
     return finding(ratios, "x_1 and x_2 approach √(K/t) and √(K(1−2^−a)/t) within the proved bounds", facts)
 
 
-def _first_token(found: Instances, path: Path) -> float:
+def _first_token(found: ScalarSystems, path: Path) -> float:
     """The time at the last mark over what the Arb integral needs to reach the token's bounds; both ways."""
     worst_ratio = 0.0
     low, high = (size[-1, :, 0] for size in path.sizes)
@@ -137,7 +137,7 @@ def _first_token(found: Instances, path: Path) -> float:
     return worst_ratio / (1 + FORMULA)
 
 
-def _second_token(found: Instances, time: np.ndarray, y: Bounds) -> float:
+def _second_token(found: ScalarSystems, time: np.ndarray, y: Bounds) -> float:
     """|v − v*| against its bound from mark to mark, v = y_2/t, v* = 1/(K(1 − r)): the last step of the rates' proof.
 
     e_q and e_p bound |q − 1/K| and |P − r| from a mark on; marks count once e_p < 1 − r.
@@ -161,7 +161,7 @@ def _second_token(found: Instances, time: np.ndarray, y: Bounds) -> float:
     return ratio if compared else np.inf
 
 
-def _drive_errors(found: Instances, time: np.ndarray) -> Bounds:
+def _drive_errors(found: ScalarSystems, time: np.ndarray) -> Bounds:
     """e_q ≥ |2|μ|Δ_2 − 1/K| and e_p ≥ |t·2|μ|e^{−aΔ_2}g_1 − r| from each mark on, (marks, n); infinite too early."""
     mu, weight = np.abs(found.mu), np.abs(found.S_delta)
     first, second = (np.sqrt(size_bound(found, time)[..., token]) for token in (0, 1))

@@ -20,8 +20,8 @@ from mamba_theorems.verify.checks.token_dynamics.law import (
     REVERSED,
     SIGN,
     TOKENS,
-    Instances,
     Law,
+    ScalarSystems,
     draw,
     finding,
     instances,
@@ -61,7 +61,7 @@ def _logarithmic(law: Law, run: Run) -> Finding:
 FAR = 64.0  # no first token is there before t = e^50: the integral up to it is enough for one that is farther
 
 
-def _own_clock(found: Instances, path: Path, token: int, *, alone: bool = False) -> float:
+def _own_clock(found: ScalarSystems, path: Path, token: int, *, alone: bool = False) -> float:
     """How long a token takes over its integral's time without the older ones; of the first, both are equal."""
     ratio = 0.0
     low, high = (size[-1, :, token] for size in path.sizes)
@@ -81,7 +81,7 @@ def _own_clock(found: Instances, path: Path, token: int, *, alone: bool = False)
 FROM = 9.0
 
 
-def _asymptote(found: Instances, time: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+def _asymptote(found: ScalarSystems, time: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     """1 − (u/u_0)³e^{u_0−u} ≤ κt·u³e^{−u} ≤ 1 + 6/u + (e^9 + 1)/(2u_0²)·u³e^{−u} for u ≥ 9: dynamics.1d-diverge-slow.
 
     u³e^{−u} falls there, so each side is largest or least at one end of [low, high].
@@ -119,14 +119,14 @@ def _settles(low: np.ndarray, high: np.ndarray) -> tuple[float, int]:
 # -------------------------------------------------------------------------------------------------- blow-up
 
 
-def _with_a_growing_token(run: Run, *, salt: int = 0) -> Instances:
+def _with_a_growing_token(run: Run, *, salt: int = 0) -> ScalarSystems:
     """Random instances with S_Δ x_l > 0 for some l."""
     found = draw(run, 1, salt=salt)
     signs = np.where(found.growing.any(1), 1, -1)
     return replace(found, S_delta=found.S_delta * signs)
 
 
-def _lives(found: Instances) -> Iterator[tuple[int, int, arb]]:
+def _lives(found: ScalarSystems) -> Iterator[tuple[int, int, arb]]:
     """(instance, token, life of that token alone) for every token with S_Δ x > 0."""
     for i, token in zip(*np.nonzero(found.growing), strict=True):
         numbers = (float(found.mu[i]), float(abs(found.S_delta[i])), float(abs(found.start[i, token])))
@@ -158,11 +158,11 @@ def _small_start(law: Law, run: Run) -> Finding:
     """x → 0: 2 mu ln 2 x² T_1 → 1, at x = 10^-1, …, 10^-5."""
     sizes = np.logspace(-1, -5, 9)
     ones = np.ones_like(sizes)
-    found = Instances(ones, ones, ones, sizes[:, None])
+    found = ScalarSystems(ones, ones, ones, sizes[:, None])
     return _one_token(law, found, "the leading constant 1/(2μ ln 2·x²) is approached within 2sx/ln 2")
 
 
-def _one_token(law: Law, found: Instances, summary: str) -> Finding:
+def _one_token(law: Law, found: ScalarSystems, summary: str) -> Finding:
     """A solution's end, known between two bounds, against its integral; and the integral against its leading term."""
     lowest, highest = found.life(found.follow_to_the_end(law))
     ratio, constant = 0.0, 0.0
@@ -183,7 +183,7 @@ def _one_token(law: Law, found: Instances, summary: str) -> Finding:
 # ---------------------------------------------------------------------------------------------- mixed signs
 
 
-def _draw_mixed(run: Run) -> Instances:
+def _draw_mixed(run: Run) -> ScalarSystems:
     """Random instances with tokens of both signs of S_Δ x."""
     wanted = instances(run)
     found = draw(run, 1, count=2 * wanted, salt=2)
@@ -218,7 +218,7 @@ def _mixed(law: Law, run: Run) -> Finding:
     return finding(ratios, "finite before the first that blows up, infinite from it on", facts, none)
 
 
-def _mixed_lives(found: Instances, law: Law, path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _mixed_lives(found: ScalarSystems, law: Law, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Bounds on T_1, …, T_L, (n, L); T_l is infinite, as far as is known, where no token up to l grows fast."""
     lowest, highest = np.zeros(found.start.shape), np.full(found.start.shape, np.inf)
     for tokens in range(1, TOKENS + 1):
@@ -229,7 +229,7 @@ def _mixed_lives(found: Instances, law: Law, path: Path) -> tuple[np.ndarray, np
     return lowest, highest
 
 
-def _finite_at(found: Instances, law: Law, end: np.ndarray) -> np.ndarray:
+def _finite_at(found: ScalarSystems, law: Law, end: np.ndarray) -> np.ndarray:
     """Whether the slow tokens before the first that grows fast are surely finite at time `end`, (n, L)."""
     leading = np.cumprod(~found.growing, axis=1).sum(1)
     finite = np.zeros(found.start.shape, dtype=bool)

@@ -98,7 +98,7 @@ def to_the_end(
 
 
 @dataclass(frozen=True)
-class Instances:
+class ScalarSystems:
     """n one-dimensional systems with their starts (n, L): mu, S_Δ, a as arrays (n)."""
 
     mu: np.ndarray
@@ -119,11 +119,11 @@ class Instances:
         """The solutions under a law, to where they seem to end."""
         return law.follow(self.system, self.start[..., None], *to_the_end(law, self.system, self.start[..., None]))
 
-    def only(self, which: np.ndarray | slice) -> Instances:
+    def only(self, which: np.ndarray | slice) -> ScalarSystems:
         """Some of the instances."""
-        return Instances(self.mu[which], self.S_delta[which], self.decay[which], self.start[which])
+        return ScalarSystems(self.mu[which], self.S_delta[which], self.decay[which], self.start[which])
 
-    def tokens(self, count: int) -> Instances:
+    def tokens(self, count: int) -> ScalarSystems:
         """Every instance with its first tokens alone."""
         return replace(self, start=self.start[:, :count])
 
@@ -141,17 +141,17 @@ class Instances:
         return np.where(lived, low, 0), np.where(lived, high, np.inf)
 
 
-def draw(run: Run, sign: int, *, count: int | None = None, salt: int = 0) -> Instances:
+def draw(run: Run, sign: int, *, count: int | None = None, salt: int = 0) -> ScalarSystems:
     """Random instances with mu of a sign: |mu| in [0.2, 2], |S_Δ| in [0.3, 2], a in [0, 2], |x| in [0.2, 2]."""
     count = instances(run) if count is None else count
     rng = np.random.default_rng([run.seed, salt, 7])
     mu, decay = sign * rng.uniform(0.2, 2, count), rng.uniform(0, 2, count)
     S_delta = rng.uniform(0.3, 2, count) * rng.choice([-1, 1], count)
     start = rng.uniform(0.2, 2, (count, TOKENS)) * rng.choice([-1, 1], (count, TOKENS))
-    return Instances(mu, S_delta, decay, start)
+    return ScalarSystems(mu, S_delta, decay, start)
 
 
-def slow(run: Run, *, salt: int = 0) -> Instances:
+def slow(run: Run, *, salt: int = 0) -> ScalarSystems:
     """Random instances with mu > 0 and S_Δ x_l < 0 for every token."""
     found = draw(run, 1, salt=salt)
     return replace(found, start=-np.sign(found.S_delta)[:, None] * np.abs(found.start))
