@@ -245,30 +245,30 @@ def _plain_logits(num_tokens: int, length: int, rho: Fraction) -> np.ndarray:
 
 @total_ordering
 @dataclass(frozen=True)
-class Rounded:
+class BinaryFloat:
     """A number of a binary format with p bits and the least subnormal 2^{−s}; operations are rounded once, to even."""
 
     value: Fraction
     digits: int
     least: int
 
-    def rounded(self, value: Fraction) -> Rounded:
+    def rounded(self, value: Fraction) -> BinaryFloat:
         """The nearest number of this format."""
         size = abs(value.numerator).bit_length() - value.denominator.bit_length()  # 2^(size−1) < |value| < 2^(size+1)
         top = size if abs(value) >= Fraction(2) ** size else size - 1
         unit = Fraction(2) ** max(top - self.digits + 1, -self.least)
         return replace(self, value=round(value / unit) * unit)
 
-    def __mul__(self, other: Rounded) -> Rounded:
+    def __mul__(self, other: BinaryFloat) -> BinaryFloat:
         return self.rounded(self.value * other.value)
 
-    def __add__(self, other: Rounded) -> Rounded:
+    def __add__(self, other: BinaryFloat) -> BinaryFloat:
         return self.rounded(self.value + other.value)
 
-    def __sub__(self, other: Rounded) -> Rounded:
+    def __sub__(self, other: BinaryFloat) -> BinaryFloat:
         return self.rounded(self.value - other.value)
 
-    def __lt__(self, other: Rounded) -> bool:
+    def __lt__(self, other: BinaryFloat) -> bool:
         return self.value < other.value
 
 
@@ -282,7 +282,7 @@ def float_cases(tier: Tier) -> Iterator[Case]:
     """Decays around ½ and far from it; repetitions and gaps around where answers stop."""
     for p, s in FORMATS:
         u = Fraction(1, 2**p)
-        near = Rounded(Fraction(0), p, s).rounded(Fraction(24, 50)).value
+        near = BinaryFloat(Fraction(0), p, s).rounded(Fraction(24, 50)).value
         half = Fraction(1, 2)
         for rho in dict.fromkeys((half, half - u / 2, half - u, Fraction(1, 4), near, Fraction(1, 2**12), half + u)):
             last = _reach(p, s, rho).any_input
@@ -293,14 +293,14 @@ def float_cases(tier: Tier) -> Iterator[Case]:
 
 @lru_cache(maxsize=128)
 def _reach(p: int, s: int, rho: Fraction) -> FloatReach:
-    decay = Rounded(rho, p, s)
+    decay = BinaryFloat(rho, p, s)
     return reach(decay, replace(decay, value=Fraction(1)))
 
 
 def in_floats(case: Case) -> Point:
     """How far plain S6 reaches in a format, and whether q^k v q is answered there."""
     p, s, rho, k = case["p"], case["s"], Fraction(case["rho"]), case["k"]
-    decay, found = Rounded(rho, p, s), _reach(p, s, rho)
+    decay, found = BinaryFloat(rho, p, s), _reach(p, s, rho)
     one = replace(decay, value=Fraction(1))
     older = one - one
     for _ in range(k - 1):
