@@ -168,6 +168,8 @@ def main() -> int:
         if found.wrong:
             false[found.claim, found.target] += 1
             print(f"FALSE {found.claim} {found.target} {found.weights} {found.wrong}", flush=True)
+        if run.total() % 1000 == 0:
+            print(f"{run.total()} accepted, {false.total()} false", flush=True)
         if run.total() == args.count:
             break
     for kind in kinds:

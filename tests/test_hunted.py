@@ -33,6 +33,12 @@ FOUND = [  # claim, target, weights that were accepted once, and of which operat
     ("induction.plain-s6", "official_mamba2", {"tap": 0.0547027625143528}, "products that underflow, C B first"),
     ("induction.plain-s6", "official_mamba2", {"gate": 3.7882755350437947e-06}, "products that are flushed to 0"),
     ("induction.plain-s6", "paper", {"blank": 4.820831054878095e-40}, "a weight that is flushed to 0"),
+    (
+        "induction.plain-s6",
+        "official",
+        {"gate": 2.7089667320251465, "tap": 0.2713315784931183, "A_log": -0.292170912027359},
+        "a readout before its gate",
+    ),
     ("induction.plain-s6", "mamba2_language_model", {"norm_weight": 0.007007870823144913}, "products, B first"),
 ]
 

@@ -147,7 +147,7 @@ def _readout(target: str) -> tuple[Scalar, ...]:
     norm, passed = common_factor(the.shown) if second else 1, abs(inner * the.norm)
     older = the.write * the.kept * the.decay / (1 - the.decay)
     lost = 64 * LENGTH * the.least * (hull(1, step_size) * square(hull(1, abs(the.code))))
-    path = (step_size, the.code, the.code, the.kept, inner, the.head_scale)
+    path = (step_size, the.code, the.code, the.code, the.kept, gate, the.head_scale)
     steps = (
         Scalar("path", ranges.in_any_order(*path), "all products from the codes to the head, norms left out"),
         Scalar("shown", ranges.finite(the.largest * abs(inner)), "of a readout, behind the gate"),
