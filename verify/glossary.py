@@ -158,13 +158,15 @@ MEANINGS = r"""
     factor by which the scan keeps the state · b: a term that the scan adds to the state · g: the gate, g = σ(z) · k:
     the kernel of the convolution · z: the linear function of the input whose softplus is Δ · σ: the logistic
     function; with an index, the sum of Δ so far
-[haar] A: the state matrix of a linear system, e(s) = C e^{As} b · D: the largest distance of an input from x_n · H:
-    the Heaviside function, H(s) = 1[s ≥ 0] · J: the size of a jump; a number of levels of the Haar basis · P: P_J,
-    the projection on the first J levels of the Haar basis · W: the slope of Δ at a threshold, W = |w| · e: a sum of N
-    exponentials; otherwise Euler's number · f: the function that is approximated · g: a basis function of S6, g(s;t)
-    = B exp(−λ∫Δ): [P] eq. (8) · m: the number of jumps · δ: the distance between two readout times · ε: the error
-    that is allowed · σ_k: the k-th singular value · τ: the clock, the state that a constant input makes · ψ: a Haar
-    wavelet, ψ_{j,k}(s) = 2^{j/2}ψ(2^j s − k)
+[haar] A: the state matrix of a linear system, e(s) = C e^{As} b · F: F_M, the part of a Fourier series up to the M-th
+    odd frequency · H: the Heaviside function, H(s) = 1[s ≥ 0] · J: the size of a jump; a number of levels of the Haar
+    basis · M: the number of odd frequencies of a Fourier series, N = 2M + 1 · P: P_J, the projection on the first J
+    levels of the Haar basis · Q: Q_c, twice the jumps squared times the half-widths of their windows · S: |c_0| +
+    Σ|J_i|, the size of a function; in KEEP n-TH softplus(w/2) · T: T_N, what the modes beyond N leave · W: the slope
+    of Δ at a threshold, W = |w| · e: a sum of N exponentials; otherwise Euler's number · f: the function that is
+    approximated · g: a basis function of S6, g(s;t) = B exp(−λ∫Δ): [P] eq. (8) · m: the number of jumps · δ: the
+    distance between two readout times · ε: the error that is allowed · σ_k: the k-th singular value · τ: the clock,
+    the state that a constant input makes · ψ: a Haar wavelet, ψ_{j,k}(s) = 2^{j/2}ψ(2^j s − k)
 [sensitivity] C: the constant of [P] eq. (45) · D: the step at a flagged token · G: the write of a window of the
     convolution · K: how an input moves its own step, in the write and in the decay: [P] eq. (11) · M: a bound for the
     size of the inputs · P: the channels of a head (headdim) · S: the sum of the steps after j · W_Q: the weights of

@@ -316,7 +316,7 @@ read, coefficient, magnitude = sp.symbols("c psi_x X", real=True)
 length = sp.Symbol("L", integer=True, positive=True)
 TIMED = Hypothesis("time", "time is an input coordinate (PE)", predicate("time"))
 head, channel, unrolled = sp.symbols("y_head y_S6 y_sum", real=True)
-ONE_DECAY = Hypothesis("one decay", "all states of a head share Λ̄_t = a_t I", predicate("one decay"))
+ONE_DECAY = Hypothesis("one decay", "all states of a head share one decay a_t", predicate("one decay"))
 OWN_STEP = Hypothesis("own Δ", "each Δ has a head of its own", predicate("own step"))
 
 CLAIMS = (
