@@ -343,10 +343,10 @@ KINDS = tuple((claim, target) for claim, targets in subjects().items() for targe
 
 
 @cache
-def honest(claim: str, target: str) -> str:
+def honest(claim: str, target: str, dtype: str = "float32") -> str:
     """A certificate of the shipped weights, at a small size."""
     sizes = {"length": 16, "bits": BITS[target]} if claim == "haar.official-block" else SIZES.get(claim, RECALL)
-    return canonical(Request(claim, target, "float32", sizes).make())
+    return canonical(Request(claim, target, dtype, sizes).make())
 
 
 def network(claim: str, target: str, text: str = "") -> Network | Wavelet:

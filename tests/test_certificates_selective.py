@@ -1,5 +1,6 @@
 """Certificates of recall by a selective step: what lasts how long, in which evaluation, and why not longer."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from math import factorial
@@ -362,7 +363,7 @@ def test_a_language_model_has_the_tensors_that_its_certificate_lays_out(name):
         Vocabulary(65, range(8), range(8, 64), filler=64), MODEL, num_kv_pairs=8, positions=False
     ).module(torch.float32)
     own = {key: weight.clone() for key, weight in network.state_dict().items()}
-    laid = loaded(network, frozen_text(f"{CLAIM}_{name}")).state_dict()
+    laid = loaded(network, json.loads(frozen_text(f"{CLAIM}_{name}"))).state_dict()
     assert own.keys() == laid.keys()
     assert all(torch.equal(own[key], laid[key]) for key in own)
 

@@ -18,7 +18,9 @@ WORDS = (
     "Ranges: 'most_x', 'most_u', ... bound all entries of what in_proj, the convolution, ... give, in size, at all "
     "positions, and every partial sum and product on the way: a row's entries times the largest input, twice for what "
     "is rounded; |SiLU(x)| <= |x|, softplus(x) <= |x| + 1. None is below 1, so that the product of several bounds "
-    "each of their partial products, in any order. What an operation gives where nothing is read is finite too.",
+    "each of their partial products, in any order: what an operation gives where nothing is read is finite too. 'path' "
+    "says that what an answer is made of, from its codes on, is a normal number, as is every partial product, in any "
+    "order: nothing of it underflows.",
 )
 
 
