@@ -90,7 +90,7 @@ class ForAll(Boolean):
     @property
     def domain(self) -> tuple[sp.Basic, ...]:
         """The conditions on the variable under which it holds."""
-        return () if self.args[2] == sp.true else sp.And.make_args(self.args[2])
+        return () if self.args[2] == sp.true else tuple(sp.ordered(sp.And.make_args(self.args[2])))
 
     @property
     def bound_symbols(self) -> list[sp.Symbol]:
