@@ -6,6 +6,7 @@
 import os
 import random
 import signal
+from dataclasses import replace
 
 import pytest
 from attacks import NIGHTLY
@@ -109,4 +110,7 @@ def small_report():
     from mamba_theorems.verify.engine.runner import verify
     from mamba_theorems.verify.settings import Run
 
-    return verify(("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed"), Run(), controls=True)
+    asked = ("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed")
+    run = verify(asked, Run(), controls=True)
+    mutants = tuple((claim, mutant) for claim, mutant in run.mutants if claim in asked)
+    return replace(run, claims=tuple(run[claim] for claim in asked), mutants=mutants)  # not what they rest on

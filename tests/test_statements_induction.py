@@ -89,18 +89,18 @@ def test_sequences_up_to_renaming_are_all_of_them_once():
 
 @given(st.floats(-(2.0**90), 2.0**90, width=32), st.floats(-(2.0**90), 2.0**90, width=32))
 def test_rounded_numbers_are_floats(one, other):
-    x, y = (sources.Rounded(Fraction(v), 24, 149) for v in (one, other))
+    x, y = (sources.BinaryFloat(Fraction(v), 24, 149) for v in (one, other))
     for exact, found in ((x + y, np.float32(one) + np.float32(other)), (x - y, np.float32(one) - np.float32(other))):
         assert float(exact.value) == float(found)
     small = np.float32(one) * np.float32(1e-40)
-    assert float((x * sources.Rounded(Fraction(float(np.float32(1e-40))), 24, 149)).value) == float(small)
+    assert float((x * sources.BinaryFloat(Fraction(float(np.float32(1e-40))), 24, 149)).value) == float(small)
 
 
 @pytest.mark.parametrize(("digits", "least"), [(2, 4), (3, 4), (3, 6)])
 @pytest.mark.parametrize("decay", ["1/2", "3/8", "1/4"])
 def test_no_sequence_is_worse_than_one_token_repeated(digits, least, decay):
     """All sequences of two tokens up to length 9, run in a small format: answered at gap g exactly if g ≤ reach."""
-    rho = sources.Rounded(Fraction(decay), digits, least)
+    rho = sources.BinaryFloat(Fraction(decay), digits, least)
     one = replace(rho, value=Fraction(1))
     reach = sources._reach(digits, least, Fraction(decay)).any_input
     wrong = set()

@@ -52,7 +52,7 @@ def _spelled(latex: str) -> str:
     """The same formula in the commands that latex2mathml knows."""
     source = re.sub(r"\\(arg|Pr)(?![A-Za-z])", r"\\operatorname{\1}", latex)
     source = re.sub(r"\\mathrm\{([A-Za-z]{2,})\}", r"\\operatorname{\1}", source)
-    source = re.sub(r"\\[bB]igg?[lr]?\\\|", r"\\|", source)
+    source = re.sub(r"\\[bB]igg?[lr]?(?=\\(\||[lr](ceil|floor)))", "", source)
     return re.sub(r"\\text\{[^{}]*\}", lambda text: text[0].replace("\\ ", " "), source)
 
 
