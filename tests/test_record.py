@@ -188,7 +188,11 @@ def test_another_text_or_number_anywhere_is_refused_for_its_digest(document):
         (("canonical", "version"), "9\n9", "it was written by no version"),
         (("canonical", "claims", 0, "statement"), "x", "it says otherwise than this version of .* \\(statement\\)"),
         (("canonical", "claims", 0, "id"), "haar.thm9", "'haar.thm9'"),
-        (("canonical", "claims", 0, "outcome"), "CERTIFIED", "does not follow from its evidence|its counts are not those of its claims"),
+        (
+            ("canonical", "claims", 0, "outcome"),
+            "CERTIFIED",
+            "does not follow from its evidence|its counts are not those of its claims",
+        ),
         (("canonical", "counts"), {}, "its counts are not those of its claims"),
         (("volatile",), None, "it is no report of this program: it.volatile is not a mapping"),
     ],
