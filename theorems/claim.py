@@ -60,6 +60,27 @@ class Erratum:
 
 
 @dataclass(frozen=True)
+class Weakened:
+    """A change of a formal statement, `old` for `new` in the text of its theorem, that Rocq must refuse."""
+
+    name: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Formal:
+    """Theorems of theorems/formal, by module and name, that together say the claim, less what `leaves_out` names.
+
+    `refused` are changes in the text of the first one's module after which its proof must fail.
+    """
+
+    theorems: tuple[str, ...]
+    leaves_out: str = ""
+    refused: tuple[Weakened, ...] = ()
+
+
+@dataclass(frozen=True)
 class Claim:
     """One statement, with everything a reader needs to judge it.
 
@@ -67,7 +88,8 @@ class Claim:
     or false under the `hypotheses`; of two quantifiers `every` and `some` name the symbols, and `uniform` says that the
     same some serve all. `proof` derives the statement for all sizes: if it composes to `formula`, from the hypotheses
     and from facts that `cites` names, the claim is PROVED, else DERIVED. `disproof` derives its negation from an exact
-    instance. Both are functions, so that listing claims builds no steps.
+    instance. Both are functions, so that listing claims builds no steps. `formal` names
+    the statement's theorems in Rocq.
     """
 
     id: str
@@ -86,6 +108,7 @@ class Claim:
     proof: Callable[[], Proof] | None = None
     disproof: Callable[[], Proof] | None = None
     erratum: Erratum | None = None
+    formal: Formal | None = None
 
     def __post_init__(self) -> None:
         """Refuse a printed claim that is expected to fail but tells no erratum."""
