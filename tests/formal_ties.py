@@ -311,7 +311,7 @@ Weights = Mapping[str, np.ndarray]
 class Tied:
     """A network on both sides, at one size: Python's weights, and the terms that Constructions.v gives for the same.
 
-    A weight of `terms` has the shape of Python's of that name, a vector or a matrix; `code` is the embedding of a token.
+    A weight of `terms` has the shape of Python's of that name, a vector or a matrix; `code` is a token's embedding.
     """
 
     name: str

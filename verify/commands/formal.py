@@ -89,8 +89,7 @@ def _claim(claim: Claim, found: Audit) -> Iterator[Text]:
 def _theorem(theorem: Theorem) -> Iterator[str]:
     yield from theorem.says.splitlines()
     yield f"axioms: {', '.join(theorem.axioms) or 'none, closed under the global context'}"
-    yield f"digest: {theorem.digest[:16]}, of this and of {len(theorem.definitions)} definitions:"
-    yield from textwrap.wrap(", ".join(theorem.definitions) or "none", WIDTH - 8, break_on_hyphens=False)
+    yield f"digest: {theorem.digest[:16]}, of this and of the {len(theorem.definitions)} definitions that it unfolds to"
 
 
 def _wrapped(text: str) -> Iterator[Text]:

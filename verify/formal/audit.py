@@ -160,7 +160,7 @@ def _axioms(said: str, allowed: set[str]) -> tuple[tuple[str, ...], str]:
     """What `Print Assumptions` lists, and why that is refused; whatever is not understood is refused."""
     if said.strip() == CLOSED:
         return (), ""
-    head, *lines = said.rstrip().splitlines()
+    head, *lines = said.rstrip().splitlines() or [""]
     listed = [re.match(r"([\w.']+)(?:\s+:|$)", line) for line in lines if not line.startswith(" ")]
     if head.strip() != "Axioms:" or not all(listed):
         return (), f"Print Assumptions says: {' '.join(said.split())[:200]}"

@@ -117,7 +117,7 @@ _WORDS = (
 _FLAGS = r"(?:Guard|Positivity|Universe)\s+Checking|Bypass\w*|Definitional\s+UIP|Type\s*In\s*Type"
 _REFUSED = re.compile(rf"(?<![\w.'])(?:(?:{_WORDS})(?![\w'])|(?:Uns|S)et\s+(?:{_FLAGS})|(?:Uns|S)et\s+Guard(?![\w']))")
 _SCOPE = re.compile(
-    r"(?<![\w.'])(?:(?P<opens>Section)|(?P<closes>End))\s+(?P<name>[\w']+)\s*\."
+    r"(?<![\w.'])(?:(?P<opens>Section)|(?P<closes>End))\s+(?P<name>[\w']+)(?=\s*\.)"
     r"|(?:^|[.\]}]\s+|\b(?:Local|Global|Polymorphic|Monomorphic|Cumulative)\s+)"
     r"(?P<assumes>Hypothes[ie]s|Variables?|Context)\b"
 )
