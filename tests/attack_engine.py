@@ -309,9 +309,8 @@ def _sequence_fails(rng: random.Random, step: Induction) -> dict | None:
         for i in range(step.start, step.start + 6):
             if i >= 0:
                 try:
-                    if all(truth(c, at | {n: Fraction(i)}) for c in step.assumes) and (
-                        abs(value(h, at) - value(step.closed.subs(n, i), at)) > CLEAR
-                    ):
+                    reached = sp.Eq(h, step.closed.subs(n, i), evaluate=False)
+                    if all(truth(c, at | {n: Fraction(i)}) for c in step.assumes) and truth(reached, at) is False:
                         return at | {n: i}
                 except (NoValueError, ValueError, OverflowError, ZeroDivisionError):
                     break

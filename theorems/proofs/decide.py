@@ -633,7 +633,8 @@ def constant(relation: sp.Basic) -> Verdict:
 def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
     """The limit from above by sympy (Gruntz); a different decided value refutes.
 
-    TRUE also needs balls near the point, at drawn values of the other symbols, that come closer to a finite value.
+    TRUE also needs balls near the point, at drawn values of the other symbols, that come closer to a finite value, and
+    that what does not depend on the variable has a value wherever the other symbols are what they are declared to be.
     """
     expression = carried_out(expression)
     try:
@@ -642,6 +643,11 @@ def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Ex
         verdict = _gruntz(expression, variable, point, value)
         if verdict.truth is Truth.TRUE and not _approaches(expression, variable, point, value):
             return unknown("limit", "near the point the values are not seen to exist and come closer")
+        if verdict.truth is Truth.TRUE:
+            others = (c for c in conditions(expression, value) if variable not in c.free_symbols)
+            missing = next((c for c in others if not _follows([], c)), None)
+            if missing is not None:
+                return unknown("domain", f"{missing} is not shown")
     except (NotImplementedError, ValueError, TypeError, sp.PoleError) as reason:
         return unknown("sympy limit", str(reason)[:120])
     return verdict
