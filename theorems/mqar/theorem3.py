@@ -112,7 +112,7 @@ def sign_key_margin(keys: dict[str, str], context: tuple[tuple[str, str], ...], 
 
 N, constant = sp.symbols("N C", integer=True, positive=True)
 RECALLS = predicate("recalls")
-"""Whether some network with N states and no gate, its step at the query shared, recalls all assignments of κ keys."""
+"""Whether some network with N states and no gate, its decay at the query shared, recalls all assignments of κ keys."""
 FEW_STATES = sp.And(RECALLS, sp.Le(N, constant * sp.log(kappa) / sp.log(2)))
 
 AT_LEAST_TWO = Hypothesis("κ ≥ 2", "at least two keys", sp.Ge(kappa, 2), r"\kappa\ge2")
@@ -150,7 +150,7 @@ def _too_few_states() -> Proof:
             more.but_not("6C²", claim=sp.Gt(keys, 6 * constant**2)),
             Bound(
                 name="whatever C is, κ = 32^C keys need more than C log₂κ states",
-                because="N ≥ κ for every network without a gate whose step at the query is shared: mqar.n-lower-bound",
+                because="N ≥ κ for every network without a gate whose decay at the query is shared: mqar.n-lower-bound",
                 claim=sp.Not(sp.And(sp.Ge(N, keys), sp.Le(N, 5 * constant**2))),
                 given=(more.relation,),
             ).but_not("without the growth of 32^C", given=()),
