@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import H1
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import Named
@@ -275,6 +275,30 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.Ge(N, kappa),
         proof=_as_many_states_as_keys,
+        formal=Formal(
+            (
+                "mqar.LowerBounds.n_lower_bound",
+                "mqar.LowerBounds.n_lower_bound_mamba",
+                "mqar.LowerBounds.n_lower_bound_delta_t",
+                "mqar.LowerBounds.n_lower_bound_mamba2",
+            ),
+            leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
+            " changes: where A differs by channel a shared step is not enough (mqar.SharedStep)",
+            refused=(
+                Weakened("one value instead of two", "(v w : 'I_V) : v != w ->", "(v w : 'I_V) : v = w ->"),
+                Weakened(
+                    "only assignments of one value",
+                    "forall a, (forall q, a q = v \\/ a q = w)",
+                    "forall a, ((forall q, a q = v) \\/ (forall q, a q = w))",
+                ),
+                Weakened("N > κ", "v w -> (kappa <= #|states|)%N", "v w -> (kappa < #|states|)%N"),
+                Weakened("decays not shared", "shared_decay code filler W ->", "True ->"),
+                Weakened(
+                    "fillers one too few", "(m2_d_conv W <= (size filler).+1)%N", "(m2_d_conv W <= (size filler).+2)%N"
+                ),
+                Weakened("N of one head", "(kappa <= heads * m2_d_state W)%N.", "(kappa <= m2_d_state W)%N."),
+            ),
+        ),
     ),
     Claim(
         id="mqar.n1-impossible",
