@@ -311,5 +311,31 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.Le(kappa, 2),
         proof=_one_state_is_too_few,
+        formal=Formal(
+            (
+                "mqar.OneState.n1_impossible",
+                "mqar.OneState.n1_impossible_mamba",
+                "mqar.OneState.n1_impossible_delta_t",
+                "mqar.OneState.n1_impossible_mamba2",
+            ),
+            leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
+            " changes, as in mqar.n-lower-bound",
+            refused=(
+                Weakened("two states", "#|states| = 1%N", "#|states| = 2%N"),
+                Weakened(
+                    "κ ≤ 1",
+                    "distinct_values_answered logit -> (kappa <= 2)%N.\nProof.",
+                    "distinct_values_answered logit -> (kappa <= 1)%N.\nProof.",
+                ),
+                Weakened(
+                    "fewer values than keys", "(kappa <= V)%N ->\n  without_gate", "(V <= kappa)%N ->\n  without_gate"
+                ),
+                Weakened(
+                    "no right answers", "forall a, injective a -> answered logit a", "forall a, injective a -> True"
+                ),
+                Weakened("decays not shared", "shared_decay code filler W ->", "True ->"),
+                Weakened("any number of heads", "head_of W c = 0%N", "head_of W c < c.+2"),
+            ),
+        ),
     ),
 )
