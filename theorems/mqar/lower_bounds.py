@@ -263,6 +263,34 @@ CLAIMS = (
         some=(sequence,),
         uniform=True,
         proof=_rewriting_defeats,
+        formal=Formal(
+            (
+                "mqar.Rewriting.h2_necessary",
+                "mqar.Rewriting.rewritten_sequences",
+                "mqar.Rewriting.swapped_windows",
+                "mqar.Rewriting.h2_necessary_mamba",
+                "mqar.Rewriting.h2_necessary_delta_t",
+                "mqar.Rewriting.h2_necessary_s4d",
+                "mqar.Rewriting.h2_necessary_mamba2",
+                "mqar.Rewriting.h2_necessary_official",
+            ),
+            refused=(
+                Weakened("five taps", "swapped_windows taps : (taps <= 4)%N", "swapped_windows taps : (taps <= 5)%N"),
+                Weakened("a decay", "(fun _ _ _ => 1) (fun t", "(fun _ _ _ => 1 + 1) (fun t"),
+                Weakened(
+                    "no copied surroundings",
+                    "value_ u1; key_ a2; value_ u2; key_ k; value_ w;",
+                    "value_ f1; value_ f2; value_ f3; key_ k; value_ w;",
+                ),
+                Weakened(
+                    "the same answer twice",
+                    "x =1 y -> ~ (largest x v1 /\\ largest y v2)",
+                    "x =1 y -> ~ (largest x v1 /\\ largest y v1)",
+                ),
+                Weakened("H2 kept", "~~ H2 (context v1) (tail v2)", "H2 (context v1) (tail v2)"),
+                Weakened("decays of S4D not 1", "e (s4d_A W c n)) ->", "1) ->"),
+            ),
+        ),
     ),
     Claim(
         id="mqar.n-lower-bound",
