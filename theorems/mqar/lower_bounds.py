@@ -309,6 +309,7 @@ CLAIMS = (
                 "mqar.LowerBounds.n_lower_bound_mamba",
                 "mqar.LowerBounds.n_lower_bound_delta_t",
                 "mqar.LowerBounds.n_lower_bound_mamba2",
+                "mqar.LowerBounds.n_lower_bound_mamba2_shared",
             ),
             leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
             " changes: where A differs by channel a shared step is not enough (mqar.SharedStep)",
@@ -322,7 +323,9 @@ CLAIMS = (
                 Weakened("N > κ", "v w -> (kappa <= #|states|)%N", "v w -> (kappa < #|states|)%N"),
                 Weakened("decays not shared", "shared_decay code filler W ->", "True ->"),
                 Weakened(
-                    "fillers one too few", "(m2_d_conv W <= (size filler).+1)%N", "(m2_d_conv W <= (size filler).+2)%N"
+                    "fillers one too few",
+                    "(m2_d_conv W <= (size filler).+1)%N ->\n  (forall c",
+                    "(m2_d_conv W <= (size filler).+2)%N ->\n  (forall c",
                 ),
                 Weakened("N of one head", "(kappa <= heads * m2_d_state W)%N.", "(kappa <= m2_d_state W)%N."),
             ),

@@ -124,4 +124,15 @@ have -> : (heads * m2_d_state W)%N = #|[finType of 'I_heads * 'I_(m2_d_state W)]
 apply: (n_lower_bound vw) right; apply: mamba2_without_gate => //.
 exact: leq_ltn_trans (leq0n v) (ltn_ord v).
 Qed.
+
+(* The states of one head, if the heads share their decay at the query. *)
+Theorem n_lower_bound_mamba2_shared (W : mamba2_weights F) :
+  m2_gate W = None -> (m2_d_conv W <= (size filler).+1)%N -> shared_decay_mamba2 code filler W ->
+  two_values_answered (mamba2_logit code filler head rest W) v w -> (kappa <= m2_d_state W)%N.
+Proof.
+move=> no_gate wide share right; have [k0|k0] := posnP kappa; first by rewrite k0.
+rewrite -[m2_d_state W]card_ord.
+apply: (n_lower_bound vw) right; apply: mamba2_without_gate_shared => //.
+exact: leq_ltn_trans (leq0n v) (ltn_ord v).
+Qed.
 End Blocks.

@@ -10,7 +10,7 @@ Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
 
-(* --- the sequence and its swap -------------------------------------------------------------------------------------- *)
+(* --- the sequence and its swap ------------------------------------------------------------------------------------ *)
 
 Notation word := (token 3 7).
 Definition a1 : 'I_3 := @Ordinal 3 0 isT.
@@ -38,7 +38,7 @@ Theorem rewritten_sequences :
       asks (context v1) (tail v2) query k v1, asks (context v2) (tail v1) query k v2 & v1 != v2].
 Proof. by []. Qed.
 
-(* --- windows -------------------------------------------------------------------------------------------------------- *)
+(* --- windows ------------------------------------------------------------------------------------------------------ *)
 
 (* What a convolution of `taps` taps sees at t; None before the first token. *)
 Definition window (T : Type) (taps : nat) (x : seq T) (t : nat) : seq (option T) :=
@@ -56,7 +56,7 @@ Definition largest (R : realDomainType) (logit : 'I_7 -> R) (v : 'I_7) : Prop :=
 Lemma same_logits (R : realDomainType) (x y : 'I_7 -> R) : x =1 y -> ~ (largest x v1 /\ largest y v2).
 Proof. by move=> xy [/(_ v2 isT) + /(_ v1 isT)]; rewrite !xy => /lt_trans lt /lt; rewrite ltxx. Qed.
 
-(* --- any write and any read ----------------------------------------------------------------------------------------- *)
+(* --- any write and any read --------------------------------------------------------------------------------------- *)
 
 (* Decay 1, no positions: what is written at t is any function of the window at t. *)
 Section AnyWrite.
@@ -85,7 +85,7 @@ suff same : logit (rewritten v1 v2) =1 logit (rewritten v2 v1) by split; last ex
 by move=> u; rewrite /logit lw; apply: ext => c n; rewrite !last_stateE // (perm_big _ ws).
 Qed.
 
-(* --- the blocks ----------------------------------------------------------------------------------------------------- *)
+(* --- the blocks --------------------------------------------------------------------------------------------------- *)
 
 (* Two positions see the same four tokens. *)
 Definition alike (r r' : nat) : Prop := forall n, (n < 4)%N ->

@@ -10,7 +10,7 @@ Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
 
-(* --- the task: an assignment, some fixed tokens, and the first query ------------------------------------------------ *)
+(* --- the task: an assignment, some fixed tokens, and the first query ---------------------------------------------- *)
 
 Section Inputs.
 Variables kappa V : nat.
@@ -72,7 +72,7 @@ by rewrite /tok /asked /sequence !nth_cat !size_context /place -addnBA // ltnNge
 Qed.
 End Inputs.
 
-(* --- what is asked of a network ------------------------------------------------------------------------------------- *)
+(* --- what is asked of a network ----------------------------------------------------------------------------------- *)
 
 Section Network.
 Variables (R : realFieldType) (kappa V : nat).
@@ -89,7 +89,7 @@ Definition without_gate (states : finType) : Prop :=
   forall a q u, logit a q u = (\sum_c (\sum_n h a c n * C q n) * W u c) + T q u.
 End Network.
 
-(* --- the blocks ----------------------------------------------------------------------------------------------------- *)
+(* --- the blocks --------------------------------------------------------------------------------------------------- *)
 
 Section Recurrences.
 Variables (R : comRingType) (e s p : R -> R).
@@ -325,7 +325,8 @@ Lemma mamba2_without_gate : (0 < kappa)%N -> (0 < V)%N ->
   without_gate mamba2_logit [finType of 'I_heads * 'I_(m2_d_state W)].
 Proof.
 move=> k0 v0; pose q0 := Ordinal k0; pose a0 := fun _ : 'I_kappa => Ordinal v0.
-apply: (@readout_split (m2_width W) [finType of 'I_heads * 'I_(m2_d_state W)] (m2_d_state W) (fun a q => paper_mamba2 W (X a q) t)
+apply: (@readout_split (m2_width W) [finType of 'I_heads * 'I_(m2_d_state W)] (m2_d_state W)
+  (fun a q => paper_mamba2 W (X a q) t)
   (fun a c m => if head_of W c == m.1 :> nat then before (m2_state W (X a q0)) t c m.2 else 0)
   (fun q m => e (dt_of W (X a0 q) t m.1 * m2_A W m.1) * C_branch W (X a0 q) t m.2)
   (fun q c n => dt_of W (X a0 q) t (head_of W c) * x_branch W (X a0 q) t c * B_branch W (X a0 q) t n)
@@ -340,6 +341,26 @@ rewrite (bigD1 (Ordinal (headed (ltn_ord c)))) //= [X in _ + X + _]big1 ?addr0; 
 rewrite eqxx -big_split; apply: eq_bigr => n _ /=.
 rewrite m2_state_step (m2_state_past a q q0).
 by rewrite (dt_query a a0) (x_query a a0) (B2_query a a0) (C2_query a a0); ring.
+Qed.
+
+(* Heads that share their decay at the query share their states too. *)
+Definition shared_decay_mamba2 : Prop := exists (rate : 'I_kappa -> R) (factor : nat -> R),
+  forall a q c, (c < m2_width W)%N ->
+  e (dt_of W (X a q) t (head_of W c) * m2_A W (head_of W c)) = rate q * factor c.
+
+Lemma mamba2_without_gate_shared : (0 < kappa)%N -> (0 < V)%N -> shared_decay_mamba2 ->
+  without_gate mamba2_logit [finType of 'I_(m2_d_state W)].
+Proof.
+move=> k0 v0 [rate [factor share]]; pose q0 := Ordinal k0; pose a0 := fun _ : 'I_kappa => Ordinal v0.
+apply: (@readout_split (m2_width W) [finType of 'I_(m2_d_state W)] (m2_d_state W)
+  (fun a q => paper_mamba2 W (X a q) t)
+  (fun a c n => before (m2_state W (X a q0)) t c n * factor c)
+  (fun q n => rate q * C_branch W (X a0 q) t n)
+  (fun q c n => dt_of W (X a0 q) t (head_of W c) * x_branch W (X a0 q) t c * B_branch W (X a0 q) t n)
+  (fun q _ n => C_branch W (X a0 q) t n)) => a q c.
+rewrite /paper_mamba2 no_gate /= /readout sumE -big_split; apply: eq_bigr => n _ /=.
+rewrite m2_state_step (m2_state_past a q q0) share // (dt_query a a0).
+by rewrite (x_query a a0) (B2_query a a0) (C2_query a a0); ring.
 Qed.
 End Mamba2.
 End Mamba.
