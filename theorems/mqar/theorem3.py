@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import identity, relu
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import (
     H1,
     H2,
@@ -319,6 +319,32 @@ CLAIMS = (
         some=(N,),
         expected=Outcome.REFUTED,
         disproof=_too_few_states,
+        formal=Formal(
+            (
+                "mqar.Theorem3.thm3_refuted",
+                "mqar.Theorem3.thm3_refuted_mamba2",
+                "mqar.Theorem3.thm3_refuted_heads",
+            ),
+            refused=(
+                Weakened(
+                    "N ≤ κ",
+                    "few_states (C kappa N : nat) : bool := 2 ^ N <= kappa ^ C",
+                    "few_states (C kappa N : nat) : bool := N <= kappa",
+                ),
+                Weakened("fewer keys", "many_keys (C : nat) : nat := 32 ^ C", "many_keys (C : nat) : nat := 2 ^ C"),
+                Weakened("one value", "[/\\ 2 <= V,", "[/\\ 1 <= V,"),
+                Weakened(
+                    "nothing answered",
+                    "without_gate logit states & forall a, answered logit a",
+                    "without_gate logit states & forall a, answered logit a -> answered logit a",
+                ),
+                Weakened(
+                    "one head's states",
+                    "head_of W c < heads) ->\n  ~ few_states C kappa (heads * m2_d_state W)",
+                    "head_of W c < heads) ->\n  ~ few_states C kappa (m2_d_state W)",
+                ),
+            ),
+        ),
         erratum=Erratum(
             printed="Mamba-2 solves the task with N = O(log κ), keys being columns of a sign matrix.",
             instance="κ = 32^C keys, for every C: C log₂κ = 5C² < 32^C states, and mqar.n-lower-bound asks for κ"
