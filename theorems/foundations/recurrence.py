@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Conjunction,
@@ -243,6 +243,26 @@ CLAIMS = (
         hypotheses=(FROM_ZERO, RECURRENCE),
         formula=UNROLLED.relation,
         proof=unrolled,
+        formal=Formal(
+            ("foundations.Recurrence.unrolled",),
+            refused=(
+                Weakened(
+                    "a write meets its own decay too",
+                    r"h t c n = \sum_(0 <= i < t.+1) (\prod_(i.+1 <= r < t.+1)",
+                    r"h t c n = \sum_(0 <= i < t.+1) (\prod_(i <= r < t.+1)",
+                ),
+                Weakened(
+                    "the last decay left out",
+                    r"(\prod_(i.+1 <= r < t.+1) decay r c n) * write",
+                    r"(\prod_(i.+1 <= r < t) decay r c n) * write",
+                ),
+                Weakened(
+                    "the first write left out",
+                    r"h t c n = \sum_(0 <= i < t.+1) (\prod",
+                    r"h t c n = \sum_(1 <= i < t.+1) (\prod",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="foundations.scan-associative",
@@ -254,6 +274,22 @@ CLAIMS = (
         hypotheses=(FROM_STATE, ONWARD),
         formula=SCAN,
         proof=scan_associative,
+        formal=Formal(
+            ("foundations.Recurrence.scan_associative", "foundations.Recurrence.block_of_steps"),
+            refused=(
+                Weakened("operands swapped", "(y.1 * x.1, y.1 * x.2 + y.2)", "(y.1 * x.1, x.1 * x.2 + y.2)"),
+                Weakened(
+                    "the block's start one step late",
+                    "= a (i + m.+1)%N * g m + b (i + m.+1)%N) ->",
+                    "= a (i + m)%N * g m + b (i + m.+1)%N) ->",
+                ),
+                Weakened(
+                    "the start decays once less",
+                    r"g m = (\prod_(i.+1 <= r < (i + m).+1) a r) * start",
+                    r"g m = (\prod_(i.+1 <= r < i + m) a r) * start",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="foundations.lti-convolution",
