@@ -315,5 +315,16 @@ CLAIMS = (
         formula=NOT_LINEAR,
         expected=Outcome.DERIVED,
         proof=s6_not_lti,
+        formal=Formal(
+            ("foundations.NotLinear.s6_not_lti",),
+            refused=(
+                Weakened("x = 0 too", "x : x != 0 ->", "x : x <= 0 ->"),
+                Weakened("softplus constant", "p : x y / x < y}", "p : x y / x <= y}"),
+                Weakened("decays that grow with the step", "(fun _ _ => -1) (fun _ _ => 1)\n", "(fun _ _ => 1) (fun _ _ => 1)\n"),
+                Weakened(
+                    "noise before the input", "forall m, last_of_s6 (nseq m 0", "forall m, last_of_s6 (nseq m x"
+                ),
+            ),
+        ),
     ),
 )
