@@ -61,8 +61,7 @@ CLAIMS = (
         proof=ssd_duality,
         formal=Formal(
             tuple(
-                f"foundations.Duality.{name}"
-                for name in ("masked_attention", "mask_of_clock", "chunked_is_recurrent")
+                f"foundations.Duality.{name}" for name in ("masked_attention", "mask_of_clock", "chunked_is_recurrent")
             ),
             refused=(
                 Weakened(

@@ -303,6 +303,21 @@ CLAIMS = (
         depends_on=("foundations.unrolled",),
         expected=Outcome.DERIVED,
         proof=lti_convolution,
+        formal=Formal(
+            ("foundations.Convolution.s4d_is_convolution", "foundations.Convolution.transform_convolves"),
+            refused=(
+                Weakened("padded to 2L − 2", "(2 * L - 1 <= P)%N.\nProof", "(2 * L - 2 <= P)%N.\nProof"),
+                Weakened("padded to 2L", "(2 * L - 1 <= P)%N.\nProof", "(2 * L <= P)%N.\nProof"),
+                Weakened(
+                    "one step late", "e (s4d_A W c n) ^+ i * s4d_B W c n.", "e (s4d_A W c n) ^+ i.+1 * s4d_B W c n."
+                ),
+                Weakened(
+                    "the newest input left out",
+                    r":= \sum_(0 <= j < t.+1) k (t - j)%N * x j.",
+                    r":= \sum_(0 <= j < t) k (t - j)%N * x j.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="foundations.s6-not-lti",
@@ -320,10 +335,12 @@ CLAIMS = (
             refused=(
                 Weakened("x = 0 too", "x : x != 0 ->", "x : x <= 0 ->"),
                 Weakened("softplus constant", "p : x y / x < y}", "p : x y / x <= y}"),
-                Weakened("decays that grow with the step", "(fun _ _ => -1) (fun _ _ => 1)\n", "(fun _ _ => 1) (fun _ _ => 1)\n"),
                 Weakened(
-                    "noise before the input", "forall m, last_of_s6 (nseq m 0", "forall m, last_of_s6 (nseq m x"
+                    "decays that grow with the step",
+                    "(step inputs) (fun _ _ => -1) (fun _ _ => 1)\n",
+                    "(step inputs) (fun _ _ => 1) (fun _ _ => 1)\n",
                 ),
+                Weakened("noise before the input", "forall m, last_of_s6 (nseq m 0", "forall m, last_of_s6 (nseq m x"),
             ),
         ),
     ),

@@ -52,7 +52,7 @@ rewrite exchange_big /=; apply: eq_bigr => j _; rewrite /score mulr_sumr mulr_su
 by rewrite -[LHS]/(mask t j * (fed j * B j m) * C t m); ring.
 Qed.
 
-(* --- chunks -------------------------------------------------------------------------------------------------------- *)
+(* --- chunks ------------------------------------------------------------------------------------------------------- *)
 
 (* A chunk reads the state H that was carried to its first step i, and its own steps by attention. *)
 Definition within i (H : nat -> R) t :=
