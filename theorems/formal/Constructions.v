@@ -1,7 +1,7 @@
 (* The weights of every network, over any kind of number and computable: the counterpart of constructions/. Rows and
    columns beyond those that a width names are never read. *)
 From mathcomp Require Import all_ssreflect.
-From Mamba Require Import Semantics.
+From Mamba Require Import Semantics Task.
 Set Implicit Arguments.
 Unset Strict Implicit.
 Unset Printing Implicit Defensive.
@@ -21,3 +21,40 @@ Definition constant (b : nat -> F) : affine F := Affine (fun _ _ => zero F) b.
 End Numbers.
 Arguments nat_ {F} n.
 Arguments bit {F} b.
+
+(* --- mqar.thm4: a block of p channels for each key, one S4D mixer with N = 1, and a gate that picks a block ------- *)
+
+Section Gated.
+Variable F : field.
+Variables kappa V p : nat.
+Variables key tap0 tap1 : F.
+Variable code : nat -> nat -> F.   (* the code of value v, one number a channel of a block *)
+
+(* A key on its own block, a value's code on every block. *)
+Definition blocks_embedding (x : token kappa V) : nat -> F := fun c =>
+  match x with
+  | None => zero F
+  | Some (inl k) => if c %/ p == k then key else zero F
+  | Some (inr v) => code v (c %% p)
+  end.
+
+(* Two taps, bias -c_0 k; Lambda = 0, B = C = 1; the gate reads the token's own channels. *)
+Definition gated_blocks : s4d_weights F := @S4dWeights F (kappa * p) 1 2
+  (Affine (fun _ i => if i == 0 then tap0 else tap1) (fun _ => opp (mul tap0 key)))
+  (fun _ _ => zero F) (fun _ _ => one F) (fun _ _ => one F) (Some (selecting F id)).
+
+(* The head: the same rows for every block, and a bias. *)
+Definition blocks_head (head : nat -> nat -> F) (b : nat -> F) : affine F := Affine (fun u c => head u (c %% p)) b.
+End Gated.
+
+(* --- codes of values ---------------------------------------------------------------------------------------------- *)
+
+Section Codes.
+Variable F : field.
+
+(* A channel for each value, with the weight x. *)
+Definition one_hot (x : F) (v r : nat) : F := if r == v then x else zero F.
+(* Columns of signs, times x = 1/sqrt(p); shifted by beta. *)
+Definition signs (x : F) (columns : nat -> nat -> bool) (v r : nat) : F := if columns v r then x else opp x.
+Definition shifted (x shift : F) (columns : nat -> nat -> bool) (v r : nat) : F := add (signs x columns v r) shift.
+End Codes.
