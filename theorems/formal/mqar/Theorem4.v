@@ -155,7 +155,8 @@ suff le : key * tap1 * (1 - eps - 2%:R * shift * root * eps) <= logit (fun=> 0) 
 rewrite !(signs_query _ _ h1 h2 query) dot_own -/s r0 !sum_column.
 set g := dot p (m v) (m u); set a := dot _ _ _; set c := dot _ _ _.
 have -> : key * tap1 * (1 + (shift + key * 0%:R) * (root * a)) + 0 -
-  (key * tap1 * (g + (shift + key * 0%:R) * (root * c)) + 0) = key * tap1 * (1 - g + shift * root * (a - c)) by rewrite /=; ring.
+  (key * tap1 * (g + (shift + key * 0%:R) * (root * c)) + 0) = key * tap1 * (1 - g + shift * root * (a - c)).
+  by rewrite /=; ring.
 rewrite ler_pmul2l ?mulr_gt0 // ler_add //.
   by rewrite ler_add2l ler_opp2; apply: le_trans (ler_norm _) (near _); rewrite eq_sym.
 rewrite (_ : - (2%:R * shift * root * eps) = shift * root * (- eps - eps)); last by ring.
