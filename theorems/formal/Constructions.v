@@ -80,8 +80,6 @@ End Gated.
 Section Codes.
 Variable F : field.
 
-(* A channel for each value, with the weight x. *)
-Definition one_hot (x : F) (v r : nat) : F := if r == v then x else zero F.
 (* Columns of signs, times x = 1/sqrt(p); shifted by beta. *)
 Definition signs (x : F) (columns : nat -> nat -> bool) (v r : nat) : F := if columns v r then x else opp x.
 Definition shifted (x shift : F) (columns : nat -> nat -> bool) (v r : nat) : F := add (signs x columns v r) shift.

@@ -273,8 +273,8 @@ CLAIMS = (
                 ),
                 Weakened(
                     "a head of 2",
-                    "(one_hot (F := F) value) (one_hot (F := F) 1)\n  (fun=> 0))",
-                    "(one_hot (F := F) value) (one_hot (F := F) 2)\n  (fun=> 0))",
+                    "(one_hot_code (F := F) value) (one_hot_code (F := F) 1) (fun=> 0)).",
+                    "(one_hot_code (F := F) value) (one_hot_code (F := F) 2) (fun=> 0)).",
                 ),
             ),
         ),

@@ -26,8 +26,8 @@ Hypothesis value_gt0 : 0 < value.
 Hypothesis taps_fit : tap0 * value + tap1 * key <= tap0 * key.
 
 (* d = kappa |V|, N = 1: one-hot values, and the head that reads them. *)
-Notation logit := (@logit R exponential step kappa V V key tap0 tap1 (one_hot (F := F) value) (one_hot (F := F) 1)
-  (fun=> 0)).
+Notation logit := (@logit R exponential step kappa V V key tap0 tap1
+  (one_hot_code (F := F) value) (one_hot_code (F := F) 1) (fun=> 0)).
 
 Theorem thm4 ctx tail t q (v u : 'I_V) : let s := sequence ctx tail in
   H1 ctx -> H2 ctx tail -> asks ctx tail t q v -> u != v ->
@@ -35,18 +35,18 @@ Theorem thm4 ctx tail t q (v u : 'I_V) : let s := sequence ctx tail in
 Proof.
 move=> s h1 h2 query uv; suff e : logit s t v - logit s t u = key * tap1 * value.
   by split=> //; rewrite -subr_gt0 e !mulr_gt0.
-have ge0 (w : 'I_V) r : (r < V)%N -> 0 <= one_hot (F := F) value w r.
-  by move=> _; rewrite /one_hot; case: ifP => _ //; exact: ltW.
-have le (w : 'I_V) r : (r < V)%N -> one_hot (F := F) value w r <= value.
-  by move=> _; rewrite /one_hot; case: ifP => _ //; exact: ltW.
+have ge0 (w : 'I_V) r : (r < V)%N -> 0 <= one_hot_code (F := F) value w r.
+  by move=> _; rewrite /one_hot_code; case: ifP => _ //; exact: ltW.
+have le (w : 'I_V) r : (r < V)%N -> one_hot_code (F := F) value w r <= value.
+  by move=> _; rewrite /one_hot_code; case: ifP => _ //; exact: ltW.
 have E w := logit_query exp0 key_gt0 tap0_gt0 tap1_gt0 (ltW value_gt0) ge0 le taps_fit
-  (one_hot (F := F) 1) (fun=> 0) w h1 h2 query.
-have pick (w : 'I_V) (f : nat -> R) : \sum_(r < V) one_hot (F := F) 1 w r * f r = f w.
-  rewrite (bigD1 w) //= /one_hot eqxx mul1r big1 ?addr0 // => r rw.
+  (one_hot_code (F := F) 1) (fun=> 0) w h1 h2 query.
+have pick (w : 'I_V) (f : nat -> R) : \sum_(r < V) one_hot_code (F := F) 1 w r * f r = f w.
+  rewrite (bigD1 w) //= /one_hot_code eqxx mul1r big1 ?addr0 // => r rw.
   by rewrite val_eqE (negPf rw) mul0r.
-have ones (w : 'I_V) : \sum_(r < V) one_hot (F := F) 1 w r = 1.
+have ones (w : 'I_V) : \sum_(r < V) one_hot_code (F := F) 1 w r = 1.
   by rewrite -[RHS](pick w (fun=> 1)); apply: eq_bigr => r _; rewrite mulr1.
-by rewrite !E /dot !pick !ones /one_hot eqxx val_eqE (negPf uv) /=; ring.
+by rewrite !E /dot !pick !ones /one_hot_code eqxx val_eqE (negPf uv) /=; ring.
 Qed.
 End OneHot.
 
