@@ -22,7 +22,7 @@ End Numbers.
 Arguments nat_ {F} n.
 Arguments bit {F} b.
 
-(* --- mqar.thm2-step1, mqar.thm2-step2-amended: one convolution for keys and values (shared_convolution) ------------ *)
+(* --- mqar.thm2-step1, mqar.thm2-step2-amended: one convolution for keys and values (shared_convolution) ----------- *)
 
 Section SharedConvolution.
 Variable F : field.
@@ -49,6 +49,60 @@ End SharedConvolution.
 
 (* One-hot values of one weight, each read on its own channel. *)
 Definition one_hot_code (F : field) (value : F) (v r : nat) : F := if r == v then value else zero F.
+
+(* --- recall by codes on channels of their own: B reads the previous key's code, C the current key's, x the current
+   value's (constructions/mqar/codes.py) ----------------------------------------------------------------------------- *)
+
+Section RecallCodes.
+Variable F : field.
+Variables kappa V N width : nat.           (* keys, values, channels of a key's codes, of a value's code *)
+Variables write read : nat -> nat -> F.    (* the codes of key k *)
+Variables value head : nat -> nat -> F.    (* the code of value v, and the head's row for it *)
+Variable step_bias : F.
+
+(* In the paper's Mamba block, d = 2 N + width: taps (1, 0) for the channels that B reads, (0, 1) for the others. *)
+Definition codes_embedding (x : token kappa V) : nat -> F := fun c =>
+  match x with
+  | None => zero F
+  | Some (inl k) => if c < N then write k c else if c < N + N then read k (c - N) else zero F
+  | Some (inr v) => if c < N + N then zero F else value v (c - (N + N))
+  end.
+Definition codes_mamba : mamba_weights F := @MambaWeights F (N + N + width) N 2
+  (Affine (fun c i => bit (i == if c < N then 0 else 1)) (fun _ => zero F))
+  (constant (fun _ => step_bias)) (selecting F id) (selecting F (addn N)) (fun _ _ => zero F) None.
+Definition codes_head : affine F :=
+  Affine (fun u c => if c < N + N then zero F else head u (c - (N + N))) (fun _ => zero F).
+
+(* In the paper's Mamba-2 block over one-hot tokens: each code in a linear map, each of x, B, C with its own taps. *)
+Definition one_hot_token (x : token kappa V) : nat -> F := fun c =>
+  match x with
+  | None => zero F
+  | Some (inl k) => bit (c == k)
+  | Some (inr v) => bit (c == kappa + v)
+  end.
+Definition of_keys (code : nat -> nat -> F) : affine F :=
+  Affine (fun n c => if c < kappa then code c n else zero F) (fun _ => zero F).
+Definition of_values (code : nat -> nat -> F) : affine F :=
+  Affine (fun r c => if c < kappa then zero F else code (c - kappa) r) (fun _ => zero F).
+Definition tap (n : nat) : affine F := Affine (fun _ i => bit (i == n)) (fun _ => zero F).
+Definition codes_mamba2 : mamba2_weights F := @Mamba2Weights F (kappa + V) width width N 2
+  (of_values value) (of_keys write) (of_keys read) (tap 1) (tap 0) (tap 1)
+  (constant (fun _ => step_bias)) (fun _ => zero F) None.
+Definition codes_head2 : affine F := Affine head (fun _ => zero F).
+End RecallCodes.
+
+(* The codes of Extension H, (v, 1) read by (2w, -w^2), and of Extension D, (l, K^2 - l^2) read by (2q, 1): keys and
+   values counted from 1, as the claims do. *)
+Section IntegerCodes.
+Variable F : field.
+Notation square x := (mul x x).
+Definition integer_code (v r : nat) : F := if r == 0 then nat_ v.+1 else one F.
+Definition integer_head (w r : nat) : F :=
+  if r == 0 then mul (nat_ 2) (nat_ w.+1) else opp (square (nat_ w.+1)).
+Definition moment_write (K l n : nat) : F :=
+  if n == 0 then nat_ l.+1 else minus (square (nat_ K)) (square (nat_ l.+1)).
+Definition moment_read (q n : nat) : F := if n == 0 then mul (nat_ 2) (nat_ q.+1) else one F.
+End IntegerCodes.
 
 (* --- mqar.thm4: a block of p channels for each key, one S4D mixer with N = 1, and a gate that picks a block ------- *)
 

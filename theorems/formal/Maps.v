@@ -23,4 +23,15 @@ Proof. by rewrite /linear /= sum0 ?add0r // => c _; rewrite mulr0. Qed.
 (* An affine map as a sum. *)
 Lemma affine_sum d (M : affine F) (x : nat -> R) o : linear d M x o = \sum_(c < d) x c * weight M o c + bias M o.
 Proof. by rewrite /linear /= sumE. Qed.
+
+Lemma natE n : nat_ (F := F) n = n%:R.
+Proof. by rewrite /nat_ sumE sumr_const card_ord. Qed.
+
+(* A one-hot code picks one term of a sum. *)
+Lemma sum_one_hot n (a : R) i (f : nat -> R) : (i < n)%N ->
+  \sum_(r < n) one_hot_code (F := F) a i r * f r = a * f i.
+Proof.
+move=> ni; rewrite (bigD1 (Ordinal ni)) //= /one_hot_code eqxx big1 ?addr0 // => r ri.
+by rewrite (_ : (r == i :> nat) = false) ?mul0r //; exact: negbTE.
+Qed.
 End Maps.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import identity, relu
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import (
     H1,
     H2,
@@ -292,6 +292,23 @@ def _condition() -> Proof:
     )
 
 
+_GIVEN = "H1 ctx -> H2 ctx tail -> asks ctx tail t q v -> u != v -> logit s"
+ONE_HOT_FORMAL = Formal(
+    ("mqar.OneHot.thm3_step1",),
+    refused=(
+        Weakened("without H1", _GIVEN, _GIVEN.replace("H1 ctx", "true")),
+        Weakened("without H2", _GIVEN, _GIVEN.replace("H2 ctx tail", "true")),
+        Weakened("the value as its own rival", _GIVEN, _GIVEN.replace("u != v", "true")),
+        Weakened("margin 2", "-> logit s t v - logit s t u = 1.", "-> logit s t v - logit s t u = 2%:R."),
+        Weakened(
+            "values by the number 2",
+            "@codes_logit2 R e p kappa V kappa V one_hot one_hot one_hot one_hot",
+            "@codes_logit2 R e p kappa V kappa V one_hot one_hot (@one_hot_code (over e (@relu R) p) 2%:R) one_hot",
+        ),
+        Weakened("a step of 2", "(step1 : p step_bias = 1)", "(step1 : p step_bias = 2%:R)"),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.thm3-step1",
@@ -304,6 +321,7 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.Eq(M, 1),
         proof=_one_hot,
+        formal=ONE_HOT_FORMAL,
     ),
     Claim(
         id="mqar.thm3",

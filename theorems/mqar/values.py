@@ -331,6 +331,26 @@ def _value_codes_recall() -> Proof:
     )
 
 
+_GIVEN = "asks ctx tail t q v -> u != v ->\n  let M := value_logit s t v"
+VALUE_CODE_FORMAL = Formal(
+    ("mqar.Values.value_code",),
+    refused=(
+        Weakened("without H1", f"H1 ctx -> H2 ctx tail -> {_GIVEN}", f"true -> H2 ctx tail -> {_GIVEN}"),
+        Weakened("without H2", f"H1 ctx -> H2 ctx tail -> {_GIVEN}", f"H1 ctx -> true -> {_GIVEN}"),
+        Weakened("the value as its own rival", _GIVEN, _GIVEN.replace("u != v", "true")),
+        Weakened(
+            "margin 2",
+            "value_logit s t u in\n  M = (v%:R - u%:R) ^+ 2 /\\ 1 <= M.",
+            "value_logit s t u in\n  M = (v%:R - u%:R) ^+ 2 /\\ 2%:R <= M.",
+        ),
+        Weakened(
+            "one channel",
+            "@codes_logit R e p kappa V kappa 2 one_hot one_hot",
+            "@codes_logit R e p kappa V kappa 1 one_hot one_hot",
+        ),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.thm2-step2",
@@ -408,5 +428,6 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.And(sp.Eq(M, (v - w) ** 2, evaluate=False), sp.Ge(M, 1)),
         proof=_value_codes_recall,
+        formal=VALUE_CODE_FORMAL,
     ),
 )  # fmt: skip
