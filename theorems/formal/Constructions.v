@@ -103,3 +103,66 @@ Definition moment_write (K l n : nat) : F :=
   if n == 0 then nat_ l.+1 else minus (square (nat_ K)) (square (nat_ l.+1)).
 Definition moment_read (q n : nat) : F := if n == 0 then mul (nat_ 2) (nat_ q.+1) else one F.
 End IntegerCodes.
+
+(* --- mqar.thm4: a block of p channels for each key, one S4D mixer with N = 1, and a gate that picks a block ------- *)
+
+Section Gated.
+Variable F : field.
+Variables kappa V p : nat.
+Variables key tap0 tap1 : F.
+Variable code : nat -> nat -> F.   (* the code of value v, one number a channel of a block *)
+
+(* A key on its own block, a value's code on every block. *)
+Definition blocks_embedding (x : token kappa V) : nat -> F := fun c =>
+  match x with
+  | None => zero F
+  | Some (inl k) => if c %/ p == k then key else zero F
+  | Some (inr v) => code v (c %% p)
+  end.
+
+(* Two taps, bias -c_0 k; Lambda = 0, B = C = 1; the gate reads the token's own channels. *)
+Definition gated_blocks : s4d_weights F := @S4dWeights F (kappa * p) 1 2
+  (Affine (fun _ i => if i == 0 then tap0 else tap1) (fun _ => opp (mul tap0 key)))
+  (fun _ _ => zero F) (fun _ _ => one F) (fun _ _ => one F) (Some (selecting F id)).
+
+(* The head: the same rows for every block, and a bias. *)
+Definition blocks_head (head : nat -> nat -> F) (b : nat -> F) : affine F := Affine (fun u c => head u (c %% p)) b.
+End Gated.
+
+(* --- codes of values ---------------------------------------------------------------------------------------------- *)
+
+Section Codes.
+Variable F : field.
+
+(* Columns of signs, times x = 1/sqrt(p); shifted by beta. *)
+Definition signs (x : F) (columns : nat -> nat -> bool) (v r : nat) : F := if columns v r then x else opp x.
+Definition shifted (x shift : F) (columns : nat -> nat -> bool) (v r : nat) : F := add (signs x columns v r) shift.
+End Codes.
+
+(* --- mqar.robust: time-gated writes, for a network that is told positions and the number n of pairs -------------- *)
+
+Section Robust.
+Variable F : field.
+Variables kappa V n : nat.
+
+(* The embedding of a sequence whose position t = 1, 2, ... adds t times `place` to the token's. *)
+Definition placed T (place : nat -> F) (code : option T -> nat -> F) (s : seq (option T)) : seq (nat -> F) :=
+  mkseq (fun t c => add (code (nth None s t) c) (mul (nat_ t.+1) (place c))) (size s).
+
+(* Channels: kappa that open, kappa that open one step later, kappa for the current key, |V| for the current value. *)
+Definition timed_place (c : nat) : F := if c < 2 * kappa then opp (one F) else zero F.
+Definition timed_embedding (x : token kappa V) : nat -> F := fun c =>
+  match x with
+  | None => zero F
+  | Some (inl k) => if (c == 0 * kappa + k) || (c == 1 * kappa + k) then nat_ (2 * n) else bit (c == 2 * kappa + k)
+  | Some (inr v) => bit (c == 3 * kappa + v)
+  end.
+
+(* Those that open look at the previous token only, the others at the current one; B opens until 2n, then closes. *)
+Definition time_gated (step_bias : F) : mamba_weights F := @MambaWeights F (3 * kappa + V) kappa 2
+  (Affine (fun c i => bit ((i == 0) == (c < 2 * kappa))) (fun c => bit (c < kappa)))
+  (constant (fun _ => step_bias))
+  (Affine (fun j c => if c == j then one F else if c == kappa + j then opp (one F) else zero F) (fun _ => zero F))
+  (selecting F (fun j => 2 * kappa + j)) (fun _ _ => zero F) None.
+Definition timed_head : affine F := selecting F (fun u => 3 * kappa + u).
+End Robust.

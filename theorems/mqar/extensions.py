@@ -361,5 +361,18 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.Eq(M, 1),
         proof=_robust,
+        formal=Formal(
+            ("mqar.Robust.robust",),
+            refused=(
+                Weakened("keys may be stored twice", "H1 ctx -> size ctx = n ->", "H1 (behead ctx) -> size ctx = n ->"),
+                Weakened("fewer pairs than the weights know", "-> size ctx = n ->", "-> (size ctx <= n)%N ->"),
+                Weakened("a margin of 2", "logit s t v - logit s t u = 1.", "logit s t v - logit s t u = 2%:R."),
+                Weakened(
+                    "writes that close one token later",
+                    "(tok s r == key_ j) && (t <= 2 * n)%N else true.",
+                    "(tok s r == key_ j) && (t <= (2 * n).+1)%N else true.",
+                ),
+            ),
+        ),
     ),
 )

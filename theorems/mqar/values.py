@@ -371,6 +371,27 @@ CLAIMS = (
             instead="mqar.thm2-step2-amended: bias −(c_1k − b)(c_0k − b) W_o s, or columns that sum to 0; and β > 1/√p",
             survives="d = κ + O(log|V|); sharper, p = ⌈log₂|V|⌉ distinct columns are enough and no ε is needed",
         ),
+        formal=Formal(
+            ("mqar.PrintedBias.thm2_step2_refuted", "mqar.PrintedBias.thm2_step2_two_signs"),
+            refused=(
+                Weakened(
+                    "the corrected bias",
+                    "(fun v => - ((tap0 * k - b) * (tap1 * shift - b) * total v)).",
+                    "(fun v => - ((tap0 * k - b) * (tap1 * k - b) * (tap1 * shift - b) * total v)).",
+                ),
+                Weakened(
+                    "columns that all sum to 0",
+                    "pose columns v r := (r < 2)%N || (v == 1%N).",
+                    "pose columns v r := if v == 1%N then odd r else (r < 2)%N.",
+                ),
+                Weakened("a shift of 1", "Notation shift := (2%:R : R).", "Notation shift := (1%:R : R)."),
+                Weakened(
+                    "the values exchanged",
+                    "/\\ logit ord0 < logit ord_max.",
+                    "/\\ logit ord_max < logit ord0.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="mqar.thm2-step2-amended",
