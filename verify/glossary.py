@@ -51,6 +51,11 @@ class EvidenceWord(Gloss):
 
 
 EVIDENCE = (
+    EvidenceWord("FORMAL",
+                 "the statement, over the block's own recurrence and over sequences (or functions) of every size, is "
+                 "a theorem that Rocq's kernel accepted; axioms shown; definitions compared with Python's by running "
+                 "both",
+                 mark="★", style="bold blue", fill="#bfe0e6", ink=("#0b5563", "#7fd3e3")),
     EvidenceWord("PROVED",
                  "a sympy derivation that composes: the last step is the claim's formula, the formula speaks of the "
                  "real objects, every premise is a hypothesis or an earlier step, every step is used, no step is "
