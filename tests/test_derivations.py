@@ -48,7 +48,8 @@ def said(step: Step) -> list[str]:
 def test_the_slice_of_a_proved_claim_leaves_no_step_out(claim_id):
     claim = claims()[claim_id]
     proof = claim.proof()
-    assert proof.slice() == proof.steps and all(step.relation is not None for step in proof.steps)
+    assert proof.slice() == proof.steps
+    assert all(step.relation is not None for step in proof.steps)
     assert proof.link(claim.formula, tuple(h.meaning for h in claim.hypotheses), claim.cites) == ""
     idle = replace(proof, steps=(Bound(name="idle", claim=sp.Ge(X + 1, 1)), *proof.steps))
     assert "'idle' is not used" in idle.link(claim.formula, tuple(h.meaning for h in claim.hypotheses), claim.cites)
