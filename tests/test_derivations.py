@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import sympy as sp
 
+from mamba_theorems.theorems.claim import Outcome
 from mamba_theorems.theorems.proofs import decide
 from mamba_theorems.theorems.proofs.proof import Bound, Induction, Proof, Specialise, StepResult, invariant
 from mamba_theorems.theorems.proofs.steps import Step
@@ -18,6 +19,7 @@ SQUARES = Induction(
     name="odd numbers", index=N, start=0, initial=sp.S.Zero, next=lambda h, t: h + 2 * t + 1, closed=N**2
 )
 CLAIMS = [c.id for c in claims().values() if c.proof or c.disproof]
+PROVED = [c.id for c in claims().values() if c.proof and c.expected is Outcome.PROVED]
 
 
 def all_steps(steps):
@@ -40,6 +42,17 @@ def said(step: Step) -> list[str]:
     """What a proof of one step says."""
     proof = Proof(steps=(step,))
     return [said_of(line) for line in lines_of([StepResult(step, decide.unknown(""))], proof)]
+
+
+@pytest.mark.parametrize("claim_id", PROVED)
+def test_the_slice_of_a_proved_claim_leaves_no_step_out(claim_id):
+    claim = claims()[claim_id]
+    proof = claim.proof()
+    assert proof.slice() == proof.steps
+    assert all(step.relation is not None for step in proof.steps)
+    assert proof.link(claim.formula, tuple(h.meaning for h in claim.hypotheses), claim.cites) == ""
+    idle = replace(proof, steps=(Bound(name="idle", claim=sp.Ge(X + 1, 1)), *proof.steps))
+    assert "'idle' is not used" in idle.link(claim.formula, tuple(h.meaning for h in claim.hypotheses), claim.cites)
 
 
 @pytest.mark.parametrize("claim_id", CLAIMS)

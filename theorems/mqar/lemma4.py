@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cases,
@@ -171,6 +171,15 @@ CLAIMS = (
         some=(p, matrix),
         expected=Outcome.REFUTED,
         disproof=_own_product,
+        formal=Formal(
+            ("mqar.Lemma4.lem4_refuted", "mqar.Lemma4.lem4_fails"),
+            refused=(
+                Weakened("ε = 1", "(0 < d)%N -> eps < 1 -> ~", "(0 < d)%N -> eps <= 1 -> ~"),
+                Weakened("i ≠ j", "& forall i j, `|product_of", "& forall i j, i != j -> `|product_of"),
+                Weakened("no rows", "[/\\ (0 < p)%N, sign_matrix M &", "[/\\ (0 <= p)%N, sign_matrix M &"),
+                Weakened("entries ±1/p", "M r i ^+ 2 = p%:R^-1.", "M r i = p%:R^-1."),
+            ),
+        ),
         erratum=Erratum(
             printed="There is M with entries ±1/√p such that |⟨Me_i, Me_j⟩| ≤ ε for all i, j, p = O(log d / ε²).",
             instance="d = p = 1, M = [1], i = j = 1: the product is 1 > ε. It is 1 for every sign matrix.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import H1
 from mamba_theorems.theorems.proofs.proof import Bound, Cited, Identity, Induction, InductionOn, Proof, Step, invariant
 from mamba_theorems.theorems.proofs.written import Named
@@ -32,8 +32,11 @@ NO_GATE = Hypothesis(
     "no gate", "logits at query q are W_o h C(q) + T(q): T is arbitrary, and nothing multiplies the readout",
     sp.Not(GATED),
 )  # fmt: skip
-SHARED_STEP = Hypothesis(
-    "shared step", "the query's own step Δ is the same for all channels (else mqar.n1-delta-gate)", SHARED
+SHARED_DECAY = Hypothesis(
+    "shared decay",
+    "what the query's own step keeps of the state is the same for all channels, up to a factor that no query changes"
+    " (a shared Δ is not enough where A differs by channel; else mqar.n1-delta-gate)",
+    SHARED,
 )
 ONE_STATE = Hypothesis("N = 1", "one state", sp.Eq(N, 1), "N=1")
 
@@ -263,29 +266,110 @@ CLAIMS = (
         some=(sequence,),
         uniform=True,
         proof=_rewriting_defeats,
+        formal=Formal(
+            (
+                "mqar.Rewriting.h2_necessary",
+                "mqar.Rewriting.rewritten_sequences",
+                "mqar.Rewriting.swapped_windows",
+                "mqar.Rewriting.h2_necessary_mamba",
+                "mqar.Rewriting.h2_necessary_delta_t",
+                "mqar.Rewriting.h2_necessary_s4d",
+                "mqar.Rewriting.h2_necessary_mamba2",
+                "mqar.Rewriting.h2_necessary_official",
+            ),
+            refused=(
+                Weakened("five taps", "swapped_windows taps : (taps <= 4)%N", "swapped_windows taps : (taps <= 5)%N"),
+                Weakened("a decay", "(fun _ _ _ => 1) (fun t", "(fun _ _ _ => 1 + 1) (fun t"),
+                Weakened(
+                    "no copied surroundings",
+                    "value_ u1; key_ a2; value_ u2; key_ k; value_ w;",
+                    "value_ f1; value_ f2; value_ f3; key_ k; value_ w;",
+                ),
+                Weakened(
+                    "the same answer twice",
+                    "x =1 y -> ~ (largest x v1 /\\ largest y v2)",
+                    "x =1 y -> ~ (largest x v1 /\\ largest y v1)",
+                ),
+                Weakened("H2 kept", "~~ H2 (context v1) (tail v2)", "H2 (context v1) (tail v2)"),
+                Weakened("decays of S4D not 1", "e (s4d_A W c n)) ->", "1) ->"),
+            ),
+        ),
     ),
     Claim(
         id="mqar.n-lower-bound",
         paper="Theorem 2 (its tightness)",
         form=Form.EXTENSION,
-        title="without a gate, and with one step Δ for all channels at the query, recall needs N ≥ κ,"
+        title="without a gate, and with one decay for all channels at the query, recall needs N ≥ κ,"
         " for any d, decay, write and precision",
         statement=r"N\ge\kappa,\quad N \text{ counted over all heads}",
-        hypotheses=(ALL_ANSWERED, NO_GATE, SHARED_STEP),
+        hypotheses=(ALL_ANSWERED, NO_GATE, SHARED_DECAY),
         expected=Outcome.DERIVED,
         formula=sp.Ge(N, kappa),
         proof=_as_many_states_as_keys,
+        formal=Formal(
+            (
+                "mqar.LowerBounds.n_lower_bound",
+                "mqar.LowerBounds.n_lower_bound_mamba",
+                "mqar.LowerBounds.n_lower_bound_delta_t",
+                "mqar.LowerBounds.n_lower_bound_mamba2",
+                "mqar.LowerBounds.n_lower_bound_mamba2_shared",
+            ),
+            leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
+            " changes: where A differs by channel a shared step is not enough (mqar.SharedStep)",
+            refused=(
+                Weakened("one value instead of two", "(v w : 'I_V) : v != w ->", "(v w : 'I_V) : v = w ->"),
+                Weakened(
+                    "only assignments of one value",
+                    "forall a, (forall q, a q = v \\/ a q = w)",
+                    "forall a, ((forall q, a q = v) \\/ (forall q, a q = w))",
+                ),
+                Weakened("N > κ", "v w -> (kappa <= #|states|)%N", "v w -> (kappa < #|states|)%N"),
+                Weakened("decays not shared", "shared_decay code filler W ->", "True ->"),
+                Weakened(
+                    "fillers one too few",
+                    "(m2_d_conv W <= (size filler).+1)%N ->\n  (forall c",
+                    "(m2_d_conv W <= (size filler).+2)%N ->\n  (forall c",
+                ),
+                Weakened("N of one head", "(kappa <= heads * m2_d_state W)%N.", "(kappa <= m2_d_state W)%N."),
+            ),
+        ),
     ),
     Claim(
         id="mqar.n1-impossible",
         paper="Theorem 2 (its tightness)",
         form=Form.EXTENSION,
-        title="without a gate, and with one step Δ for all channels at the query, N = 1 does not recall three keys,"
+        title="without a gate, and with one decay for all channels at the query, N = 1 does not recall three keys,"
         " not even distinct values",
         statement=r"\kappa\le2",
-        hypotheses=(ONE_STATE, DISTINCT_ANSWERED, NO_GATE, SHARED_STEP),
+        hypotheses=(ONE_STATE, DISTINCT_ANSWERED, NO_GATE, SHARED_DECAY),
         expected=Outcome.DERIVED,
         formula=sp.Le(kappa, 2),
         proof=_one_state_is_too_few,
+        formal=Formal(
+            (
+                "mqar.OneState.n1_impossible",
+                "mqar.OneState.n1_impossible_mamba",
+                "mqar.OneState.n1_impossible_delta_t",
+                "mqar.OneState.n1_impossible_mamba2",
+            ),
+            leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
+            " changes, as in mqar.n-lower-bound",
+            refused=(
+                Weakened("two states", "#|states| = 1%N", "#|states| = 2%N"),
+                Weakened(
+                    "κ ≤ 1",
+                    "distinct_values_answered logit -> (kappa <= 2)%N.\nProof.",
+                    "distinct_values_answered logit -> (kappa <= 1)%N.\nProof.",
+                ),
+                Weakened(
+                    "fewer values than keys", "(kappa <= V)%N ->\n  without_gate", "(V <= kappa)%N ->\n  without_gate"
+                ),
+                Weakened(
+                    "no right answers", "forall a, injective a -> answered logit a", "forall a, injective a -> True"
+                ),
+                Weakened("decays not shared", "shared_decay code filler W ->", "True ->"),
+                Weakened("any number of heads", "head_of W c = 0%N", "head_of W c < c.+2"),
+            ),
+        ),
     ),
 )

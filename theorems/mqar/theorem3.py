@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import identity, relu
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import (
     H1,
     H2,
@@ -112,7 +112,7 @@ def sign_key_margin(keys: dict[str, str], context: tuple[tuple[str, str], ...], 
 
 N, constant = sp.symbols("N C", integer=True, positive=True)
 RECALLS = predicate("recalls")
-"""Whether some network with N states and no gate, its step at the query shared, recalls all assignments of κ keys."""
+"""Whether some network with N states and no gate, its decay at the query shared, recalls all assignments of κ keys."""
 FEW_STATES = sp.And(RECALLS, sp.Le(N, constant * sp.log(kappa) / sp.log(2)))
 
 AT_LEAST_TWO = Hypothesis("κ ≥ 2", "at least two keys", sp.Ge(kappa, 2), r"\kappa\ge2")
@@ -150,7 +150,7 @@ def _too_few_states() -> Proof:
             more.but_not("6C²", claim=sp.Gt(keys, 6 * constant**2)),
             Bound(
                 name="whatever C is, κ = 32^C keys need more than C log₂κ states",
-                because="N ≥ κ for every network without a gate whose step at the query is shared: mqar.n-lower-bound",
+                because="N ≥ κ for every network without a gate whose decay at the query is shared: mqar.n-lower-bound",
                 claim=sp.Not(sp.And(sp.Ge(N, keys), sp.Le(N, 5 * constant**2))),
                 given=(more.relation,),
             ).but_not("without the growth of 32^C", given=()),
@@ -292,6 +292,23 @@ def _condition() -> Proof:
     )
 
 
+_GIVEN = "H1 ctx -> H2 ctx tail -> asks ctx tail t q v -> u != v -> logit s"
+ONE_HOT_FORMAL = Formal(
+    ("mqar.OneHot.thm3_step1",),
+    refused=(
+        Weakened("without H1", _GIVEN, _GIVEN.replace("H1 ctx", "true")),
+        Weakened("without H2", _GIVEN, _GIVEN.replace("H2 ctx tail", "true")),
+        Weakened("the value as its own rival", _GIVEN, _GIVEN.replace("u != v", "true")),
+        Weakened("margin 2", "-> logit s t v - logit s t u = 1.", "-> logit s t v - logit s t u = 2%:R."),
+        Weakened(
+            "values by the number 2",
+            "@codes_logit2 R e p kappa V kappa V one_hot one_hot one_hot one_hot",
+            "@codes_logit2 R e p kappa V kappa V one_hot one_hot (@one_hot_code (over e (@relu R) p) 2%:R) one_hot",
+        ),
+        Weakened("a step of 2", "(step1 : p step_bias = 1)", "(step1 : p step_bias = 2%:R)"),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.thm3-step1",
@@ -304,6 +321,7 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.Eq(M, 1),
         proof=_one_hot,
+        formal=ONE_HOT_FORMAL,
     ),
     Claim(
         id="mqar.thm3",
@@ -319,6 +337,32 @@ CLAIMS = (
         some=(N,),
         expected=Outcome.REFUTED,
         disproof=_too_few_states,
+        formal=Formal(
+            (
+                "mqar.Theorem3.thm3_refuted",
+                "mqar.Theorem3.thm3_refuted_mamba2",
+                "mqar.Theorem3.thm3_refuted_heads",
+            ),
+            refused=(
+                Weakened(
+                    "N ≤ κ",
+                    "few_states (C kappa N : nat) : bool := 2 ^ N <= kappa ^ C",
+                    "few_states (C kappa N : nat) : bool := N <= kappa",
+                ),
+                Weakened("fewer keys", "many_keys (C : nat) : nat := 32 ^ C", "many_keys (C : nat) : nat := 2 ^ C"),
+                Weakened("one value", "[/\\ 2 <= V,", "[/\\ 1 <= V,"),
+                Weakened(
+                    "nothing answered",
+                    "without_gate logit states & forall a, answered logit a",
+                    "without_gate logit states & forall a, answered logit a -> answered logit a",
+                ),
+                Weakened(
+                    "one head's states",
+                    "head_of W c < heads) ->\n  ~ few_states C kappa (heads * m2_d_state W)",
+                    "head_of W c < heads) ->\n  ~ few_states C kappa (m2_d_state W)",
+                ),
+            ),
+        ),
         erratum=Erratum(
             printed="Mamba-2 solves the task with N = O(log κ), keys being columns of a sign matrix.",
             instance="κ = 32^C keys, for every C: C log₂κ = 5C² < 32^C states, and mqar.n-lower-bound asks for κ"
