@@ -5,7 +5,7 @@
 
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import product
@@ -405,15 +405,82 @@ def _gated_blocks(v: tasks.Vocabulary) -> Tied:
         "head.weight": whole["head.weight"][:, :d], "head.bias": whole["head.bias"],
     }  # fmt: skip
     gate = f"(match s4d_gate {W} with Some G => G | None => @constant rat (fun _ => 2 # 1) end)"
-    head = f"(@blocks_head rat {values} (one_hot (F := rat) 1) (fun _ => 0))"
+    head = f"(@blocks_head rat {values} (one_hot_code (F := rat) 1) (fun _ => 0))"
     return Tied(
         "mqar.thm4",
         v,
         _aligned(weights, kappa),
-        f"@blocks_embedding rat {kappa} {values} {values} (10 # 1) (one_hot (F := rat) 1)",
+        f"@blocks_embedding rat {kappa} {values} {values} (10 # 1) (one_hot_code (F := rat) 1)",
         _affine({"mixer.conv": f"(s4d_conv {W})", "mixer.gate": gate, "head": head})
         | {f"mixer.{name}": f"(s4d_{name} {W})" for name in "ABC"},
     )
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Recall by codes: a claim, N and the width of a value's code in terms of κ and |V|, and Rocq's codes."""
+
+    claim: str
+    states: Callable[[int, int], int]
+    width: Callable[[int, int], int]
+    write: str
+    read: str
+    value: str
+    head: str
+
+    def sizes(self, v: tasks.Vocabulary) -> tuple[int, int, int, int]:
+        """κ, |V|, N, width."""
+        kappa, values = len(v.keys), len(v.values)
+        return kappa, values, self.states(kappa, values), self.width(kappa, values)
+
+    def construction(self, v: tasks.Vocabulary, target: str) -> dict[str, np.ndarray]:
+        """Python's weights."""
+        kappa, values = len(v.keys), len(v.values)
+        return exact(builders.build(self.claim, target, num_kv_pairs=kappa, vocab_size=kappa + values))
+
+    def mamba(self, v: tasks.Vocabulary) -> Tied:
+        """In the paper's Mamba block."""
+        kappa, values, n, width = self.sizes(v)
+        codes = " ".join(code.format(kappa=kappa) for code in (self.write, self.read, self.value))
+        head = f"(@codes_head rat {n} {self.head})"
+        return Tied(
+            self.claim,
+            v,
+            _aligned(self.construction(v, "paper"), kappa),
+            f"@codes_embedding rat {kappa} {values} {n} {codes}",
+            mamba(f"(@codes_mamba rat {n} {width} 1)", head),
+        )
+
+    def mamba2(self, v: tasks.Vocabulary) -> Tied:
+        """In the paper's Mamba-2 block, one head, over one-hot tokens."""
+        kappa, values, n, width = self.sizes(v)
+        write, read, value = (code.format(kappa=kappa) for code in (self.write, self.read, self.value))
+        W = f"(@codes_mamba2 rat {kappa} {values} {n} {width} {write} {read} {value} 1)"
+        maps = {f"mixer.{name}": f"(m2_{name} {W})" for name in ("x", "B", "C", "delta")}
+        maps |= {f"mixer.{name}_conv": f"({name}_conv {W})" for name in "xBC"}
+        return Tied(
+            f"{self.claim}, Mamba-2",
+            v,
+            _aligned(self.construction(v, "paper_mamba2"), kappa),
+            f"@one_hot_token rat {kappa} {values}",
+            _affine(maps | {"head": f"(@codes_head2 rat {self.head})"}) | {"mixer.A": f"(m2_A {W})"},
+        )
+
+
+UNIT = "(one_hot_code (F := rat) 1)"
+CODES = (
+    Codes("mqar.thm3-step1", lambda k, _: k, lambda _, v: v, UNIT, UNIT, UNIT, UNIT),
+    Codes("mqar.value-code", lambda k, _: k, lambda *_: 2, UNIT, UNIT, "(integer_code rat)", "(integer_head rat)"),
+    Codes(
+        "mqar.n2-distinct",
+        lambda k, v: 2,
+        lambda k, v: v,
+        "(moment_write rat {kappa})",
+        "(moment_read rat)",
+        UNIT,
+        UNIT,
+    ),
+)
 
 
 def _aligned(weights: Weights, kappa: int) -> dict[str, np.ndarray]:
@@ -422,10 +489,12 @@ def _aligned(weights: Weights, kappa: int) -> dict[str, np.ndarray]:
     return {name: w[kappa:] if name.startswith("head.") else w for name, w in weights.items()}
 
 
-TIES: Mapping[str, Callable[[tasks.Vocabulary], Tied]] = {
-    "shared_convolution": _one_convolution,
-    "gated_blocks": _gated_blocks,
-    "time_gated": _time_gated,
+TIES: Mapping[str, Sequence[Callable[[tasks.Vocabulary], Tied]]] = {
+    "shared_convolution": (_one_convolution,),
+    "gated_blocks": (_gated_blocks,),
+    "time_gated": (_time_gated,),
+    "codes_mamba": [codes.mamba for codes in CODES],
+    "codes_mamba2": [codes.mamba2 for codes in CODES],
 }
 """One line a construction: the definition of Constructions.v that gives the block's weights, and the same in Python."""
 SIZES = ((1, 1), (2, 3), (3, 2))

@@ -57,7 +57,7 @@ CLAIMS = (
         r"e^{A(\sigma_t-\sigma_j)},\ \sigma_t=\sum_{r\le t}\Delta_r;\ \text{chunked}=\text{recurrent}",
         formula=DUALITY,
         depends_on=("foundations.unrolled", "foundations.scan-associative"),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=ssd_duality,
         formal=Formal(
             tuple(

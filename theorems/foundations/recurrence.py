@@ -243,6 +243,7 @@ CLAIMS = (
         hypotheses=(FROM_ZERO, RECURRENCE),
         formula=UNROLLED.relation,
         proof=unrolled,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("foundations.Recurrence.unrolled",),
             refused=(
@@ -274,6 +275,7 @@ CLAIMS = (
         hypotheses=(FROM_STATE, ONWARD),
         formula=SCAN,
         proof=scan_associative,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("foundations.Recurrence.scan_associative", "foundations.Recurrence.block_of_steps"),
             refused=(
@@ -301,7 +303,7 @@ CLAIMS = (
         r"\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
         formula=LTI,
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=lti_convolution,
         formal=Formal(
             ("foundations.Convolution.s4d_is_convolution", "foundations.Convolution.transform_convolves"),
@@ -328,7 +330,7 @@ CLAIMS = (
         r"\text{with Δ in the decay only}\ S(2x,2x)<2S(x,x);\quad\text{zeros before the input change nothing}",
         hypotheses=(FED,),
         formula=NOT_LINEAR,
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=s6_not_lti,
         formal=Formal(
             ("foundations.NotLinear.s6_not_lti",),

@@ -344,7 +344,7 @@ CLAIMS = (
         r"\text{ for a value stored under } l,\ K^2+q^2 \text{ for any other};\ \ge1",
         hypotheses=(H1, H2, H3),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(DISTINCT_MARGIN, sp.Ge(M, 1)),
         proof=_two_states,
         formal=TWO_STATES_FORMAL,
@@ -358,7 +358,7 @@ CLAIMS = (
         r"\text{logit}_{v(q)}-\text{logit}_u=1 \text{ at every query, whatever the tail holds}",
         hypotheses=(H1, KNOWN),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Eq(M, 1),
         proof=_robust,
         formal=Formal(

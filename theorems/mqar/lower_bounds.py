@@ -260,7 +260,7 @@ CLAIMS = (
         r"\text{ has another answer, but for } d_{conv}=1,\dots,4\text{ the same windows, in another order, and the "
         r"same window at the query: any write, read, gate and skip that see the window give both the same logits}",
         hypotheses=(DECAY_ONE, NO_POSITION),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(H1.meaning, sp.Eq(unlike, 0), SAME_WINDOW, sp.Ne(answer, other_answer)),
         every=(d_conv, decay, POSITIONS),
         some=(sequence,),

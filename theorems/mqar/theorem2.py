@@ -242,7 +242,7 @@ CLAIMS = (
         r"\bigl(a_1+a_0([v(i)=v(q)]-[v(i)=u])+b[i=q]\bigr)\ge a_0\hat c\,(a_1-a_0)>0,\quad"
         r" a_0=c_0k-b,\ a_1=c_1k-b,\ \hat c=c_1v-b",
         hypotheses=(H1, H2, VALUES_STOPPED, KEYS_PASS, VALUES_PASS),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         depends_on=("foundations.unrolled",),
         formula=RECALL,
         proof=_recall_everywhere,

@@ -318,7 +318,7 @@ CLAIMS = (
         statement=r"\text{logit}_{v(q)}-\text{logit}_w=1\ (w\ne v(q))",
         hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Eq(M, 1),
         proof=_one_hot,
         formal=ONE_HOT_FORMAL,

@@ -248,7 +248,7 @@ CLAIMS = (
         statement=r"\Lambda=0,\ b=c_0k:\quad\text{logit}_{v(q)}-\text{logit}_u=k\,c_1v",
         hypotheses=(H1, H2, TAPS_FIT),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Eq(M, key * tap1 * value, evaluate=False),
         proof=_gated_recall,
         formal=Formal(
@@ -327,7 +327,7 @@ CLAIMS = (
         statement=r"\text{logit}_{v(q)}-\text{logit}_u\ge k\,c_1(1-\varepsilon-2\beta\sqrt p\,\varepsilon)>0",
         hypotheses=(H1, H2, ABOVE, CODES_STOPPED, NOT_REPEATED, SMALL),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(sp.Ge(M, LEAST), RECALLED),
         proof=_small_products,
         formal=Formal(
@@ -360,7 +360,7 @@ CLAIMS = (
         statement=r"\text{logit}_u-\text{logit}_w=k\,c_1(1-\langle m_u,m_w\rangle)>0,\quad u=v(q)",
         hypotheses=(H1, H2, COLUMNS_DIFFER, ABOVE, CODES_STOPPED, SHIFT_TAKEN_OFF),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(sp.Eq(M, key * tap1 * (1 - g), evaluate=False), RECALLED),
         proof=_codes_recall,
         formal=Formal(

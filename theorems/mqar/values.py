@@ -425,7 +425,7 @@ CLAIMS = (
         statement=r"\text{code }(v,1),\ \text{head }(2w,-w^2):\ \text{logit}_v-\text{logit}_w=(v-w)^2\ge1",
         hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(sp.Eq(M, (v - w) ** 2, evaluate=False), sp.Ge(M, 1)),
         proof=_value_codes_recall,
         formal=VALUE_CODE_FORMAL,

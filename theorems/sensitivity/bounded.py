@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form, Formal, Weakened
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof, Specialise, Step, Termwise
 from mamba_theorems.theorems.proofs.written import ForAll
@@ -92,6 +92,7 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=FORGETS,
         proof=bounded_inputs_forget,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("real.Lemma1.bounded_inputs_forget",),
             refused=(

@@ -317,6 +317,7 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=AMENDED,
         proof=amended,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("real.Lemma2.lem2_amended",),
             refused=(
@@ -343,7 +344,7 @@ CLAIMS = (
             Hypothesis("Δ ≥ 0", "no step is negative", POSITIVE, r"\Delta_r\ge0"),
         ),
         depends_on=("sensitivity.eq11", "sensitivity.lem1-amended"),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=CRITERION,
         cites=(MONOTONE,),
         proof=criterion,

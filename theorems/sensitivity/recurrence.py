@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Formal, Weakened
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Chained,
@@ -227,6 +227,7 @@ CLAIMS = (
         depends_on=("foundations.unrolled",),
         formula=sp.And(START, FOLLOWS, EQ11, evaluate=False),
         proof=eq11,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("real.Sensitivity.eq11", "real.Sensitivity.eq11_s6"),
             refused=(
@@ -255,6 +256,7 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=LEMMA1,
         proof=lemma1,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("real.Lemma1.lem1",),
             refused=(
@@ -284,6 +286,7 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=LEMMA1_AMENDED,
         proof=lemma1_amended,
+        expected=Outcome.FORMAL,
         formal=Formal(
             ("real.Lemma1.lem1_amended",),
             refused=(
