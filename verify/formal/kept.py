@@ -26,7 +26,7 @@ AUDITED = ".audit.json"
 SHAPE = {
     "sources": str,
     "versions": {str: str},
-    "theorems": [{"name": str, "says": str, "digest": str, "definitions": [str], "axioms": [str]}],
+    "theorems": [{"name": str, "says": str, "digest": str, "definitions": str, "axioms": [str]}],
     "digest": str,
 }
 
@@ -99,7 +99,8 @@ def _audit(part: Mapping[str, Any], theorems: Iterable[Mapping[str, Any]]) -> Au
 
 def document(found: Audit) -> dict[str, Any]:
     """What is recorded of an audit."""
-    theorems = [asdict(found.theorems[name]) for name in sorted(found.theorems)]
+    listed = [found.theorems[name] for name in sorted(found.theorems)]
+    theorems = [asdict(theorem) | {"definitions": " ".join(theorem.definitions)} for theorem in listed]
     part = {"sources": found.sources, "versions": dict(found.versions), "theorems": theorems}
     plain = json.loads(json.dumps(part))
     return plain | {"digest": _digest(plain)}
@@ -124,7 +125,7 @@ def recorded(sources: Sources | None = None) -> Audit:
         raise NoRecord(f"theorems/formal/{RECORD} was edited by hand: {again}")
     if part["sources"] != sources.digest:
         raise NoRecord(f"theorems/formal/{RECORD} is of other sources: {again}")
-    found = _audit(part, part["theorems"])
+    found = _audit(part, [t | {"definitions": t["definitions"].split()} for t in part["theorems"]])
     for theorem in found.theorems.values():
         allowed = AXIOMS if theorem.name.startswith(REAL) else set()
         if {axiom.rpartition(".")[2] for axiom in theorem.axioms} - allowed:
