@@ -1,4 +1,4 @@
-(* Softplus over the real numbers. *)
+(* Softplus over the reals, and the bias at which it is 1. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp Require Import reals sequences exp.
 Set Implicit Arguments.
@@ -9,9 +9,16 @@ Local Open Scope ring_scope.
 
 Section Softplus.
 Variable R : realType.
-Implicit Types x y : R.
+Definition softplus (x : R) : R := ln (1 + expR x).
+Definition step_bias : R := ln (expR 1 - 1).
 
-Definition softplus x : R := ln (1 + expR x).
+Lemma softplus_step_bias : softplus step_bias = 1.
+Proof.
+have e1 : 1 < expR 1 :> R by rewrite expR_gt1 ltr01.
+by rewrite /softplus /step_bias lnK ?posrE ?subr_gt0 // addrC subrK -[RHS](expK 1).
+Qed.
+
+Implicit Types x y : R.
 
 Lemma onePexp_gt0 x : 0 < 1 + expR x.
 Proof. by rewrite addr_gt0 ?ltr01 ?expR_gt0. Qed.
@@ -29,3 +36,4 @@ Proof. by move=> x y xy; rewrite ltr_ln ?posrE ?onePexp_gt0 // ltr_add2l ltr_exp
 Lemma exp_softplus x : expR (- softplus x) = (1 + expR x)^-1.
 Proof. by rewrite expRN lnK // posrE onePexp_gt0. Qed.
 End Softplus.
+Arguments step_bias {R}.
