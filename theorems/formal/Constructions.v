@@ -23,7 +23,7 @@ Arguments nat_ {F} n.
 Arguments bit {F} b.
 
 (* --- induction heads (constructions/induction_heads): the state's column is named by the previous token and holds the
-   current one; a query reads the column of the current token --------------------------------------------------------- *)
+   current one; a query reads the column of the current token ------------------------------------------------------- *)
 
 Section InductionHeads.
 Variable F : field.

@@ -1,5 +1,5 @@
 (* A column of an induction head's state: each step multiplies it, by E where its token came before and by K elsewhere,
-   and a write adds what follows its token. What is left of the latest write, and what the older ones weigh beside it. *)
+   and a write adds what follows its token. What is left of the latest write, and what older ones weigh beside it. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp.algebra_tactics Require Import ring.
 From Mamba Require Import Semantics Blocks induction_heads.Head.

@@ -8,7 +8,7 @@ Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
 
-(* --- the task ------------------------------------------------------------------------------------------------------ *)
+(* --- the task ----------------------------------------------------------------------------------------------------- *)
 
 Section Task.
 Variable V : nat.
@@ -56,7 +56,7 @@ by apply: IH => // i /andP[ji it]; apply: last; rewrite ji leqW.
 Qed.
 End Task.
 
-(* --- the channels -------------------------------------------------------------------------------------------------- *)
+(* --- the channels ------------------------------------------------------------------------------------------------- *)
 
 Section Channels.
 Variables (R : realFieldType) (e p : R -> R).

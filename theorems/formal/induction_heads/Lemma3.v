@@ -127,7 +127,8 @@ case rep: (repeated s t); last first.
   split; split=> //; last by rewrite big1 ?ltxx.
   have -> : target s t = V.
     by rewrite /target; case A: (answer s t) (answer_none ts) => [v|] //; rewrite rep.
-  by move=> /(_ n (ltnW (ltn_ord n))); rewrite zero /printed_logit logit_blank ltxx => /(_ (negbT (ltn_eqF (ltn_ord n)))).
+  have nV := negbT (ltn_eqF (ltn_ord n)).
+  by move=> /(_ n (ltnW (ltn_ord n)) nV); rewrite zero /printed_logit logit_blank ltxx.
 have left := own_ge 0 erases_gt0 keeps_gt0 keeps_le1 ts rep.
 have half : erases w 0 * 2%:R <= 1 by rewrite mulr_natr.
 have bound : erases w 0 * 2%:R + 1 <= 2%:R by rewrite -[X in _ <= X]/(1 + 1) ler_add2r.
@@ -137,7 +138,8 @@ rewrite mul1r; move: left; rewrite /own /rest /target; case A: (answer s t) => [
   by move: (answer_none ts); rewrite A rep.
 move=> left less; have own0 : 0 < printed_logit s t v by apply: lt_le_trans left; rewrite exprn_gt0.
 have pos u : 0 <= printed_logit s t (u : 'I_V).
-  rewrite /printed_logit (logit_column _ _ _ _ tn); exact: (g_ge0 (column0 _ _ s n) (columnS _ _ s n) erases_gt0 keeps_gt0).
+  rewrite /printed_logit (logit_column _ _ _ _ tn).
+  exact: (g_ge0 (column0 _ _ s n) (columnS _ _ s n) erases_gt0 keeps_gt0).
 split; split=> // _; last first.
   by rewrite (bigD1 v) //= ltr_paddr // sumr_ge0 // => u _; exact: pos.
 move=> c; rewrite leq_eqVlt => /predU1P[-> _|cV cv]; first by rewrite /printed_logit logit_blank.

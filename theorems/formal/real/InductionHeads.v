@@ -1,4 +1,4 @@
-(* induction.lem3-argmax, induction.lem3-amended and the printed induction.lem3 refuted, with the real exp and softplus. *)
+(* induction.lem3-argmax, induction.lem3-amended and the printed induction.lem3 refuted: the real exp and softplus. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp Require Import reals sequences exp.
 From mathcomp.algebra_tactics Require Import ring.
@@ -34,9 +34,11 @@ Theorem lem3_argmax_real w s t : 0 <= w -> (t < size s)%N ->
   (repeated s t <-> leads V logit (target s t)) /\ (repeated s t <-> 0 < \sum_(u < V) logit u).
 Proof.
 move=> w0 ts; have E : erases e p w 0 = keeps e p w by rewrite /erases addr0.
-apply: lem3_argmax; rewrite ?E ?keeps_gt0 ?keeps_le1 //.
-rewrite keepsE -mulr_natl ler_pdivr_mulr ?onePexp_gt0 // mul1r -[X in X <= _]/(1 + 1) ler_add2l.
-by rewrite -(@expR0 R) ler_expR.
+have E0 : 0 < erases e p w 0 by rewrite E; exact: keeps_gt0.
+have half : erases e p w 0 *+ 2 <= 1.
+  rewrite E keepsE -mulr_natl ler_pdivr_mulr; last exact: onePexp_gt0.
+  have := @expR0 R; rewrite mul1r mulr2n => <-; rewrite ler_add2l ler_expR; exact: w0.
+exact: (lem3_argmax E0 half (keeps_gt0 0) (keeps_le1 0) ts).
 Qed.
 
 (* induction.lem3 fails as printed: blank never leads at the first token, and what is not erased is halved. *)
@@ -49,7 +51,7 @@ split; first exact: keeps_half.
 by rewrite keeps_half invr_eq1 -[2%:R]/(1 + 1) -subr_eq0 addrK oner_eq0.
 Qed.
 
-(* --- amended ------------------------------------------------------------------------------------------------------- *)
+(* --- amended ------------------------------------------------------------------------------------------------------ *)
 
 Section Amended.
 Variables (w : R) (L : nat).
@@ -64,9 +66,8 @@ Lemma erasesE : erases e p (w + w) (- w) = u * keeps e p (- w).
 Proof.
 rewrite [erases _ _ _ _](_ : _ = keeps e p w); last by rewrite /erases addrK.
 have u0 := expR_gt0 (- w); rewrite !keepsE -/u -[expR w]invrK -expRN -/u.
-have nz : u != 0 by rewrite gt_eqF.
-have nz1 : 1 + u != 0 by rewrite gt_eqF ?onePexp_gt0.
-by field; rewrite nz addrC nz1.
+have -> : 1 + u^-1 = (1 + u) / u by rewrite mulrDl mul1r mulfV 1?addrC // gt_eqF.
+by rewrite invf_div.
 Qed.
 
 Lemma kept_in_one_step : expR (- u) <= keeps e p (- w).
@@ -98,14 +99,15 @@ have rest_u : repeated s t -> 0 <= rest s t < u * own s t.
   by apply: (rest_lt _ E0 k0 k1 ts rep (M := 1 + u)) => //; rewrite ?onePexp_gt0 // EM // addrC.
 have yes : repeated s t ->
     [/\ expR (- (L%:R - 2%:R) * u) <= own s t, expR (- 2%:R^-1) < own s t & rest s t < u * own s t].
-  move=> rep; have t0 : (0 < t)%N by case: t rep {ts zero ownz restz}.
+  move=> rep; have t0 : (0 < t)%N by case: (t) rep.
+  have tL := leq_trans ts sL; have L2 : (1 < L)%N := leq_ltn_trans t0 tL.
   have left : expR (- (L%:R - 2%:R) * u) <= own s t.
     apply: le_trans (own_ge _ E0 k0 k1 ts rep).
     apply: (@le_trans _ _ (expR (- u) ^+ t.-1)); last first.
       by apply: ler_expn2r; rewrite ?nnegrE ?(ltW k0) ?(ltW (expR_gt0 _)) ?kept_in_one_step.
     rewrite -expRMm ler_expR mulrN mulNr ler_opp2 ler_pmul2r // -(@natrB _ _ 2).
-      by rewrite ler_nat -subn1 (leq_trans (leq_sub2r 1 _) _) // -[2]/(1 + 1)%N subnDA leq_sub2r // subn1 -ltnS prednK.
-    by rewrite (leq_trans _ sL) // (leq_ltn_trans t0).
+      by rewrite ler_nat leq_subRL //; move: tL; case: (t) t0.
+    exact: L2.
   split=> //; last by have /andP[] := rest_u rep.
   apply: lt_le_trans left; rewrite ltr_expR mulNr ltr_opp2 (lt_le_trans _ uL2) // ltr_pmul2r //.
   by rewrite ltr_subl_addr ltr_addl ltr0n.
@@ -113,6 +115,7 @@ split=> //; first exact: logit_blank.
 - split=> [no|]; first by rewrite ownz // restz // addr0.
   apply: contra_eqN => rep; have [_ own0 _] := yes rep; have /andP[rest0 _] := rest_u rep.
   by rewrite gt_eqF // ltr_paddr // (lt_trans _ own0) // expR_gt0.
+- by move=> no v; exact: zero.
 - split=> // -[_ own0 _]; apply: contraTT own0 => no.
   by rewrite ownz // -leNgt ltW // expR_gt0.
 Qed.
