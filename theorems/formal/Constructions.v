@@ -51,7 +51,7 @@ End SharedConvolution.
 Definition one_hot_code (F : field) (value : F) (v r : nat) : F := if r == v then value else zero F.
 
 (* --- recall by codes on channels of their own: B reads the previous key's code, C the current key's, x the current
-   value's (constructions/mqar/codes.py) ----------------------------------------------------------------------------- *)
+   value's (constructions/mqar/codes.py) ---------------------------------------------------------------------------- *)
 
 Section RecallCodes.
 Variable F : field.
@@ -103,3 +103,15 @@ Definition moment_write (K l n : nat) : F :=
   if n == 0 then nat_ l.+1 else minus (square (nat_ K)) (square (nat_ l.+1)).
 Definition moment_read (q n : nat) : F := if n == 0 then mul (nat_ 2) (nat_ q.+1) else one F.
 End IntegerCodes.
+
+(* Sign codes for values ([P] Theorem 2, step 2): column v of M = +-1/sqrt(p) as written, shifted by beta, read by the
+   column itself; the head's bias takes off `factor` times the column's sum. *)
+Section SignCodes.
+Variable F : field.
+Variable sign : nat -> nat -> bool.
+Variables scale shift factor : F.   (* 1/sqrt(p), beta *)
+Variable width : nat.
+Definition sign_column (v r : nat) : F := if sign v r then scale else opp scale.
+Definition shifted_column (v r : nat) : F := add (sign_column v r) shift.
+Definition sign_bias (v : nat) : F := opp (mul factor (sum width (sign_column v))).
+End SignCodes.
