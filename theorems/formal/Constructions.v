@@ -115,3 +115,48 @@ Definition sign_column (v r : nat) : F := if sign v r then scale else opp scale.
 Definition shifted_column (v r : nat) : F := add (sign_column v r) shift.
 Definition sign_bias (v : nat) : F := opp (mul factor (sum width (sign_column v))).
 End SignCodes.
+
+(* --- mqar.n1-delta-gate: N = 1 and no gate; a query's step shrinks every other block, the next step its own -------- *)
+
+Section SelectiveStep.
+Variable F : field.
+Variables kappa V : nat.
+Variables shrink stored rate : F.     (* what a query adds to a step, B, and -Lambda *)
+
+(* Channels: V for each key's block, kappa that see a query, kappa that see it one token later, and one that is 1. *)
+Notation codes := (kappa * V).
+Notation late := (kappa * V + kappa).
+Notation ones := (kappa * V + kappa + kappa).
+Definition which (c : nat) : nat := if c < late then c - codes else c - late.
+
+(* Filler stands before a query as keys do, values do not. *)
+Definition selective_embedding (x : token kappa V) : nat -> F := fun c =>
+  match x with
+  | None => if (codes <= c) && (c < ones) then nat_ 2 else zero F
+  | Some (inl k) => if c < codes then (if c %/ V == k then nat_ 2 else zero F)
+                    else if c < ones then (if which c == k then nat_ 4 else nat_ 2) else zero F
+  | Some (inr v) => if c < codes then (if c %% V == v then opp (nat_ 2) else zero F) else zero F
+  end.
+Definition selective_taps (c i : nat) : F :=
+  if c < codes then nth (zero F) [:: zero F; one F; opp (one F)] i
+  else if c < late then nth (zero F) [:: zero F; one F; nat_ 2] i
+  else if c < ones then nth (zero F) [:: one F; nat_ 2; zero F] i else zero F.
+Definition selective_bias (c : nat) : F :=
+  if c < codes then opp (nat_ 3) else if c < ones then opp (nat_ 9) else one F.
+
+(* Delta of block b: 1, and `shrink` for each query of another key now and of its own one token ago; where nothing is
+   read, nothing is written. *)
+Definition selective_delta (o c : nat) : F :=
+  if o < codes
+  then if (codes <= c) && (c < late) && (which c != o %/ V) || (late <= c) && (c < ones) && (which c == o %/ V)
+       then shrink else zero F
+  else if c == ones then opp (one F) else zero F.
+
+Definition selective_step : mamba_weights F := @MambaWeights F (kappa * V + kappa + kappa + 1) 1 3
+  (Affine selective_taps selective_bias) (Affine selective_delta (fun _ => one F))
+  (Affine (fun _ c => if c == ones then stored else zero F) (fun _ => zero F))
+  (Affine (fun _ c => bit (c == ones)) (fun _ => zero F)) (fun _ _ => opp rate) None.
+
+(* Row u of the head reads value u in every block. *)
+Definition selective_head : affine F := Affine (fun u c => bit ((c < codes) && (c %% V == u))) (fun _ => zero F).
+End SelectiveStep.
