@@ -167,7 +167,7 @@ Definition time_gated (step_bias : F) : mamba_weights F := @MambaWeights F (3 * 
 Definition timed_head : affine F := selecting F (fun u => 3 * kappa + u).
 End Robust.
 
-(* --- mqar.n1-delta-gate: N = 1, no gate; a query's step shrinks every other block, and one token later its own ------ *)
+(* --- mqar.n1-delta-gate: N = 1, no gate; a query's step shrinks every other block, and one token later its own ---- *)
 
 Section Selective.
 Variable F : field.
