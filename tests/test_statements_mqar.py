@@ -19,6 +19,7 @@ from mamba_theorems.theorems.proofs.proof import Bound, Proof
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis, Statement
 from mamba_theorems.verify.checks.statements import CHECKS
+from mamba_theorems.verify.checks.statements.mqar.extensions import NEAR_HALF
 from mamba_theorems.verify.checks.statements.mqar.lower_bounds import one_step
 from mamba_theorems.verify.checks.statements.mqar.theorem2 import Shifted, products
 from mamba_theorems.verify.checks.statements.sequences import AllSequences, sequences, words
@@ -75,6 +76,17 @@ def test_no_claim_about_blocks_is_called_proved():
 def test_two_states_without_h2_tie():
     case = refuted("mqar.n2-distinct", hypotheses=without("mqar.n2-distinct", "H2"), conclusion=RECALLED)
     assert case["sequence"] == "k v1 k v2 k"
+
+
+def test_selective_steps_with_nothing_to_spare_for_rests_are_wrong():
+    """The claim once asked for ρ(κ − 1) < 1 alone: a pair that was stored earlier has decayed more at rest."""
+    once = Hypothesis("ρ(κ − 1) < 1", "ρ(κ − 1) < 1", sp.Lt(extensions.rho * (extensions.kappa - 1), 1))
+    changes = {"hypotheses": (H1, H4, extensions.TAIL_WRITES, once), "conclusion": RECALLED}
+    case = refuted("mqar.n1-delta-gate", **changes)
+    assert (case["sequence"], case["network"]) == (
+        "k1 v1 k2 v2 k3 v2 f k1",
+        f"mqar.n1-delta-gate, κ = 3, ρ = {NEAR_HALF}",
+    )
 
 
 def test_selective_steps_without_h2_are_wrong():

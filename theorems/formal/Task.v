@@ -8,7 +8,7 @@ Unset Printing Implicit Defensive.
 Section Task.
 Variables kappa V : nat.   (* how many keys and values there are *)
 
-(* A token is a key, a value, or filler (None), which every network embeds as 0. *)
+(* A token is a key, a value, or filler (None); a network may embed it as it likes, most as 0. *)
 Definition token := (option ('I_kappa + 'I_V))%type.
 Definition key_ (k : 'I_kappa) : token := Some (inl k).
 Definition value_ (v : 'I_V) : token := Some (inr v).

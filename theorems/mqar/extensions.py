@@ -226,11 +226,16 @@ def _robust() -> Proof:
 
 # --- Extension I: selective Δ ---------------------------------------------------------------------------------------
 
-SELECTS = sp.Lt(rho * (kappa - 1), 1)
-SHRINKS = Hypothesis("ρ(κ − 1) < 1", "ρ(κ − 1) < 1", SELECTS, r"\rho(\kappa-1)<1")
 length, weight = sp.symbols("L Q_q", integer=True, positive=True)
 STORED, REST = sp.Integer(2) ** 40, sp.Integer(2) ** -60
 """What a write leaves in the state, and a step at rest beside one that shrinks."""
+SELECTS = sp.Lt(rho ** (1 - 2 * (kappa - 1) * REST) * (kappa - 1), 1)
+SHRINKS = Hypothesis(
+    "ρ^(1−2(κ−1)2⁻⁶⁰)(κ − 1) < 1",
+    "ρ(κ − 1) < 1, with what up to 2(κ − 1) steps at rest take of a pair that was stored earlier to spare",
+    SELECTS,
+    r"\rho^{1-2(\kappa-1)2^{-60}}(\kappa-1)<1",
+)
 asked, rivals, fellows = sp.symbols("Q n_u n_v", integer=True, nonnegative=True)
 DELTA_MARGIN = rho ** (asked - 1) * (1 + rho * (fellows - rivals))
 DELTA_GATE = sp.Gt(DELTA_MARGIN, 0)
@@ -277,8 +282,11 @@ def _without_filler() -> Identity:
 
 def _delta_gate() -> Proof:
     base = sp.Symbol("rho_Q", positive=True)
+    late = sp.Symbol("E", positive=True)
+    spare = sp.Lt(rho * late * (kappa - 1), 1)
+    few = sp.Le(rivals, kappa - 1)
     return Proof(
-        hypotheses=(SELECTS, sp.Le(rivals, kappa - 1)),
+        hypotheses=(spare, few, sp.Ge(late, 1)),
         steps=(
             _exponents(),
             _without_filler(),
@@ -289,14 +297,15 @@ def _delta_gate() -> Proof:
             ),
             Bound(
                 name="positive factor times positive factor",
-                claim=sp.Gt(base * (1 + rho * (fellows - rivals)), 0),
-                given=(SELECTS, sp.Le(rivals, kappa - 1)),
-            ).but_not("ρ(κ − 1) ≤ 1", given=(sp.Le(rho * (kappa - 1), 1), sp.Le(rivals, kappa - 1))),
+                claim=sp.Gt(base * (1 + rho * (fellows - late * rivals)), 0),
+                given=(spare, few),
+            ).but_not("ρE(κ − 1) ≤ 1", given=(sp.Le(rho * late * (kappa - 1), 1), few)),
             Bound(
                 name="one state recalls every assignment",
-                because="ρ(κ − 1) < 1 is necessary too: all other keys may hold one value",
+                because="E = ρ^(−2(κ−1)2⁻⁶⁰): a rival's pairs were stored at most 2(κ − 1) steps later, and rest takes"
+                " ρ^(2⁻⁶⁰) a step; ρ(κ − 1) < 1 is necessary: all other keys may hold one value",
                 claim=DELTA_GATE,
-                given=(SELECTS, sp.Le(rivals, kappa - 1)),
+                given=(spare, few, sp.Ge(late, 1)),
             ),
         ),
     )
@@ -331,7 +340,7 @@ CLAIMS = (
         r" Q \text{ queries so far, } Q_q \text{ this one: each counts once, or three times right behind itself}",
         hypotheses=(H1, H4, TAIL_WRITES, SHRINKS),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(DELTA_LAW, RECALLED),
         proof=_delta_gate,
         formal=Formal(
@@ -341,7 +350,6 @@ CLAIMS = (
                 "mqar.DeltaGateBoundary.n1_delta_gate_boundary",
                 "mqar.DeltaGateBoundary.near_half",
             ),
-            leaves_out="recall where ρ(κ − 1) < 1 ≤ ρ^(1 − 2(κ − 1)2^−60)(κ − 1): false for κ = 3 and ρ = ½ − 2^−61",
             refused=(
                 Weakened(
                     "nothing lost of the query's own pair",

@@ -46,6 +46,10 @@ def number_of_pairs(asked: Asked) -> Columns:
     return {extensions.stored: [asked.pairs] * len(asked.tokens)}
 
 
+NEAR_HALF = Fraction(1, 2) - Fraction(1, 2**62)
+"""ρ(κ − 1) < 1 for three keys, and yet the rests between the pairs take more than it spares."""
+
+
 def shrinking_network(kappa: int, rho: Fraction, longest: tuple[int, int], pairs: tuple[int, ...]) -> ExactNetwork:
     """Extension I with the ratio ρ: over κ keys, two values and a filler."""
     first = kappa + 2
@@ -93,6 +97,7 @@ CHECKS: tuple[Check, ...] = (
             (
                 shrinking_network(2, Fraction(1, 4), (7, 8), (1, 2)),
                 shrinking_network(3, Fraction(1, 2), (8, 8), (3,)),
+                shrinking_network(3, NEAR_HALF, (8, 8), (3,)),
             ),
             queries_so_far,
         ),
