@@ -95,7 +95,7 @@ Let share := asking s t q.
 Let before := (asked s t - share)%N.
 
 (* The margin, exactly: the query's block has shrunk `share` times less than the others. *)
-Lemma margin u : u != v ->
+Lemma margin (u : 'I_V) : u != v ->
   logit s t v - logit s t u = stored * rho ^+ before
     * (weight q v + rho ^+ share * (\sum_(b < kappa | b != q) weight b v - \sum_(b < kappa | b != q) weight b u)).
 Proof.
@@ -135,7 +135,7 @@ by move=> b _; exact: leq_b1.
 Qed.
 
 (* mqar.n1-delta-gate, amended: one state recalls every assignment. *)
-Theorem n1_recalls u : u != v -> kappa.-1%:R * rho < rest ^+ (kappa.*2 - 2) -> logit s t u < logit s t v.
+Theorem n1_recalls (u : 'I_V) : u != v -> kappa.-1%:R * rho < rest ^+ (kappa.*2 - 2) -> logit s t u < logit s t v.
 Proof.
 move=> uv small; rewrite -subr_gt0 margin // !mulr_gt0 ?exprn_gt0 //.
 have Tt := query_tail query; have T1 := context_some; have w1 := asks_some.
@@ -158,5 +158,42 @@ have less : rho ^+ share * (kappa.-1%:R * Y) < Y * rest ^+ (T - 2).
 rewrite mulrBr addrA subr_gt0; apply: le_lt_trans (lt_le_trans less _).
   by apply: ler_wpmul2l; [rewrite exprn_ge0 // ltW | exact: others].
 by rewrite (le_trans own) // ler_addl mulr_ge0 // exprn_ge0 // ltW.
+Qed.
+
+(* How far the margin is from what it would be if steps at rest cost nothing. *)
+Theorem n1_law (u : 'I_V) : u != v -> kappa.-1%:R * rho <= 1 ->
+  `|(logit s t v - logit s t u) / (stored * rho ^+ before)
+      - (1 + rho ^+ share * ((holders v)%:R - (holders u)%:R))|
+  <= (1 - rest ^+ t.-1) * (1 + rho ^+ share * (holders v)%:R).
+Proof.
+move=> uv few; pose X := rest ^+ t.-1; pose r := rho ^+ share; rewrite -/X -/r.
+have scale : stored * rho ^+ before != 0 by rewrite mulf_neq0 ?expf_neq0 ?gt_eqF.
+rewrite margin // -/r mulrAC divff // mul1r.
+have X1 : 0 <= 1 - X by rewrite subr_ge0 exprn_ile1 // ltW.
+have r0 : 0 <= r by rewrite exprn_ge0 // ltW.
+have at_most b w : weight b w <= ((b, w) \in ctx)%:R.
+  by rewrite (le_trans (weight_le b w)) // ler_pimulr ?ler0n // exprn_ile1 // ltW.
+pose S w := \sum_(b < kappa | b != q) weight b w; rewrite -/(S v) -/(S u).
+have S_le w : S w <= (holders w)%:R by rewrite /holders natr_sum ler_sum.
+have S_ge w : (holders w)%:R * X <= S w.
+  by rewrite /holders natr_sum mulr_suml ler_sum // => b _; exact: weight_ge.
+have A_le : weight q v <= 1 by have := at_most q v; rewrite (query_pair query).
+have A_ge : X <= weight q v by have := weight_ge q v; rewrite (query_pair query) mul1r.
+have few_u : r * (holders u)%:R <= 1.
+  apply: le_trans few; rewrite mulrC; apply: (@le_trans _ _ (kappa.-1%:R * r)).
+    by apply: ler_wpmul2r => //; rewrite ler_nat holders_le.
+  by apply: ler_wpmul2l; rewrite ?ler0n // -[X in _ <= X]expr1 ler_wiexpn2l ?asks_some // ltW.
+have -> : weight q v + r * (S v - S u) - (1 + r * ((holders v)%:R - (holders u)%:R))
+    = (weight q v - 1) + r * (S v - (holders v)%:R) + r * ((holders u)%:R - S u) by ring.
+rewrite ler_norml; apply/andP; split.
+  have -> : - ((1 - X) * (1 + r * (holders v)%:R)) = (X - 1) + r * ((holders v)%:R * X - (holders v)%:R) + 0 by ring.
+  apply: ler_add; last by rewrite mulr_ge0 // subr_ge0.
+  by apply: ler_add; [rewrite ler_add2r | apply: ler_wpmul2l; rewrite // ler_add2r].
+apply: (@le_trans _ _ (0 + 0 + (1 - X))); last first.
+  by rewrite !add0r ler_pemulr // ler_addl mulr_ge0 ?ler0n.
+apply: ler_add; first by apply: ler_add; rewrite ?subr_le0 // mulr_ge0_le0 // subr_le0.
+apply: (@le_trans _ _ (r * (holders u)%:R * (1 - X))).
+  by rewrite -mulrA; apply: ler_wpmul2l => //; rewrite mulrBr mulr1 ler_add2l ler_opp2.
+by rewrite -{2}[1 - X]mul1r; apply: ler_wpmul2r.
 Qed.
 End Recalls.
