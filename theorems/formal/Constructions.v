@@ -116,7 +116,7 @@ Definition shifted_column (v r : nat) : F := add (sign_column v r) shift.
 Definition sign_bias (v : nat) : F := opp (mul factor (sum width (sign_column v))).
 End SignCodes.
 
-(* --- mqar.n1-delta-gate: N = 1 and no gate; a query's step shrinks every other block, the next step its own -------- *)
+(* --- mqar.n1-delta-gate: N = 1 and no gate; a query's step shrinks every other block, the next step its own ------- *)
 
 Section SelectiveStep.
 Variable F : field.

@@ -319,6 +319,23 @@ TWO_STATES_FORMAL = Formal(
     ),
 )
 
+DELTA_GATE_FORMAL = Formal(
+    ("real.SelectivePaper.n1_law_paper", "real.SelectivePaper.n1_recalls_paper"),
+    leaves_out="recall where ρ(κ − 1) < 1 is not below ρ^{(2κ − 2)/2^60}: what steps at rest take there can decide",
+    refused=(
+        Weakened("without H1", "(h1 : H1 ctx)", "(h1 : true)"),
+        Weakened("without H4", "(h4 : H4 ctx tail)", "(h4 : true)"),
+        Weakened("the tail may store", "(size (pairs ctx) < i)%N -> ~~ writes_at", "(size s < i)%N -> ~~ writes_at"),
+        Weakened("a tighter law", "  < t.-1%:R * (2%:R ^+ 60)^-1", "  < t.-2%:R * (2%:R ^+ 60)^-1"),
+        Weakened("any ρ", "u != v -> kappa.-1%:R * rho < 1 ->", "u != v -> kappa.-1%:R * rho < 2%:R ->"),
+        Weakened(
+            "rest costs nothing",
+            "u != v -> kappa.-1%:R * rho < expR (- rate) ^+ (kappa.*2 - 2) ->",
+            "u != v -> kappa.-1%:R * rho < expR (- rate) ^+ (kappa - 2) ->",
+        ),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.n1-delta-gate",
@@ -334,6 +351,7 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.And(DELTA_LAW, RECALLED),
         proof=_delta_gate,
+        formal=DELTA_GATE_FORMAL,
     ),
     Claim(
         id="mqar.n2-distinct",

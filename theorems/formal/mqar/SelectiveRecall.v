@@ -67,7 +67,8 @@ Lemma weight_le b u : weight b u <= ((b, u) \in ctx)%:R * rest ^+ (t - T.-1).
 Proof.
 rewrite -held /writes natr_sum mulr_suml /weight; apply: ler_sum => i _.
 case st: (stores s i b u); last by rewrite !mul0r.
-by rewrite !mul1r rest_exp // leq_sub2l // -ltnS (ltn_predK (_ : 0 < T)%N); case/andP: (early (stores_at st)) => ? ?; rewrite ?(leq_ltn_trans (leq0n i)).
+have /andP[_ iT] := early (stores_at st); have T0 := leq_ltn_trans (leq0n i) iT.
+by rewrite !mul1r rest_exp // leq_sub2l // -ltnS (ltn_predK T0).
 Qed.
 Lemma weight_ge b u : ((b, u) \in ctx)%:R * rest ^+ t.-1 <= weight b u.
 Proof.

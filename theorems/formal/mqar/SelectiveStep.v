@@ -50,7 +50,7 @@ Qed.
 Lemma rowE s t c : (t < size s)%N -> row (F := F) (map embedding s) t c = embedding (tok s t) c.
 Proof. by elim: s t => [|y s IH] [|t] //=; exact: IH. Qed.
 
-(* --- the channels -------------------------------------------------------------------------------------------------- *)
+(* --- the channels ------------------------------------------------------------------------------------------------- *)
 
 Definition code_ (b : 'I_kappa) (v : 'I_V) : nat := b * V + v.
 Lemma code_lt b v : (code_ b v < codes)%N.
@@ -100,7 +100,7 @@ case: (leqP b a) => [ba|ab]; first by rewrite -natrB // relu_nat.
 by rewrite relu_neg ?subr_le0 ?ler_nat ?(ltnW ab) // (eqP (_ : a - b == 0)%N) // subn_eq0 ltnW.
 Qed.
 
-(* --- x: what each channel sees ------------------------------------------------------------------------------------- *)
+(* --- x: what each channel sees ------------------------------------------------------------------------------------ *)
 
 Section At.
 Variables (s : seq token) (t : nat).
