@@ -345,6 +345,16 @@ CLAIMS = (
         ),
         expected=Outcome.DERIVED,
         proof=_one_state,
+        formal=Formal(
+            ("haar.KeepNthOneState.keep_nth_zoh", "haar.KeepNthOneState.keep_nth_euler"),
+            refused=(
+                Weakened("D without the initial state", "`|x n| <= D -> (forall", "True -> (forall"),
+                Weakened("only what was before n", "D * (z * (1 + 1 / (1 - z ^+ 2)))", "D * z"),
+                Weakened("a gate that opens", "p (- w * (r%:R", "p (w * (r%:R"),
+                Weakened("w ≥ 0", "Hypothesis w_gt0 : 0 < w.", "Hypothesis w_gt0 : 0 <= w."),
+                Weakened("Euler without 1/S", "+ (1 + 1 / S) * (z / (1 - z ^+ 2))) * X.", "+ z / (1 - z ^+ 2)) * X."),
+            ),
+        ),
     ),
     Claim(
         id="haar.keep-nth-s4d-impossible",
