@@ -118,8 +118,9 @@ def truth(r: sp.Basic, at: dict) -> bool | None:
         return any(abs(value(r.args[0] - v, at)) < CLEAR for v in r.args[1])
     if isinstance(r, ForAll):
         return all(truth(r.instance, at | {r.bound_symbols[0]: Fraction(v)}) for v in range(6))
-    difference = value(r.lhs, at) - value(r.rhs, at)
-    close = abs(difference) < CLEAR
+    left, right = value(r.lhs, at), value(r.rhs, at)
+    difference = left - right
+    close = abs(difference) < CLEAR * max(1, abs(left), abs(right))
     if name in ("Equality", "Unequality"):
         return close == (name == "Equality")
     weak = name in ("GreaterThan", "LessThan")
@@ -308,9 +309,8 @@ def _sequence_fails(rng: random.Random, step: Induction) -> dict | None:
         for i in range(step.start, step.start + 6):
             if i >= 0:
                 try:
-                    if all(truth(c, at | {n: Fraction(i)}) for c in step.assumes) and (
-                        abs(value(h, at) - value(step.closed.subs(n, i), at)) > CLEAR
-                    ):
+                    reached = sp.Eq(h, step.closed.subs(n, i), evaluate=False)
+                    if all(truth(c, at | {n: Fraction(i)}) for c in step.assumes) and truth(reached, at) is False:
                         return at | {n: i}
                 except (NoValueError, ValueError, OverflowError, ZeroDivisionError):
                     break

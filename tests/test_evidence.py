@@ -35,6 +35,12 @@ def piece(kind: Kind, holds: bool | None = True) -> Evidence:
         ([piece(Kind.PROVED)], [Outcome.TESTED], Outcome.TESTED),
         ([piece(Kind.PROVED)], [Outcome.PROVED, Outcome.UNKNOWN], Outcome.UNKNOWN),
         ([piece(Kind.PROVED)], [Outcome.REFUTED], Outcome.UNKNOWN),
+        ([piece(Kind.FORMAL)], [], Outcome.FORMAL),
+        ([piece(Kind.FORMAL), piece(Kind.DERIVED)], [Outcome.TESTED, Outcome.UNKNOWN], Outcome.FORMAL),
+        ([piece(Kind.FORMAL), piece(Kind.TESTED, False)], [], Outcome.UNKNOWN),
+        ([piece(Kind.FORMAL, None), piece(Kind.DERIVED)], [], Outcome.DERIVED),
+        ([piece(Kind.FORMAL), piece(Kind.REFUTED)], [], Outcome.UNKNOWN),
+        ([piece(Kind.PROVED)], [Outcome.FORMAL], Outcome.PROVED),
         ([piece(Kind.DERIVED)], [], Outcome.DERIVED),
         ([piece(Kind.DERIVED), piece(Kind.CERTIFIED)], [], Outcome.DERIVED),
         ([piece(Kind.DERIVED)], [Outcome.PROVED], Outcome.DERIVED),
@@ -50,7 +56,9 @@ def test_outcome_is_the_strongest_word_supported_and_capped(evidence, rests_on, 
 
 
 KINDS = st.lists(st.sampled_from([Kind.PROVED, Kind.DERIVED, Kind.CERTIFIED, Kind.TESTED]))
-STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.DERIVED, Outcome.PROVED)
+STRENGTH = (
+    Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.DERIVED, Outcome.PROVED, Outcome.FORMAL,
+)  # fmt: skip
 
 
 @given(KINDS, st.lists(st.sampled_from(STRENGTH)))

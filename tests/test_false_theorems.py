@@ -162,6 +162,12 @@ FALSE_STEPS = {
     "a limit where a parameter leaves no value": Limit(
         name="false", expression=sp.cos(p) ** x, variable=x, point=one, value=sp.cos(p)
     ),
+    "a limit of a sum that ends before it begins": Limit(
+        name="false", expression=sp.Sum(k * p, (k, 0, sp.Symbol("i", integer=True))) / p, variable=p
+    ),
+    "a limit where a parameter's denominator is 0": Limit(
+        name="false", expression=(1 + 1 / p) / (1 - y), variable=p, value=1 / (1 - y)
+    ),
     "a case without a value": Cases(
         name="false", claim=sp.Le(sp.Min(0, sp.exp(sp.log(n))), sp.exp(sp.log(n))), over={n: (3, 0)}
     ),

@@ -53,6 +53,8 @@ def shipped() -> set[str]:
     found += (ROOT / "verify" / "report" / "templates").iterdir()
     found += [*(ROOT / "certificates").iterdir(), *(ROOT / "notebooks").iterdir()]
     found += [ROOT / "recorded.json", ROOT / "check_certificate.py"]
+    formal = ROOT / "theorems" / "formal"
+    found += [formal / "_CoqProject", *formal.rglob("*.v"), *formal.glob("*.json"), *formal.glob("*.md")]
     names = {path.relative_to(ROOT).as_posix() for path in found} | {"__init__.py", "checkout.py", "py.typed"}
     return {f"mamba_theorems/{name}" for name in names}
 

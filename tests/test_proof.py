@@ -27,7 +27,7 @@ from mamba_theorems.theorems.proofs.proof import (
     Termwise,
     invariant,
 )
-from mamba_theorems.theorems.proofs.written import TIME, Along, Named, latex, product, vacuous
+from mamba_theorems.theorems.proofs.written import TIME, Along, ForAll, Named, key, latex, product, put_in, vacuous
 from mamba_theorems.theorems.registry import claims
 
 x = sp.Symbol("x", nonnegative=True)
@@ -130,6 +130,31 @@ def test_quadrature_encloses_integrals_whose_integrand_has_a_branch_cut(integral
     difference = enclose(integral) - enclose(exact)
     assert difference.contains(0)
     assert float(difference.rad()) < 1e-9
+
+
+def test_a_premise_that_says_what_number_a_symbol_is_is_put_in_and_no_other_equation():
+    decays = Identity(name="e^{−ny} = 1", lhs=sp.exp(-n * y), rhs=sp.S.One, given=(sp.Eq(y, 0),))
+    assert decays.decide().truth is Truth.TRUE
+    assert replace(decays, given=(sp.Eq(y, 1),)).decide().truth is Truth.FALSE
+    assert replace(decays, given=()).decide().truth is Truth.FALSE
+    z = sp.Symbol("z", real=True)
+    either = Identity(name="z = 0", lhs=z, rhs=sp.S.Zero, given=(sp.Eq(y * z, 0, evaluate=False),))
+    assert either.decide().truth is not Truth.TRUE  # y may be 0
+    assert replace(either, given=(sp.Eq(y, 0), sp.Eq(y, 1))).decide().truth is Truth.UNKNOWN
+    positive = sp.Symbol("p", positive=True)
+    none = Identity(name="p = 0", lhs=positive * z, rhs=sp.S.Zero, given=(sp.Eq(positive, 0, evaluate=False),))
+    assert none.decide().truth is not Truth.TRUE
+    slope = Identity(name="d/dy y² at 1", lhs=sp.Derivative(y**2, y), rhs=sp.S.Zero, given=(sp.Eq(y, 1),))
+    assert slope.decide().truth is not Truth.TRUE
+    assert replace(slope, rhs=sp.S(2)).decide().truth is Truth.TRUE
+    pole = Identity(name="y/y = 1", lhs=sp.Mul(y, 1 / y, evaluate=False), rhs=sp.S.One, given=(sp.Eq(y, 0),))
+    assert pole.decide().truth is not Truth.TRUE
+
+
+def test_a_fact_for_all_values_is_compared_without_being_evaluated():
+    fact = sp.Ge(n + sp.I, 0, evaluate=False)
+    assert key(ForAll(n, fact)) == key(ForAll(j, put_in(fact, {n: j})))
+    assert key(ForAll(n, fact)) != key(ForAll(n, sp.Ge(n, 0, evaluate=False)))
 
 
 def test_an_identity_sympy_cannot_reduce_is_unknown_not_false():

@@ -4,13 +4,17 @@ from dataclasses import replace
 
 import pytest
 import sympy as sp
+from attacks import attack
 from flint import arb
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.statement import Hypothesis, Statement, predicate, truth
+from mamba_theorems.verify.checks import statements
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.source import Listed
-from mamba_theorems.verify.checks.statements.test import StatementTest
+from mamba_theorems.verify.checks.statements.test import StatementTest, rows_of, tally
 from mamba_theorems.verify.settings import Run, Tier
 
 x, y = sp.symbols("x y", real=True)
@@ -143,3 +147,20 @@ def test_a_case_that_is_none_is_refused(case):
     test = made(Statement((ABOVE_TWO,), sp.Ge(x, 2)))
     with pytest.raises(ValueError, match=r"case|number|value"):
         test.replay(case, Run(Tier.QUICK))
+
+
+DRAWN = [c for c in statements.CHECKS if isinstance(c.source, Points) and not c.source.rows and c.kind is Kind.TESTED]
+
+
+@attack(8)
+@given(st.sampled_from(DRAWN), st.integers(1, 2**32))
+def test_points_from_any_seed_contradict_no_statement(check, seed):
+    evaluated = tally(check.subject, rows_of(check.source.seeded(seed), check.subject, Tier.QUICK))
+    assert evaluated.false is None
+    assert evaluated.inside
+
+
+def test_a_seed_draws_other_points():
+    statement = Statement((), sp.Gt(x, -(10**9))).explicit
+    first, again, other = (rows_of(Points().seeded(seed), statement, Tier.QUICK) for seed in (1, 1, 2))
+    assert [row.case for row in first] == [row.case for row in again] != [row.case for row in other]

@@ -29,6 +29,7 @@ class Form(StrEnum):
 class Outcome(StrEnum):
     """The strongest word that a claim's evidence supports, strongest first; REFUTED stands apart."""
 
+    FORMAL = "FORMAL"
     PROVED = "PROVED"
     DERIVED = "DERIVED"
     CERTIFIED = "CERTIFIED"
@@ -40,6 +41,7 @@ class Outcome(StrEnum):
 class Kind(StrEnum):
     """What a piece of evidence shows if it holds."""
 
+    FORMAL = "FORMAL"
     PROVED = "PROVED"
     DERIVED = "DERIVED"
     CERTIFIED = "CERTIFIED"
@@ -72,6 +74,7 @@ class Weakened:
 class Formal:
     """Theorems of theorems/formal, by module and name, that together say the claim, less what `leaves_out` names.
 
+    A claim is FORMAL only where nothing is left out. Of a claim that is expected REFUTED they say the negation.
     `refused` are changes in the text of the first one's module after which its proof must fail.
     """
 
@@ -88,8 +91,8 @@ class Claim:
     or false under the `hypotheses`; of two quantifiers `every` and `some` name the symbols, and `uniform` says that the
     same some serve all. `proof` derives the statement for all sizes: if it composes to `formula`, from the hypotheses
     and from facts that `cites` names, the claim is PROVED, else DERIVED. `disproof` derives its negation from an exact
-    instance. Both are functions, so that listing claims builds no steps. `formal` names
-    the statement's theorems in Rocq.
+    instance. Both are functions, so that listing claims builds no steps. `formal` names the statement's theorems in
+    Rocq; with them the claim is FORMAL.
     """
 
     id: str

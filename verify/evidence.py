@@ -1,6 +1,7 @@
 """Pieces of evidence, and the outcome they amount to: computed from what ran, never set by hand.
 
-A claim is no stronger than what it rests on. The words and their meanings stand in `glossary.EVIDENCE`.
+A claim is no stronger than what it rests on; a theorem in Rocq rests on its axioms alone. The words and their meanings
+stand in `glossary.EVIDENCE`.
 """
 
 from __future__ import annotations
@@ -76,6 +77,8 @@ class Line:
 Steps = Mapping[str, tuple[Line, ...]]
 GROUPS = OWN, FOUNDATIONS, BEYOND, RESTATED = "the paper's own", "foundations", "beyond it", "restated"
 """What the headline counts apart: a claim of the paper's, what it stands on, ours, and what others state."""
+THEOREM = "theorem"
+"""The name of the piece of evidence that a claim's theorems in Rocq are."""
 MUTANTS = "statement mutants"
 """The figure of a statement's test that counts its mutants."""
 
@@ -115,21 +118,27 @@ class ClaimReport:
         return self.outcome is self.claim.expected and all(e.holds is not False for e in self.evidence)
 
 
-_STRENGTH = (Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.DERIVED, Outcome.PROVED)
+_STRENGTH = (
+    Outcome.UNKNOWN, Outcome.TESTED, Outcome.CERTIFIED, Outcome.DERIVED, Outcome.PROVED, Outcome.FORMAL,
+)  # fmt: skip
 
 
 def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Outcome:
     """The strongest word that the evidence supports, capped by the weakest claim it rests on.
 
-    A piece that contradicts the claim leaves it UNKNOWN, unless a refutation was the very thing shown.
+    A piece that contradicts the claim leaves it UNKNOWN, unless a refutation was the very thing shown. A theorem in
+    Rocq says the whole statement and uses no other claim, which `Print Assumptions` shows: what the claim's derivation
+    and checks rest on, however weak, takes nothing from it.
     """
     pieces = list(evidence)
     shown = {e.kind for e in pieces if e.holds}
     contradicted = any(e.holds is False for e in pieces)
     if Kind.REFUTED in shown:
-        return Outcome.UNKNOWN if contradicted or shown & {Kind.PROVED, Kind.DERIVED} else Outcome.REFUTED
+        return Outcome.UNKNOWN if contradicted or shown & {Kind.FORMAL, Kind.PROVED, Kind.DERIVED} else Outcome.REFUTED
     if contradicted:
         return Outcome.UNKNOWN
+    if Kind.FORMAL in shown:
+        return Outcome.FORMAL
     own = max((_STRENGTH.index(Outcome(k)) for k in shown if k is not Kind.SKIPPED), default=0)
     cap = min((_STRENGTH.index(o) if o in _STRENGTH else 0 for o in rests_on), default=len(_STRENGTH) - 1)
     return _STRENGTH[min(own, cap)]

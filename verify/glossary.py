@@ -51,6 +51,11 @@ class EvidenceWord(Gloss):
 
 
 EVIDENCE = (
+    EvidenceWord("FORMAL",
+                 "the statement, over the block's own recurrence and over sequences (or functions) of every size, is "
+                 "a theorem that Rocq's kernel accepted; axioms shown; definitions compared with Python's by running "
+                 "both",
+                 mark="★", style="bold blue", fill="#bfe0e6", ink=("#0b5563", "#7fd3e3")),
     EvidenceWord("PROVED",
                  "a sympy derivation that composes: the last step is the claim's formula, the formula speaks of the "
                  "real objects, every premise is a hypothesis or an earlier step, every step is used, no step is "
@@ -173,7 +178,8 @@ MEANINGS = r"""
     the queries of attention · W_K: the weights of the keys of attention · W_V: the weights of the values of attention
     · c: a bound for λΣΔ; c̃ a constant that [P] leaves open · q: the norm of W_QᵀW_K · δ: the least step on the
     inputs that are allowed · ε: the step at a token without a flag
-[mqar] κ: num_kv_pairs, the number of key-value pairs and of keys · K: the largest key · M: a matrix of entries ±1/√p
+[mqar] κ: num_kv_pairs, the number of key-value pairs and of keys · A: the state matrix's diagonal, a row a channel, A
+    = −λ · K: the largest key · M: a matrix of entries ±1/√p
     whose columns are codes · Q: the number of queries so far · T: what the logits add that the state does not hold ·
     a_0: what the convolution leaves of the preceding key, c_0k − b · a_1: what the convolution leaves of the current
     key, c_1k − b · b: the bias of the convolution; b_o is the head's · c as \hat c: ĉ, what the convolution leaves of

@@ -17,7 +17,7 @@ from typing import Any
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import FAMILIES, Claim, Erratum, Form, Kind, Outcome
+from mamba_theorems.theorems.claim import FAMILIES, Claim, Erratum, Form, Formal, Kind, Outcome
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.verify.evidence import (
@@ -39,6 +39,7 @@ from mamba_theorems.verify.version import __version__
 PACKAGES = ("torch", "triton", "numba", "sympy", "numpy", "python-flint", "z3-solver", "hypothesis")
 ROOMS = ("theorems", "constructions", "kernels", "verify")
 """What a fingerprint covers."""
+CODE = ("*.py", "*.v")
 
 # --- written ---------------------------------------------------------------------------------------------------------
 
@@ -101,10 +102,19 @@ def said_of(claim: Claim, family: str) -> dict[str, Any]:
         "every": list(map(str, claim.every)),
         "some": list(map(str, claim.some)),
         "cites": list(claim.cites),
+        "formal": _formal(claim.formal),
         "depends_on": list(claim.depends_on),
         "expected": str(claim.expected),
         "erratum": asdict(claim.erratum) if claim.erratum else None,
     }
+
+
+def _formal(formal: Formal | None) -> dict[str, Any] | None:
+    """The theorems that say a claim, what they leave out, and the changes that Rocq refuses, by name."""
+    if formal is None:
+        return None
+    refused = [change.name for change in formal.refused]
+    return {"theorems": list(formal.theorems), "leaves_out": formal.leaves_out, "refused": refused}
 
 
 def _hypothesis(h: Hypothesis | str) -> dict[str, Any]:
@@ -202,6 +212,7 @@ CLAIM: Shape = {
     "id": str, "paper": str, "form": _words(Form), "family": _words(FAMILIES), "title": str, "statement": str,
     "hypotheses": [{"name": str, "words": str, "latex": str, "meaning": MEANING}],
     "formula": MEANING, "every": [str], "some": [str], "cites": [str], "depends_on": [str],
+    "formal": (type(None), {"theorems": [str], "leaves_out": str, "refused": [str]}),
     "expected": _words(Outcome), "outcome": _words(Outcome),
     "erratum": (type(None), dict.fromkeys(Erratum.__dataclass_fields__, str)),
     "evidence": [
@@ -333,6 +344,6 @@ def fingerprint(run: object) -> str:
     """The settings (by their repr), the source text of every room and the versions of the packages, as a short hash."""
     found = hashlib.sha256(repr(run).encode())
     found.update(json.dumps(versions(), sort_keys=True).encode())
-    for path in sorted(p for room in ROOMS for p in (SHIPPED / room).rglob("*.py")):
+    for path in sorted(p for room in ROOMS for kind in CODE for p in (SHIPPED / room).rglob(kind)):
         found.update(path.relative_to(SHIPPED).as_posix().encode() + path.read_bytes())
     return found.hexdigest()[:16]

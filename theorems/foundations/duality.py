@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.foundations.recurrence import BLOCK, j, m, r
 from mamba_theorems.theorems.proofs.proof import Induction, Proof
 
@@ -57,7 +57,26 @@ CLAIMS = (
         r"e^{A(\sigma_t-\sigma_j)},\ \sigma_t=\sum_{r\le t}\Delta_r;\ \text{chunked}=\text{recurrent}",
         formula=DUALITY,
         depends_on=("foundations.unrolled", "foundations.scan-associative"),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=ssd_duality,
+        formal=Formal(
+            tuple(
+                f"foundations.Duality.{name}" for name in ("masked_attention", "mask_of_clock", "chunked_is_recurrent")
+            ),
+            refused=(
+                Weakened(
+                    "a write meets its own decay too",
+                    r"mask t j := \prod_(j.+1 <= r < t.+1)",
+                    r"mask t j := \prod_(j <= r < t.+1)",
+                ),
+                Weakened("e of a sum is a sum", "x + y >-> x * y", "x + y >-> x + y"),
+                Weakened("nothing carried on", "(i + q)%N (carried i q H)", "(i + q)%N H"),
+                Weakened(
+                    "what is carried skips a decay",
+                    r"(\prod_(i <= r < t.+1) a r) * (\sum",
+                    r"(\prod_(i.+1 <= r < t.+1) a r) * (\sum",
+                ),
+            ),
+        ),
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Conjunction,
@@ -243,6 +243,27 @@ CLAIMS = (
         hypotheses=(FROM_ZERO, RECURRENCE),
         formula=UNROLLED.relation,
         proof=unrolled,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("foundations.Recurrence.unrolled",),
+            refused=(
+                Weakened(
+                    "a write meets its own decay too",
+                    r"h t c n = \sum_(0 <= i < t.+1) (\prod_(i.+1 <= r < t.+1)",
+                    r"h t c n = \sum_(0 <= i < t.+1) (\prod_(i <= r < t.+1)",
+                ),
+                Weakened(
+                    "the last decay left out",
+                    r"(\prod_(i.+1 <= r < t.+1) decay r c n) * write",
+                    r"(\prod_(i.+1 <= r < t) decay r c n) * write",
+                ),
+                Weakened(
+                    "the first write left out",
+                    r"h t c n = \sum_(0 <= i < t.+1) (\prod",
+                    r"h t c n = \sum_(1 <= i < t.+1) (\prod",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="foundations.scan-associative",
@@ -254,6 +275,23 @@ CLAIMS = (
         hypotheses=(FROM_STATE, ONWARD),
         formula=SCAN,
         proof=scan_associative,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("foundations.Recurrence.scan_associative", "foundations.Recurrence.block_of_steps"),
+            refused=(
+                Weakened("operands swapped", "(y.1 * x.1, y.1 * x.2 + y.2)", "(y.1 * x.1, x.1 * x.2 + y.2)"),
+                Weakened(
+                    "the block's start one step late",
+                    "= a (i + m.+1)%N * g m + b (i + m.+1)%N) ->",
+                    "= a (i + m)%N * g m + b (i + m.+1)%N) ->",
+                ),
+                Weakened(
+                    "the start decays once less",
+                    r"g m = (\prod_(i.+1 <= r < (i + m).+1) a r) * start",
+                    r"g m = (\prod_(i.+1 <= r < i + m) a r) * start",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="foundations.lti-convolution",
@@ -265,8 +303,23 @@ CLAIMS = (
         r"\ \text{for all}\ k,x\ \text{iff}\ P\ge2L-1",
         formula=LTI,
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=lti_convolution,
+        formal=Formal(
+            ("foundations.Convolution.s4d_is_convolution", "foundations.Convolution.transform_convolves"),
+            refused=(
+                Weakened("padded to 2L − 2", "(2 * L - 1 <= P)%N.\nProof", "(2 * L - 2 <= P)%N.\nProof"),
+                Weakened("padded to 2L", "(2 * L - 1 <= P)%N.\nProof", "(2 * L <= P)%N.\nProof"),
+                Weakened(
+                    "one step late", "e (s4d_A W c n) ^+ i * s4d_B W c n.", "e (s4d_A W c n) ^+ i.+1 * s4d_B W c n."
+                ),
+                Weakened(
+                    "the newest input left out",
+                    r":= \sum_(0 <= j < t.+1) k (t - j)%N * x j.",
+                    r":= \sum_(0 <= j < t) k (t - j)%N * x j.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="foundations.s6-not-lti",
@@ -277,7 +330,20 @@ CLAIMS = (
         r"\text{with Δ in the decay only}\ S(2x,2x)<2S(x,x);\quad\text{zeros before the input change nothing}",
         hypotheses=(FED,),
         formula=NOT_LINEAR,
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=s6_not_lti,
+        formal=Formal(
+            ("foundations.NotLinear.s6_not_lti",),
+            refused=(
+                Weakened("x = 0 too", "x : x != 0 ->", "x : x <= 0 ->"),
+                Weakened("softplus constant", "p : x y / x < y}", "p : x y / x <= y}"),
+                Weakened(
+                    "decays that grow with the step",
+                    "(step inputs) (fun _ _ => -1) (fun _ _ => 1)\n",
+                    "(step inputs) (fun _ _ => 1) (fun _ _ => 1)\n",
+                ),
+                Weakened("noise before the input", "forall m, last_of_s6 (nseq m 0", "forall m, last_of_s6 (nseq m x"),
+            ),
+        ),
     ),
 )

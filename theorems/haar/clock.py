@@ -5,6 +5,8 @@ The clock τ(r) = (1 − e^{−λr})/λ is the state of a channel with constant 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
@@ -12,8 +14,17 @@ from mamba_theorems.theorems.claim import Claim, Form, Outcome
 from mamba_theorems.theorems.haar.heaviside import CLOSED, EXP_DECREASES, LI_LEAST, LI_NEGATIVE, right_tail
 from mamba_theorems.theorems.haar.pointwise import KAPPA, LINEAR, RAMP, REFLECTION, STEEP, W
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
-from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Limit, Proof, Specialise, Step, invariant
-from mamba_theorems.theorems.proofs.written import ForAll, Named
+from mamba_theorems.theorems.proofs.proof import (
+    Bound,
+    Conjunction,
+    Identity,
+    InductionOn,
+    Proof,
+    Rewritten,
+    Specialise,
+    Step,
+)
+from mamba_theorems.theorems.proofs.written import ForAll, Named, put_in
 from mamba_theorems.theorems.statement import Hypothesis
 
 lam, step, time, x, u, R, that = sp.symbols("lambda Delta_0 t x u R that", positive=True)
@@ -27,89 +38,137 @@ def clock(at: sp.Expr) -> sp.Expr:
 
 
 def _time() -> Proof:
-    return Proof(
-        steps=(
-            Integrated(
-                name="the continuous state without decay is Δ₀t",
-                integrand=step,
-                variable=v,
-                high=time,
-                antiderivative=step * v,
-                value=step * time,
-            ),
-            Induction(
-                name="so is the discrete one, for Euler and ZOH alike",
-                index=n,
-                next=lambda h, _: h + step,
-                closed=step * n,
-            ),
-            Limit(
-                name="ZOH's gain is Δ₀ at λ = 0",
-                expression=(1 - sp.exp(-lam * step)) / lam,
-                variable=lam,
-                point=sp.S.Zero,
-                value=step,
+    """At λ = 0 nothing is forgotten: the integral of a constant, and n equal terms."""
+    continuous = Identity(
+        name="the continuous state without decay is Δ₀t",
+        lhs=held(decay, pace, moment),
+        rhs=pace * moment,
+        given=(STILL.meaning,),
+    ).but_not("with a decay", given=())
+    discrete = Identity(
+        name="so is the discrete one",
+        lhs=added(decay, pace),
+        rhs=pace * tokens,
+        given=(STILL.meaning,),
+    ).but_not("with a decay", given=())
+    together = Conjunction(name="time", of=(continuous, discrete))
+    return Proof(hypotheses=(STILL.meaning,), steps=(continuous, discrete, together))
+
+
+z = sp.Symbol("z", positive=True)
+"""λΔ₀t in continuous time, λΔ₀ in discrete."""
+FADED = sp.exp(-z)
+
+
+def _exponential() -> tuple[Step, ...]:
+    """1 − e^{−z} < z, and z − (1 − e^{−z}) < z²/2."""
+    mean = Bound(
+        name="1 − e^{−z} ≤ z(1 + e^{−z})/2", claim=sp.Le(1 - FADED, z * (1 + FADED) / 2, evaluate=False)
+    ).but_not("z(1 + e^{−z})/3", claim=sp.Le(1 - FADED, z * (1 + FADED) / 3, evaluate=False))
+    square = Bound(name="e^{−z}(1 + z + z²/2) ≤ 1", claim=sp.Le(FADED * (1 + z + z**2 / 2), 1)).but_not(
+        "z² for z²/2", claim=sp.Le(FADED * (1 + z + z**2), 1)
+    )
+    return (
+        mean,
+        Bound(name="1 − e^{−z} < z", claim=sp.Lt(1 - FADED, z), given=(mean.relation,)),
+        square,
+        Bound(
+            name="z − (1 − e^{−z}) < z²/2",
+            because="(1 + z²/2 − z)(1 + z²/2 + z) = 1 + z⁴/4",
+            claim=sp.Lt(z - (1 - FADED), z**2 / 2),
+            given=(square.relation,),
+        ).but_not("z²/3", claim=sp.Lt(z - (1 - FADED), z**2 / 3)),
+    )
+
+
+def _at(value: sp.Expr, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The bounds of e^{−z} there."""
+    return tuple(Specialise(name=f"{of.name} at z = {value}", of=of, at={z: value}) for of in steps)
+
+
+def _continuous(exponential: tuple[Step, ...]) -> tuple[Step, ...]:
+    """λΔ₀(t − h/Δ₀) = z − (1 − e^{−z}) at z = λΔ₀t."""
+    value = (1 - sp.exp(-lam * step * time)) / lam
+    closed = Integrated(
+        name="the continuous state",
+        integrand=step * sp.exp(-lam * step * (time - v)),
+        variable=v,
+        high=time,
+        antiderivative=sp.exp(-lam * step * (time - v)) / lam,
+        value=value,
+    )
+    passed = _at(lam * step * time, exponential)
+    _, less, _, hardly = passed
+    late, quadratic = time - value / step, lam * step * time**2
+    behind = Bound(name="its value is behind", claim=sp.Gt(late, 0), given=(less.relation,))
+    little = Bound(name="by less than λΔ₀t²/2", claim=sp.Lt(late, quadratic / 2), given=(hardly.relation,)).but_not(
+        "λΔ₀t²/3", claim=sp.Lt(late, quadratic / 3)
+    )
+    return (
+        closed,
+        *passed,
+        behind,
+        little,
+        Rewritten(name="the continuous state is behind", claim=sp.Gt(BEHIND_TIME, 0), of=behind, by=(closed,)),
+        Rewritten(name="by little", claim=sp.Lt(BEHIND_TIME, quadratic / 2), of=little, by=(closed,)),
+    )
+
+
+Said = Callable[[sp.Expr, sp.Expr], sp.Basic]
+
+
+def _discrete(exponential: tuple[Step, ...]) -> tuple[Step, ...]:
+    """With σ_n = h_n/Δ₀: n + 1 − σ_{n+1} = (n − σ_n) + (1 − e^{−z})σ_n at z = λΔ₀."""
+    state, following = sp.symbols("h h_1", real=True)
+    loss, kept = _at(lam * step, exponential[:2]), sp.exp(-lam * step)
+    here, first, second = added(lam, step), sp.Integer(2), tokens + 1
+    at_two, later = (put_in(here, {tokens: at}) for at in (first, second))
+    two = Identity(name="the first two tokens", lhs=at_two, rhs=step * (1 + kept))
+    recurrence = Identity(name="Euler's recurrence", lhs=later, rhs=kept * here + step).but_not(
+        "without a write", rhs=kept * here
+    )
+
+    def by_induction(name: str, says: Said, wrong: Said, *known: sp.Basic) -> tuple[Step, ...]:
+        """`says` is a relation between the number of tokens and the state; `wrong` is one that two tokens break."""
+        given = (loss[-1].relation, sp.Eq(following, kept * state + step), SECOND.meaning, says(tokens, state))
+        start = Bound(
+            name=f"{name}: two tokens",
+            claim=says(first, state),
+            given=(loss[-1].relation, sp.Eq(state, step * (1 + kept))),
+        ).but_not("sharper", claim=wrong(first, state))
+        onward = Bound(name=f"{name}: from n to n + 1", claim=says(second, following), given=(*given, *known))
+        return (
+            start,
+            onward,
+            InductionOn(
+                name=name,
+                conclusion=says(tokens, here),
+                index=tokens,
+                start=first,
+                base=Specialise(name="of the sum for two tokens", of=start, at={state: at_two}),
+                step=Specialise(name="of the sum", of=onward, at={state: here, following: later}),
             ),
         )
-    )
+
+    def behind_by(least: int) -> Said:
+        return lambda n, h: sp.Gt(n - h / step, least, evaluate=False)
+
+    def little(parts: int) -> Said:
+        return lambda n, h: sp.Lt(n - h / step, lam * step * n * (n - 1) / parts, evaluate=False)
+
+    behind = by_induction("the discrete state is behind", behind_by(0), behind_by(1))
+    near = by_induction("by less than λΔ₀n(n − 1)/2", little(2), little(3), behind_by(0)(tokens, state))
+    return (*loss, two, recurrence, *behind, *near)
 
 
 def _with_decay() -> Proof:
-    """z = λΔ₀t in continuous time, λΔ₀ in discrete."""
-    z = sp.Symbol("z", nonnegative=True)
-    continuous = sp.Le(z - (1 - sp.exp(-z)), z**2 / 2)
+    """Both states, from two bounds of e^{−z}."""
+    exponential = _exponential()
+    continuous, discrete = _continuous(exponential), _discrete(exponential)
+    parts = (*continuous[-2:], *(step for step in discrete if isinstance(step, InductionOn)))
     return Proof(
-        steps=(
-            Integrated(
-                name="the continuous state",
-                integrand=step * sp.exp(-lam * step * (time - v)),
-                variable=v,
-                high=time,
-                antiderivative=sp.exp(-lam * step * (time - v)) / lam,
-                value=(1 - sp.exp(-lam * step * time)) / lam,
-            ),
-            Induction(
-                name="the discrete state under Euler",
-                sequence="h_lambda",
-                index=n,
-                next=lambda h, _: sp.exp(-lam * step) * h + step,
-                closed=step * (1 - sp.exp(-lam * step * n)) / (1 - sp.exp(-lam * step)),
-            ),
-            Bound(
-                name="continuous error: Δ₀t − h ≤ λ(Δ₀t)²/2",
-                because="z = λΔ₀t, and both sides are λ times the error",
-                claim=continuous,
-            ).but_not("z²/3", claim=sp.Le(z - (1 - sp.exp(-z)), z**2 / 3)),
-            *_discrete_error(z),
-            Limit(
-                name="the first-order constant ½ is attained",
-                expression=(z - (1 - sp.exp(-z))) / z**2,
-                variable=z,
-                point=sp.S.Zero,
-                value=sp.S.Half,
-            ),
-        )
-    )
-
-
-def _discrete_error(z: sp.Symbol) -> tuple[Step, ...]:
-    """e_n = n − Σ_{i<n} e^{−zi}, z = λΔ₀."""
-    error = sp.Function("e", real=True)
-    linear = Bound(name="1 − e^{−zn} ≤ zn", claim=sp.Le(1 - sp.exp(-z * n), z * n))
-    early = Bound(name="every step adds an error ≥ 0", claim=sp.Ge(1 - sp.exp(-z * n), 0))
-    return (
-        linear,
-        early,
-        invariant(
-            name="discrete error: n − h_n/Δ₀ ≤ λΔ₀ n(n−1)/2",
-            because="e_{n+1} = e_n + (1 − e^{−zn}), e_0 = 0",
-            conclusion=sp.Le(error(n), z * n * (n - 1) / 2),
-            index=n,
-            initial={error(n): 0},
-            following={error(n): error(n) + (1 - sp.exp(-z * n))},
-            given=(linear.relation,),
-            wrong={"(n−1)(n−2)/2": {"conclusion": sp.Le(error(n), z * (n - 1) * (n - 2) / 2)}},
-        ),
+        hypotheses=(SECOND.meaning,),
+        steps=(*exponential, *continuous, *discrete, Conjunction(name="time, nearly", of=parts)),
     )
 
 
@@ -218,7 +277,7 @@ def _steps_on_the_clock() -> Proof:
 
 threshold, start, decay, pace, moment = sp.symbols("that s lambda Delta_0 t", real=True)
 """t̂, the s of eq. (8), and λ, Δ₀ and t of any sign."""
-tokens = sp.Symbol("n", integer=True)
+tokens = sp.Symbol("n", integer=True, nonnegative=True)
 
 
 def held(rate: sp.Expr, delta: sp.Expr, until: sp.Expr) -> sp.Integral:
@@ -274,7 +333,6 @@ CLAIMS = (
         r"h_n=\sum_{i\le n}\Delta_0e^{-\lambda\Delta_0(n-i)}=\Delta_0n",
         hypotheses=(STILL,),
         formula=EXACT_TIME,
-        expected=Outcome.DERIVED,
         proof=_time,
     ),
     Claim(
@@ -287,7 +345,6 @@ CLAIMS = (
         r"h(t)=\int_0^t\Delta_0e^{-\lambda\Delta_0(t-v)}dv,\ h_n=\sum_{i\le n}\Delta_0e^{-\lambda\Delta_0(n-i)}",
         hypotheses=(FADES, STEPS_ON, PASSED, SECOND),
         formula=NEARLY_TIME,
-        expected=Outcome.DERIVED,
         proof=_with_decay,
     ),
     Claim(

@@ -119,8 +119,8 @@ eps = sp.Symbol("epsilon", positive=True)
 
 
 def sufficient_w(level: sp.Expr, error: sp.Expr) -> sp.Expr:
-    """W(ε, j) = 32·4^j/ε⁴, for ε ≤ 1: then the L² error is at most ε."""
-    return 32 * 4**level / error**4
+    """W(ε, j) = 32·4^j/min(1, ε)⁴: then the L² error is at most ε."""
+    return 32 * 4**level / sp.Min(1, error) ** 4
 
 
 def squared_error(root_pi: sp.Expr, root_2pi: sp.Expr, kappa: sp.Expr) -> sp.Expr:
@@ -145,7 +145,7 @@ def constants() -> tuple[Step, ...]:
 
 
 def choice_of_w() -> tuple[Step, ...]:
-    """W = 32·4^j/ε⁴ with ε ≤ 1: r = ε²2^{−j}/√32 ≤ 1/√32, and 2^j times the bound is at most ε²."""
+    """W = 32·4^j/η⁴ with η = min(1, ε): r = η²2^{−j}/√32 ≤ 1/√32, and 2^j times the bound is at most η² ≤ ε²."""
     root_pi, root_2pi, kappa, root32, m = sp.symbols("s_1 s_2 kappa s_32 m", positive=True)
     bound = squared_error(root_pi, root_2pi, kappa)
     limits = ((root_pi, 1773), (root_2pi, 2507), (kappa, 823))
@@ -157,12 +157,12 @@ def choice_of_w() -> tuple[Step, ...]:
     large = sp.Le(r * root32, 1)
     enough = (
         Bound(
-            name="the bound is at most √32·r = ε²/2^j",
+            name="the bound is at most √32·r = η²/2^j",
             because="the names stand for √π, √(2π), π²/12, √32",
             claim=sp.Le(bound, root32 * r),
             given=(*within, large),
         )
-        .but_not("W = 24·4^j/ε⁴", claim=sp.Le(bound.subs(root_pi, 1773 / sp.S(1000)), sp.Rational(49, 10) * r))
+        .but_not("W = 24·4^j/η⁴", claim=sp.Le(bound.subs(root_pi, 1773 / sp.S(1000)), sp.Rational(49, 10) * r))
         .but_not("W of any size", given=within)
     )
     return (
@@ -170,11 +170,15 @@ def choice_of_w() -> tuple[Step, ...]:
         Identity(
             name="W^{−1/2} at the chosen W",
             lhs=1 / sp.sqrt(sufficient_w(j, eps)),
-            rhs=eps**2 / (2**j * sp.sqrt(32)),
+            rhs=sp.Min(1, eps) ** 2 / (2**j * sp.sqrt(32)),
         ),
         Bound(
-            name="the outer steps hardly overlap: e^{−16/ε⁴} ≤ e^{−16}",
-            because="Wδ²/2 = 16/ε⁴ = 16m with m ≥ 1",
+            name="an error of min(1, ε) is one of at most ε, and at most 1",
+            claim=sp.And(sp.Le(sp.Min(1, eps), eps), sp.Le(sp.Min(1, eps), 1)),
+        ).but_not("max for min", claim=sp.Le(sp.Max(1, eps), eps)),
+        Bound(
+            name="the outer steps hardly overlap: e^{−16/η⁴} ≤ e^{−16}",
+            because="Wδ²/2 = 16/η⁴ = 16m with m ≥ 1",
             claim=sp.Le(sp.exp(-16 * m), sp.exp(-16)),
             given=(sp.Ge(m, 1),),
         ),
@@ -248,8 +252,9 @@ SUP, L2 = sp.symbols("E_sup E_2", nonnegative=True)
 """Distances of ψ_{j,k} from g₁ + g₃ − 2g₂ on [0, 1], as an instance has them: the supremum, and the L² norm."""
 
 
-ENOUGH = Hypothesis("W", "W is at least W(ε, j)", sp.Ge(W, sufficient_w(j, eps)), r"W\ge32\cdot4^j\varepsilon^{-4}")
-SMALL = Hypothesis("ε ≤ 1", "the error is at most the wavelet's norm", sp.Le(eps, 1), r"\varepsilon\le1")
+ENOUGH = Hypothesis(
+    "W", "W is at least W(ε, j)", sp.Ge(W, sufficient_w(j, eps)), r"W\ge32\cdot4^j\min(1,\varepsilon)^{-4}"
+)
 
 CLAIMS = (
     Claim(
@@ -283,7 +288,7 @@ CLAIMS = (
         title="three S6 functions approximate a Haar wavelet in L², with explicit W",
         statement=r"\|\psi_{j,k}-(g_1-2g_2+g_3)\|_{L^2[0,1]}<\varepsilon,\quad "
         r"g_i(s)=2^{j/2}e^{-\int_s^1\mathrm{softplus}(-W(r-\hat t_i))\,dr}",
-        hypotheses=(ENOUGH, SMALL),
+        hypotheses=(ENOUGH,),
         depends_on=("haar.thm1-pointwise",),
         formula=sp.Lt(L2, eps),
         expected=Outcome.DERIVED,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu, silu_step
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import H1, H2, H3, H4, RECALLED, M, delta, integer_square
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Induction, Proof, Specialise
 from mamba_theorems.theorems.proofs.written import Named
@@ -302,6 +302,23 @@ def _delta_gate() -> Proof:
     )
 
 
+_GIVEN = "H1 ctx -> H2 ctx tail -> H3 ctx tail -> asks ctx tail t q v -> u != v ->"
+TWO_STATES_FORMAL = Formal(
+    ("mqar.TwoStates.n2_distinct",),
+    refused=(
+        Weakened("without H1", _GIVEN, _GIVEN.replace("H1 ctx", "true")),
+        Weakened("without H2", _GIVEN, _GIVEN.replace("H2 ctx tail", "true")),
+        Weakened("without H3", _GIVEN, _GIVEN.replace("H3 ctx tail", "true")),
+        Weakened("margin 2", "  /\\ 1 <= M.", "  /\\ 2%:R <= M."),
+        Weakened("no K² for an absent value", "else kappa%:R ^+ 2 + q.+1%:R ^+ 2)", "else q.+1%:R ^+ 2)"),
+        Weakened(
+            "the read code for both",
+            "@codes_logit2 R e p kappa V 2 V (@moment_write F kappa) (@moment_read F)",
+            "@codes_logit2 R e p kappa V 2 V (@moment_read F) (@moment_read F)",
+        ),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.n1-delta-gate",
@@ -327,9 +344,10 @@ CLAIMS = (
         r"\text{ for a value stored under } l,\ K^2+q^2 \text{ for any other};\ \ge1",
         hypotheses=(H1, H2, H3),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(DISTINCT_MARGIN, sp.Ge(M, 1)),
         proof=_two_states,
+        formal=TWO_STATES_FORMAL,
     ),
     Claim(
         id="mqar.robust",
@@ -340,8 +358,21 @@ CLAIMS = (
         r"\text{logit}_{v(q)}-\text{logit}_u=1 \text{ at every query, whatever the tail holds}",
         hypotheses=(H1, KNOWN),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Eq(M, 1),
         proof=_robust,
+        formal=Formal(
+            ("mqar.Robust.robust",),
+            refused=(
+                Weakened("keys may be stored twice", "H1 ctx -> size ctx = n ->", "H1 (behead ctx) -> size ctx = n ->"),
+                Weakened("fewer pairs than the weights know", "-> size ctx = n ->", "-> (size ctx <= n)%N ->"),
+                Weakened("a margin of 2", "logit s t v - logit s t u = 1.", "logit s t v - logit s t u = 2%:R."),
+                Weakened(
+                    "writes that close one token later",
+                    "(tok s r == key_ j) && (t <= 2 * n)%N else true.",
+                    "(tok s r == key_ j) && (t <= (2 * n).+1)%N else true.",
+                ),
+            ),
+        ),
     ),
 )

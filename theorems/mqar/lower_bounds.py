@@ -32,8 +32,11 @@ NO_GATE = Hypothesis(
     "no gate", "logits at query q are W_o h C(q) + T(q): T is arbitrary, and nothing multiplies the readout",
     sp.Not(GATED),
 )  # fmt: skip
-SHARED_STEP = Hypothesis(
-    "shared step", "the query's own step Δ is the same for all channels (else mqar.n1-delta-gate)", SHARED
+SHARED_DECAY = Hypothesis(
+    "shared decay",
+    "what the query's own step keeps of the state is the same for all channels, up to a factor that no query changes"
+    " (a shared Δ is not enough where A differs by channel; else mqar.n1-delta-gate)",
+    SHARED,
 )
 ONE_STATE = Hypothesis("N = 1", "one state", sp.Eq(N, 1), "N=1")
 
@@ -257,7 +260,7 @@ CLAIMS = (
         r"\text{ has another answer, but for } d_{conv}=1,\dots,4\text{ the same windows, in another order, and the "
         r"same window at the query: any write, read, gate and skip that see the window give both the same logits}",
         hypotheses=(DECAY_ONE, NO_POSITION),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(H1.meaning, sp.Eq(unlike, 0), SAME_WINDOW, sp.Ne(answer, other_answer)),
         every=(d_conv, decay, POSITIONS),
         some=(sequence,),
@@ -296,10 +299,10 @@ CLAIMS = (
         id="mqar.n-lower-bound",
         paper="Theorem 2 (its tightness)",
         form=Form.EXTENSION,
-        title="without a gate, and with one step Δ for all channels at the query, recall needs N ≥ κ,"
+        title="without a gate, and with one decay for all channels at the query, recall needs N ≥ κ,"
         " for any d, decay, write and precision",
         statement=r"N\ge\kappa,\quad N \text{ counted over all heads}",
-        hypotheses=(ALL_ANSWERED, NO_GATE, SHARED_STEP),
+        hypotheses=(ALL_ANSWERED, NO_GATE, SHARED_DECAY),
         expected=Outcome.DERIVED,
         formula=sp.Ge(N, kappa),
         proof=_as_many_states_as_keys,
@@ -335,10 +338,10 @@ CLAIMS = (
         id="mqar.n1-impossible",
         paper="Theorem 2 (its tightness)",
         form=Form.EXTENSION,
-        title="without a gate, and with one step Δ for all channels at the query, N = 1 does not recall three keys,"
+        title="without a gate, and with one decay for all channels at the query, N = 1 does not recall three keys,"
         " not even distinct values",
         statement=r"\kappa\le2",
-        hypotheses=(ONE_STATE, DISTINCT_ANSWERED, NO_GATE, SHARED_STEP),
+        hypotheses=(ONE_STATE, DISTINCT_ANSWERED, NO_GATE, SHARED_DECAY),
         expected=Outcome.DERIVED,
         formula=sp.Le(kappa, 2),
         proof=_one_state_is_too_few,

@@ -10,7 +10,7 @@ import itertools
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import H1, H2, RECALLED, M, delta
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named
@@ -199,6 +199,39 @@ def _rewritten_ties() -> Proof:
     )
 
 
+FORMAL = Formal(
+    ("mqar.Theorem2.thm2_step1",),
+    refused=(
+        Weakened("without H1", "H1 ctx -> H2 ctx tail -> asks", "true -> H2 ctx tail -> asks"),
+        Weakened("without H2", "H1 ctx -> H2 ctx tail -> asks", "H1 ctx -> true -> asks"),
+        Weakened("values need not be stopped", "tap0 * value <= bias.", "tap0 * value <= tap1 * value."),
+        Weakened("keys need not pass", "bias < tap0 * key.", "bias < tap1 * key."),
+        Weakened(
+            "the query's own key before it adds nothing",
+            "(beside ctx s t u)%:R) + bias * (prev s t == key_ q)%:R),",
+            "(beside ctx s t u)%:R)),",
+        ),
+        Weakened("a larger margin", "      a0 * c * (a1 - a0) <= M,", "      a0 * c * a1 <= M,"),
+    ),
+)
+FORMAL_PRINTED = Formal(
+    ("mqar.Theorem2.thm2_step1_printed", "mqar.Theorem2.thm2_step1_printed_wrong"),
+    refused=(
+        Weakened("H2 kept", "H1 ctx -> asks ctx tail t q v", "H1 ctx -> H2 ctx tail -> asks ctx tail t q v"),
+        Weakened("one value", "(0 < kappa)%N -> (1 < V)%N ->", "(0 < kappa)%N -> (0 < V)%N ->"),
+        Weakened(
+            "the query not asked again",
+            "Notation once := [:: key_ k; value_ v2; key_ k].",
+            "Notation once := [:: key_ k; value_ v2].",
+        ),
+        Weakened(
+            "the rewrite not repeated",
+            "Notation twice := [:: key_ k; value_ v2; key_ k; value_ v2; key_ k].",
+            "Notation twice := [:: key_ k; value_ v2; key_ k; value_ v1; key_ k].",
+        ),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.thm2-step1",
@@ -209,10 +242,11 @@ CLAIMS = (
         r"\bigl(a_1+a_0([v(i)=v(q)]-[v(i)=u])+b[i=q]\bigr)\ge a_0\hat c\,(a_1-a_0)>0,\quad"
         r" a_0=c_0k-b,\ a_1=c_1k-b,\ \hat c=c_1v-b",
         hypotheses=(H1, H2, VALUES_STOPPED, KEYS_PASS, VALUES_PASS),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         depends_on=("foundations.unrolled",),
         formula=RECALL,
         proof=_recall_everywhere,
+        formal=FORMAL,
     ),
     Claim(
         id="mqar.thm2-step1-printed",
@@ -224,6 +258,7 @@ CLAIMS = (
         formula=RECALLED,
         expected=Outcome.REFUTED,
         disproof=_rewritten_ties,
+        formal=FORMAL_PRINTED,
         erratum=Erratum(
             printed="A one-layer Mamba with N = κ and d = κ + |V| solves the task of eq. (46).",
             instance="κ = 1, |V| = 2, L = 5: k v1 k v2 k. The window (query k, noise v2) is stored as a second pair,"

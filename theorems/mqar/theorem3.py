@@ -112,7 +112,7 @@ def sign_key_margin(keys: dict[str, str], context: tuple[tuple[str, str], ...], 
 
 N, constant = sp.symbols("N C", integer=True, positive=True)
 RECALLS = predicate("recalls")
-"""Whether some network with N states and no gate, its step at the query shared, recalls all assignments of κ keys."""
+"""Whether some network with N states and no gate, its decay at the query shared, recalls all assignments of κ keys."""
 FEW_STATES = sp.And(RECALLS, sp.Le(N, constant * sp.log(kappa) / sp.log(2)))
 
 AT_LEAST_TWO = Hypothesis("κ ≥ 2", "at least two keys", sp.Ge(kappa, 2), r"\kappa\ge2")
@@ -150,7 +150,7 @@ def _too_few_states() -> Proof:
             more.but_not("6C²", claim=sp.Gt(keys, 6 * constant**2)),
             Bound(
                 name="whatever C is, κ = 32^C keys need more than C log₂κ states",
-                because="N ≥ κ for every network without a gate whose step at the query is shared: mqar.n-lower-bound",
+                because="N ≥ κ for every network without a gate whose decay at the query is shared: mqar.n-lower-bound",
                 claim=sp.Not(sp.And(sp.Ge(N, keys), sp.Le(N, 5 * constant**2))),
                 given=(more.relation,),
             ).but_not("without the growth of 32^C", given=()),
@@ -292,6 +292,23 @@ def _condition() -> Proof:
     )
 
 
+_GIVEN = "H1 ctx -> H2 ctx tail -> asks ctx tail t q v -> u != v -> logit s"
+ONE_HOT_FORMAL = Formal(
+    ("mqar.OneHot.thm3_step1",),
+    refused=(
+        Weakened("without H1", _GIVEN, _GIVEN.replace("H1 ctx", "true")),
+        Weakened("without H2", _GIVEN, _GIVEN.replace("H2 ctx tail", "true")),
+        Weakened("the value as its own rival", _GIVEN, _GIVEN.replace("u != v", "true")),
+        Weakened("margin 2", "-> logit s t v - logit s t u = 1.", "-> logit s t v - logit s t u = 2%:R."),
+        Weakened(
+            "values by the number 2",
+            "@codes_logit2 R e p kappa V kappa V one_hot one_hot one_hot one_hot",
+            "@codes_logit2 R e p kappa V kappa V one_hot one_hot (@one_hot_code (over e (@relu R) p) 2%:R) one_hot",
+        ),
+        Weakened("a step of 2", "(step1 : p step_bias = 1)", "(step1 : p step_bias = 2%:R)"),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.thm3-step1",
@@ -301,9 +318,10 @@ CLAIMS = (
         statement=r"\text{logit}_{v(q)}-\text{logit}_w=1\ (w\ne v(q))",
         hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Eq(M, 1),
         proof=_one_hot,
+        formal=ONE_HOT_FORMAL,
     ),
     Claim(
         id="mqar.thm3",
@@ -376,6 +394,21 @@ CLAIMS = (
             instead="codes ≥ 0: mqar.thm3-step1 (one-hot) and mqar.n2-distinct (K² − k²)",
             survives="the statement for linear B and C where mqar.thm3-amended holds",
         ),
+        formal=Formal(
+            (
+                "mqar.ClippedKeys.thm3_relu_clip_refuted",
+                "mqar.ClippedKeys.clipped_margin",
+                "mqar.ClippedKeys.linear_margin",
+            ),
+            refused=(
+                Weakened("without ReLU", "~ orthogonal_keys_recall (@relu R).", "~ orthogonal_keys_recall (@id R)."),
+                Weakened(
+                    "a third key that holds the value", "[:: (a, u); (q, v); (c, u)].", "[:: (a, u); (q, v); (c, v)]."
+                ),
+                Weakened("a margin of −½", "= - 4%:R^-1.", "= - 2%:R^-1."),
+                Weakened("keys that are not orthogonal", "else ~~ odd n.", "else (n < 1)%N."),
+            ),
+        ),
     ),
     Claim(
         id="mqar.thm3-amended",
@@ -391,5 +424,40 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=SIGN_KEYS,
         proof=_condition,
+        formal=Formal(
+            (
+                "mqar.Theorem3Amended.thm3_margin",
+                "mqar.Theorem3Amended.thm3_sufficient",
+                "mqar.Theorem3Amended.thm3_least",
+                "mqar.Theorem3Amended.thm3_states",
+            ),
+            refused=(
+                Weakened(
+                    "the query's own key counted twice",
+                    r"1 + \sum_(a < kappa | a != q) g q a * ((writes",
+                    r"1 + \sum_(a < kappa) g q a * ((writes",
+                ),
+                Weakened(
+                    "writes of the rival alone",
+                    "  1 - eps * (others u + others v) <= logit s t v - logit s t u /",
+                    "  1 - eps * others u <= logit s t v - logit s t u /",
+                ),
+                Weakened(
+                    "the query's own key among those that cost",
+                    r"let least := 1 - \sum_(j < kappa | j != q)",
+                    r"let least := 1 - \sum_(j < kappa)",
+                ),
+                Weakened(
+                    "sums of products that reach 1",
+                    "`|g q a| < 1) -> (kappa <= N)%N.",
+                    "`|g q a| <= 1) -> (kappa <= N)%N.",
+                ),
+                Weakened(
+                    "B and C pass ReLU",
+                    "Notation logit := (@logit R e id p",
+                    "Notation logit := (@logit R e (@relu R) p",
+                ),
+            ),
+        ),
     ),
 )

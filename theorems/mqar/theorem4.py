@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import H1, H2, RECALLED, M, delta, dot, signs
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named
@@ -248,9 +248,36 @@ CLAIMS = (
         statement=r"\Lambda=0,\ b=c_0k:\quad\text{logit}_{v(q)}-\text{logit}_u=k\,c_1v",
         hypotheses=(H1, H2, TAPS_FIT),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Eq(M, key * tap1 * value, evaluate=False),
         proof=_gated_recall,
+        formal=Formal(
+            ("mqar.Theorem4.thm4",),
+            refused=(
+                Weakened(
+                    "a value may pass with the key behind it",
+                    "Hypothesis taps_fit : tap0 * value + tap1 * key <= tap0 * key.",
+                    "Hypothesis taps_fit : tap1 * value + tap1 * key <= tap0 * key.",
+                ),
+                Weakened(
+                    "the other tap in the margin",
+                    "= key * tap1 * value /",
+                    "= key * tap0 * value /",
+                ),
+                Weakened(
+                    "H2 of the context alone",
+                    "Theorem thm4 ctx tail t q (v u : 'I_V) : let s := sequence ctx tail in\n"
+                    "  H1 ctx -> H2 ctx tail ->",
+                    "Theorem thm4 ctx tail t q (v u : 'I_V) : let s := sequence ctx tail in\n"
+                    "  H1 ctx -> H2 ctx [::] ->",
+                ),
+                Weakened(
+                    "a head of 2",
+                    "(one_hot_code (F := F) value) (one_hot_code (F := F) 1) (fun=> 0)).",
+                    "(one_hot_code (F := F) value) (one_hot_code (F := F) 2) (fun=> 0)).",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="mqar.thm4-jl",
@@ -270,6 +297,27 @@ CLAIMS = (
             instead="(Me_i)ᵀ1 ≤ √p ε",
             survives="the conclusion, with the printed weights: mqar.thm4-jl-small-epsilon",
         ),
+        formal=Formal(
+            ("mqar.Theorem4.thm4_jl_refuted", "mqar.Theorem4.thm4_jl_three", "mqar.Theorem4.thm4_jl_instead"),
+            refused=(
+                Weakened(
+                    "the product with the vector 1/√p in place of the sum",
+                    r"  forall v : 'I_V, `|\sum_(r < p) m v r| <= eps.",
+                    "  forall v : 'I_V, `|dot p (m v) (fun=> root^-1)| <= eps.",
+                ),
+                Weakened("a balanced column", "(_ r : nat) := (r < 3)%N", "(_ r : nat) := (r < 2)%N"),
+                Weakened(
+                    "an ε of ¼ for that column",
+                    "have := printed 4%N 1%N 2%:R 2%:R^-1 column",
+                    "have := printed 4%N 1%N 2%:R 4%:R^-1 column",
+                ),
+                Weakened(
+                    "the sum is at most ε",
+                    r"`|\sum_(r < p) m v r| <= root * eps.",
+                    r"`|\sum_(r < p) m v r| <= eps.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="mqar.thm4-jl-small-epsilon",
@@ -279,9 +327,30 @@ CLAIMS = (
         statement=r"\text{logit}_{v(q)}-\text{logit}_u\ge k\,c_1(1-\varepsilon-2\beta\sqrt p\,\varepsilon)>0",
         hypotheses=(H1, H2, ABOVE, CODES_STOPPED, NOT_REPEATED, SMALL),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(sp.Ge(M, LEAST), RECALLED),
         proof=_small_products,
+        formal=Formal(
+            ("mqar.Theorem4.thm4_jl_small_epsilon",),
+            refused=(
+                Weakened("any ε below 1", "eps * (1 + 2%:R * shift * root) < 1 ->", "eps < 1 ->"),
+                Weakened(
+                    "the shift costs half as much",
+                    "(1 - eps - 2%:R * shift * root * eps) <= logit (fun=> 0) s t v - logit (fun=> 0) s t u /",
+                    "(1 - eps - shift * root * eps) <= logit (fun=> 0) s t v - logit (fun=> 0) s t u /",
+                ),
+                Weakened(
+                    "the query's key stood once behind itself",
+                    "asks ctx tail t q v -> repeats s t q = 0%N -> u != v ->",
+                    "asks ctx tail t q v -> repeats s t q = 1%N -> u != v ->",
+                ),
+                Weakened(
+                    "a shift above −1/√p",
+                    "Hypothesis shift_above : root^-1 < shift.",
+                    "Hypothesis shift_above : - root^-1 < shift.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="mqar.thm4-jl-amended",
@@ -291,8 +360,38 @@ CLAIMS = (
         statement=r"\text{logit}_u-\text{logit}_w=k\,c_1(1-\langle m_u,m_w\rangle)>0,\quad u=v(q)",
         hypotheses=(H1, H2, COLUMNS_DIFFER, ABOVE, CODES_STOPPED, SHIFT_TAKEN_OFF),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(sp.Eq(M, key * tap1 * (1 - g), evaluate=False), RECALLED),
         proof=_codes_recall,
+        formal=Formal(
+            ("mqar.Theorem4.thm4_jl_amended",),
+            refused=(
+                Weakened(
+                    "the columns' differences are not asked for",
+                    "(forall v u : 'I_V, v != u -> exists r : 'I_p, columns v r != columns u r) ->",
+                    "(forall v u : 'I_V, v != u -> exists r : 'I_p, columns v r == columns u r) ->",
+                ),
+                Weakened(
+                    "a bias that lacks the tap",
+                    r"b v = - (key * tap1 * shift * \sum_(r < p) m v r)",
+                    r"b v = - (key * shift * \sum_(r < p) m v r)",
+                ),
+                Weakened(
+                    "with the bias the query's key may stand behind itself",
+                    r"(biased b /\ repeats s t q = 0%N)",
+                    r"(biased b /\ repeats s t q = 1%N)",
+                ),
+                Weakened(
+                    "a code and a key behind it may pass",
+                    "Hypothesis codes_stopped : tap0 * (shift + root^-1) + tap1 * key <= tap0 * key.",
+                    "Hypothesis codes_stopped : tap0 * shift + tap1 * key <= tap0 * key.",
+                ),
+                Weakened(
+                    "a shift above −1/√p",
+                    "Hypothesis shift_above : root^-1 < shift.",
+                    "Hypothesis shift_above : - root^-1 < shift.",
+                ),
+            ),
+        ),
     ),
 )

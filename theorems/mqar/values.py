@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.mqar.task import (
     H1,
     H2,
@@ -331,6 +331,26 @@ def _value_codes_recall() -> Proof:
     )
 
 
+_GIVEN = "asks ctx tail t q v -> u != v ->\n  let M := value_logit s t v"
+VALUE_CODE_FORMAL = Formal(
+    ("mqar.Values.value_code",),
+    refused=(
+        Weakened("without H1", f"H1 ctx -> H2 ctx tail -> {_GIVEN}", f"true -> H2 ctx tail -> {_GIVEN}"),
+        Weakened("without H2", f"H1 ctx -> H2 ctx tail -> {_GIVEN}", f"H1 ctx -> true -> {_GIVEN}"),
+        Weakened("the value as its own rival", _GIVEN, _GIVEN.replace("u != v", "true")),
+        Weakened(
+            "margin 2",
+            "value_logit s t u in\n  M = (v%:R - u%:R) ^+ 2 /\\ 1 <= M.",
+            "value_logit s t u in\n  M = (v%:R - u%:R) ^+ 2 /\\ 2%:R <= M.",
+        ),
+        Weakened(
+            "one channel",
+            "@codes_logit R e p kappa V kappa 2 one_hot one_hot",
+            "@codes_logit R e p kappa V kappa 1 one_hot one_hot",
+        ),
+    ),
+)
+
 CLAIMS = (
     Claim(
         id="mqar.thm2-step2",
@@ -350,6 +370,27 @@ CLAIMS = (
             reading="any sign matrix that Lemma 4 allows, here with ε = 0",
             instead="mqar.thm2-step2-amended: bias −(c_1k − b)(c_0k − b) W_o s, or columns that sum to 0; and β > 1/√p",
             survives="d = κ + O(log|V|); sharper, p = ⌈log₂|V|⌉ distinct columns are enough and no ε is needed",
+        ),
+        formal=Formal(
+            ("mqar.PrintedBias.thm2_step2_refuted", "mqar.PrintedBias.thm2_step2_two_signs"),
+            refused=(
+                Weakened(
+                    "the corrected bias",
+                    "(fun v => - ((tap0 * k - b) * (tap1 * shift - b) * total v)).",
+                    "(fun v => - ((tap0 * k - b) * (tap1 * k - b) * (tap1 * shift - b) * total v)).",
+                ),
+                Weakened(
+                    "columns that all sum to 0",
+                    "pose columns v r := (r < 2)%N || (v == 1%N).",
+                    "pose columns v r := if v == 1%N then odd r else (r < 2)%N.",
+                ),
+                Weakened("a shift of 1", "Notation shift := (2%:R : R).", "Notation shift := (1%:R : R)."),
+                Weakened(
+                    "the values exchanged",
+                    "/\\ logit ord0 < logit ord_max.",
+                    "/\\ logit ord_max < logit ord0.",
+                ),
+            ),
         ),
     ),
     Claim(
@@ -384,8 +425,9 @@ CLAIMS = (
         statement=r"\text{code }(v,1),\ \text{head }(2w,-w^2):\ \text{logit}_v-\text{logit}_w=(v-w)^2\ge1",
         hypotheses=(H1, H2),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(sp.Eq(M, (v - w) ** 2, evaluate=False), sp.Ge(M, 1)),
         proof=_value_codes_recall,
+        formal=VALUE_CODE_FORMAL,
     ),
 )  # fmt: skip

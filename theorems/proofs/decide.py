@@ -278,7 +278,8 @@ def _declared_of(symbol: sp.Basic, value: sp.Expr) -> list[sp.Basic]:
     exists = sp.Ge(sp.Pow(value, 2, evaluate=False), 0, evaluate=False)
     try:
         facts = declared(symbol, value, ignoring=("commutative", "real", "complex", "finite"))
-        return [exists, *(fact.func(*fact.args, evaluate=False) for fact in facts if fact != sp.true)]
+        facts = [fact for fact in facts if fact != sp.true]
+        return [exists, *(fact if fact == sp.false else fact.func(*fact.args, evaluate=False) for fact in facts)]
     except Undefined:
         return [sp.false]
 
@@ -296,11 +297,16 @@ def _holds_exactly(relation: sp.Basic) -> bool:
     try:
         if isinstance(relation, sp.And):
             return all(map(_holds_exactly, relation.args))
-        if isinstance(relation, sp.Eq) and sp.simplify(relation.lhs - relation.rhs) == 0:
+        if isinstance(relation, sp.Eq) and sp.simplify(_added_up(relation.lhs - relation.rhs)) == 0:
             return True
         return holds(relation, {NOISE: 1}) is True
     except NotEnclosed:
         return False
+
+
+def _added_up(e: sp.Expr) -> sp.Expr:
+    """Sums and products carried out."""
+    return e.replace(lambda part: isinstance(part, sp.Sum | sp.Product), lambda part: part.doit())
 
 
 # --- identities ---------------------------------------------------------------------------------------------------
@@ -371,7 +377,9 @@ def identity(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic] = (), at: Map
 
 
 def _reduced(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic]) -> Verdict:
-    difference = carried_out(sp.sympify(lhs)) - carried_out(sp.sympify(rhs))
+    said = _values(given)
+    left, right = (put_in(carried_out(sp.sympify(side)), said) for side in (lhs, rhs))
+    difference = left - right
     if difference == 0:
         return proved("sympy: carried out")
     point = counterpoint(sp.Eq(difference, 0, evaluate=False), given)
@@ -384,6 +392,12 @@ def _reduced(lhs: sp.Expr, rhs: sp.Expr, given: Sequence[sp.Basic]) -> Verdict:
         except (NotImplementedError, ValueError, TypeError, AttributeError, RecursionError):
             continue
     return unknown("sympy", f"difference not reduced: {sp.sstr(difference)[:120]}")
+
+
+def _values(given: Sequence[sp.Basic]) -> dict[sp.Basic, sp.Expr]:
+    """The rational numbers that premises say symbols are; an equation that would have to be solved gives none."""
+    parts = [part for g in given for part in sp.And.make_args(g)]
+    return {e.lhs: e.rhs for e in parts if isinstance(e, sp.Eq) and e.lhs.is_Symbol and e.rhs.is_Rational}
 
 
 # --- inequalities -------------------------------------------------------------------------------------------------
@@ -633,7 +647,8 @@ def constant(relation: sp.Basic) -> Verdict:
 def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Expr) -> Verdict:
     """The limit from above by sympy (Gruntz); a different decided value refutes.
 
-    TRUE also needs balls near the point, at drawn values of the other symbols, that come closer to a finite value.
+    TRUE also needs balls near the point, at drawn values of the other symbols, that come closer to a finite value, and
+    that what does not depend on the variable has a value wherever the other symbols are what they are declared to be.
     """
     expression = carried_out(expression)
     try:
@@ -642,6 +657,11 @@ def limit(expression: sp.Expr, variable: sp.Symbol, point: sp.Expr, value: sp.Ex
         verdict = _gruntz(expression, variable, point, value)
         if verdict.truth is Truth.TRUE and not _approaches(expression, variable, point, value):
             return unknown("limit", "near the point the values are not seen to exist and come closer")
+        if verdict.truth is Truth.TRUE:
+            others = (c for c in conditions(expression, value) if variable not in c.free_symbols)
+            missing = next((c for c in others if not _follows([], c)), None)
+            if missing is not None:
+                return unknown("domain", f"{missing} is not shown")
     except (NotImplementedError, ValueError, TypeError, sp.PoleError) as reason:
         return unknown("sympy limit", str(reason)[:120])
     return verdict

@@ -128,7 +128,8 @@ def key(relation: sp.Basic) -> sp.Basic:
     relation = plain(relation)
     if isinstance(relation, ForAll):
         (variable,) = relation.bound_symbols
-        return relation.xreplace({variable: sp.Symbol("·", **variable._assumptions_orig)})
+        anonymous = sp.Symbol("·", **variable._assumptions_orig)
+        return ForAll(anonymous, *(put_in(part, {variable: anonymous}) for part in relation.args[1:]))
     if isinstance(relation, sp.Ge | sp.Gt):
         return relation.reversed
     if isinstance(relation, sp.Eq | sp.Ne):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import Bound, Identity, Proof, Specialise, Step, Termwise
 from mamba_theorems.theorems.proofs.written import ForAll
@@ -92,5 +92,18 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=FORGETS,
         proof=bounded_inputs_forget,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("real.Lemma1.bounded_inputs_forget",),
+            refused=(
+                Weakened("z not bounded", "  (forall r, (j < r <= t)%N -> `|z r| <= rho) ->\n", ""),
+                Weakened("z bounded above only", "-> `|z r| <= rho) ->", "-> z r <= rho) ->"),
+                Weakened(
+                    "the floor at b + ρ",
+                    "expR (- lambda * softplus (b - rho)",
+                    "expR (- lambda * softplus (b + rho)",
+                ),
+            ),
+        ),
     ),
 )

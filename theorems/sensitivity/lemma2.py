@@ -11,7 +11,7 @@ from functools import partial
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
@@ -317,6 +317,20 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=AMENDED,
         proof=amended,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("real.Lemma2.lem2_amended",),
+            refused=(
+                Weakened("no condition on the sign", "0 <= dw * (before * dLambda) -> expR", "expR"),
+                Weakened("S not an upper bound", "clock t <= S ->", "S <= clock t ->"),
+                Weakened("λ negative", "Hypothesis lambda_ge0 : 0 <= lambda.", "Hypothesis lambda_ge0 : lambda <= 0."),
+                Weakened(
+                    "twice as near",
+                    "<= sensitivity t * (lambda * (S - clock t))",
+                    "<= sensitivity t * (lambda * (S - clock t) / 2%:R)",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="sensitivity.criterion",
@@ -330,9 +344,22 @@ CLAIMS = (
             Hypothesis("Δ ≥ 0", "no step is negative", POSITIVE, r"\Delta_r\ge0"),
         ),
         depends_on=("sensitivity.eq11", "sensitivity.lem1-amended"),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=CRITERION,
         cites=(MONOTONE,),
         proof=criterion,
+        formal=Formal(
+            ("real.Lemma2.criterion",),
+            refused=(
+                Weakened("K = 0 too", "K != 0 /\\ (lambda", "(lambda"),
+                Weakened("λ = 0 left out", "(lambda = 0 \\/ cvg (series", "(cvg (series"),
+                Weakened("negative steps too", "(forall r, (j < r)%N -> 0 <= Delta r) ->", ""),
+                Weakened(
+                    "Δ → 0 is enough",
+                    "cvg (series (fun r => Delta (r + j.+1)%N))",
+                    "(fun r => Delta (r + j.+1)%N) --> (0 : R)",
+                ),
+            ),
+        ),
     ),
 )

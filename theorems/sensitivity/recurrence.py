@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Chained,
@@ -227,6 +227,23 @@ CLAIMS = (
         depends_on=("foundations.unrolled",),
         formula=sp.And(START, FOLLOWS, EQ11, evaluate=False),
         proof=eq11,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("real.Sensitivity.eq11", "real.Sensitivity.eq11_s6"),
+            refused=(
+                Weakened("without the term through the decay", ": R := dw + before * dLambda.", ": R := dw."),
+                Weakened(
+                    "the decay of step j too",
+                    r"(gain dLambda dw * \prod_(j.+1 <= r < t.+1)",
+                    r"(gain dLambda dw * \prod_(j <= r < t.+1)",
+                ),
+                Weakened(
+                    "later steps read x",
+                    "Hypothesis write_elsewhere : forall x r, r != j ->",
+                    "Hypothesis write_elsewhere : forall x r, (r < j)%N ->",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="sensitivity.lem1",
@@ -239,6 +256,23 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=LEMMA1,
         proof=lemma1,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("real.Lemma1.lem1",),
+            refused=(
+                Weakened("the printed constant with the exponent t − j", "(t%:R - (j%:R + 1))", "(t%:R - j%:R)"),
+                Weakened(
+                    "without the term through the decay",
+                    "(s6_decays t -> sensitivity t = `|K| *",
+                    "(s6_decays t -> sensitivity t = `|dw| *",
+                ),
+                Weakened(
+                    "S4D decays by e^{−2λ}",
+                    "decay x0 r c n = expR (- lambda).",
+                    "decay x0 r c n = expR (- lambda *+ 2).",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="sensitivity.lem1-amended",
@@ -252,5 +286,18 @@ CLAIMS = (
         depends_on=("sensitivity.eq11",),
         formula=LEMMA1_AMENDED,
         proof=lemma1_amended,
+        expected=Outcome.FORMAL,
+        formal=Formal(
+            ("real.Lemma1.lem1_amended",),
+            refused=(
+                Weakened(
+                    "without a floor",
+                    "s6_decays t -> (forall r, (j < r <= t)%N -> delta <= Delta r) ->\n        sensitivity",
+                    "s6_decays t ->\n        sensitivity",
+                ),
+                Weakened("λ negative", "0 <= lambda ->\n  [/\\", "lambda <= 0 ->\n  [/\\"),
+                Weakened("a slow clock one step late", "`|K| * (1 + (t - j)%:R) `^", "`|K| * (t - j)%:R `^"),
+            ),
+        ),
     ),
 )

@@ -200,13 +200,14 @@ def _closes() -> tuple[Limit, Identity]:
 
 
 def _quotient_limit() -> Limit:
+    left = sp.Symbol("g", positive=True)
     return Limit(
         name="y_l/t → 1/(K(1 − r))",
-        because="q = 2|μ|Δ_l → 1/K and t p → r; the quotient is continuous there",
-        expression=((1 + eps) / K) / (1 - r * (1 + eps)),
+        because="q = 2|μ|Δ_l → 1/K and t p → r = 1 − g < 1; the quotient is continuous there",
+        expression=((1 + eps) / K) / (1 - (1 - left) * (1 + eps)),
         variable=eps,
         point=sp.S.Zero,
-        value=1 / (K * (1 - r)),
+        value=1 / (K * left),
     )
 
 

@@ -125,7 +125,7 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 UNASKED: dict[str, Any] = {
     "k": "", "stop_early": False, "controls": False, "record": False, "tier": "quick", "device": "cpu", "dtype": None,
-    "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
+    "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
@@ -162,6 +162,9 @@ OPTIONS = {
     "--profile": _value("NAME", "quick (default), ci or nightly", choices=PROFILES, default="quick"),
     "fuzz --replay": _value("FILE", "run a stored finding again"),
     "fuzz --controls": _switch("hunt planted bugs; each must be found"),
+    "formal --controls": _switch("also weaken every statement as its claim says; Rocq must refuse"),
+    "formal --record": _switch("write theorems/formal/recorded.json"),
+    "--check": _switch("also have coqchk, Rocq's other checker, check the files"),
 }
 """By name, or by command and name where a command means something else by it."""
 
@@ -219,6 +222,13 @@ COMMANDS = (
         "certify:certify",
     ),
     Command("check", "FILE…", "check certificates against the weights built here", "words", "certify:check"),
+    Command(
+        "formal",
+        "[CLAIM…]",
+        "compile and audit the theorems in Rocq: type, axioms, versions",
+        "words -k --controls --check --record",
+        "formal:formal",
+    ),
     Command(
         "export",
         "CLAIM -o DIR",

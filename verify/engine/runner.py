@@ -11,7 +11,8 @@ from mamba_theorems.theorems.registry import claims, dependencies_first, depende
 from mamba_theorems.verify.engine.gather import Gathered, gather, reject_mutants
 from mamba_theorems.verify.engine.instruments import check_instruments
 from mamba_theorems.verify.engine.journal import Journal
-from mamba_theorems.verify.evidence import ClaimReport, MutantResult, Report, outcome_of
+from mamba_theorems.verify.evidence import ClaimReport, Evidence, MutantResult, Report, outcome_of
+from mamba_theorems.verify.formal import kept, worth
 from mamba_theorems.verify.settings import Run
 from mamba_theorems.verify.workers import workers
 
@@ -47,9 +48,12 @@ def verify(
         gathered = {c: pool.submit(gather, c, run) for c in order if c not in known}
         mutated = {c: pool.submit(reject_mutants, c, run) for c in order if controls and c not in known_mutants}
         check_instruments()  # here, while the workers work
+        formal = _theorems(c for c in order if c not in known)
         for claim in order:
             progress(claim)
-            reports[claim] = known.get(claim) or _report(claim, gathered[claim].result(), reports)
+            reports[claim] = known.get(claim) or _report(
+                claim, gathered[claim].result(), formal.get(claim, ()), reports
+            )
             if notes and claim in gathered:
                 notes.add(reports[claim])
             if stop_early and not reports[claim].as_expected:
@@ -65,7 +69,17 @@ def verify(
     return Report(tuple(reports[c] for c in listed), run, time.perf_counter() - start, tuple(rejected))
 
 
-def _report(claim_id: str, found: Gathered, done: dict[str, ClaimReport]) -> ClaimReport:
+def _theorems(order: Iterable[str]) -> dict[str, tuple[Evidence, ...]]:
+    """What the theorems in Rocq are worth to each claim that names some."""
+    asked = [claims()[c] for c in order if claims()[c].formal]
+    if not asked:
+        return {}
+    known = kept.known()
+    return {claim.id: worth.evidence(claim, known) for claim in asked}
+
+
+def _report(claim_id: str, found: Gathered, formal: tuple[Evidence, ...], done: dict[str, ClaimReport]) -> ClaimReport:
     claim = claims()[claim_id]
-    outcome = outcome_of(found.evidence, [done[d].outcome for d in claim.depends_on])
-    return ClaimReport(claim, family_of(claim_id), outcome, found.evidence, found.seconds, found.steps, found.calls)
+    evidence = (*formal, *found.evidence)
+    outcome = outcome_of(evidence, [done[d].outcome for d in claim.depends_on])
+    return ClaimReport(claim, family_of(claim_id), outcome, evidence, found.seconds, found.steps, found.calls)

@@ -20,6 +20,7 @@ from mamba_theorems.verify.report.book import Book, ClaimEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
+from mamba_theorems.verify.report.rocq import Theorems
 
 REPRODUCTION = "Each line of this report comes from the run named on its first page; these commands make it again."
 SIZES = "What the constructions are made of, counted on the weights that were built for this report."
@@ -76,6 +77,7 @@ def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[
         "sizes": sizes,
         "sizes_caption": _prose(SIZES),
         "figures": [{"name": f.name, "file": f"{f.name}.svg", "caption": _prose(f.caption)} for f in figures],
+        "definitions": [{"name": d.name, "file": d.file, "text": d.text} for d in chapters.definitions],
         "trusted": book.TRUSTED,
         "cited": [{"source": _prose(source), "claims": list(map(_prose, by))} for source, by in chapters.cited],
         "glossary": [{"title": title, "entries": list(map(_gloss, part))} for title, part in glossary().items()],
@@ -108,6 +110,7 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {
         "lines": [typst_math(line) for line in entry.lines],
         "hypotheses": list(map(_hypothesis, entry.claim.assumed)),
+        "theorems": _theorems(entry.theorems) if entry.theorems else {},
         "link": _prose(entry.link),
         "depends_on": [{"name": _prose(name), "outcome": outcome} for name, outcome in entry.rests_on],
         "proofs": [
@@ -117,6 +120,11 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
         "pieces": [vars(p) | {"figures": p.counted, "summary": _prose(p.summary)} for p in entry.gathered],
         "command": entry.command,
     }
+
+
+def _theorems(told: Theorems) -> dict[str, Any]:
+    shown = [vars(t) | {"definitions": ()} for t in told.shown]
+    return {"role": told.role, "known": told.known, "leaves_out": told.leaves_out or "nothing", "shown": shown}
 
 
 def _gloss(gloss: Gloss) -> dict[str, Any]:

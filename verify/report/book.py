@@ -18,8 +18,10 @@ from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import LINK, MUTANTS, RESTATED, ClaimReport, Evidence, Line, Report
 from mamba_theorems.verify.glossary import WORDS, Gloss
+from mamba_theorems.verify.report import rocq
 from mamba_theorems.verify.report.formula import clauses
 from mamba_theorems.verify.report.places import places
+from mamba_theorems.verify.report.rocq import Definition, Theorems
 
 TITLE = "Understanding Input Selectivity in Mamba: the verified companion"
 SUBTITLE = (
@@ -35,6 +37,7 @@ FAMILY_TITLES = {
     "token_dynamics": "Token dynamics",
 }
 TRUSTED = (
+    "Rocq's kernel, the axioms shown, and the definitions of theorems/formal, compared with Python's by running both",
     "sympy: identities, limits, sums and products, where a step says so",
     "Arb (python-flint): enclosures of constants and of functions over boxes",
     "z3: inequalities over the reals and integers, with transcendental parts abstracted",
@@ -155,6 +158,11 @@ class ClaimEntry(ClaimReport):
         return weights_by_channel(self.claim.id)
 
     @property
+    def theorems(self) -> Theorems | None:
+        """The claim's theorems in Rocq; None where it names none."""
+        return rocq.theorems(self.claim)
+
+    @property
     def carries(self) -> list[str]:
         """The claims that rest on this one."""
         return [c for c in claims() if c in dependency_graph().predecessors(self.claim.id)]
@@ -238,6 +246,11 @@ class Book:
     def restated(self) -> tuple[ClaimEntry, ...]:
         """What other papers state."""
         return tuple(e for e in self.entries if e.claim.form is Form.RESTATED)
+
+    @property
+    def definitions(self) -> list[Definition]:
+        """The definitions in Rocq that the theorems of these claims unfold to."""
+        return rocq.definitions(e.claim for e in self.entries)
 
     @cached_property
     def digest(self) -> str:

@@ -11,6 +11,7 @@ from rich.text import Text
 from mamba_theorems.theorems.claim import Outcome
 from mamba_theorems.verify.evidence import LINK, ClaimReport, Line
 from mamba_theorems.verify.report.book import ClaimEntry, EvidenceEntry, entry
+from mamba_theorems.verify.report.rocq import Theorems
 
 
 def write(report: ClaimReport, console: Console, outcomes: Mapping[str, Outcome] | None = None) -> None:
@@ -31,6 +32,8 @@ def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]
     formula = [] if claim.formula is None else [f"as sympy: {claim.formula}"]  # a relation has no truth value
     yield "Statement", [claim.statement, *formula]
     yield "Hypotheses", claim.assumed or ["none"]
+    if told.theorems:
+        yield "In Rocq", _theorems(told.theorems, width)
     yield "Rests on", [f"{name}  {outcome}".rstrip() for name, outcome in told.rests_on] or ["nothing"]
     for name, steps in told.steps.items():
         yield name.capitalize(), [text for step in steps for text in _step(step)]
@@ -43,6 +46,15 @@ def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]
     yield "Evidence", [text for piece in told.pieces for text in _piece(piece)]
     glosses = (f"{gloss.name}: {gloss.meaning}" for gloss in told.glosses)
     yield "Words and letters", [line for text in glosses for line in wrap(text, width, subsequent_indent="    ")]
+
+
+def _theorems(told: Theorems, width: int) -> Iterator[str]:
+    yield f"{told.role}  ({told.known})"
+    for theorem in told.shown:
+        yield f"{theorem.name}  ({theorem.file})"
+        yield from (f"    {line}" for line in theorem.says.splitlines())
+        yield f"    axioms: {theorem.axioms}"
+    yield from wrap(f"leaves out: {told.leaves_out or 'nothing'}", width, subsequent_indent="    ")
 
 
 def _step(line: Line) -> Iterator[str]:

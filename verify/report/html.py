@@ -14,6 +14,7 @@ from mamba_theorems.verify.report.book import Book
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import mathml
 from mamba_theorems.verify.report.markup import Span, pieces
+from mamba_theorems.verify.report.rocq import Shown
 
 with needs("report", "the HTML page"):
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -69,7 +70,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (math, prose, hypothesis, step)
+    filters = (math, prose, hypothesis, step, rocq)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment
 
@@ -96,6 +97,12 @@ def _span(span: Span) -> Markup:
 def hypothesis(text: str) -> Markup:
     """A hypothesis: a formula, or words."""
     return math(text) if is_formula(text) else prose(text)
+
+
+def rocq(theorem: Shown) -> Markup:
+    """A type with the definitions that it names linked."""
+    link = Markup('<a href="#{}">{}</a>')
+    return Markup("").join(link.format(anchor, text) if anchor else escape(text) for text, anchor in theorem.words)
 
 
 def step(line: Line) -> Markup:

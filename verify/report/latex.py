@@ -16,6 +16,7 @@ from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.markup import pieces
+from mamba_theorems.verify.report.rocq import Theorems
 
 if TYPE_CHECKING:
     from pylatexenc.latexencode import UnicodeToLatexEncoder
@@ -111,6 +112,8 @@ def _entry(entry: ClaimEntry) -> str:
     parts = [head, about, *(f"{math(line)}\\par" for line in entry.lines)]
     if claim.assumed:
         parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.assumed)]
+    if entry.theorems:
+        parts += ["\\paragraph{In Rocq}", _theorems(entry.theorems)]
     if entry.link:
         parts.append(f"\\paragraph{{A reader must see}} {text(entry.link)}")
     if entry.rests_on:
@@ -122,6 +125,14 @@ def _entry(entry: ClaimEntry) -> str:
         parts += ["\\paragraph{Weights by channel}", _items(map(verbatim, entry.weights))]
     parts += ["\\paragraph{Evidence}", _items(map(_piece, entry.gathered))]
     return "\n".join([*parts, f"\\paragraph{{Again}} {verbatim(entry.command)}"])
+
+
+def _theorems(told: Theorems) -> str:
+    parts = [text(f"{told.role} {', '.join(t.name for t in told.shown)}. {told.known}.")]
+    for theorem in told.shown:
+        parts += [verbatim(line) for line in theorem.says.splitlines()]
+        parts.append(text(f"{theorem.file}; axioms: {theorem.axioms}."))
+    return " \\\\ ".join([*parts, text(f"Leaves out: {told.leaves_out or 'nothing'}.")])
 
 
 def _step(line: Line) -> str:

@@ -1,4 +1,4 @@
-"""Where a claim stands in the repository: derivation, construction, checks, tests, as paths from its root."""
+"""Where a claim stands in the repository: derivation, theorems in Rocq, construction, checks, tests, from its root."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from pathlib import Path
 from mamba_theorems.theorems.claim import Claim
 from mamba_theorems.theorems.registry import family_of
 from mamba_theorems.verify.files import SHIPPED
+from mamba_theorems.verify.formal.sources import path_of
 
 ROOMS = {"derivation": "theorems", "construction": "constructions", "checks": "verify.checks"}
 
 
 def places(claim: Claim) -> Iterable[tuple[str, str]]:
-    """Words and paths: the derivation's own module, the family's modules in the other rooms, and its tests."""
+    """Words and paths: the derivation's own module, the family's in the other rooms, its theorems' files, its tests."""
     family = family_of(claim.id)
+    for file in dict.fromkeys(map(file_of, claim.formal.theorems if claim.formal else ())):
+        yield "formal", file
     for word, room in ROOMS.items():
         proof = claim.proof or claim.disproof
         own = proof.__module__ if word == "derivation" and proof is not None else ""
@@ -24,6 +27,11 @@ def places(claim: Claim) -> Iterable[tuple[str, str]]:
     tests = f"tests/test_{family}.py"
     if (SHIPPED / tests).exists():
         yield "tests", tests
+
+
+def file_of(theorem: str) -> str:
+    """The file of a theorem in Rocq."""
+    return f"theorems/formal/{path_of(theorem.rpartition('.')[0])}"
 
 
 def _path(module: str) -> str:

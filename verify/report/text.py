@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from mamba_theorems.theorems.claim import Kind
-from mamba_theorems.verify.evidence import Report
+from mamba_theorems.verify.evidence import THEOREM, Report
 from mamba_theorems.verify.glossary import WORDS
-from mamba_theorems.verify.report.book import Book, ClaimEntry
+from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 
 
 def write(report: Report, console: Console) -> None:
@@ -50,7 +50,7 @@ def _details(entry: ClaimEntry) -> Iterator[Text]:
     """What a reader must see at once: the counterexample of a REFUTED line, and everything that went wrong."""
     for piece in entry.pieces:
         if piece.kind is Kind.REFUTED and piece.verdict == "shown" and piece.summary:
-            yield Text(f"      counterexample: {piece.summary}", style="magenta")
+            yield Text(f"      {_against(piece)}: {piece.summary}", style="magenta")
         elif piece.fails:
             yield Text(f"      {piece.verdict}: {piece.check}: {piece.summary}", style="red")
         else:
@@ -59,6 +59,11 @@ def _details(entry: ClaimEntry) -> Iterator[Text]:
             yield Text(f"      replay: {piece.replay}", style="dim")
     if entry.surprise:
         yield Text(f"      {entry.surprise}", style="bold red")
+
+
+def _against(piece: EvidenceEntry) -> str:
+    """What refutes a claim: an instance, or a theorem in Rocq."""
+    return f"refuted by the theorem {piece.figures['theorems']}" if piece.check == THEOREM else "counterexample"
 
 
 def _conclusion(book: Book) -> Iterator[Text]:

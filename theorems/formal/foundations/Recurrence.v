@@ -1,4 +1,4 @@
-(* foundations.unrolled, foundations.scan-associative, and the scan in chunks: for every length, over every ring. *)
+(* foundations.unrolled and foundations.scan-associative, with the scan in chunks: for every length, over every ring. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp.algebra_tactics Require Import ring.
 From Mamba Require Import Semantics Blocks.
@@ -49,6 +49,22 @@ Theorem scan_recurrence t c n :
 Proof.
 elim: t => [|t IH]; first by rewrite big_nat1.
 by rewrite big_nat_recr //= IH.
+Qed.
+
+(* m steps act on any state as one step does: they multiply it by the product of their decays and add what they make of
+   the state 0. *)
+Theorem block_of_steps (a b : nat -> R) (i : nat) (start : R) (g : nat -> R) :
+  g 0%N = start -> (forall m, g m.+1 = a (i + m.+1)%N * g m + b (i + m.+1)%N) ->
+  forall m, g m = (\prod_(i.+1 <= r < (i + m).+1) a r) * start
+                + \sum_(i.+1 <= j < (i + m).+1) (\prod_(j.+1 <= r < (i + m).+1) a r) * b j.
+Proof.
+move=> g0 gS; elim=> [|m IH]; first by rewrite addn0 !big_geq // mul1r addr0.
+rewrite gS IH addnS; set n := (i + m)%N; have le_in : (i <= n)%N := leq_addr _ _.
+have grow (l : nat) : (l <= n.+1)%N -> \prod_(l <= r < n.+2) a r = a n.+1 * \prod_(l <= r < n.+1) a r.
+  by move=> ln; rewrite big_nat_recr //= mulrC.
+rewrite mulrDr mulrA -grow // -addrA; congr (_ + _).
+rewrite [in RHS]big_nat_recr //= (big_geq (leqnn _)) mul1r; congr (_ + _).
+by rewrite mulr_sumr; apply: eq_big_nat => j /andP[_ jn]; rewrite mulrA -grow.
 Qed.
 
 (* One bracketing: a chunk of m steps, and the steps after it. *)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cache
 from itertools import product
@@ -52,6 +52,10 @@ class Points(Source):
         if self.rows:
             return f"{len(self.rows)} points inside and outside of the hypotheses"
         return "simple and random points, and both sides of the boundary of every hypothesis"
+
+    def seeded(self, seed: int) -> Points:
+        """From the seed that many further on."""
+        return replace(self, seed=self.seed + seed)
 
     def instances(self, statement: Statement, tier: Tier) -> Iterable[Instances]:
         """Simplest first; every point also with the functions' values."""

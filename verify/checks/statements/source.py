@@ -50,6 +50,10 @@ class Source(ABC):
     def instances(self, statement: Statement, tier: Tier) -> Iterable[Instances]:
         """The instances, smallest first."""
 
+    def seeded(self, seed: int) -> Source:
+        """The same with random instances from another seed, where there are any."""
+        return self
+
     @abstractmethod
     def again(self, statement: Statement, case: Any) -> Instances:
         """The one instance of a case. Raises ValueError for a case that is none of this source."""

@@ -138,7 +138,7 @@ class StatementTest(Check[Statement]):
 
     def examine(self, subject: Statement, run: Run) -> Finding:
         """Evaluate the subject; of the claim's own statement also every mutant, for the figures."""
-        rows = rows_of(self.source, self.subject, run.tier)
+        rows = rows_of(self.source.seeded(run.seed), self.subject, run.tier)
         found = tally(subject, rows)
         facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
         if found.undecided:

@@ -128,6 +128,5 @@ CHECKS: tuple[Check, ...] = (
             _norm_cases,
             _norm,
         ),
-        survivors={"without ε ≤ 1": "not decided: the derivation takes ε ≤ 1, and no instance beyond contradicts it"},
     ),
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 from functools import cache, partial
 from itertools import permutations, product
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
 from mamba_theorems.constructions.construction import Construction
@@ -15,6 +17,8 @@ from mamba_theorems.constructions.mqar.printed import (
     sign_keys,
 )
 from mamba_theorems.constructions.tasks import Vocabulary
+from mamba_theorems.kernels.fields import RATIONAL
+from mamba_theorems.kernels.semantics import paper_mamba
 from mamba_theorems.theorems.mqar import lower_bounds, task
 from mamba_theorems.theorems.statement import Point
 from mamba_theorems.verify.checks.check import Check
@@ -55,11 +59,55 @@ def small_networks() -> dict[str, ExactNetwork]:
 
 
 NETWORKS = small_networks()
+ONE_STEP = "one step Δ, decays that differ by channel: one state for two keys"
+
+
+def one_step() -> Point:
+    """N = 1 recalls two keys without a gate, Δ = 2 at the second key and else 1 in every channel, A not the same.
+
+    Channels: the previous key where A = 0, and again where A = −ln 2; the current key; the current value. 2^x for e^x
+    puts A in units of ln 2.
+    """
+    field, channels = replace(RATIONAL, exp=np.frompyfunc(lambda x: Fraction(2) ** int(x), 1, 1)), np.eye(8, dtype=int)
+    (slow, fast, key, value) = (channels[i : i + 2] for i in range(0, 8, 2))
+    taps = np.array([(1, 0)] * 4 + [(0, 1)] * 4)
+    weights = {
+        "conv.weight": taps,
+        "delta.weight": np.tile(key[1], (8, 1)),
+        "delta.bias": np.ones(8, dtype=int),
+        "B.weight": (value[0] - value[1])[None],
+        "C.weight": np.zeros((1, 8), dtype=int),
+        "C.bias": np.ones(1, dtype=int),
+        "A": -(fast[0] + fast[1])[:, None],
+    }
+    exact = {name: field.array(weight) for name, weight in weights.items()}
+    head = field.array(np.array([Fraction(-1, 4), Fraction(1, 2), 16, -2, 0, 0, 0, 0], dtype=object))
+    filler, right = np.zeros(8, dtype=int), []
+    for held in product((0, 1), repeat=2):
+        for query in (0, 1):
+            stored = [row for k, v in enumerate(held) for row in (slow[k] + fast[k] + key[k], value[v])]
+            y = paper_mamba(
+                field,
+                exact,
+                field.array(np.array([*stored, filler, slow[query] + fast[query] + key[query]])),
+                delta_activation="identity",
+            )[-1]
+            right.append((y @ head > 0) == (held[query] == 0) and y @ head != 0)
+    return {
+        lower_bounds.N: 1,
+        lower_bounds.kappa: 2,
+        lower_bounds.GATED: False,
+        lower_bounds.SHARED: False,
+        lower_bounds.ALL: all(right),
+        lower_bounds.DISTINCT: all(right),
+    }
 
 
 @cache
 def network_facts(name: str) -> Point:
-    """A network's states and keys, its gate and step, and which assignments it answers, run exactly."""
+    """A network's states and keys, its gate and decay, and which assignments it answers, run exactly."""
+    if name == ONE_STEP:
+        return one_step()
     network = NETWORKS[name]
     weights = network.construction.weights
     step = weights["mixer.delta.weight"]
@@ -75,7 +123,8 @@ def network_facts(name: str) -> Point:
 
 def by_name(_: Tier) -> Iterator[str]:
     """The networks, fewest keys first."""
-    return iter(sorted(NETWORKS, key=lambda name: (len(NETWORKS[name].vocabulary.keys), name)))
+    yield ONE_STEP
+    yield from sorted(NETWORKS, key=lambda name: (len(NETWORKS[name].vocabulary.keys), name))
 
 
 ALL_NETWORKS = Listed(
