@@ -346,7 +346,11 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         proof=_one_state,
         formal=Formal(
-            ("haar.KeepNthOneState.keep_nth_zoh", "haar.KeepNthOneState.keep_nth_euler"),
+            (
+                "haar.KeepNthOneState.keep_nth_zoh",
+                "haar.KeepNthOneState.keep_nth_euler",
+                "real.OneState.keep_nth_real",
+            ),
             refused=(
                 Weakened("D without the initial state", "`|x n| <= D -> (forall", "True -> (forall"),
                 Weakened("only what was before n", "D * (z * (1 + 1 / (1 - z ^+ 2)))", "D * z"),
