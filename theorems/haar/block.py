@@ -355,6 +355,7 @@ CLAIMS = (
                 "haar.AnyWeights.any_weights_equal",
                 "haar.AnyWeights.any_weights_steps",
                 "haar.AnyWeights.steps_exist",
+                "real.OneState.any_weights_real",
             ),
             refused=(
                 Weakened("Σw ≤ 1", "w i <= 2%:R^-1.", "w i <= 1."),

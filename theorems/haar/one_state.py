@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
@@ -414,7 +414,22 @@ CLAIMS = (
         r"\Bigl|\frac{h_t}S-x_n\Bigr|\le\Bigl(\frac{z(3-z)}{(1-z)^2}"
         r"+\Bigl(1+\frac1S\Bigr)\frac z{1-z^2}\Bigr)X,\ S=\mathrm{softplus}(\tfrac w2)",
         hypotheses=(SEEN, CLOSES, LARGEST, SPREAD, EMPTY),
+        expected=Outcome.FORMAL,
         formula=KEEPS,
         proof=keeps,
+        formal=Formal(
+            (
+                "haar.KeepNthOneState.keep_nth_zoh",
+                "haar.KeepNthOneState.keep_nth_euler",
+                "real.OneState.keep_nth_real",
+            ),
+            refused=(
+                Weakened("D without the initial state", "`|x n| <= D -> (forall", "True -> (forall"),
+                Weakened("only what was before n", "D * (z * (1 + 1 / (1 - z ^+ 2)))", "D * z"),
+                Weakened("a gate that opens", "p (- w * (r%:R", "p (w * (r%:R"),
+                Weakened("w ≥ 0", "Hypothesis w_gt0 : 0 < w.", "Hypothesis w_gt0 : 0 <= w."),
+                Weakened("Euler without 1/S", "+ (1 + 1 / S) * (z / (1 - z ^+ 2))) * X.", "+ z / (1 - z ^+ 2)) * X."),
+            ),
+        ),
     ),
 )

@@ -201,5 +201,15 @@ CLAIMS = (
         some=(matrix,),
         expected=Outcome.DERIVED,
         proof=_nearly_orthogonal,
+        formal=Formal(
+            ("mqar.Lemma4.stacked_balanced",),
+            leaves_out="that a matrix with nearly orthogonal columns exists once pε² ≥ 4 log d; proved is what stacking"
+            " M on −M does",
+            refused=(
+                Weakened("M on M", "col_mx M (- M)", "col_mx M M"),
+                Weakened("products not divided", "(\\sum_r M r i * M r j) / p%:R", "\\sum_r M r i * M r j"),
+                Weakened("column sums 1", "\\sum_r stacked M r i = 0]", "\\sum_r stacked M r i = 1]"),
+            ),
+        ),
     ),
 )

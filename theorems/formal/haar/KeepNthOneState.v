@@ -90,6 +90,8 @@ rewrite (e0 law) (e_inv law) softplusE invf_ge1 ?addr_gt0 ?ltr01 ?(e_gt0 law) //
 by rewrite leNgt (e_gt0 law).
 Qed.
 
+Lemma gate_gt0 r : 0 < gate r. Proof. exact: p_gt0. Qed.
+
 (* softplus(y) <= e^y, and 1 - e^{-softplus(y)} <= e^y, and e^{-softplus(y)} <= e^{-y}. *)
 Lemma p_le y : p y <= e y.
 Proof. by rewrite -(ler_add2l 1) -softplusE e_ge. Qed.
@@ -133,7 +135,7 @@ Qed.
 Lemma after_le i : 1 - e (- gate (n + i.+1)) <= z ^+ i.*2.+1 /\ gate (n + i.+1) <= z ^+ i.*2.+1.
 Proof. by rewrite gate_after -(e_nat law); split; [exact: forget_le | exact: p_le]. Qed.
 
-(* --- ZOH ------------------------------------------------------------------------------------------------------------ *)
+(* --- ZOH ---------------------------------------------------------------------------------------------------------- *)
 
 Variable x : nat -> R.
 
@@ -177,4 +179,102 @@ have [m tE] : exists m, t = (n + m)%N by exists (t - n)%N; rewrite subnKC.
 rewrite tE (le_trans (after m _)) ?tE // ler_wpmul2l // mulrDr mulr1 ler_add2l mulrA mulr1.
 exact: odd_powers z_gt0 z_lt1 m.
 Qed.
+
+(* --- Euler -------------------------------------------------------------------------------------------------------- *)
+
+Definition euler_state (t : nat) : R :=
+  s6_state (F := F) (fun r _ => x r) (fun r _ => gate r) (fun _ _ => -1) (fun _ _ => 1) t 0%N 0%N.
+
+Lemma eulerE t : euler x t = euler_state t / S.
+Proof.
+rewrite /euler; congr (_ / _); transitivity (0 + euler_state t * 1); first by [].
+by rewrite add0r mulr1.
+Qed.
+
+Lemma euler_step t : euler_state t = e (- gate t) * previous euler_state t + gate t * x t.
+Proof.
+case: t => [|t]; rewrite /previous ?mulr0 ?add0r.
+  by transitivity (gate 0 * x 0%N * 1); [| rewrite mulr1].
+transitivity (e (gate t.+1 * -1) * euler_state t + gate t.+1 * x t.+1 * 1); first by [].
+by rewrite mulrN1 mulr1.
+Qed.
+
+Section Bounded.
+Variables (t : nat) (X : R).
+Hypothesis nt : (n <= t)%N.
+Hypothesis bounded : forall r, (r <= t)%N -> `|x r| <= X.
+
+Let X0 : 0 <= X. Proof. exact: le_trans (normr_ge0 _) (bounded nt). Qed.
+Let S0 : 0 < S. Proof. exact: p_gt0. Qed.
+Let z0 : 0 <= z := ltW z_gt0.
+
+(* What was written before n, and kept up to n - 1. *)
+Lemma euler_before r : (r <= n)%N ->
+  `|previous euler_state r| <= X * S * \sum_(i < r) (n - r + i.+1).*2.+1%:R * z ^+ i.
+Proof.
+elim: r => [|r IH] rn; first by rewrite normr0 big_ord0 mulr0.
+rewrite -[previous _ _]/(euler_state r) euler_step big_ord_recl expr0 mulr1 mulrDr.
+have nr : (n - r <= n)%N by rewrite leq_subr.
+have rE : r = (n - (n - r))%N by rewrite subKn // ltnW.
+apply: le_trans (ler_norm_add _ _) _; rewrite [X in X <= _]addrC; apply: ler_add; rewrite normrM.
+  rewrite (ger0_norm (ltW (gate_gt0 _))) addn1 -subSn // subSS -mulrA mulrC [S * _]mulrC.
+  apply: ler_pmul; rewrite ?normr_ge0 ?(ltW (gate_gt0 _)) //.
+    by rewrite bounded // (leq_trans (ltnW rn)).
+  by rewrite [X in gate X]rE gate_le.
+rewrite (ger0_norm (ltW (e_gt0 law _))).
+have -> : \sum_(i < r) (n - r.+1 + (lift ord0 i).+1).*2.+1%:R * z ^+ lift ord0 i =
+          z * \sum_(i < r) (n - r + i.+1).*2.+1%:R * z ^+ i.
+  rewrite mulr_sumr; apply: eq_bigr => i _; rewrite lift0 exprS mulrCA; congr (_ * (_.*2.+1%:R * _)).
+  by rewrite addnS -addSn -subSn.
+have g_le : e (- gate r) <= z by rewrite [X in gate X]rE keep_n.
+by rewrite mulrCA; apply: ler_pmul => //; [exact/ltW/(e_gt0 law) | exact/IH/ltnW].
+Qed.
+
+Lemma euler_at_n : `|euler_state n - S * x n| <= X * S * (z * (3%:R - z) / (1 - z) ^+ 2).
+Proof.
+have gate_n : gate n = S by rewrite -[X in gate X](subn0 n) gate_before // double0 mulr1.
+have e_n : e (- S) <= z by rewrite -gate_n -[X in gate X](subn0 n) keep_n.
+rewrite euler_step gate_n addrK normrM (ger0_norm (ltW (e_gt0 law _))).
+apply: le_trans (_ : z * (X * S * \sum_(i < n) (n - n + i.+1).*2.+1%:R * z ^+ i) <= _).
+  by apply: ler_pmul => //; [exact/ltW/(e_gt0 law) | exact: euler_before].
+rewrite mulrCA ler_wpmul2l ?mulr_ge0 ?(ltW S0) // (le_trans _ (odd_multiples z_gt0 z_lt1 n)) //.
+by rewrite mulr_sumr ler_sum // => i _; rewrite subnn add0n mulrCA -exprS.
+Qed.
+
+Lemma euler_after m : (n + m <= t)%N -> `|euler_state (n + m) - S * x n| <=
+  X * (S * (z * (3%:R - z) / (1 - z) ^+ 2) + (S + 1) * \sum_(i < m) z ^+ i.*2.+1).
+Proof.
+elim: m => [|m IH] nm; first by rewrite addn0 big_ord0 mulr0 addr0 mulrA euler_at_n.
+rewrite big_ord_recr [(S + 1) * _]mulrDr addrA [X * _]mulrDr addnS euler_step /= -addnS.
+have [forget write] := after_le m; set g := e _ in forget *; set d := gate _ in write *.
+have [g0 g1] : 0 <= g /\ g <= 1 by apply/andP; exact: keep_bounds.
+have d0 : 0 <= d by exact/ltW/p_gt0.
+have -> : g * euler_state (n + m) + d * x (n + m.+1)%N - S * x n =
+  g * (euler_state (n + m) - S * x n) + (d * x (n + m.+1)%N - (1 - g) * S * x n) by ring.
+apply: le_trans (ler_norm_add _ _) _; apply: ler_add.
+  rewrite normrM (ger0_norm g0); apply: le_trans (IH (leq_trans _ nm)); last by rewrite addnS.
+  by rewrite ler_pimull.
+apply: le_trans (ler_norm_sub _ _) _; rewrite !normrM (ger0_norm d0) (ger0_norm (ltW S0)).
+rewrite (ger0_norm (_ : 0 <= 1 - g)) ?subr_ge0 //.
+have -> : X * ((S + 1) * z ^+ m.*2.+1) = z ^+ m.*2.+1 * X + z ^+ m.*2.+1 * S * X by ring.
+apply: ler_add; rewrite ler_pmul ?mulr_ge0 ?normr_ge0 ?(ltW S0) ?subr_ge0 ?bounded //.
+by rewrite ler_wpmul2r // ltW.
+Qed.
+
+Theorem keep_nth_euler :
+  `|euler x t - x n| <= (z * (3%:R - z) / (1 - z) ^+ 2 + (1 + 1 / S) * (z / (1 - z ^+ 2))) * X.
+Proof.
+have [m tE] : exists m, t = (n + m)%N by exists (t - n)%N; rewrite subnKC.
+have S1 : S * S^-1 = 1 by rewrite mulfV // gt_eqF.
+have -> : euler x t - x n = (euler_state t - S * x n) / S by rewrite eulerE mulrBl mulrAC S1 mul1r.
+rewrite normrM (ger0_norm (_ : 0 <= S^-1)) ?invr_ge0 ?(ltW S0) // ler_pdivr_mulr // tE.
+apply: le_trans (euler_after _) _; first by rewrite -tE.
+set Z1 := _ / (1 - z) ^+ 2; set Z2 := z / _.
+apply: (@le_trans _ _ (X * (S * Z1 + (S + 1) * Z2))).
+  rewrite ler_wpmul2l // ler_add2l ler_wpmul2l ?addr_ge0 ?ler01 ?(ltW S0) //.
+  exact: odd_powers z_gt0 z_lt1 m.
+have -> : (Z1 + (1 + 1 / S) * Z2) * X * S = X * (S * Z1 + (S + S * S^-1) * Z2) by ring.
+by rewrite S1.
+Qed.
+End Bounded.
 End OneState.
