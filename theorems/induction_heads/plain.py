@@ -289,7 +289,7 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         proof=_plain,
         formal=Formal(
-            ("induction_heads.PlainS6.plain_s6_threshold",),
+            ("induction_heads.PlainS6.plain_s6_threshold", "real.PlainS6.plain_s6_every_length"),
             refused=(
                 Weakened("one token", "plain_s6_threshold n : (1 < V)%N ->", "plain_s6_threshold n : (0 < V)%N ->"),
                 Weakened("a blank logit of 0", "(1 < V)%N -> 0 < theta ->", "(1 < V)%N -> 0 <= theta ->"),

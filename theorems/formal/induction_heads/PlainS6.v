@@ -82,7 +82,7 @@ by apply: le_trans (rest_le g0 gS rho0 rho0 t n) _; exact: all_le (ltnW (ltnW ts
 Qed.
 End Column.
 
-(* --- the block ----------------------------------------------------------------------------------------------------- *)
+(* --- the block ---------------------------------------------------------------------------------------------------- *)
 
 Section Plain.
 Variables (R : realFieldType) (e p : R -> R).
