@@ -18,7 +18,7 @@ Lemma exp_ge_cubic (y : R) : 0 <= y -> 1 + y + y ^+ 2 / 2%:R + y ^+ 3 / 6%:R <= 
 Proof.
 move=> y0; have grows : nondecreasing_seq (series (exp_coeff y)).
   by apply: nondecreasing_series => n _; exact: exp_coeff_ge0.
-have := nondecreasing_cvg_le grows (is_cvg_series_exp_coeff y) 4.
+have := nondecreasing_cvg_le grows (@is_cvg_series_exp_coeff R y) 4%N.
 by rewrite seriesEnat /= /exp_coeff /= !big_nat_recr //= big_geq // add0r expr0 expr1 divr1 divr1.
 Qed.
 
@@ -36,7 +36,7 @@ rewrite -subr_ge0 (_ : _ - 1 = eps / 48%:R * (6%:R * (1 - eps) + 7%:R * (1 - eps
 by rewrite mulr_ge0 ?divr_ge0 ?ler0n ?(ltW e0) // !addr_ge0 // mulr_ge0 ?ler0n ?subr_ge0 ?exprn_ile1 ?(ltW e0).
 Qed.
 
-Theorem latch_holds_real (D eps : R) flag (x : nat -> R) tau m :
+Theorem latch_holds_real (D eps : R) (flag : nat -> bool) (x : nat -> R) tau m :
   1 <= D -> 0 < eps -> eps <= 1 -> (forall t, `|x t| <= 1) ->
   flag tau -> (forall r, (tau < r <= tau + m)%N -> ~~ flag r) ->
   `|latch (@expR R) id id D eps flag x (tau + m) - x tau|
