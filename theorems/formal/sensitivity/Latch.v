@@ -9,7 +9,7 @@ Unset Printing Implicit Defensive.
 Import GRing.Theory Num.Theory Order.TTheory.
 Local Open Scope ring_scope.
 
-(* --- S6 holds ------------------------------------------------------------------------------------------------------ *)
+(* --- S6 holds ---------------------------------------------------------------------------------------------------- *)
 
 Section Holds.
 Variables (R : realFieldType) (e s p : R -> R).
@@ -91,7 +91,7 @@ by rewrite ler0_norm ?subr_le0 // opprB ler_subl_addl -ler_subl_addr.
 Qed.
 End Holds.
 
-(* --- no LTI mixer does --------------------------------------------------------------------------------------------- *)
+(* --- no LTI mixer does ------------------------------------------------------------------------------------------- *)
 
 Section Misses.
 Variables (R : realFieldType) (e s p : R -> R).
