@@ -377,9 +377,7 @@ CLAIMS = (
             ("real.InductionHeads.lem3_amended",),
             refused=(
                 Weakened("w ≥ ln L", "ln (2%:R * L%:R) <= w", "ln (L%:R) <= w"),
-                Weakened(
-                    "the printed step", "W := (lemma3_amended (F := F) V w)", "W := (lemma3_printed (F := F) V w)"
-                ),
+                Weakened("a blank of 1", "[/\\ logit s t V = 2%:R^-1,", "[/\\ logit s t V = 1,"),
                 Weakened("others below e^{−2w}", "& rest s t < u * own s t]].", "& rest s t < u * u * own s t]]."),
                 Weakened(
                     "above e^{−1/4}",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.induction_heads.lemma3 import HALF, n, rho
 from mamba_theorems.theorems.proofs.calculus import Grows
 from mamba_theorems.theorems.proofs.proof import (
@@ -288,6 +288,20 @@ CLAIMS = (
         formula=THRESHOLD,
         expected=Outcome.DERIVED,
         proof=_plain,
+        formal=Formal(
+            ("induction_heads.PlainS6.plain_s6_threshold", "real.PlainS6.plain_s6_every_length"),
+            refused=(
+                Weakened("one token", "plain_s6_threshold n : (1 < V)%N ->", "plain_s6_threshold n : (0 < V)%N ->"),
+                Weakened("a blank logit of 0", "(1 < V)%N -> 0 < theta ->", "(1 < V)%N -> 0 <= theta ->"),
+                Weakened("one token more", "(size s <= n + 3)%N -> (t", "(size s <= n + 4)%N -> (t"),
+                Weakened("ρ up to 3/5", "(rho <= 2%:R^-1 -> right n)", "(rho <= 3%:R / 5%:R -> right n)"),
+                Weakened(
+                    "ρ^n",
+                    "(right n <-> 2%:R * rho - 1 < rho ^+ n.+1)",
+                    "(right n <-> 2%:R * rho - 1 < rho ^+ n)",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="induction.plain-s6-limits",

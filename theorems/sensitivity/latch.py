@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Identity, InductionOn, Proof, Specialise, invariant
 from mamba_theorems.theorems.statement import Hypothesis
 
@@ -165,5 +165,16 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.And(HOLDS, MISSES),
         proof=proof,
+        formal=Formal(
+            ("real.Latch.latch_holds_real", "sensitivity.Latch.lti_misses"),
+            refused=(
+                Weakened("ε above 1", "0 < eps -> eps <= 1 -> (forall t, `", "0 < eps -> (forall t, `"),
+                Weakened("values not bounded", "(forall t, `|x t| <= 1) ->\n", "\n"),
+                Weakened(
+                    "flags since", "flag tau -> (forall r, (tau < r <= tau + m)%N -> ~~ flag r) ->", "flag tau ->"
+                ),
+                Weakened("without the value's own decay", "m%:R * eps * (1 + D^-1).", "m%:R * eps / D."),
+            ),
+        ),
     ),
 )
