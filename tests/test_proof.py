@@ -157,6 +157,28 @@ def test_a_fact_for_all_values_is_compared_without_being_evaluated():
     assert key(ForAll(n, fact)) != key(ForAll(n, sp.Ge(n, 0, evaluate=False)))
 
 
+def test_a_last_term_is_split_off_from_the_outside_in_and_captures_nothing():
+    a, b, i, r = sp.Function("a", real=True), sp.Function("b", real=True), *sp.symbols("i r", integer=True)
+
+    def state(until):
+        return sp.Sum(sp.Product(a(r), (r, i + 1, until)) * b(i), (i, 1, until))
+
+    follows = Identity(name="recurrence", lhs=state(n + 1), rhs=a(n + 1) * state(n) + b(n + 1))
+    assert follows.decide().truth is Truth.TRUE
+    for wrong in (
+        a(n + 1) * (state(n) + b(n + 1)),
+        a(n) * state(n) + b(n + 1),
+        a(n + 1) * state(n),
+    ):
+        assert decide.split_as_written(follows.lhs - wrong) != 0
+    inner = sp.Product(a(r), (r, 1, i)) * b(i)
+    free = sp.Symbol("r", integer=True)  # the same letter as the inner index
+    last = put_in(inner, {i: free + 1})
+    whole, rest = sp.Sum(inner, (i, 1, free + 1)), sp.Sum(inner, (i, 1, free))
+    assert decide.split_as_written(whole - rest - last) == 0
+    assert decide.split_as_written(whole - rest - last / a(free + 1) * a(free)) != 0
+
+
 def test_an_identity_sympy_cannot_reduce_is_unknown_not_false():
     k = sp.Symbol("k", integer=True, positive=True)
     lengths = sp.Sum(sp.zeta(j + 2), (j, 1, k))

@@ -1,14 +1,18 @@
 """Family haar: wordings that were false are refuted by the statement test where they are simplest."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import sympy as sp
 
-from mamba_theorems.theorems.haar import block, clock, keep, pointwise, rates, separation
+from mamba_theorems.constructions.haar import keep_one_state
+from mamba_theorems.kernels import semantics
+from mamba_theorems.kernels.fields import ball
+from mamba_theorems.theorems.haar import block, clock, keep, one_state, pointwise, rates, separation
 from mamba_theorems.theorems.proofs.decide import Truth
 from mamba_theorems.theorems.proofs.proof import Bound, Discharged, Identity, Proof, Rewritten, Specialise
-from mamba_theorems.theorems.statement import Statement
+from mamba_theorems.theorems.statement import Statement, truth
 from mamba_theorems.verify.checks.statements.haar import CHECKS
 from mamba_theorems.verify.settings import Run
 
@@ -25,10 +29,6 @@ def without(claim, *names):
 def saying(claim, conclusion):
     """The claim's statement with another conclusion."""
     return replace(TESTS[claim].subject, conclusion=conclusion)
-
-
-def zoh(spread):
-    return sp.Le(sp.Abs(keep.raw - keep.asked), spread * keep.UNDER_ZOH)
 
 
 OLD = {
@@ -54,8 +54,8 @@ OLD = {
     ),
     "D without the initial state": (
         "haar.keep-nth-one-state",
-        saying("haar.keep-nth-one-state", zoh(sp.Max(0, keep.spread - sp.Abs(keep.asked)))),
-        {"x": [1], "n": 1, "t": 1, "w": "20"},
+        without("haar.keep-nth-one-state", "|x_n| ≤ D"),
+        {"x": [1], "n": 1, "t": 1, "w": "20", "too small": "D at 0"},
     ),
     "Δ at most twice its weight, the weights of any size": (
         "haar.any-weights", without("haar.any-weights", "Σw ≤ ½"), {"w": ["1", "1"], "s": 1},
@@ -77,6 +77,25 @@ def test_every_statement_of_the_family_is_as_its_test_says(check):
     finding = check.examine(check.subject, Run())
     assert finding.holds, finding.summary
     assert not finding.facts.get("undecided")
+
+
+@pytest.mark.parametrize(
+    ("state", "discretization"),
+    [(one_state.zoh_state, semantics.zoh), (one_state.euler_state, semantics.euler)],
+    ids=["zoh", "euler"],
+)
+def test_the_sums_of_the_statement_are_what_the_network_computes(state, discretization):
+    f, signal, n, slope = ball(256), (3, -1, 2, 5), 2, Fraction(3, 2)
+    run = keep_one_state(f, f.array(signal), n, slope, discretization)
+    values = ((v, sp.Eq(one_state.s, i)) for i, v in enumerate(signal, 1))
+    at = {one_state.n: sp.Integer(n), one_state.slope: sp.Rational(slope)}
+    point = at | {one_state.x: sp.Lambda(one_state.s, sp.Piecewise(*values, (0, True)))}
+    network = sp.Symbol("network", real=True)
+    for t, answer in enumerate(run, 1):
+        same = sp.Eq(state(one_state.t), network, evaluate=False)
+        assert truth(same, point | {one_state.t: sp.Integer(t), network: answer}), t
+        other = sp.Eq(state(one_state.t), network + sp.Rational(1, 2**60), evaluate=False)
+        assert truth(other, point | {one_state.t: sp.Integer(t), network: answer}) is False, t
 
 
 def test_a_case_replays():

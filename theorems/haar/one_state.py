@@ -83,9 +83,14 @@ EMPTY = Hypothesis(
 )
 
 
+def zoh_error(z: sp.Expr) -> sp.Expr:
+    """In units of D."""
+    return z * (1 + 1 / (1 - z**2))
+
+
 def zoh_kept(h: sp.Expr, asked: sp.Expr, z: sp.Expr) -> sp.Basic:
     """How near the state under ZOH is to x_n."""
-    return sp.Le(sp.Abs(h - asked), spread * z * (1 + 1 / (1 - z**2)), evaluate=False)
+    return sp.Le(sp.Abs(h - asked), spread * zoh_error(z), evaluate=False)
 
 
 def before(z: sp.Expr) -> sp.Expr:
@@ -93,12 +98,17 @@ def before(z: sp.Expr) -> sp.Expr:
     return z * (3 - z) / (1 - z) ** 2
 
 
+def euler_error(z: sp.Expr, gain: sp.Expr) -> sp.Expr:
+    """In units of X."""
+    return before(z) + (1 + 1 / gain) * z / (1 - z**2)
+
+
 def euler_kept(h: sp.Expr, asked: sp.Expr, z: sp.Expr, gain: sp.Expr) -> sp.Basic:
     """The same under Euler, read with 1/S."""
-    error = before(z) + (1 + 1 / gain) * z / (1 - z**2)
-    return sp.Le(sp.Abs(h / gain - asked), largest * error, evaluate=False)
+    return sp.Le(sp.Abs(h / gain - asked), largest * euler_error(z, gain), evaluate=False)
 
 
+UNDER_ZOH, UNDER_EULER = zoh_error(SHRINKS), euler_error(SHRINKS, GAIN)
 KEPT_ZOH = zoh_kept(zoh_state(t), x(n), SHRINKS)
 KEPT_EULER = euler_kept(euler_state(t), x(n), SHRINKS, GAIN)
 KEEPS = sp.And(KEPT_ZOH, KEPT_EULER, evaluate=False)
@@ -144,7 +154,7 @@ BELOW_ONE = Bound(name="z < 1", claim=sp.Lt(SHRINKS, 1, evaluate=False))
 
 def until(time: sp.Expr, bound: sp.Basic) -> sp.Basic:
     """A bound at times up to t."""
-    return sp.Implies(sp.Le(time, t, evaluate=False), bound, evaluate=False)
+    return sp.Implies(sp.Lt(time, t + 1, evaluate=False), bound, evaluate=False)
 
 
 def of_every_input(name: str, hypothesis: Hypothesis, *places: sp.Expr) -> tuple[Step, ...]:
@@ -376,12 +386,14 @@ def euler() -> tuple[Step, ...]:
     runs = carried(
         "Euler", early(now, h, early_bound(now)), late(now, h, late_bound(G)), (first, mixes, arrives, after), state
     )
+    B, V = sp.symbols("B V", real=True)  # Σ (2m + 1)z^m, and 1/(1 − z²)
+    short = {before(z): B, 1 / (1 - z**2): V}
     end = Bound(
         name="Euler: in all",
-        claim=euler_kept(h, asked, z, S),
-        given=(late(t, h, late_bound(G)), own, SEEN.meaning, PARTIAL, SMALL),
+        claim=euler_kept(h, asked, z, S).xreplace(short),
+        given=(late(t, h, largest * (S * B + (S + 1) * z * G)), own, SEEN.meaning, PARTIAL.xreplace(short)),
     )
-    there = {**HERE, h: euler_state(t), G: geometric(t)}
+    there = {**HERE, h: euler_state(t), G: geometric(t), **{v: put_in(e, HERE) for e, v in short.items()}}
     return (
         *opens, growth, added, *bounds, recurrence, at_n, *inputs, zero, first, mixes, arrives, after, *runs, end,
         Specialise(name="Euler keeps x_n", of=end, at=used(end, there)),

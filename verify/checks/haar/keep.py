@@ -23,6 +23,7 @@ from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, Field
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.haar import keep as theorem
+from mamba_theorems.theorems.haar import one_state
 from mamba_theorems.theorems.proofs.enclose import enclose
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
@@ -90,7 +91,7 @@ def stated(bound: sp.Expr) -> Callable[[int], arb]:
     return cache(lambda slope: enclose(bound, {theorem.slope: slope}))
 
 
-UNDER_ZOH, UNDER_EULER, TWO = map(stated, (theorem.UNDER_ZOH, theorem.UNDER_EULER, theorem.TWO_CHANNELS))
+UNDER_ZOH, UNDER_EULER, TWO = map(stated, (one_state.UNDER_ZOH, one_state.UNDER_EULER, theorem.TWO_CHANNELS))
 TWO_CHANNELS = Keeper(keep_two_channels, lambda x, n, w: TWO(w) * largest(x))
 ZOH = Keeper(_one_state(semantics.zoh), lambda x, n, w: UNDER_ZOH(w) * spread(x, n))
 EULER = Keeper(_one_state(semantics.euler), lambda x, n, w: UNDER_EULER(w) * largest(x))
