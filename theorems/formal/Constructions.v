@@ -166,3 +166,84 @@ Definition time_gated (step_bias : F) : mamba_weights F := @MambaWeights F (3 * 
   (selecting F (fun j => 2 * kappa + j)) (fun _ _ => zero F) None.
 Definition timed_head : affine F := selecting F (fun u => 3 * kappa + u).
 End Robust.
+(* --- induction heads (constructions/induction_heads): the state's column is named by the previous token and holds the
+   current one; a query reads the column of the current token ------------------------------------------------------- *)
+
+Section InductionHeads.
+Variable F : field.
+Variable V : nat.               (* tokens 0 ... V - 1; class V is blank *)
+Variables scale blank : F.      (* of the head *)
+
+(* Token x is [e_x; e_x], which the convolution turns into [e_previous; e_current]. *)
+Definition head_embedding (x : nat) : nat -> F := fun c => bit ((c == x) || (c == V + x)).
+
+(* d = 2 V, N = V, B = [I|0], C = [0|I], with any map to Delta and any Lambda. *)
+Definition head_block (to_delta : affine F) (A : nat -> nat -> F) : mamba_weights F := @MambaWeights F (V + V) V 2
+  (Affine (fun c i => bit ((c < V) == (i == 0))) (fun _ => zero F))
+  to_delta (selecting F id) (selecting F (addn V)) A None.
+
+(* Lemma 3, printed: Delta = softplus(w [I|0] x_hat); amended: softplus(w (2 [I|0] x_hat - 1)); Lambda = -1. *)
+Definition lemma3_block (slope offset : F) : mamba_weights F :=
+  head_block (Affine (fun n c => if c == n then slope else zero F) (fun _ => offset)) (fun _ _ => opp (one F)).
+Definition lemma3_printed (w : F) : mamba_weights F := lemma3_block w (zero F).
+Definition lemma3_amended (w : F) : mamba_weights F := lemma3_block (add w w) (opp w).
+
+(* Plain S6: Delta and Lambda are the same for all. *)
+Definition plain_s6 (step_bias rate : F) : mamba_weights F :=
+  head_block (constant (fun _ => step_bias)) (fun _ _ => opp rate).
+
+(* The logit of token v reads channel V + v; blank's is a constant. *)
+Definition induction_head : affine F :=
+  Affine (fun u c => if (u < V) && (c == V + u) then scale else zero F) (fun u => if u == V then blank else zero F).
+End InductionHeads.
+
+(* --- mqar.n1-delta-gate: N = 1, no gate; a query's step shrinks every other block, and one token later its own ------ *)
+
+Section Selective.
+Variable F : field.
+Variables kappa V : nat.
+Variables shrink gain rate : F.   (* what a query adds to a step; B; Lambda *)
+
+(* Channels: |V| for each key; kappa that see a query of key j, kappa that see it one token later; the channel one. *)
+Definition seen (j : nat) (x : token kappa V) : nat :=
+  match x with
+  | None => 2
+  | Some (inl k) => if j == k then 4 else 2
+  | Some (inr _) => 0
+  end.
+Definition selective_embedding (x : token kappa V) : nat -> F := fun c =>
+  if c < kappa * V then
+    match x with
+    | None => zero F
+    | Some (inl k) => if c %/ V == k then nat_ 2 else zero F
+    | Some (inr v) => if c %% V == v then opp (nat_ 2) else zero F
+    end
+  else if c < kappa * V + kappa then nat_ (seen (c - kappa * V) x)
+  else if c < kappa * V + kappa + kappa then nat_ (seen (c - (kappa * V + kappa)) x)
+  else zero F.
+
+(* Taps (0, 1, -1), bias -3 for a code; (0, 1, 2) and (1, 2, 0), bias -9 for what sees queries; bias 1 for one. *)
+Definition selective_taps (c i : nat) : F :=
+  if c < kappa * V then (if i == 1 then one F else if i == 2 then opp (one F) else zero F)
+  else if c < kappa * V + kappa then nat_ i
+  else if c < kappa * V + kappa + kappa then nat_ (if i == 2 then 0 else i.+1)
+  else zero F.
+Definition selective_bias (c : nat) : F :=
+  if c < kappa * V then opp (nat_ 3) else if c < kappa * V + kappa + kappa then opp (nat_ 9) else one F.
+
+(* The step is 1, and for key j's block as often `shrink` more as other keys are asked for now, or j just before. The
+   channels that are no codes have step 0. *)
+Definition selective_steps (o c : nat) : F :=
+  if o < kappa * V then
+    (if (kappa * V <= c) && (c < kappa * V + kappa) then (if c - kappa * V == o %/ V then zero F else shrink)
+     else if c == kappa * V + kappa + o %/ V then shrink else zero F)
+  else if c == kappa * V + kappa + kappa then opp (one F) else zero F.
+
+Definition selective : mamba_weights F := @MambaWeights F (kappa * V + kappa + kappa).+1 1 3
+  (Affine selective_taps selective_bias) (Affine selective_steps (fun _ => one F))
+  (Affine (fun _ c => if c == kappa * V + kappa + kappa then gain else zero F) (fun _ => zero F))
+  (Affine (fun _ c => if c == kappa * V + kappa + kappa then one F else zero F) (fun _ => zero F))
+  (fun _ _ => rate) None.
+(* The head: one-hot values, the same row for every block. *)
+Definition selective_head : affine F := Affine (fun u c => bit ((c < kappa * V) && (c %% V == u))) (fun _ => zero F).
+End Selective.

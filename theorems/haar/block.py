@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import silu, silu_step, softplus
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.haar.pointwise import KAPPA, STEEP, WITHIN, W, closed_form, that, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Identity, Induction, Limit, Proof, Step, invariant
@@ -350,6 +350,30 @@ CLAIMS = (
         ),
         expected=Outcome.DERIVED,
         proof=_any_weights,
+        formal=Formal(
+            (
+                "haar.AnyWeights.any_weights_equal",
+                "haar.AnyWeights.any_weights_steps",
+                "haar.AnyWeights.steps_exist",
+            ),
+            refused=(
+                Weakened("Σw ≤ 1", "w i <= 2%:R^-1.", "w i <= 1."),
+                Weakened(
+                    "w ≥ 0", "positive : forall i, (i < L)%N -> 0 < w i.", "positive : forall i, (i < L)%N -> 0 <= w i."
+                ),
+                Weakened("Δ < w", "w i <= delta i < 2%:R * w i.", "w i <= delta i < w i."),
+                Weakened(
+                    "a step sees itself",
+                    "later (delta : nat -> R) (i : nat) : R := \\sum_(i.+1 <=",
+                    "later (delta : nat -> R) (i : nat) : R := \\sum_(i <=",
+                ),
+                Weakened(
+                    "a growing state",
+                    "(fun _ _ => -1) (fun _ _ => 1) (fun _ _ => 1) L.-1 0%N.",
+                    "(fun _ _ => 1) (fun _ _ => 1) (fun _ _ => 1) L.-1 0%N.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="haar.official-block",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.haar.pointwise import RAMP, REFLECTION
 from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
 from mamba_theorems.theorems.proofs.written import Named, total
@@ -358,5 +358,29 @@ CLAIMS = (
         formula=sp.Ge((first_error + second_error) / 2, (1 - 1 / V) / 4),
         expected=Outcome.DERIVED,
         proof=_s4d_cannot,
+        formal=Formal(
+            (
+                "haar.KeepNth.keep_nth_lti_impossible",
+                "haar.KeepNth.keep_nth_mixer_impossible",
+                "haar.KeepNthS4d.keep_nth_s4d_impossible",
+            ),
+            refused=(
+                Weakened(
+                    "½(1 − 1/|V|)", "(t + delta < T)%N ->\n  4%:R^-1 * (1", "(t + delta < T)%N ->\n  2%:R^-1 * (1"
+                ),
+                Weakened("δ = 0", "delta :\n  (0 < V)%N -> (0 < delta)%N", "delta :\n  (0 < V)%N -> (0 <= delta)%N"),
+                Weakened(
+                    "δ = n + 1",
+                    "(delta <= n)%N -> (t + delta < T)%N ->\n  4",
+                    "(delta <= n.+1)%N -> (t + delta < T)%N ->\n  4",
+                ),
+                Weakened("a tie is right", "(logit x u < logit x (x n))]", "(logit x u <= logit x (x n))]"),
+                Weakened(
+                    "a mixer that sees time",
+                    "phi (t - i) (x i) u + position t u.",
+                    "phi (t + i) (x i) u + position t u.",
+                ),
+            ),
+        ),
     ),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.calculus import Integrated
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
@@ -384,5 +384,19 @@ CLAIMS = (
         ),
         expected=Outcome.DERIVED,
         proof=_any_jumps,
+        formal=Formal(
+            ("haar.Hankel.step_needs_states", "haar.Hankel.step_rank"),
+            leaves_out="the bound in L² and the singular values of H; proved are rank H = n, and N ≥ n for a kernel that"
+            " is 1[s < n] for s ≤ 2n − 2",
+            refused=(
+                Weakened(
+                    "n < N", "kernel_of A B C s = step n s) -> (n <= N)%N", "kernel_of A B C s = step n s) -> (n < N)%N"
+                ),
+                Weakened("fewer times", "(s <= n.*2 - 2)%N ->", "(s <= n - 2)%N ->"),
+                Weakened(
+                    "a step of n − 1", "step (n s : nat) : F := (s < n)%N%:R", "step (n s : nat) : F := (s < n.-1)%N%:R"
+                ),
+            ),
+        ),
     ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Enclosed,
@@ -311,6 +311,22 @@ CLAIMS = (
         formula=SOLVED,
         expected=Outcome.REFUTED,
         disproof=_printed_fails,
+        formal=Formal(
+            ("real.InductionHeads.lem3_printed_fails",),
+            refused=(
+                Weakened(
+                    "at a repeated token",
+                    "let s := [:: x] in\n  ~ leads V (@printed_logit R e p V w s 0) (target s 0)",
+                    "let s := [:: x; x] in\n  ~ leads V (@printed_logit R e p V w s 1) (target s 1)",
+                ),
+                Weakened(
+                    "a blank of ½",
+                    "~ leads V (@printed_logit R e p V w s 0)",
+                    "~ leads V (@logit_of R e p V (lemma3_printed (F := F) V w) 2%:R^-1 s 0)",
+                ),
+                Weakened("all kept", "/\\ keeps e p 0 != 1 :> R", "/\\ keeps e p 0 = 1 :> R"),
+            ),
+        ),
         erratum=Erratum(
             printed="One Mamba-Δ^⊤ layer with d = 2|V|, N = |V|, Λ = −1 and Δ = softplus(w[I|0]x̂) solves the task.",
             instance="L = 1, any token: every logit is 0 and blank is not among them. In float32 0 1 … 1 0 fails first"
@@ -333,6 +349,16 @@ CLAIMS = (
         formula=ARGMAX,
         expected=Outcome.DERIVED,
         proof=_printed_argmax,
+        formal=Formal(
+            ("real.InductionHeads.lem3_argmax_real",),
+            refused=(
+                Weakened("w negative", "lem3_argmax_real w s t : 0 <= w ->", "lem3_argmax_real w s t : w <= 0 ->"),
+                Weakened(
+                    "at every token", "(repeated s t <-> leads V logit (target s t))", "leads V logit (target s t)"
+                ),
+                Weakened("a column that is 0", r"0 < \sum_(u < V) logit u)", r"0 <= \sum_(u < V) logit u)"),
+            ),
+        ),
     ),
     Claim(
         id="induction.lem3-amended",
@@ -347,5 +373,20 @@ CLAIMS = (
         formula=ANSWERED,
         expected=Outcome.DERIVED,
         proof=_amended,
+        formal=Formal(
+            ("real.InductionHeads.lem3_amended",),
+            refused=(
+                Weakened("w ≥ ln L", "ln (2%:R * L%:R) <= w", "ln (L%:R) <= w"),
+                Weakened(
+                    "the printed step", "W := (lemma3_amended (F := F) V w)", "W := (lemma3_printed (F := F) V w)"
+                ),
+                Weakened("others below e^{−2w}", "& rest s t < u * own s t]].", "& rest s t < u * u * own s t]]."),
+                Weakened(
+                    "above e^{−1/4}",
+                    "expR (- 2%:R^-1) < own s t & rest s t < u * own s t]].",
+                    "expR (- 4%:R^-1) < own s t & rest s t < u * own s t]].",
+                ),
+            ),
+        ),
     ),
 )

@@ -394,6 +394,21 @@ CLAIMS = (
             instead="codes ≥ 0: mqar.thm3-step1 (one-hot) and mqar.n2-distinct (K² − k²)",
             survives="the statement for linear B and C where mqar.thm3-amended holds",
         ),
+        formal=Formal(
+            (
+                "mqar.ClippedKeys.thm3_relu_clip_refuted",
+                "mqar.ClippedKeys.clipped_margin",
+                "mqar.ClippedKeys.linear_margin",
+            ),
+            refused=(
+                Weakened("without ReLU", "~ orthogonal_keys_recall (@relu R).", "~ orthogonal_keys_recall (@id R)."),
+                Weakened(
+                    "a third key that holds the value", "[:: (a, u); (q, v); (c, u)].", "[:: (a, u); (q, v); (c, v)]."
+                ),
+                Weakened("a margin of −½", "= - 4%:R^-1.", "= - 2%:R^-1."),
+                Weakened("keys that are not orthogonal", "else ~~ odd n.", "else (n < 1)%N."),
+            ),
+        ),
     ),
     Claim(
         id="mqar.thm3-amended",
@@ -409,5 +424,40 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=SIGN_KEYS,
         proof=_condition,
+        formal=Formal(
+            (
+                "mqar.Theorem3Amended.thm3_margin",
+                "mqar.Theorem3Amended.thm3_sufficient",
+                "mqar.Theorem3Amended.thm3_least",
+                "mqar.Theorem3Amended.thm3_states",
+            ),
+            refused=(
+                Weakened(
+                    "the query's own key counted twice",
+                    r"1 + \sum_(a < kappa | a != q) g q a * ((writes",
+                    r"1 + \sum_(a < kappa) g q a * ((writes",
+                ),
+                Weakened(
+                    "writes of the rival alone",
+                    "  1 - eps * (others u + others v) <= logit s t v - logit s t u /",
+                    "  1 - eps * others u <= logit s t v - logit s t u /",
+                ),
+                Weakened(
+                    "the query's own key among those that cost",
+                    r"let least := 1 - \sum_(j < kappa | j != q)",
+                    r"let least := 1 - \sum_(j < kappa)",
+                ),
+                Weakened(
+                    "sums of products that reach 1",
+                    "`|g q a| < 1) -> (kappa <= N)%N.",
+                    "`|g q a| <= 1) -> (kappa <= N)%N.",
+                ),
+                Weakened(
+                    "B and C pass ReLU",
+                    "Notation logit := (@logit R e id p",
+                    "Notation logit := (@logit R e (@relu R) p",
+                ),
+            ),
+        ),
     ),
 )

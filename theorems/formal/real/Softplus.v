@@ -9,9 +9,16 @@ Local Open Scope ring_scope.
 
 Section Softplus.
 Variable R : realType.
-Implicit Types x y : R.
+Definition softplus (x : R) : R := ln (1 + expR x).
+Definition step_bias : R := ln (expR 1 - 1).
 
-Definition softplus x : R := ln (1 + expR x).
+Lemma softplus_step_bias : softplus step_bias = 1.
+Proof.
+have e1 : 1 < expR 1 :> R by rewrite expR_gt1 ltr01.
+by rewrite /softplus /step_bias lnK ?posrE ?subr_gt0 // addrC subrK -[RHS](expK 1).
+Qed.
+
+Implicit Types x y : R.
 
 Lemma onePexp_gt0 x : 0 < 1 + expR x.
 Proof. by rewrite addr_gt0 ?ltr01 ?expR_gt0. Qed.
