@@ -386,8 +386,8 @@ CLAIMS = (
         proof=_any_jumps,
         formal=Formal(
             ("haar.Hankel.step_needs_states", "haar.Hankel.step_rank"),
-            leaves_out="the bound in L² and the singular values of H; proved are rank H = n, and N ≥ n for a kernel that"
-            " is 1[s < n] for s ≤ 2n − 2",
+            leaves_out="the bound in L² and the singular values of H; proved are rank H = n, and N ≥ n for a kernel"
+            " that is 1[s < n] for s ≤ 2n − 2",
             refused=(
                 Weakened(
                     "n < N", "kernel_of A B C s = step n s) -> (n <= N)%N", "kernel_of A B C s = step n s) -> (n < N)%N"
