@@ -525,7 +525,7 @@ def _plain(v: tasks.Vocabulary) -> Tied:
 
 
 def _selective(v: tasks.Vocabulary) -> Tied:
-    """Extension I: the step of a query, the gain of B; Λ is the logarithm of a number, on both sides replaced by -5/7."""
+    """Extension I: the step of a query, the gain of B; Λ is a logarithm, on both sides replaced by -5/7."""
     kappa, values = len(v.keys), len(v.values)
     built = builders.theorem4_without_gate(v, "paper", num_kv_pairs=kappa)
     (rate,) = set(built.to(SYMPY)["mixer.A"].ravel())
