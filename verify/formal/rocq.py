@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mamba_theorems.verify.files import FOLDER, write
+from mamba_theorems.verify.files import FOLDER, SHIPPED, write
 from mamba_theorems.verify.formal.sources import PROJECT, ROOT, Sources, path_of
 
 INSTALL = "make formal"
@@ -108,10 +108,14 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def folder_of(sources: Sources) -> Path:
-    """Where the compiled files of a folder of sources are: one place for the project's own, one each for others."""
-    own = sources.folder == Sources().folder
-    name = "build" if own else hashlib.sha256(str(sources.folder).encode()).hexdigest()[:12]
-    return FOLDER.resolve() / "formal" / name
+    """Where the compiled files of a folder of sources are: of the project's own in the checkout, wherever one stands.
+
+    Of an installed package, and of other sources, they are below the current folder.
+    """
+    if sources.folder != Sources().folder:
+        return FOLDER.resolve() / "formal" / hashlib.sha256(str(sources.folder).encode()).hexdigest()[:12]
+    checkout = (SHIPPED / "pyproject.toml").exists() and os.access(SHIPPED, os.W_OK)
+    return (SHIPPED / FOLDER if checkout else FOLDER.resolve()) / "formal" / "build"
 
 
 @contextmanager
