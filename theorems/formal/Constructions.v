@@ -51,7 +51,7 @@ End SharedConvolution.
 Definition one_hot_code (F : field) (value : F) (v r : nat) : F := if r == v then value else zero F.
 
 (* --- recall by codes on channels of their own: B reads the previous key's code, C the current key's, x the current
-   value's (constructions/mqar/codes.py) ----------------------------------------------------------------------------- *)
+   value's (constructions/mqar/codes.py) ---------------------------------------------------------------------------- *)
 
 Section RecallCodes.
 Variable F : field.
@@ -137,6 +137,9 @@ Variable F : field.
 (* Columns of signs, times x = 1/sqrt(p); shifted by beta. *)
 Definition signs (x : F) (columns : nat -> nat -> bool) (v r : nat) : F := if columns v r then x else opp x.
 Definition shifted (x shift : F) (columns : nat -> nat -> bool) (v r : nat) : F := add (signs x columns v r) shift.
+(* The head's bias that takes off `factor` times the sum of a column of p signs. *)
+Definition sign_bias (x factor : F) (columns : nat -> nat -> bool) (p v : nat) : F :=
+  opp (mul factor (sum p (signs x columns v))).
 End Codes.
 
 (* --- mqar.robust: time-gated writes, for a network that is told positions and the number n of pairs -------------- *)

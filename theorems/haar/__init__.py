@@ -7,5 +7,5 @@ from mamba_theorems.theorems.claim import Claim
 from mamba_theorems.theorems.joined import joined
 
 CLAIMS: tuple[Claim, ...] = joined(
-    __name__, "CLAIMS", ("heaviside", "pointwise", "clock", "rates", "separation", "keep", "block")
+    __name__, "CLAIMS", ("heaviside", "pointwise", "clock", "rates", "separation", "keep", "one_state", "block")
 )

@@ -1,4 +1,4 @@
-"""Corollary 2, KEEP n-TH (y_t = x_n): printed, amended, with one state only, and out of reach for S4D.
+"""Corollary 2, KEEP n-TH (y_t = x_n): printed, amended, and out of reach for S4D. With one state: `one_state`.
 
 Positions are integers, z = e^{−w/2}; the gates are softplus of a line in time that crosses 0 half-way between tokens.
 """
@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import sympy as sp
 
-from mamba_theorems.theorems.activations import softplus
 from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.haar.pointwise import RAMP, REFLECTION
-from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof, Step
+from mamba_theorems.theorems.proofs.proof import Bound, Enclosed, Farkas, Identity, Induction, Proof
 from mamba_theorems.theorems.proofs.written import Named, total
 from mamba_theorems.theorems.statement import Hypothesis, predicate
 
@@ -120,102 +119,6 @@ def _two_channels() -> Proof:
     )
 
 
-ZOH_ERROR = sp.Le(error, D * (z + z / (1 - z**2)))
-
-
-def _one_state() -> Proof:
-    """ZOH: the state is a convex combination of the inputs and the initial 0; Euler: the same, up to gains."""
-    weight = sp.Symbol("c", real=True)
-    after = z * (1 - rest) / (1 - z**2)
-    known = (sp.Le(error, D * (before + after)), sp.Le(before, z), sp.Lt(z, 1))
-    return Proof(
-        steps=(
-            REFLECTION,
-            RAMP,
-            GATE_CLOSES,
-            Identity(
-                name="what a step keeps under ZOH with λ = 1",
-                lhs=sp.exp(-softplus(y), evaluate=False),
-                rhs=1 / (1 + sp.exp(y)),
-            ),
-            *_weights(after),
-            Identity(
-                name="the error is Σ weight·(x_s − x_n), x_0 = h_0 = 0",
-                because="so |y − x_n| ≤ D·(weight before + weight after), D = max |x_s − x_n| over s = 0, 1, …",
-                lhs=weight * X + (1 - weight) * D - D,
-                rhs=weight * (X - D),
-            ),
-            *_euler(),
-            Bound(name="the error bound under ZOH", claim=ZOH_ERROR, given=known).but_not(
-                "what was before n dropped", claim=sp.Le(error, D * z)
-            ),
-            Bound(
-                name="D must include the initial state: n = t = 1 and equal inputs have D = 0 without it",
-                because="y_1 = (1 − e^{−Δ_1})x_1 < x_1",
-                claim=sp.Lt((1 - 1 / (1 + 1 / z)) * X, X),
-            ),
-        ),
-    )
-
-
-def _weights(after: sp.Expr) -> tuple[Step, ...]:
-    """Those of h_0 and of all inputs add up to 1, and beside x_n's they are small."""
-    keep = sp.Symbol("g", real=True)
-    return (
-        Induction(
-            name="the weights of h_0, x_1, …, x_t add up to 1",
-            sequence="W",
-            because="h_t = g h_{t−1} + (1 − g) x_t, at t = 0 all weight is on h_0",
-            index=sp.Symbol("t", integer=True, nonnegative=True),
-            initial=sp.S.One,
-            next=lambda weight, _: keep * weight + (1 - keep),
-            closed=sp.S.One,
-        ),
-        Bound(
-            name="everything before n weighs at most z",
-            because="it is kept by e^{−Δ_n} = 1/(1 + e^{w/2}) at n, and by at most 1 later",
-            claim=sp.Le(1 / (1 + 1 / z), z),
-        ).but_not("z/2", claim=sp.Le(1 / (1 + 1 / z), z / 2)),
-        GEOMETRIC,
-        Bound(
-            name="everything after n weighs at most z/(1 − z²)",
-            because="1 − e^{−Δ_{n+i}} ≤ e^{−w(i−½)} = z^{2i−1}; the partial sums lack P = z^{2m} ≥ 0",
-            claim=sp.Le(after, z / (1 - z**2)),
-            given=(sp.Lt(z, 1),),
-        ).but_not("z/(1 + z²)", claim=sp.Le(after, z / (1 + z**2))),
-    )
-
-
-def _euler() -> tuple[Step, ...]:
-    """Euler with readout 1/S, S = softplus(w/2): what is before n, what n loses, and what is after n."""
-    power = sp.Symbol("p", positive=True)
-    parts = z * (3 - z) / (1 - z) ** 2, z / (1 - z**2), z / (1 - z**2) / S
-    return (
-        Bound(
-            name="softplus((2m+1)w/2) ≤ (2m+1)·softplus(w/2), one factor at a time",
-            because="(1 + P)(1 + e^{w/2}) ≥ 1 + P e^{w/2}, P = e^{mw/2}; take logarithms",
-            claim=sp.Ge((1 + power) * (1 + a), 1 + power * a),
-        ).but_not("without the cross term", claim=sp.Ge(1 + power + a, 1 + power * a)),
-        Induction(
-            name="Σ_{1≤i≤m} (2i + 1)z^i in closed form",
-            sequence="s_odd",
-            index=m,
-            next=lambda so_far, k: so_far + (2 * k + 3) * z ** (k + 1),
-            closed=(z * (3 - z) - z ** (m + 1) * (2 * m + 3 - (2 * m + 1) * z)) / (1 - z) ** 2,
-            given=(sp.Lt(z, 1),),
-        ),
-        SQUARE,
-        SQUARE_ABOVE,
-        Identity(
-            name="Euler: the errors together, in units of max|x|",
-            because="before n: Σ(2m + 1)z^m; x_n keeps e^{−ΣΔ} ≥ 1 − z/(1 − z²); after n: ΣΔ_s/S",
-            lhs=total(*parts),
-            rhs=z * (3 - z) / (1 - z) ** 2 + (1 + 1 / S) * z / (1 - z**2),
-            given=(sp.Lt(z, 1),),
-        ),
-    )
-
-
 def _s4d_cannot() -> Proof:
     """Four margins at times t and t + δ, over both orders of two values u, v, add up to 0."""
     rows = sp.Matrix(
@@ -275,8 +178,8 @@ def _s4d_cannot() -> Proof:
 r = sp.Symbol("r", integer=True, positive=True)
 answer, kept, asked = sp.symbols("y y_kept x_n", real=True)
 """What an instance has: an answer y_t, the same of the construction amended, and the token that is asked for."""
-largest, spread, raw, euler_readout = sp.symbols("X D h_zoh h_euler", real=True)
-"""max |x_s|, max |x_s − x_n| with x_0 = 0, and the one state under ZOH, or under Euler over softplus(w/2)."""
+largest = sp.Symbol("X", real=True)
+"""max |x_s|."""
 slope = sp.Symbol("w", positive=True)
 SHRINKS = sp.exp(-slope / 2)
 """z."""
@@ -284,8 +187,6 @@ SEEN = Hypothesis("t ≥ n", "token n has been read", sp.Ge(t, n), r"t\ge n")
 CLOSES = Hypothesis("w > 0", "the gate closes with time", sp.Gt(slope, 0, evaluate=False), "w>0")
 TWO_CHANNELS = SHRINKS * (1 + 1 / (1 - SHRINKS) + 1 / (1 - SHRINKS**2) + 1 / (1 - SHRINKS**2) ** 2)
 """The distance in L¹ of both kernels' difference from the indicator of n; 4e^{−w/2} as w grows."""
-UNDER_ZOH = SHRINKS * (1 + 1 / (1 - SHRINKS**2))
-UNDER_EULER = SHRINKS * (3 - SHRINKS) / (1 - SHRINKS) ** 2 + (1 + 1 / softplus(slope / 2)) * SHRINKS / (1 - SHRINKS**2)
 
 first_error, second_error = sp.symbols("e_t e_u", nonnegative=True)
 """Shares of all sequences on which the answers at t and at t + δ are wrong; a tie is wrong."""
@@ -328,23 +229,6 @@ CLAIMS = (
         formula=sp.Le(sp.Abs(answer - asked), largest * TWO_CHANNELS),
         expected=Outcome.DERIVED,
         proof=_two_channels,
-    ),
-    Claim(
-        id="haar.keep-nth-one-state",
-        paper="Corollary 2 (Section 3.2)",
-        form=Form.EXTENSION,
-        title="one state is enough for KEEP n-TH, under ZOH and under Euler",
-        statement=r"\Delta_r=\mathrm{softplus}(-w(r-n-\tfrac12)),\ \lambda=1,\ z=e^{-w/2}:\quad "
-        r"\text{ZOH: }|h_t-x_n|\le z\Bigl(1+\frac1{1-z^2}\Bigr)\max_{0\le s\le t}|x_s-x_n|,\ h_0=x_0=0,\quad "
-        r"\text{Euler: }\Bigl|\frac{h_t}S-x_n\Bigr|\le\Bigl(\frac{z(3-z)}{(1-z)^2}"
-        r"+\Bigl(1+\frac1S\Bigr)\frac z{1-z^2}\Bigr)\max_{s\le t}|x_s|,\ S=\mathrm{softplus}(\tfrac w2)",
-        hypotheses=(SEEN, CLOSES),
-        formula=sp.And(
-            sp.Le(sp.Abs(raw - asked), spread * UNDER_ZOH),
-            sp.Le(sp.Abs(euler_readout - asked), largest * UNDER_EULER),
-        ),
-        expected=Outcome.DERIVED,
-        proof=_one_state,
     ),
     Claim(
         id="haar.keep-nth-s4d-impossible",

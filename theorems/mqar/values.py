@@ -331,6 +331,32 @@ def _value_codes_recall() -> Proof:
     )
 
 
+_ASKED = "H1 ctx -> H2 ctx tail -> asks ctx tail t q v ->\n  gram u v < 1 ->"
+SIGN_CODES_FORMAL = Formal(
+    ("mqar.Signs.thm2_step2_amended",),
+    refused=(
+        Weakened("without H1", _ASKED, _ASKED.replace("H1 ctx", "true")),
+        Weakened("without H2", _ASKED, _ASKED.replace("H2 ctx tail", "true")),
+        Weakened("columns may coincide", "  gram u v < 1 ->", "  gram u v <= 1 ->"),
+        Weakened("the printed bias", "total w = 0) \\/ f = a1 ->", "total w = 0) \\/ f = 1 ->"),
+        Weakened(
+            "any bias beside a neighbour",
+            "isolated x t \\/ a0 * s * root < tap1 * (a1 - a0)) ->",
+            "isolated x t \\/ 0 < tap1 * (a1 - a0)) ->",
+        ),
+        Weakened("q before its query, with the bias", "(f = a1 -> prev x t != key_ q) ->", "(f = a1 -> true) ->"),
+        Weakened(
+            "a larger margin",
+            "a0 * tap1 * (a1 - a0) * (1 - gram u v) <= M,",
+            "a0 * tap1 * a1 * (1 - gram u v) <= M,",
+        ),
+        Weakened(
+            "a code may not pass",
+            "code_passes : bias <= tap1 * (shift - root^-1).",
+            "code_passes : bias <= tap1 * (shift + root^-1).",
+        ),
+    ),
+)
 _GIVEN = "asks ctx tail t q v -> u != v ->\n  let M := value_logit s t v"
 VALUE_CODE_FORMAL = Formal(
     ("mqar.Values.value_code",),
@@ -416,6 +442,7 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=SIGN_CODES,
         proof=_codes_recall,
+        formal=SIGN_CODES_FORMAL,
     ),
     Claim(
         id="mqar.value-code",

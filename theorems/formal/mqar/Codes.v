@@ -38,7 +38,7 @@ Definition codes_logit2 (s : seq token) (t : nat) (u : 'I_V) : R :=
 Definition score (q j : nat) : R := \sum_(n < N) read q n * write j n.
 Definition product (u w : nat) : R := \sum_(r < width) head u r * value w r.
 
-(* --- what both blocks compute: x, B and C from one token each ------------------------------------------------------ *)
+(* --- what both blocks compute: x, B and C from one token each ----------------------------------------------------- *)
 
 Definition B_code (y : token) (n : nat) : R := if y is Some (inl j) then write j n else 0.
 Definition C_code (y : token) (n : nat) : R := if y is Some (inl j) then read j n else 0.
@@ -81,7 +81,7 @@ rewrite /score /product mulr_suml mulr_sumr [LHS]exchange_big; apply: eq_bigr =>
 by rewrite !mulr_sumr.
 Qed.
 
-(* --- the paper's Mamba block --------------------------------------------------------------------------------------- *)
+(* --- the paper's Mamba block -------------------------------------------------------------------------------------- *)
 
 Notation x s t := (x_hat weights (map embedding s) t).
 Arguments x_hat : simpl never.
@@ -129,7 +129,7 @@ rewrite -readout_codes /codes_logit affine_sum /= addr0 big_split_ord /= big1 ?a
 by rewrite ltn_ord mulr0.
 Qed.
 
-(* --- the paper's Mamba-2 block ------------------------------------------------------------------------------------- *)
+(* --- the paper's Mamba-2 block ------------------------------------------------------------------------------------ *)
 
 Notation inputs s := (map embedding2 s).
 
@@ -191,7 +191,7 @@ apply: eq_bigr => i _; rewrite x_branchE // B_branchE //.
 by rewrite /dt_of linear_constant /= step1 mul1r.
 Qed.
 
-(* --- at a query ---------------------------------------------------------------------------------------------------- *)
+(* --- at a query --------------------------------------------------------------------------------------------------- *)
 
 Lemma codes_logit_at s t q u : tok s t = key_ q ->
   codes_logit s t u = \sum_(j < kappa) \sum_(w < V) (writes s t j w)%:R * (score q j * product u w)

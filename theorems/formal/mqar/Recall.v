@@ -15,7 +15,7 @@ Implicit Types (s tail : seq (token kappa V)) (ctx : seq ('I_kappa * 'I_V)) (j i
 Definition stores s r j u : bool := (prev s r == key_ j) && (tok s r == value_ u).
 Definition writes s t j u : nat := \sum_(0 <= r < t.+1) stores s r j u.
 
-(* --- equations between tokens -------------------------------------------------------------------------------------- *)
+(* --- equations between tokens ------------------------------------------------------------------------------------- *)
 
 Lemma key_eq j i : ((key_ j : token kappa V) == key_ i) = (j == i). Proof. by []. Qed.
 Lemma value_eq u w : ((value_ u : token kappa V) == value_ w) = (u == w). Proof. by []. Qed.
@@ -26,7 +26,7 @@ Lemma value_not_key u j : ((value_ u : token kappa V) == key_ j) = false. Proof.
 Lemma tok_size s t x : tok s t = Some x -> t < size s.
 Proof. by move=> e; rewrite ltnNge; apply/negP => /(nth_default None); rewrite -/(tok s t) e. Qed.
 
-(* --- one write a position ------------------------------------------------------------------------------------------ *)
+(* --- one write a position ----------------------------------------------------------------------------------------- *)
 
 Lemma stores_at s r j u : stores s r j u -> writes_at s r.
 Proof. by case/andP => /eqP p /eqP c; rewrite /writes_at p c. Qed.
@@ -39,7 +39,7 @@ Lemma stores0 s j u : stores s 0 j u = false. Proof. by []. Qed.
 Lemma writesS s t j u : writes s t.+1 j u = writes s t j u + stores s t.+1 j u.
 Proof. by rewrite /writes big_nat_recr. Qed.
 
-(* --- H1: the context holds one value a key ------------------------------------------------------------------------- *)
+(* --- H1: the context holds one value a key ------------------------------------------------------------------------ *)
 
 Lemma H1_unique ctx j u w : H1 ctx -> (j, u) \in ctx -> (j, w) \in ctx -> u = w.
 Proof.
@@ -65,7 +65,7 @@ Qed.
 Lemma context_ends ctx tail r : r.+1 = size (pairs ctx) -> is_value (tok (sequence ctx tail) r).
 Proof. by elim: ctx r => [|[k v] ctx IH] [|[|r]] //= -[]; exact: IH. Qed.
 
-(* --- H2: what the tail cannot do ----------------------------------------------------------------------------------- *)
+(* --- H2: what the tail cannot do ---------------------------------------------------------------------------------- *)
 
 (* A key that occurs at t was not shown before a value earlier in the tail. *)
 Lemma H2_fresh ctx tail r t j : let s := sequence ctx tail in
@@ -91,7 +91,7 @@ have /(context_ends tail) : r.+1 = size (pairs ctx) by apply/eqP; rewrite eqn_le
 by rewrite (rj : tok s r = key_ j).
 Qed.
 
-(* --- what is stored at a query under H1 and H2 --------------------------------------------------------------------- *)
+(* --- what is stored at a query under H1 and H2 -------------------------------------------------------------------- *)
 
 Section Query.
 Variables (ctx : seq ('I_kappa * 'I_V)) (tail : seq (token kappa V)) (t : nat) (q : 'I_kappa) (v : 'I_V).

@@ -68,7 +68,8 @@ Lemma a0_ge0 : 0 <= a0. Proof. by rewrite subr_ge0 ltW. Qed.
 Lemma a1_ge0 : 0 <= a1. Proof. by rewrite subr_ge0 ltW. Qed.
 
 Lemma x_key s t (j : 'I_kappa) :
-  x s t j = relu (tap0 * (if prev s t == key_ j then key else 0) + tap1 * (if tok s t == key_ j then key else 0) - bias).
+  x s t j = relu (tap0 * (if prev s t == key_ j then key else 0)
+    + tap1 * (if tok s t == key_ j then key else 0) - bias).
 Proof. by rewrite x_hatE !embedding_key. Qed.
 
 (* A window writes iff it is (key j, value w). *)

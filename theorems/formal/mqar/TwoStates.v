@@ -45,7 +45,8 @@ Lemma n2_logits s t q u : tok s t = key_ q ->
   /\ n2_mamba_logit s t u = n2_logit s t u.
 Proof.
 move=> tq; have [] := @codes_logit_at R e p exp0 kappa V 2 V (@moment_write F kappa) (@moment_read F) one_hot one_hot
-  step_bias step1 (fun j n _ => write_ge0 j n) (fun j n _ => read_ge0 j n) (fun w r _ => one_hot_ge0 e p w r) s t q u tq.
+  step_bias step1 (fun j n _ => write_ge0 j n) (fun j n _ => read_ge0 j n) (fun w r _ => one_hot_ge0 e p w r)
+  s t q u tq.
 rewrite /n2_logit /n2_mamba_logit => -> ->; split=> //; apply: eq_bigr => j _.
 rewrite (bigD1 u) //= /product one_hot_product eqxx mulr1 moment_score big1 ?addr0 // => w wu.
 by rewrite one_hot_product eq_sym (negPf wu) !mulr0.

@@ -35,13 +35,5 @@ Proof. by move=> x y xy; rewrite ltr_ln ?posrE ?onePexp_gt0 // ltr_add2l ltr_exp
 (* What a column keeps of itself at argument x, with Lambda = -1. *)
 Lemma exp_softplus x : expR (- softplus x) = (1 + expR x)^-1.
 Proof. by rewrite expRN lnK // posrE onePexp_gt0. Qed.
-
-Definition step_bias : R := ln (expR 1 - 1).
-
-Lemma softplus_step_bias : softplus step_bias = 1.
-Proof.
-have e1 : 1 < expR 1 :> R by rewrite expR_gt1 ltr01.
-by rewrite /softplus /step_bias lnK ?posrE ?subr_gt0 // addrC subrK -[RHS](expK 1).
-Qed.
 End Softplus.
 Arguments step_bias {R}.
