@@ -23,6 +23,8 @@ INSTALL = "make formal"
 SECONDS = 150
 """What one file may take; the whole build has BUILD_SECONDS."""
 BUILD_SECONDS = 900
+STAMPS = ".stamps.json"
+"""Of each module in a folder of compiled files the digest of what its file, if there is one, was compiled from."""
 QUIET = ("-w", "none")
 
 LIBRARIES = {
@@ -100,6 +102,10 @@ def run(words: Sequence[str], folder: Path, seconds: float) -> tuple[int, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """Ask the whole group to end, so that make removes the file at which it was, and then see that it has ended."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(5)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -142,9 +148,9 @@ def build(sources: Sources) -> Built:
     for module in changed:
         write(folder / path_of(module), sources.texts[module])
     write(folder / PROJECT, sources.project)
+    write(folder / STAMPS, json.dumps(stamps))  # before the work: what an interrupted build has done stays done
     said = _make(folder, sources) if changed else ""
     failed = {m: _said_of(m, said) for m in sources.texts if not _compiled(folder, m).exists()}
-    write(folder / ".stamps.json", json.dumps({m: s for m, s in stamps.items() if m not in failed}))
     return Built(folder, failed)
 
 
@@ -161,7 +167,7 @@ def _stamps(sources: Sources) -> dict[str, str]:
 
 def _noted(folder: Path) -> dict[str, str]:
     try:
-        return dict(json.loads((folder / ".stamps.json").read_text(encoding="utf-8")))
+        return dict(json.loads((folder / STAMPS).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 
