@@ -200,7 +200,7 @@ Definition induction_head : affine F :=
   Affine (fun u c => if (u < V) && (c == V + u) then scale else zero F) (fun u => if u == V then blank else zero F).
 End InductionHeads.
 
-(* --- mqar.n1-delta-gate: N = 1, no gate; a query's step shrinks every other block, and one token later its own ------ *)
+(* --- mqar.n1-delta-gate: N = 1, no gate; a query's step shrinks every other block, and one token later its own ---- *)
 
 Section Selective.
 Variable F : field.

@@ -334,6 +334,34 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         formula=sp.And(DELTA_LAW, RECALLED),
         proof=_delta_gate,
+        formal=Formal(
+            (
+                "mqar.DeltaGate.n1_delta_gate_law",
+                "mqar.DeltaGate.n1_delta_gate_recall",
+                "mqar.DeltaGateBoundary.n1_delta_gate_boundary",
+                "mqar.DeltaGateBoundary.near_half",
+            ),
+            leaves_out="recall where ρ(κ − 1) < 1 ≤ ρ^(1 − 2(κ − 1)2^−60)(κ − 1): false for κ = 3 and ρ = ½ − 2^−61",
+            refused=(
+                Weakened(
+                    "nothing lost of the query's own pair",
+                    "< lost * (1 + rho ^+ w * (others v)%:R).",
+                    "< lost * (rho ^+ w * (others v)%:R).",
+                ),
+                Weakened("one step less at rest", "lost : R := t.-1%:R * (lam", "lost : R := t.-2%:R * (lam"),
+                Weakened("H4 of the context alone", "(h4 : H4 ctx tail)", "(h4 : H4 ctx [::])"),
+                Weakened(
+                    "a tail that may write",
+                    "(no_write : tail_stores_nothing tail)",
+                    "(no_write : tail_stores_nothing (take 1 tail))",
+                ),
+                Weakened(
+                    "nothing to spare for what decays at rest",
+                    "rho * kappa.-1%:R * e (lam / shrink * (2 * kappa.-1)%:R) < 1 -> u != v ->",
+                    "rho * kappa.-1%:R < 1 -> u != v -> ",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="mqar.n2-distinct",

@@ -42,7 +42,7 @@ rewrite (eq_bigl (fun j : 'I_kappa => j != i)) => [|j]; last by rewrite -val_eqE
 by rewrite [asked s t.+1 i + _]addnC addnA [in RHS]addnAC -!addnA [asked s t i + _]addnC.
 Qed.
 
-(* --- the context asks nothing, the tail stores nothing ------------------------------------------------------------- *)
+(* --- the context asks nothing, the tail stores nothing ----------------------------------------------------------- *)
 
 Lemma context_keys ctx tail r : let s := sequence ctx tail in
   r < size (pairs ctx) -> is_key (tok s r) -> (r == 0) || is_value (prev s r).

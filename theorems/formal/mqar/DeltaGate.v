@@ -209,7 +209,7 @@ Qed.
 Lemma held_own : 1 - lost < held q v /\ held q v < 1.
 Proof. by have := heldE q v; rewrite (query_pair query) => -[r rb ->]; exact: rest_bounds. Qed.
 
-(* mqar.n1-delta-gate, the law: with shrink = 2^60 and gain = 2^40 it is the claim's, L = t + 1 being the tokens read. *)
+(* mqar.n1-delta-gate, the law: with shrink = 2^60 and gain = 2^40 it is the claim's; L = t + 1 tokens are read. *)
 Theorem n1_delta_gate_law u : rho * kappa.-1%:R < 1 -> u != v ->
   `|(logit s t v - logit s t u) / (gain * rho ^+ (Q - w)) - (1 + rho ^+ w * ((others v)%:R - (others u)%:R))|
   < lost * (1 + rho ^+ w * (others v)%:R).

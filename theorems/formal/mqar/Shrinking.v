@@ -57,7 +57,7 @@ Lemma x_hatE c : x_hat network (map embedding s) t c =
       + selective_taps F kappa V c 2 * embedding (tok s t) c + selective_bias F kappa V c).
 Proof. by rewrite /x_hat /causal_conv1d /= !backE /= subn0 add0r. Qed.
 
-(* --- the channels of the codes ------------------------------------------------------------------------------------- *)
+(* --- the channels of the codes ----------------------------------------------------------------------------------- *)
 
 Lemma code_lt (i : 'I_kappa) (v : 'I_V) : (i * V + v < kappa * V)%N.
 Proof. by rewrite (@leq_trans (i.+1 * V)) ?leq_mul // mulSn addnC ltn_add2r. Qed.
@@ -88,7 +88,7 @@ move: pk pv ck cv => pk pv ck cv c1 c2; transitivity (relu ((2 * pk + 2 * cv)%:R
 by rewrite relu_sub; case: pk c2; case: pv; case: ck c1; case: cv.
 Qed.
 
-(* --- the channels that see queries --------------------------------------------------------------------------------- *)
+(* --- the channels that see queries ------------------------------------------------------------------------------- *)
 
 Lemma embedding_query (j : 'I_kappa) (x : token) : embedding x (kappa * V + j) = (seen j x)%:R.
 Proof. by rewrite /selective_embedding ltnNge leq_addr ltn_add2l ltn_ord /= addKn natE. Qed.
@@ -123,7 +123,7 @@ have n2 : (kappa * V + kappa + kappa < kappa * V + kappa)%N = false by rewrite l
 by rewrite x_hatE /selective_taps /selective_bias n1 n2 ltnn !mul0r !add0r relu_pos ?ler01.
 Qed.
 
-(* --- the step, B, C and the state ---------------------------------------------------------------------------------- *)
+(* --- the step, B, C and the state -------------------------------------------------------------------------------- *)
 
 (* How many times block i shrinks at t. *)
 Definition shrinks (i : nat) : nat := (\sum_(q < kappa | q != i :> nat) asked s t q + asked_before s t i)%N.

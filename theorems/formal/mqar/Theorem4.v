@@ -120,9 +120,9 @@ Arguments signs_query b {ctx tail t q v} u h1 h2 query : rename.
 Definition balanced := forall v : 'I_V, \sum_(r < p) m v r = 0.
 Definition biased (b : nat -> R) := forall v : 'I_V, b v = - (key * tap1 * shift * \sum_(r < p) m v r).
 
-Theorem thm4_jl_amended b ctx tail t q (v u : 'I_V) : let s := sequence ctx tail in
+Theorem thm4_jl_amended (b : nat -> R) ctx tail t q (v u : 'I_V) : let s := sequence ctx tail in
   (forall v u : 'I_V, v != u -> exists r : 'I_p, columns v r != columns u r) ->
-  (balanced /\ (forall v, b v = 0)) \/ (biased b /\ repeats s t q = 0%N) ->
+  (balanced /\ (forall v : 'I_V, b v = 0)) \/ (biased b /\ repeats s t q = 0%N) ->
   H1 ctx -> H2 ctx tail -> asks ctx tail t q v -> u != v ->
   logit b s t v - logit b s t u = key * tap1 * (1 - dot p (m v) (m u)) /\ logit b s t u < logit b s t v.
 Proof.
