@@ -13,13 +13,16 @@ from pathlib import Path
 from random import Random
 
 import numpy as np
+import torch
 
 from mamba_theorems.constructions import tasks
 from mamba_theorems.constructions.construction import Construction
+from mamba_theorems.constructions.induction_heads import lemma3, lemma3_printed, plain_s6
+from mamba_theorems.constructions.induction_heads.plain import REACH
 from mamba_theorems.constructions.mqar import builders
 from mamba_theorems.constructions.mqar.theorem2 import theorem2_step1
 from mamba_theorems.kernels import semantics
-from mamba_theorems.kernels.fields import RATIONAL, Field
+from mamba_theorems.kernels.fields import RATIONAL, SYMPY, Field
 from mamba_theorems.verify.formal import rocq
 from mamba_theorems.verify.formal.rocq import Built
 
@@ -315,7 +318,7 @@ class Tied:
     """
 
     name: str
-    vocabulary: tasks.Vocabulary
+    tokens: Sequence[str]
     weights: Weights
     code: str
     terms: Mapping[str, str]
@@ -330,14 +333,16 @@ class Tied:
             wrong = weight.copy()
             wrong[(-1,) * weight.ndim] += 1
             yield Goal(f"{self.name}: {name} with its last entry one more", rows, listed(wrong), holds=False)
-        kappa, values = len(self.vocabulary.keys), len(self.vocabulary.values)
         width = self.weights["embedding.weight"].shape[1]
-        tokens = [f"(inl ({ordinal(i, kappa)}))" for i in range(kappa)]
-        tokens += [f"(inr ({ordinal(i, values)}))" for i in range(values)]
-        for token, expected in zip(tokens, self.weights["embedding.weight"], strict=True):
-            term = f"row_of {width} ({self.code} (Some {token}))"
-            yield Goal(f"{self.name}: the embedding of {token}", term, listed(expected))
-        yield Goal(f"{self.name}: filler", f"row_of {width} ({self.code} None)", listed(np.zeros(width, dtype=int)))
+        for token, expected in zip(self.tokens, self.weights["embedding.weight"], strict=False):
+            yield Goal(f"{self.name}: token {token}", f"row_of {width} ({self.code} {token})", listed(expected))
+
+
+def tokens_of(v: tasks.Vocabulary) -> list[str]:
+    """Keys, values and filler as Rocq writes them, in the order of Python's ids."""
+    kappa, values = len(v.keys), len(v.values)
+    keys = [f"(Some (inl ({ordinal(i, kappa)})))" for i in range(kappa)]
+    return [*keys, *(f"(Some (inr ({ordinal(i, values)})))" for i in range(values)), "None"]
 
 
 def exact(construction: Construction) -> dict[str, np.ndarray]:
@@ -366,7 +371,7 @@ def _one_convolution(v: tasks.Vocabulary) -> Tied:
     code, head = "(one_hot_code (F := rat) 1)", f"(@shared_head rat {kappa} (one_hot_code (F := rat) 1) (fun _ => 0))"
     return Tied(
         "mqar.thm2-step1",
-        v,
+        tokens_of(v),
         _aligned(exact(theorem2_step1(v, "paper")), kappa),
         f"@shared_embedding rat {kappa} {values} (2 # 1) {code}",
         mamba(f"(@shared_convolution rat {kappa} {values} 1 (2 # 1) 1 1)", head),
@@ -378,7 +383,7 @@ def _time_gated(v: tasks.Vocabulary) -> Tied:
     kappa, values = len(v.keys), len(v.values)
     return Tied(
         "mqar.robust",
-        v,
+        tokens_of(v),
         _aligned(exact(builders.robust(v, "paper", num_kv_pairs=kappa)), kappa),
         f"@timed_embedding rat {kappa} {values} {kappa}",
         mamba(f"(@time_gated rat {kappa} {values} 1)", f"(@timed_head rat {kappa})")
@@ -408,7 +413,7 @@ def _gated_blocks(v: tasks.Vocabulary) -> Tied:
     head = f"(@blocks_head rat {values} (one_hot_code (F := rat) 1) (fun _ => 0))"
     return Tied(
         "mqar.thm4",
-        v,
+        tokens_of(v),
         _aligned(weights, kappa),
         f"@blocks_embedding rat {kappa} {values} {values} (10 # 1) (one_hot_code (F := rat) 1)",
         _affine({"mixer.conv": f"(s4d_conv {W})", "mixer.gate": gate, "head": head})
@@ -445,7 +450,7 @@ class Codes:
         head = f"(@codes_head rat {n} {self.head})"
         return Tied(
             self.claim,
-            v,
+            tokens_of(v),
             _aligned(self.construction(v, "paper"), kappa),
             f"@codes_embedding rat {kappa} {values} {n} {codes}",
             mamba(f"(@codes_mamba rat {n} {width} 1)", head),
@@ -460,7 +465,7 @@ class Codes:
         maps |= {f"mixer.{name}_conv": f"({name}_conv {W})" for name in "xBC"}
         return Tied(
             f"{self.claim}, Mamba-2",
-            v,
+            tokens_of(v),
             _aligned(self.construction(v, "paper_mamba2"), kappa),
             f"@one_hot_token rat {kappa} {values}",
             _affine(maps | {"head": f"(@codes_head2 rat {self.head})"}) | {"mixer.A": f"(m2_A {W})"},
@@ -486,7 +491,56 @@ CODES = (
 def _aligned(weights: Weights, kappa: int) -> dict[str, np.ndarray]:
     """Python's head has a row a token, Rocq's a row a value: the keys' rows are 0 and are left out."""
     assert not weights["head.weight"][:kappa].any()
-    return {name: w[kappa:] if name.startswith("head.") else w for name, w in weights.items()}
+    found = {name: w[kappa:] if name.startswith("head.") else w for name, w in weights.items()}
+    width = weights["embedding.weight"].shape[1]
+    return found | {"embedding.weight": np.vstack([weights["embedding.weight"], np.zeros((1, width), dtype=int)])}
+
+
+def _heads(name: str, built: Construction, W: str, head: str) -> Tied:
+    """An induction head over so many tokens; class V of the head is blank, and no token."""
+    weights, values = exact(built), built.hyperparameters["d_state"]
+    tokens = [f"{i}%nat" for i in range(values)]
+    return Tied(
+        name, tokens, weights, f"@head_embedding rat {values}", mamba(W, f"(@induction_head rat {values} {head})")
+    )
+
+
+def _lemma3(v: tasks.Vocabulary) -> Tied:
+    """Lemma 3 amended at w = 7: a head of scale 1, and ½ for blank."""
+    n = len(v.values)
+    return _heads("induction.lem3-amended", lemma3(n, 7), f"(@lemma3_amended rat {n} (7 # 1))", "1 (1 # 2)")
+
+
+def _lemma3_printed(v: tasks.Vocabulary) -> Tied:
+    """Lemma 3 as printed, at w = 7: no row for blank."""
+    n = len(v.values)
+    return _heads("induction.lem3", lemma3_printed(n, 7), f"(@lemma3_printed rat {n} (7 # 1))", "1 0")
+
+
+def _plain(v: tasks.Vocabulary) -> Tied:
+    """Extension F: decay rate 18/25, a head that lifts blank to a normal number of float32."""
+    n, scale = len(v.values), 2**32
+    head = f"({scale} # 1) (1 # {2 ** (REACH[torch.float32] - 32)})"
+    return _heads("induction.plain-s6", plain_s6(n), f"(@plain_s6 rat {n} 1 (18 # 25))", head)
+
+
+def _selective(v: tasks.Vocabulary) -> Tied:
+    """Extension I: the step of a query, the gain of B; Λ is a logarithm, on both sides replaced by -5/7."""
+    kappa, values = len(v.keys), len(v.values)
+    built = builders.theorem4_without_gate(v, "paper", num_kv_pairs=kappa)
+    (rate,) = set(built.to(SYMPY)["mixer.A"].ravel())
+    assert rate < 0
+    ones = np.ones((kappa * values + 2 * kappa + 1, 1), dtype=int)
+    weights = exact(replace(built, weights={n: w for n, w in built.weights.items() if n != "mixer.A"}))
+    shrink, gain = (weights[f"mixer.{name}.weight"].max() for name in ("delta", "B"))
+    W = f"(@selective rat {kappa} {values} {number(shrink)} {number(gain)} {number(Fraction(-5, 7))})"
+    return Tied(
+        "mqar.n1-delta-gate",
+        tokens_of(v)[:-1],
+        _aligned(weights | {"mixer.A": ones * Fraction(-5, 7)}, kappa),
+        f"@selective_embedding rat {kappa} {values}",
+        mamba(W, f"(@selective_head rat {kappa} {values})"),
+    )
 
 
 TIES: Mapping[str, Sequence[Callable[[tasks.Vocabulary], Tied]]] = {
@@ -495,7 +549,11 @@ TIES: Mapping[str, Sequence[Callable[[tasks.Vocabulary], Tied]]] = {
     "time_gated": (_time_gated,),
     "codes_mamba": [codes.mamba for codes in CODES],
     "codes_mamba2": [codes.mamba2 for codes in CODES],
+    "lemma3_amended": (_lemma3,),
+    "lemma3_printed": (_lemma3_printed,),
+    "plain_s6": (_plain,),
+    "selective": (_selective,),
 }
 """One line a construction: the definition of Constructions.v that gives the block's weights, and the same in Python."""
-SIZES = ((1, 1), (2, 3), (3, 2))
+SIZES = ((2, 2), (2, 3), (3, 2))
 """Keys and values of the networks that are compared."""

@@ -294,7 +294,7 @@ SAME = ("(* causal_conv1d with k taps", "(* The convolution with k taps"), ("Pro
 OTHER = (
     [("(back X t (k - 1 - i) c)", "(back X t i c)")],  # the taps the other way round
     [("if Nat.leb n t then row X (t - n)", "if Nat.ltb n t then row X (t - n)")],  # < for <=, two levels down
-    [("k M X t c. Proof", "k M X t c \\\/ True. Proof"), ("Proof. reflexivity.", "Proof. right; exact I.")],  # weaker
+    [("k M X t c. Proof", "k M X t c \\/ True. Proof"), ("Proof. reflexivity.", "Proof. right; exact I.")],  # weaker
 )
 
 

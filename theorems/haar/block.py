@@ -348,7 +348,7 @@ CLAIMS = (
             sp.Ge(step_at, weight_at),
             sp.Lt(step_at, 2 * weight_at),
         ),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_any_weights,
         formal=Formal(
             (

@@ -240,7 +240,7 @@ CLAIMS = (
         r"\quad\text{(embedding, any mixer that is LTI, linear head; positional terms may be added to the logits)}",
         hypotheses=(INVARIANT, UNIFORM, TIES, LATER, NEAR),
         formula=sp.Ge((first_error + second_error) / 2, (1 - 1 / V) / 4),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_s4d_cannot,
         formal=Formal(
             (

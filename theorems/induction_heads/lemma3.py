@@ -347,7 +347,7 @@ CLAIMS = (
         r"\iff x_t\text{ is repeated}\iff\text{its column}>0",
         hypotheses=(SHARPNESS,),
         formula=ARGMAX,
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_printed_argmax,
         formal=Formal(
             ("real.InductionHeads.lem3_argmax_real",),
@@ -371,7 +371,7 @@ CLAIMS = (
         r"\text{not repeated}\iff\text{all tokens}=0",
         hypotheses=(SHARP,),
         formula=ANSWERED,
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_amended,
         formal=Formal(
             ("real.InductionHeads.lem3_amended",),

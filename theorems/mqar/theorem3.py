@@ -421,7 +421,7 @@ CLAIMS = (
         r"\quad\sum_{a\ne q}|g_{qa}|<1\text{ for all } q\ \Rightarrow\ N\ge\kappa",
         hypotheses=(H1, H2, FEW),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=SIGN_KEYS,
         proof=_condition,
         formal=Formal(

@@ -439,7 +439,7 @@ CLAIMS = (
             NOT_TWICE,
         ),
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=SIGN_CODES,
         proof=_codes_recall,
         formal=SIGN_CODES_FORMAL,

@@ -16,13 +16,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mamba_theorems.verify.files import FOLDER, write
+from mamba_theorems.verify.files import FOLDER, SHIPPED, write
 from mamba_theorems.verify.formal.sources import PROJECT, ROOT, Sources, path_of
 
 INSTALL = "make formal"
 SECONDS = 150
 """What one file may take; the whole build has BUILD_SECONDS."""
 BUILD_SECONDS = 900
+STAMPS = ".stamps.json"
+"""Of each module in a folder of compiled files the digest of what its file, if there is one, was compiled from."""
 QUIET = ("-w", "none")
 
 LIBRARIES = {
@@ -100,6 +102,10 @@ def run(words: Sequence[str], folder: Path, seconds: float) -> tuple[int, str]:
 
 
 def _end(process: subprocess.Popen[str]) -> None:
+    """Ask the whole group to end, so that make removes the file at which it was, and then see that it has ended."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(5)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
 
@@ -108,10 +114,14 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def folder_of(sources: Sources) -> Path:
-    """Where the compiled files of a folder of sources are: one place for the project's own, one each for others."""
-    own = sources.folder == Sources().folder
-    name = "build" if own else hashlib.sha256(str(sources.folder).encode()).hexdigest()[:12]
-    return FOLDER.resolve() / "formal" / name
+    """Where the compiled files of a folder of sources are: of the project's own in the checkout, wherever one stands.
+
+    Of an installed package, and of other sources, they are below the current folder.
+    """
+    if sources.folder != Sources().folder:
+        return FOLDER.resolve() / "formal" / hashlib.sha256(str(sources.folder).encode()).hexdigest()[:12]
+    checkout = (SHIPPED / "pyproject.toml").exists() and os.access(SHIPPED, os.W_OK)
+    return (SHIPPED / FOLDER if checkout else FOLDER.resolve()) / "formal" / "build"
 
 
 @contextmanager
@@ -138,9 +148,9 @@ def build(sources: Sources) -> Built:
     for module in changed:
         write(folder / path_of(module), sources.texts[module])
     write(folder / PROJECT, sources.project)
+    write(folder / STAMPS, json.dumps(stamps))  # before the work: what an interrupted build has done stays done
     said = _make(folder, sources) if changed else ""
     failed = {m: _said_of(m, said) for m in sources.texts if not _compiled(folder, m).exists()}
-    write(folder / ".stamps.json", json.dumps({m: s for m, s in stamps.items() if m not in failed}))
     return Built(folder, failed)
 
 
@@ -157,7 +167,7 @@ def _stamps(sources: Sources) -> dict[str, str]:
 
 def _noted(folder: Path) -> dict[str, str]:
     try:
-        return dict(json.loads((folder / ".stamps.json").read_text(encoding="utf-8")))
+        return dict(json.loads((folder / STAMPS).read_text(encoding="utf-8")))
     except (OSError, ValueError):
         return {}
 

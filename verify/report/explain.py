@@ -49,7 +49,7 @@ def _sections(told: ClaimEntry, width: int) -> Iterator[tuple[str, Iterable[str]
 
 
 def _theorems(told: Theorems, width: int) -> Iterator[str]:
-    yield f"{told.role}  ({told.known})"
+    yield f"{told.role.removesuffix(', by')} ({told.known})"
     for theorem in told.shown:
         yield f"{theorem.name}  ({theorem.file})"
         yield from (f"    {line}" for line in theorem.says.splitlines())
