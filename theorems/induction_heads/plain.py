@@ -286,7 +286,7 @@ CLAIMS = (
         r"\ (\iff\rho+\dots+\rho^n<1);\quad\text{so for every }n\iff\rho=e^{-\lambda\Delta}\le\tfrac12",
         hypotheses=(DECAYS, TWO_TOKENS, ABOVE_ZERO, BELOW_EVERY_WRITE),
         formula=THRESHOLD,
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_plain,
         formal=Formal(
             ("induction_heads.PlainS6.plain_s6_threshold", "real.PlainS6.plain_s6_every_length"),

@@ -303,7 +303,7 @@ CLAIMS = (
         " for any d, decay, write and precision",
         statement=r"N\ge\kappa,\quad N \text{ counted over all heads}",
         hypotheses=(ALL_ANSWERED, NO_GATE, SHARED_DECAY),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Ge(N, kappa),
         proof=_as_many_states_as_keys,
         formal=Formal(
@@ -314,8 +314,6 @@ CLAIMS = (
                 "mqar.LowerBounds.n_lower_bound_mamba2",
                 "mqar.LowerBounds.n_lower_bound_mamba2_shared",
             ),
-            leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
-            " changes: where A differs by channel a shared step is not enough (mqar.SharedStep)",
             refused=(
                 Weakened("one value instead of two", "(v w : 'I_V) : v != w ->", "(v w : 'I_V) : v = w ->"),
                 Weakened(
@@ -342,7 +340,7 @@ CLAIMS = (
         " not even distinct values",
         statement=r"\kappa\le2",
         hypotheses=(ONE_STATE, DISTINCT_ANSWERED, NO_GATE, SHARED_DECAY),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.Le(kappa, 2),
         proof=_one_state_is_too_few,
         formal=Formal(
@@ -352,8 +350,6 @@ CLAIMS = (
                 "mqar.OneState.n1_impossible_delta_t",
                 "mqar.OneState.n1_impossible_mamba2",
             ),
-            leaves_out="the query's decay, not its step alone, is shared by the channels, up to a factor that no query"
-            " changes, as in mqar.n-lower-bound",
             refused=(
                 Weakened("two states", "#|states| = 1%N", "#|states| = 2%N"),
                 Weakened(

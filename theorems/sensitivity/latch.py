@@ -162,11 +162,11 @@ CLAIMS = (
         r"\text{every LTI mixer errs by}\ \ge\tfrac12\ \text{on one of four inputs}",
         hypotheses=BOX,
         depends_on=("foundations.unrolled",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=sp.And(HOLDS, MISSES),
         proof=proof,
         formal=Formal(
-            ("real.Latch.latch_holds_real", "sensitivity.Latch.lti_misses"),
+            ("real.Latch.latch_holds_real", "sensitivity.Latch.mixer_misses", "sensitivity.Latch.lti_misses"),
             refused=(
                 Weakened("ε above 1", "0 < eps -> eps <= 1 -> (forall t, `", "0 < eps -> (forall t, `"),
                 Weakened("values not bounded", "(forall t, `|x t| <= 1) ->\n", "\n"),

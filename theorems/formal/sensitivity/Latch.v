@@ -188,3 +188,20 @@ Theorem lti_misses :
   [|| off (output plus plus) 1, off (output minus plus) 1, off (output plus none) 1 | off (output minus none) (-1)].
 Proof. exact: one_of_four (superposes plus minus plus none). Qed.
 End Misses.
+
+(* Any LTI mixer at all, of any size: with a pointwise embedding and an affine readout its output at t is a sum of
+   functions k r of the token at r, here any functions, whether they come from one kernel or not. *)
+Section AnyMixer.
+Variables (R : realFieldType) (T : Type) (bias : R) (k : nat -> T -> R).
+Variables (plus minus : T) (noise : nat -> T) (t1 t2 t : nat).
+
+Definition mixed (one two : T) : R :=
+  bias + \sum_(r < t.+1) k r (if r == t1 :> nat then one else if r == t2 :> nat then two else noise r).
+
+Theorem mixer_misses : [|| off (mixed plus plus) 1, off (mixed minus plus) 1, off (mixed plus (noise t2)) 1
+                         | off (mixed minus (noise t2)) (-1)].
+Proof.
+apply: one_of_four; rewrite /mixed !opprD !addrA ![bias + _ - bias]addrAC subrr !add0r -!sumrB.
+by apply: eq_bigr => r _; case: eqP => // _; rewrite !subrr.
+Qed.
+End AnyMixer.
