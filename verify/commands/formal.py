@@ -76,7 +76,8 @@ def _build_failures() -> list[str]:
 def _claim(claim: Claim, found: Audit) -> Iterator[Text]:
     if claim.formal is None:
         return
-    yield Text(f"{claim.id} — {claim.title}", style="bold")
+    for line in textwrap.wrap(f"{claim.id} — {claim.title}", WIDTH, subsequent_indent="  ", break_on_hyphens=False):
+        yield Text(line, style="bold")
     for name in claim.formal.theorems:
         theorem = found.theorems.get(name)
         yield from (Text(f"  {line}") for line in (name, f"  in {file_of(name)}"))
@@ -88,8 +89,9 @@ def _claim(claim: Claim, found: Audit) -> Iterator[Text]:
 
 def _theorem(theorem: Theorem) -> Iterator[str]:
     yield from theorem.says.splitlines()
-    yield f"axioms: {', '.join(theorem.axioms) or 'none, closed under the global context'}"
-    yield f"digest: {theorem.digest[:16]}, of this and of the {len(theorem.definitions)} definitions that it unfolds to"
+    axioms = ", ".join(theorem.axioms) or "none, closed under the global context"
+    yield from textwrap.wrap(f"axioms: {axioms}", WIDTH - 4, subsequent_indent="  ")
+    yield f"digest: {theorem.digest[:16]}, of this and {len(theorem.definitions)} definitions below it"
 
 
 def _wrapped(text: str) -> Iterator[Text]:

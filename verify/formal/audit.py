@@ -28,6 +28,12 @@ AXIOMS = {
     "classic",
 }
 """The axioms of Rocq's real numbers and of mathcomp's analysis, which those modules may use; no other does any."""
+ANALYSIS = (
+    "From mathcomp Require Import boolp classical_sets reals topology normedtype sequences derive exp.",
+    "Import numFieldNormedType.Exports.",
+    "Open Scope classical_set_scope.",
+)
+"""In whose notations limits and derivatives are shown."""
 CLOSED = "Closed under the global context"
 WIDTH = 83
 """Columns in which Rocq prints a type; seven of them are its own indentation."""
@@ -134,6 +140,7 @@ def _ask(theorems: list[str], definitions: Mapping[str, str], modules: Iterable[
     lines += [f'Redirect "{i}" {question}' for i, (_, question) in enumerate(exact)]
     lines += [
         "From mathcomp Require Import all_ssreflect all_algebra.",
+        *(ANALYSIS if any(module.startswith(REAL) for module in modules) else ()),
         f"From {ROOT} Require Import {names}.",
         "Import GRing.Theory Num.Theory Order.TTheory.",
         "Open Scope ring_scope.",
