@@ -130,17 +130,17 @@ class Options:
 class Drawing:
     """Random weights and inputs, rationals of small denominators."""
 
-    def __init__(self, random: Random, options: Options) -> None:
-        self.random, self.options = random, options
+    def __init__(self, rng: Random, options: Options) -> None:
+        self.rng, self.options = rng, options
 
     def array(self, *shape: int) -> np.ndarray:
-        entries = [Fraction(self.random.randint(-4, 4), self.random.randint(1, 3)) for _ in range(int(np.prod(shape)))]
+        entries = [Fraction(self.rng.randint(-4, 4), self.rng.randint(1, 3)) for _ in range(int(np.prod(shape)))]
         found = np.empty(len(entries), dtype=object)
         found[:] = entries
         return found.reshape(shape)
 
     def size(self) -> int:
-        return self.random.randint(1, 3)
+        return self.rng.randint(1, 3)
 
     def maps(self, **shapes: tuple[int, int]) -> dict[str, np.ndarray]:
         """An affine map for each name, with its bias where there are biases."""
@@ -219,18 +219,18 @@ BLOCKS = {
 """Python's block, and how its weights are drawn and written for Rocq: weights, widths in and out, the term."""
 
 
-def block_goals(name: str, options: Options, random: Random, *, perturbed: bool) -> Iterable[Goal]:
+def block_goals(name: str, options: Options, rng: Random, *, perturbed: bool) -> Iterable[Goal]:
     """A block on random weights and inputs; `perturbed` adds a goal that must fail: one output a seventh off."""
     equation, draw = BLOCKS[name]
-    drawing = Drawing(random, options)
+    drawing = Drawing(rng, options)
     weights, into, out, term = draw(drawing)
-    x = drawing.array(random.randint(3, 5), into)
+    x = drawing.array(rng.randint(3, 5), into)
     y = equation(SURROGATES, weights, x)
     computed = f"table {out} {len(x)} ({term} [{'; '.join(map(vector, x))}])"
     yield Goal(f"{name}, {options}", computed, listed(y))
     if perturbed:
         wrong = y.copy()
-        wrong[random.randrange(len(x)), random.randrange(out)] += Fraction(1, 7)
+        wrong[rng.randrange(len(x)), rng.randrange(out)] += Fraction(1, 7)
         yield Goal(f"{name}, {options}, one output a seventh off", computed, listed(wrong), holds=False)
 
 

@@ -46,7 +46,7 @@ def built():
 
 
 @pytest.fixture
-def random(request):
+def rng(request):
     """Fixed draws, or a night's own."""
     return Random(int(request.config.option.hypothesis_seed or 0))
 
@@ -61,12 +61,12 @@ def test_every_file_compiles(built):
     assert not built.failed
 
 
-def test_every_block_computes_what_the_python_block_computes(built, random):
+def test_every_block_computes_what_the_python_block_computes(built, rng):
     goals = [
         goal
         for name in BLOCKS
         for options in OPTIONS
-        for goal in block_goals(name, options, random, perturbed=options in (OPTIONS[0], OPTIONS[-1]))
+        for goal in block_goals(name, options, rng, perturbed=options in (OPTIONS[0], OPTIONS[-1]))
     ]
     assert len(goals) == len(BLOCKS) * (len(OPTIONS) + 2)
     assert not decided(built, goals, "From Mamba Require Import Semantics Rational.")

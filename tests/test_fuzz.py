@@ -199,11 +199,11 @@ def test_sizes_are_counted_by_the_powers_of_two_between_which_they_lie():
     assert coverage.sentence({"L:6 κ:3": 2, "L:3 κ:3": 1}).startswith("L 4–63 (none in 8–15, 16–31) · κ 4–7")
 
 
-def test_a_campaign_s_evidence_is_added_to_the_ordinary_report(alone, small_report, tmp_path):
+def test_a_campaign_s_evidence_is_added_to_the_ordinary_report(alone, small_run, tmp_path):
     pieces = report.read_evidence(json.loads(report.dumps(alone)))
     assert set(pieces) == set(CLAIMS)
     assert all(piece.holds and piece.measured["examples"] for found in pieces.values() for piece in found)
-    assert report.merge(small_report, pieces).as_expected
+    assert report.merge(small_run, pieces).as_expected
     edited = json.loads(report.dumps(alone).replace('"rounds": 2', '"rounds": 9'))
     with pytest.raises(ValueError, match="edited by hand"):
         report.read_evidence(edited)

@@ -163,7 +163,8 @@ MEANINGS = r"""
     factor by which the scan keeps the state · b: a term that the scan adds to the state · g: the gate, g = σ(z) · k:
     the kernel of the convolution · z: the linear function of the input whose softplus is Δ · σ: the logistic
     function; with an index, the sum of Δ so far
-[haar] A: the state matrix of a linear system, e(s) = C e^{As} b · F: F_M, the part of a Fourier series up to the M-th
+[haar] A: the state matrix of a linear system, e(s) = C e^{As} b · D: at least every |x_s − x_n| read, x_0 = 0, as
+    their largest · X: at least every |x_s| read · F: F_M, the part of a Fourier series up to the M-th
     odd frequency · H: the Heaviside function, H(s) = 1[s ≥ 0] · J: the size of a jump; a number of levels of the Haar
     basis · M: the number of odd frequencies of a Fourier series, N = 2M + 1 · P: P_J, the projection on the first J
     levels of the Haar basis · Q: Q_c, twice the jumps squared times the half-widths of their windows · S: |c_0| +
