@@ -123,3 +123,16 @@ def small_report(small_run):
     """What was asked for of the small run, not what that rests on."""
     mutants = tuple((claim, mutant) for claim, mutant in small_run.mutants if claim in ASKED)
     return replace(small_run, claims=tuple(small_run[claim] for claim in ASKED), mutants=mutants)
+
+
+@pytest.fixture(scope="session")
+def here():
+    """Rocq on this machine; where CI runs it must be here."""
+    from mamba_theorems.verify.formal import rocq
+
+    try:
+        return rocq.versions()
+    except rocq.NoRocq as reason:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI checks every theorem, and Rocq is not asked: {reason}")
+        pytest.skip(f"Rocq is not asked: {reason} (`make formal`)")

@@ -168,6 +168,15 @@ FALSE_STEPS = {
     "a limit where a parameter's denominator is 0": Limit(
         name="false", expression=(1 + 1 / p) / (1 - y), variable=p, value=1 / (1 - y)
     ),
+    "an implication from what has no value": Enclosed(
+        name="false",
+        claim=sp.Implies(sp.Ge(x, sp.exp(sp.log(sp.sqrt(x), **kept), **kept)), sp.Ge((x - 1) ** 2, x)),
+        over={x: (-2, -1)},
+        boxes=40,
+    ),
+    "one of two, where the other has no value": Enclosed(
+        name="false", claim=sp.Or(sp.Le(x, 0), sp.Ge(sp.sqrt(x), 0), evaluate=False), over={x: (-2, -1)}, boxes=40
+    ),
     "a case without a value": Cases(
         name="false", claim=sp.Le(sp.Min(0, sp.exp(sp.log(n))), sp.exp(sp.log(n))), over={n: (3, 0)}
     ),

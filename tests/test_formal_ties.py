@@ -34,12 +34,8 @@ OPTIONS = [Options(*options) for options in product((1, 2, 3, 4), (False, True),
 
 
 @pytest.fixture(scope="session")
-def built():
+def built(here):
     """theorems/formal, compiled."""
-    try:
-        rocq.versions()
-    except rocq.NoRocq as reason:
-        pytest.skip(f"Rocq is not asked: {reason} (`make formal`)")
     sources = Sources()
     with rocq.alone(rocq.folder_of(sources)):
         return rocq.build(sources)

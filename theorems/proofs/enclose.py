@@ -116,6 +116,21 @@ def holds(
     return _compared(relation, at, precisions)
 
 
+def valued(relation: sp.Basic, at: Mapping[sp.Basic, Any] | None, precisions: tuple[int, ...] = PRECISIONS) -> bool:
+    """Whether every side of a relation is seen to have a value; of an implication's conclusion where the premise is not
+    false: an absorbing part says nothing of the others.
+    """
+    if isinstance(relation, sp.Implies):
+        premise, conclusion = relation.args
+        if not valued(premise, at, precisions):
+            return False
+        return holds(premise, at, precisions) is False or valued(conclusion, at, precisions)
+    if isinstance(relation, sp.And | sp.Or | sp.Not | sp.Equivalent):
+        return all(valued(part, at, precisions) for part in relation.args)
+    sides = relation.args if isinstance(relation, Relational) else relation.args[:1]
+    return all(_has_value(side, at, precisions) for side in sides)
+
+
 def _compared(relation: Relational, at: Mapping[sp.Basic, Any] | None, precisions: tuple[int, ...]) -> bool | None:
     difference = relation.lhs - relation.rhs
     which = sign(difference, at, precisions)

@@ -26,7 +26,7 @@ from mamba_theorems.theorems.proofs.decide import (
     without_value,
 )
 from mamba_theorems.theorems.proofs.domain import Undefined, declared
-from mamba_theorems.theorems.proofs.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval
+from mamba_theorems.theorems.proofs.enclose import ONE_PRECISION, PRECISIONS, NotEnclosed, holds, interval, valued
 from mamba_theorems.theorems.proofs.written import carried_out, key, put_in, vacuous
 
 Given = tuple[sp.Basic, ...]
@@ -275,8 +275,11 @@ class Enclosed(Asserted):
                 return proved(f"Arb, {count - 1} boxes")
             box = stack.pop()
             balls = {s: interval(a, b) for s, (a, b) in box.items()}
+            precisions = ONE_PRECISION if box else PRECISIONS
             try:
-                truth = holds(self.claim, balls, ONE_PRECISION if box else PRECISIONS)
+                truth = holds(self.claim, balls, precisions)
+                if truth and not valued(self.claim, balls, precisions):
+                    truth = None
             except NotEnclosed as reason:
                 return unknown("Arb", str(reason))
             if truth is False:

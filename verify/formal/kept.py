@@ -15,6 +15,7 @@ from typing import Any
 
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.files import write
+from mamba_theorems.verify.formal import audit as audit_
 from mamba_theorems.verify.formal import rocq
 from mamba_theorems.verify.formal.audit import AXIOMS, REAL, Audit, Theorem, audit
 from mamba_theorems.verify.formal.rocq import NoRocq
@@ -69,7 +70,9 @@ def examine(sources: Sources | None = None, names: Iterable[str] | None = None) 
     folder = rocq.folder_of(sources)
     with rocq.alone(folder):
         built = rocq.build(sources)
-        asked = _digest({"sources": sources.digest, "versions": dict(rocq.versions()), "names": sorted(wanted)})
+        code = hashlib.sha256(Path(audit_.__file__).read_bytes()).hexdigest()
+        parts = {"sources": sources.digest, "versions": dict(rocq.versions()), "names": sorted(wanted), "audit": code}
+        asked = _digest(parts)
         if (found := _before(folder, asked)) is not None and not built.failed:
             return found
         found = audit(sources, built, wanted)
