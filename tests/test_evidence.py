@@ -73,6 +73,18 @@ def test_a_contradicting_piece_always_leaves_the_claim_unknown(kinds, rests_on):
     assert outcome_of(evidence, rests_on) is Outcome.UNKNOWN
 
 
+@pytest.mark.parametrize("kind", [Kind.DERIVED, Kind.CERTIFIED, Kind.TESTED])
+def test_a_piece_that_shows_nothing_is_not_excused_by_a_stronger_one(kind):
+    def found(*evidence):
+        claim = Claim("a.claim", "", Form.AMENDED, "", "", expected=Outcome.FORMAL)
+        return ClaimReport(claim, "mqar", outcome_of(evidence, []), evidence)
+
+    assert found(piece(Kind.FORMAL), piece(kind), piece(Kind.SKIPPED, None)).as_expected
+    undecided = found(piece(Kind.FORMAL), piece(kind, None))
+    assert undecided.outcome is Outcome.FORMAL
+    assert not undecided.as_expected
+
+
 def test_scores_never_pass_nan_or_the_wrong_side():
     assert not Score(float("nan")).passes
     assert not Score(float("nan"), "error/bound").passes

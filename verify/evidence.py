@@ -113,9 +113,14 @@ class ClaimReport:
         return "; ".join(str(e.facts[LINK]) for e in self.evidence if e.holds and LINK in e.facts)
 
     @property
+    def open(self) -> tuple[Evidence, ...]:
+        """The pieces that ran and show nothing, or contradict the claim: a stronger piece does not excuse them."""
+        return tuple(e for e in self.evidence if not e.holds and e.kind is not Kind.SKIPPED)
+
+    @property
     def as_expected(self) -> bool:
-        """Whether the outcome is the one the claim records, and no piece contradicts it."""
-        return self.outcome is self.claim.expected and all(e.holds is not False for e in self.evidence)
+        """Whether the outcome is the one the claim records, and every piece that ran shows what it is to show."""
+        return self.outcome is self.claim.expected and not self.open
 
 
 _STRENGTH = (

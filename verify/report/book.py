@@ -93,8 +93,10 @@ class ClaimEntry(ClaimReport):
 
     @property
     def surprise(self) -> str:
-        """What is wrong with the outcome; empty where it is the expected one."""
-        return "" if self.as_expected else f"expected {self.claim.expected}, found {self.outcome}"
+        """What is wrong with the outcome, or which piece shows nothing; empty where all is as expected."""
+        if self.outcome is not self.claim.expected:
+            return f"expected {self.claim.expected}, found {self.outcome}"
+        return "; ".join(f"{e.check} shows nothing: {e.summary}" for e in self.open)
 
     @property
     def failure(self) -> str:
