@@ -1,5 +1,6 @@
 """Theorems in Rocq as evidence: what is refused unread, what the record is worth, and which word a claim gets."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from mamba_theorems.verify.formal import audit, kept, rocq, weaken, worth
 from mamba_theorems.verify.formal.audit import Audit, Theorem
 from mamba_theorems.verify.formal.kept import Known
 from mamba_theorems.verify.formal.rocq import NoRocq
-from mamba_theorems.verify.formal.sources import OPTIONS, PROJECT, Sources, code, forbidden
+from mamba_theorems.verify.formal.sources import OPTIONS, PROJECT, Sources, code, forbidden, path_of
 
 UNROLLED = "foundations.Recurrence.unrolled"
 
@@ -103,6 +104,15 @@ def test_a_module_needs_what_it_requires_by_way_of_others_too(tmp_path):
     assert sources.needs("D") == ("D",)
 
 
+def test_a_module_is_required_by_its_folder_or_by_the_end_of_its_name(tmp_path):
+    texts = {"x/A": "", "B": "From Mamba.x Require Import A.", "C": "From Mamba Require Import A.", "y/BA": ""}
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / f"{name}.v").write_text(text)
+    (tmp_path / PROJECT).write_text("")
+    assert [Sources(tmp_path).needs(module) for module in ("B", "C")] == [("B", "x.A"), ("C", "x.A")]
+
+
 # --- answers ---------------------------------------------------------------------------------------------------------
 
 
@@ -164,8 +174,8 @@ def test_a_recorded_theorem_has_no_axiom_but_those_of_the_reals_in_real(tmp_path
         kept.recorded(sources)
 
 
-def test_the_record_that_ships_fits_the_sources_and_has_every_theorem_that_a_claim_names():
-    assert set(kept.named()) <= set(kept.recorded().theorems)
+def test_the_record_that_ships_fits_the_sources_and_has_every_theorem():
+    assert set(kept.named()) == set(kept.recorded().theorems) >= set(Sources().theorems)
 
 
 # --- what a claim names ----------------------------------------------------------------------------------------------
@@ -356,6 +366,17 @@ def test_what_changed_is_compiled_and_nothing_else(tmp_path, monkeypatch, here):
     texts["A"] = "Definition a := 2."
     second = times()
     assert {name for name in texts if second[name] != first[name]} == {"A", "B"}
+
+
+def test_what_a_module_needs_is_what_rocq_s_own_tool_finds(here):
+    sources, found = Sources(), {}
+    _, said = rocq.run(["coqdep", "-R", ".", "Mamba", *map(path_of, sources.texts)], sources.folder, 60)
+    for name, needed in re.findall(r"^(\S+)\.vo\b[^:]*: (.*)", said, re.MULTILINE):
+        modules = {word[:-3].replace("/", ".") for word in needed.split() if word.endswith(".vo")}
+        found[name.replace("/", ".")] = modules & set(sources.texts)
+    assert set(found) == set(sources.texts)
+    for module, needed in found.items():
+        assert set(sources.needs(module)) == {module}.union(*map(sources.needs, needed)), module
 
 
 def test_the_record_that_ships_is_what_rocq_says_here(here):

@@ -104,17 +104,14 @@ def _summary(shown: list[Claim], found: Audit) -> Iterator[str]:
     theorems = [found.theorems[n] for c in shown if c.formal for n in c.formal.theorems if n in found.theorems]
     closed = sum(not theorem.axioms for theorem in theorems)
     yield f"{len(theorems)} theorems of {len(shown)} claims accepted, {closed} of them without any axiom;"
-    yield f"{len(whole)} claims with nothing left out"
+    yield f"{len(whole)} claims with nothing left out; {len(found.theorems)} theorems audited in all"
     yield from textwrap.wrap(", ".join(f"{name} {version}" for name, version in found.versions.items()), WIDTH)
 
 
 def _wrong(shown: Iterable[Claim], found: Audit) -> list[str]:
-    return [
-        f"{claim.id}: {name}: {found.refused.get(name, 'not audited')}"
-        for claim in shown
-        for name in (claim.formal.theorems if claim.formal else ())
-        if name not in found.theorems
-    ]
+    by_claims = {name: claim.id for claim in shown if claim.formal for name in claim.formal.theorems}
+    lacking = [name for name in dict.fromkeys([*by_claims, *found.refused]) if name not in found.theorems]
+    return [f"{by_claims.get(name, 'no claim')}: {name}: {found.refused.get(name, 'not audited')}" for name in lacking]
 
 
 def _controls(shown: list[Claim], lines: list[str]) -> list[str]:

@@ -53,10 +53,10 @@ class Known:
         return self.found.refused.get(name, "the record does not have it: `python -m verify formal --record`")
 
 
-def named(selected: Iterable[str] | None = None) -> list[str]:
-    """The theorems that claims name, each once."""
-    chosen = claims().values() if selected is None else [claims()[c] for c in selected]
-    return list(dict.fromkeys(name for claim in chosen if claim.formal for name in claim.formal.theorems))
+def named() -> list[str]:
+    """The theorems that claims name, each once, and after them all others that the files state."""
+    by_claims = [name for claim in claims().values() if claim.formal for name in claim.formal.theorems]
+    return list(dict.fromkeys([*by_claims, *Sources().theorems]))
 
 
 def examine(sources: Sources | None = None, names: Iterable[str] | None = None) -> Audit:

@@ -42,6 +42,12 @@ class Sources:
         }
 
     @cached_property
+    def theorems(self) -> tuple[str, ...]:
+        """All that the files call a theorem or a corollary, with the module before it."""
+        stated = re.compile(r"^\s*(?:Theorem|Corollary)\s+([\w']+)", re.MULTILINE)
+        return tuple(f"{module}.{name}" for module, text in self.texts.items() for name in stated.findall(code(text)))
+
+    @cached_property
     def project(self) -> str:
         """The text of _CoqProject."""
         return (self.folder / PROJECT).read_text(encoding="utf-8")
@@ -70,7 +76,8 @@ class Sources:
         found, open_ = set(), {module}
         while open_:
             found |= open_
-            open_ = {name for one in open_ for name in _required(code(self.texts[one]))} & set(self.texts) - found
+            said = {name for one in open_ for name in _required(code(self.texts[one]))}
+            open_ = {m for m in self.texts if any(f".{m}".endswith(f".{name}") for name in said)} - found
         return tuple(sorted(found))
 
 
@@ -80,8 +87,9 @@ def path_of(module: str) -> str:
 
 
 def _required(text: str) -> Iterator[str]:
-    for sentence in re.finditer(rf"From\s+{ROOT}\s+Require\s+(?:Import\s+|Export\s+)?([\w.'\s]+?)\.(?=\s|$)", text):
-        yield from sentence[1].split()
+    wanted = rf"From\s+{ROOT}((?:\.[\w']+)*)\s+Require\s+(?:Import\s+|Export\s+)?([\w.'\s]+?)\.(?=\s|$)"
+    for sentence in re.finditer(wanted, text):
+        yield from (f"{sentence[1]}.{name}".lstrip(".") for name in sentence[2].split())
     for name in re.finditer(rf"\b{ROOT}\.([\w']+(?:\.[\w']+)*)", text):
         yield name[1]
 
