@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import signal
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -448,6 +449,18 @@ BuildError = (
 """What sympy raises while a senseless expression is built or worked on."""
 
 
+PATIENCE = 60
+"""Seconds for one attack; sympy may take for ever over a senseless expression."""
+
+
+class TooLong(BaseException):
+    """An attack that takes longer."""
+
+
+def _too_long(*_: object) -> None:
+    raise TooLong
+
+
 def main() -> None:
     """Attack until the time is up; print what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -455,15 +468,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    end, seed, found = time.monotonic() + 60 * options.minutes, options.seed * 1_000_000, 0
+    end, seed, found, long = time.monotonic() + 60 * options.minutes, options.seed * 1_000_000, 0, 0
     first = seed
+    signal.signal(signal.SIGALRM, _too_long)
     while time.monotonic() < end:
-        bad = attack(seed)
+        signal.alarm(PATIENCE)
+        try:
+            bad = attack(seed)
+        except TooLong:
+            long, bad = long + 1, None
+        finally:
+            signal.alarm(0)
         if bad:
             found += 1
             print(f"seed {seed}: {bad}", flush=True)
         seed += 1
-    print(f"{seed - first} attacks, {found} false statements proved")
+    print(f"{seed - first} attacks, {found} false statements proved, {long} left undecided after {PATIENCE} s")
 
 
 if __name__ == "__main__":
