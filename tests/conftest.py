@@ -33,7 +33,7 @@ install_import_hook(CHECKED, "beartype.beartype")
 # --- draws -----------------------------------------------------------------------------------------------------------
 
 settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
-settings.register_profile(NIGHTLY, deadline=None, print_blob=True)
+settings.register_profile(NIGHTLY, derandomize=False, deadline=None, print_blob=True)
 settings.load_profile("fixed")
 
 

@@ -1,6 +1,7 @@
 """Tests say the same twice: what they draw depends on no clock, no other test and no earlier run."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def test_a_list_reversed_twice_is_itself(numbers):
 
 
 def drawn(*args: str) -> tuple[list[str], str]:
-    """Every example of one test, as a pytest of its own draws them, and the seed that it tells."""
+    """Every example of one test, as a pytest of its own draws them where hypothesis sees a CI, and the seed told."""
     options = [
         "-q",
         "-s",
@@ -34,7 +35,7 @@ def drawn(*args: str) -> tuple[list[str], str]:
         *args,
     ]
     command = [sys.executable, "-m", "pytest", *options, "tests/test_draws.py"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, "CI": "1"})
     assert done.returncode == 0, done.stdout
     examples = re.findall(rf"(?ms)Test case: {TEST}\((.*?)^\)", done.stdout)
     return examples, "".join(re.findall(r"(?m)^seed: --hypothesis-seed=(\d+)$", done.stdout))
