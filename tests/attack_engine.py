@@ -443,7 +443,9 @@ BuildError = (
     sp.PoleError,
     RecursionError,
     AttributeError,
-    ZeroDivisionError,
+    ArithmeticError,
+    LookupError,
+    StopIteration,
     ValueError,
 )
 """What sympy raises while a senseless expression is built or worked on."""
