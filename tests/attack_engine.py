@@ -401,18 +401,22 @@ def limit_fails(rng: random.Random, step: Limit) -> dict | None:
     if not step.value.is_finite:
         return None
     for at in points(rng, {p, y, q, n, m}, 4):
-        near = [
-            Fraction(2) ** e if step.point == sp.oo else Fraction(int(step.point)) + Fraction(2) ** -e for e in (10, 30)
-        ]
         try:
-            first, last = (abs(value(step.expression - step.value, at | {x: t})) for t in near)
+            first, last = (_off(step, at, e) for e in (10, 30))
             if last > mp.mpf(10) ** -2 and last >= first:
                 return at
-        except NoValueError:
-            return at
         except (ValueError, OverflowError, ZeroDivisionError, StopIteration):
             continue
     return None
+
+
+def _off(step: Limit, at: dict, e: int) -> mp.mpf:
+    """How far the value is from the limit, 2^-e from the point or 2^e out; infinitely where there is no value."""
+    near = Fraction(2) ** e if step.point == sp.oo else Fraction(int(step.point)) + Fraction(2) ** -e
+    try:
+        return abs(value(step.expression - step.value, at | {x: near}))
+    except NoValueError:
+        return mp.inf
 
 
 def attack(seed: int) -> str | None:

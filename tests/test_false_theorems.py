@@ -8,6 +8,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.decide import Truth, derivative_chain, entails, identity
+from mamba_theorems.theorems.proofs.domain import premises
 from mamba_theorems.theorems.proofs.enclose import NotEnclosed, enclose, holds
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
@@ -412,6 +413,42 @@ def test_a_fact_for_all_values_is_a_premise_and_no_conclusion():
 
 
 # --- procedures ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("premise", "beyond"),
+    [
+        (sp.Eq(x**m, 1 + y, **kept), sp.Ne(x, 0)),  # x = 0, m = 1, y = -1
+        (sp.Eq(x**y, 1 + y, **kept), sp.Ge(x**-2, 0, **kept)),  # x = 0, y = 1/2 and near
+        (sp.Eq(sp.factorial(x), y, **kept), sp.Ge(x, 0)),  # (-1/2)! = √π
+        (sp.Eq(sp.gamma(x), y, **kept), sp.Ge(sp.log(x**2), sp.log(x**2) - 1, **kept)),
+        (sp.Eq(sp.polylog(m, x), y, **kept), sp.Lt(x, 1)),  # Li_0(2) = -2
+        (sp.Eq(sp.binomial(x, 2), y, **kept), sp.Ge(y, 0)),  # x = 1/2
+        (sp.Eq(sp.Sum(x, (k, 1, m)), y, **kept), sp.Ge(m, 0)),
+    ],
+)
+def test_a_premise_has_no_value_only_where_it_must_have_none(premise, beyond):
+    """What suffices for a goal's value is not said by a premise that has one."""
+    assert bound(beyond, premise).decide().truth is not Truth.TRUE
+
+
+def test_an_integral_says_nothing_of_its_ends():
+    improper = sp.Eq(sp.Integral(1 / sp.sqrt(p), (p, 0, 1)), y, **kept)  # y = 2
+    assert list(premises([improper])) == [improper]
+
+
+@pytest.mark.parametrize(
+    ("premise", "said"),
+    [
+        (sp.Ge(1 / x, y), sp.Ne(x, 0)),
+        (sp.Ge(sp.log(x), y), sp.Gt(x, 0)),
+        (sp.Ge(sp.sqrt(x), y), sp.Ge(x, 0)),
+        (sp.Ge(x**m, y, **kept), sp.Or(sp.Ne(x, 0), sp.Ge(m, 0))),
+        (sp.Ge(sp.acos(x), y), sp.Le(x**2, 1)),
+    ],
+)
+def test_a_premise_says_that_its_parts_have_values(premise, said):
+    assert bound(said, premise).decide().truth is Truth.TRUE
 
 
 def test_nothing_compares_with_a_number_that_is_none():

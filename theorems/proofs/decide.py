@@ -20,7 +20,7 @@ from flint import arb
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.domain import Undefined, conditions, declared, premises, real
+from mamba_theorems.theorems.proofs.domain import Undefined, conditions, declared, premises, real, vague, valued
 from mamba_theorems.theorems.proofs.enclose import COMPARE, NOISE, NotEnclosed, enclose, holds, sign
 from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
 
@@ -164,19 +164,17 @@ def founded(verdict: Verdict, relation: sp.Basic, given: Sequence[sp.Basic], at:
 def without_value(relation: sp.Basic, given: Sequence[sp.Basic]) -> str:
     """Why a side is not shown to have a value wherever `given` holds; empty if it has."""
     known = list(premises(given))
-    opaque = set().union(*(g.atoms(sp.Integral, sp.Sum, sp.Product, sp.Limit) for g in known if not _is_arrow(g)))
+    spoken_of = {part for g in known if not _is_arrow(g) for part in valued(g) if vague(part)}
+    names = {part: sp.Dummy(real=True) for part in spoken_of}
     try:
-        needed = conditions(carried_names(relation, opaque))
+        needed = conditions(relation.xreplace(names))
     except Undefined as reason:
         return str(reason)
+    parts = {name: part for part, name in names.items()}
+    needed = tuple(c.xreplace(parts) for c in needed)
     lacking = (c for c in needed if c not in known and not _follows([], c) and not _follows(known, c))
     missing = next(lacking, None)
     return "" if missing is None else f"{missing} is not shown"
-
-
-def carried_names(relation: sp.Basic, opaque: Iterable[sp.Basic]) -> sp.Basic:
-    """The relation with parts that premises speak of, and so have values, as symbols."""
-    return relation.xreplace({part: sp.Dummy(real=True) for part in opaque})
 
 
 def _is_arrow(relation: sp.Basic) -> bool:

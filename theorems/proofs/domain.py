@@ -218,17 +218,45 @@ def _is_complex_nonzero(e: sp.Expr) -> bool:
 
 
 def premises(given: Iterable[sp.Basic]) -> Iterator[sp.Basic]:
-    """What premises say: each, and that its parts have values. Of a fact for all values, the one at its variable."""
+    """What premises say: each, and what its parts' having values implies. Of a fact for all, the one at its variable.
+
+    The conditions of a goal suffice for a value; these are necessary: 0^n has one for some n, and (-1)^x for some x.
+    """
     for g in given:
         said = g.instance if isinstance(g, ForAll) else g
         yield said
         for part in sp.And.make_args(said):
             if isinstance(part, Relational):
-                yield from _known(part)
+                yield from (c for inner in valued(part) for c in _implied(inner) if c != sp.true)
 
 
-def _known(relation: sp.Basic) -> tuple[sp.Basic, ...]:
-    try:
-        return conditions(relation)
-    except Undefined:
-        return ()
+CLOSED = (sp.Sum, sp.Product, sp.Integral, sp.Limit, sp.Derivative, sp.Subs, sp.Piecewise)
+"""Operations that may have a value where a part has none, or whose parts have letters of their own."""
+
+VAGUE = (*CLOSED, sp.gamma, sp.loggamma, sp.factorial, sp.LambertW, sp.polylog, sp.binomial, sp.KroneckerDelta)
+"""Operations that may have a value where their conditions fail."""
+
+
+def valued(e: sp.Basic) -> Iterator[sp.Basic]:
+    """An expression, and the parts that have values wherever it has one."""
+    yield e
+    if not isinstance(e, CLOSED):
+        for part in e.args:
+            yield from valued(part)
+
+
+def vague(e: sp.Basic) -> bool:
+    """Whether the expression may have a value where its conditions fail."""
+    return isinstance(e, VAGUE) or (isinstance(e, sp.Pow) and not e.exp.is_Rational)
+
+
+def _implied(e: sp.Basic) -> Iterator[sp.Basic]:
+    """What must hold of the parts wherever the outermost operation has a real value."""
+    if isinstance(e, sp.Pow) and e.exp.is_integer:
+        yield sp.Or(sp.Ge(e.exp, 0), _nonzero(e.base))
+    elif isinstance(e, sp.log | sp.tan | sp.sec | sp.cot | sp.csc | sp.asin | sp.acos | sp.atanh) or (
+        isinstance(e, sp.Pow) and e.exp.is_Rational
+    ):
+        yield from _own(e)
+    elif isinstance(e, sp.factorial) and e.args[0].is_integer:
+        yield _nonnegative(e.args[0])
