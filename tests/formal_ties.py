@@ -234,6 +234,23 @@ def block_goals(name: str, options: Options, rng: Random, *, perturbed: bool) ->
         yield Goal(f"{name}, {options}, one output a seventh off", computed, listed(wrong), holds=False)
 
 
+OPTIONS = [Options(*options) for options in product((1, 2, 3, 4), (False, True), (False, True))]
+
+
+def blocks_differ(
+    built: Built, rng: Random, names: Iterable[str] = BLOCKS, options: Sequence[Options] = OPTIONS
+) -> str:
+    """Every block with every option on both sides: the first that is not the same, with Rocq's words; else empty."""
+    goals = [
+        goal
+        for name in names
+        for option in options
+        for goal in block_goals(name, option, rng, perturbed=option in (options[0], options[-1]))
+    ]
+    assert sum(not goal.holds for goal in goals) >= 2
+    return decided(built, goals, "From Mamba Require Import Semantics Rational.")
+
+
 # --- the task --------------------------------------------------------------------------------------------------------
 
 KEYS, VALUES = 2, 2
@@ -286,6 +303,11 @@ def task_goals(sizes: Mapping[int, int], broken: Hypotheses = hypotheses) -> Ite
                 bits = _bits(np.concatenate([stored, tails.reshape(len(tails), length)], axis=1), pairs, broken)
                 value = hex(int("1" + "".join(map(str, bits.astype(int).ravel())), 2))
                 yield Goal(f"context {context}, tails of {length}", f"facts [:: {written}] {length}", f"{value}%num")
+
+
+def hypotheses_differ(built: Built, sizes: Mapping[int, int]) -> str:
+    """H1-H4 and the answers on every sequence on both sides: the first context that is not the same; else empty."""
+    return decided(built, task_goals(sizes), TASK)
 
 
 def _bits(tokens: np.ndarray, pairs: int, broken: Hypotheses) -> np.ndarray:
@@ -557,3 +579,11 @@ TIES: Mapping[str, Sequence[Callable[[tasks.Vocabulary], Tied]]] = {
 """One line a construction: the definition of Constructions.v that gives the block's weights, and the same in Python."""
 SIZES = ((2, 2), (2, 3), (3, 2))
 """Keys and values of the networks that are compared."""
+
+
+def weights_differ(built: Built, names: Iterable[str] = TIES) -> str:
+    """The weights of constructions on both sides: the first that is not the same; else empty."""
+    vocabularies = [tasks.Vocabulary.paper(keys, values) for keys, values in SIZES]
+    return decided(
+        built, [g for name in names for tied in TIES[name] for v in vocabularies for g in tied(v).goals()], WEIGHTS
+    )
