@@ -31,6 +31,7 @@ from mamba_theorems.theorems.proofs.written import ForAll, Named, key, product, 
 
 x, y = sp.symbols("x y", real=True)
 p = sp.Symbol("p", positive=True)
+q = sp.Symbol("q", nonnegative=True)
 z = sp.Symbol("z")
 n, k = sp.symbols("n k", integer=True, nonnegative=True)
 m = sp.Symbol("m", integer=True)
@@ -430,6 +431,12 @@ def test_a_fact_for_all_values_is_a_premise_and_no_conclusion():
 def test_a_premise_has_no_value_only_where_it_must_have_none(premise, beyond):
     """What suffices for a goal's value is not said by a premise that has one."""
     assert bound(beyond, premise).decide().truth is not Truth.TRUE
+
+
+@pytest.mark.parametrize("power", [q**n, q ** (2 * n), q**2 * (1 + q) ** n])
+def test_a_power_of_0_is_no_exponential(power):
+    """q^n is 0 at q = 0, where e^(n log q) has no value."""
+    assert equal(sp.sign(power), one).decide().truth is not Truth.TRUE
 
 
 def test_an_integral_says_nothing_of_its_ends():

@@ -389,12 +389,24 @@ def resolve_deltas(expression: sp.Expr, given: Sequence[sp.Basic]) -> sp.Expr:
     )
 
 
+WAVES = (sp.sin, sp.cos, sp.tan, sp.cot, sp.sinh, sp.cosh, sp.tanh, sp.coth)
+
+
+def as_exponentials(expression: sp.Expr) -> sp.Expr:
+    """Trigonometric and hyperbolic functions, and powers of positive bases, in terms of exp; 0^n is no exponential."""
+    powers = expression.replace(
+        lambda e: isinstance(e, sp.Pow) and e.base.is_positive and not e.exp.is_number,
+        lambda e: sp.exp(e.exp * sp.log(e.base)),
+    )
+    return powers.rewrite(WAVES, sp.exp)
+
+
 _SIMPLIFIERS: tuple[tuple[str, Callable[[sp.Expr], sp.Expr]], ...] = (
     ("expansion", sp.expand),
     ("rational normal form", lambda d: sp.cancel(sp.together(d))),
     ("splitting the last term", lambda d: linear_sums(peel(linear_sums(peel(d))))),
     ("simplification", sp.simplify),
-    ("exponential rewriting", lambda d: sp.simplify(sp.expand(d.rewrite(sp.exp)))),
+    ("exponential rewriting", lambda d: sp.simplify(sp.expand(as_exponentials(d)))),
     ("logarithm expansion", lambda d: sp.simplify(sp.expand_log(sp.expand(d), force=False))),
     ("trigonometric simplification", lambda d: sp.trigsimp(sp.expand(d))),
     ("evaluation", lambda d: sp.simplify(d.doit())),
