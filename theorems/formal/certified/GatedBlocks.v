@@ -1,5 +1,5 @@
-(* Certificates of mqar.thm4 in the paper's block, which is S4D as a Mamba block whose last channel is 1: for all weights
-   of their shape, if their inequalities hold, every query is answered, by the margin that they state. *)
+(* Certificates of mqar.thm4 in the paper's block, S4D as a Mamba block whose last channel is 1: for all weights of
+   their shape, if their inequalities hold, every query is answered, by the margin that they state. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp.algebra_tactics Require Import ring.
 From Mamba Require Import Semantics Task Blocks Constructions Maps foundations.Recurrence mqar.Recall mqar.Gated.

@@ -1,5 +1,5 @@
-(* Certificates of mqar.thm2-step1 in the paper's block: for all weights of their shape, if their inequalities hold, every
-   query is answered, by the margin that they state; and in rounded numbers, stage by stage. *)
+(* Certificates of mqar.thm2-step1 in the paper's block: for all weights of their shape, if their inequalities hold,
+   every query is answered, by the margin that they state; and in rounded numbers, stage by stage. *)
 From mathcomp Require Import all_ssreflect all_algebra.
 From mathcomp.algebra_tactics Require Import ring.
 From Mamba Require Import Semantics Task Blocks Constructions Maps foundations.Recurrence mqar.Recall mqar.Shared.
@@ -242,5 +242,80 @@ rewrite -subr_ge0 [X in 0 <= X](_ : _ = step_size * value * previous * (- bias *
   apply: mulr_ge0; first exact: ltW.
   by rewrite addrAC addr_ge0 ?ler0n // subr_ge0 lern1 leq_b1.
 by rewrite /=; ring.
+Qed.
+
+(* --- the block itself is an evaluation of this kind, with one number in each enclosure ---------------------------- *)
+
+Notation block := (@shared_convolution (F id) num_keys num_values tap_previous tap_current (- bias) step_size).
+Notation code_of := (@shared_embedding (F id) num_keys num_values key (@one_hot_code (F id) value_weight)).
+Notation x s t := (x_hat block (map code_of s) t).
+Arguments x_hat : simpl never.
+Definition point (y : R) : R * R := (y, y).
+
+Lemma pointE y z : within (point y) z = (y == z). Proof. by rewrite /within /= -eq_le. Qed.
+
+Lemma keyE s t (j : 'I_num_keys) : x s t j = relu (tap_previous * (if prev s t == key_ j then key else 0)
+  + tap_current * (if tok s t == key_ j then key else 0) + bias).
+Proof. by rewrite x_key opprK. Qed.
+
+Lemma valueE s t (u : 'I_num_values) : x s t (num_keys + u)%N =
+  relu (tap_previous * (if prev s t == value_ u then value_weight else 0)
+  + tap_current * (if tok s t == value_ u then value_weight else 0) + bias).
+Proof.
+have E y : code_of y (num_keys + u)%N = if y == value_ u then value_weight else 0.
+  rewrite embedding_code; case: y => [[k|w]|] //; by rewrite value_eq /one_hot_code val_eqE eq_sym.
+by rewrite x_hatE opprK !E.
+Qed.
+
+Lemma stateE s t (u : 'I_num_values) (j : 'I_num_keys) : state block (map code_of s) t (num_keys + u)%N j
+  = \sum_(0 <= i < t.+1) step_size * (x s i (num_keys + u)%N * x s i j).
+Proof.
+rewrite /state /s6_state unrolled_1 => [|i _]; last by rewrite /= mulr0 exp0.
+apply: eq_bigr => i _; rewrite /B_of linear_selecting ?ltn_addr // /delta_of linear_constant.
+by rewrite /= mulrA.
+Qed.
+
+Lemma logitE s t (u : 'I_num_values) :
+  logit s t u = \sum_(j < num_keys) x s t j * state block (map code_of s) t (num_keys + u)%N j.
+Proof.
+rewrite /logit /shared_logit affine_sum /= addr0 big_split_ord /= big1 ?add0r => [|c _]; last by rewrite ltn_ord mulr0.
+transitivity (paper_mamba block (map code_of s) t (num_keys + u)%N).
+  rewrite -[RHS]mul1r -(sum_one_hot exponential (@relu R) id 1
+    (fun r => paper_mamba block (map code_of s) t (num_keys + r)%N) (ltn_ord u)).
+  by apply: eq_bigr => r _; rewrite ltnNge leq_addr /= addKn mulrC.
+rewrite /paper_mamba /= /readout sumE; apply: eq_bigr => j _.
+by rewrite /C_of linear_selecting ?ltn_addr //= mulrC.
+Qed.
+
+Theorem one_hot_keys_exact s : closed ->
+  evaluation (point previous) (point current) (point after_itself) (point value) (point stored)
+    (point right) (point wrong) (point repeated) s (fun t c => x s t c)
+    (fun t u j => state block (map code_of s) t (num_keys + u)%N j)
+    (fun t u => linear (num_keys + num_values) (@shared_head (F id) num_keys (@one_hot_code (F id) 1) (fun=> 0))
+      (paper_mamba block (map code_of s) t) u).
+Proof.
+move=> shut; have [step0 value0 previous0 current0] := positive shut.
+have [silent0 leak0] : silent <= 0 /\ leak <= 0 by case/andP: shut => ? /andP[? _].
+have storedE : stored = step_size * (value * previous) by rewrite /stored /write /kept exp0 mulr1 mulrA.
+have stored0 : 0 < stored by rewrite storedE !mulr_gt0.
+split=> [t j pj tj|t j pj tj|t j pj tj|t j pj tj|t u tu|t u pu tu|t u j none|t u j r rt vr pr other|t u none|
+         t u j st other|t u j i ji cj sj pi si other].
+- by rewrite keyE (negPf pj) (negPf tj) !mulr0 !add0r relu_neg.
+- by rewrite pointE keyE pj eqxx (negPf tj) mulr0 addr0.
+- by rewrite pointE keyE tj eqxx (negPf pj) mulr0 add0r.
+- by rewrite pointE keyE pj tj !eqxx.
+- rewrite valueE (negPf tu) mulr0 addr0 relu_neg //; case: ifP => _; rewrite ?mulr0 ?add0r //.
+- by rewrite pointE valueE tu eqxx; case: (prev s t) pu => [[k|w]|] //= _; rewrite mulr0 add0r.
+- by rewrite stateE big_nat_cond big1 // => r /andP[/andP[_ rt] _]; rewrite none ?mulr0.
+- rewrite pointE stateE (bigD1_seq r) ?iota_uniq ?mem_index_iota //= big_nat_cond big1 ?addr0 => [|i].
+    by move: vr pr; rewrite !pointE => /eqP <- /eqP <-; rewrite storedE.
+  by case/andP=> /andP[_ it] ir; rewrite other ?mulr0.
+- by rewrite -[linear _ _ _ _]/(logit s t u) logitE big1 // => j _; exact: none.
+- rewrite -[linear _ _ _ _]/(logit s t u) logitE (bigD1 j) //= big1 ?addr0 => [|i ij]; last exact: other.
+  move: st; rewrite !pointE => /eqP <-; split=> /eqP <-; by rewrite mulrC.
+rewrite -[linear _ _ _ _]/(logit s t u) logitE (bigD1 j) //= (bigD1 i) 1?eq_sym //= big1 ?addr0; last first.
+  by move=> k /andP[kj ki]; exact: other.
+move: cj sj pi si; rewrite !pointE => /eqP <- /eqP <- /eqP <- /eqP <-.
+by rewrite /= mulrC ler_addl mulr_ge0 // ltW.
 Qed.
 End OneHotKeys.

@@ -48,7 +48,7 @@ def fixed(**weights: int) -> tuple[Requirement, ...]:
 
 def in_integers(theorem: str) -> Proven:
     """A theorem about a network in integers, which floats compute as they are."""
-    return Proven(theorem, "what floats add, that nothing is rounded where 'exact' is positive", floats=("exact",))
+    return Proven(theorem, "what floats add: that nothing is rounded where 'exact' is positive", floats=("exact",))
 
 
 def at(*sizes: int) -> dict[str, int]:

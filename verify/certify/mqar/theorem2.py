@@ -233,7 +233,7 @@ def _gate_negated(weight: np.ndarray) -> np.ndarray:
 FORMAL = {
     "paper": Proven(
         "certified.OneHotKeys.one_hot_keys",
-        "what floats add, that each evaluation in them is one of certified.OneHotKeys.one_hot_keys_rounded",
+        "what floats add: that each evaluation in floats is one of which certified.OneHotKeys.one_hot_keys_rounded speaks",
     )
 }
 FAMILIES = (
