@@ -27,7 +27,7 @@ ae79ff052e185cf70ded9e b40e5d061c3457c806a7e7 b90ff2154c7a823cd2d157 ba33a2ec7d5
 ced576216a732a45a061e3 db3e1c9cb080700ce088b1 dc91d18398d299035bb46b e26d5018fb70edac19d33a e9a8888c117591f34fb695
 ef93e423ff00bf2dfa2dbc f272bf655c55b842293a74 f8eb0276e1e878731c1bf7 f997932648fbe54647c6fd fab73a395159e8e6ac85c8
 fca7b59dd6b0b29cdd53a3"""
-FORMAL = """0434f642300da3b848a04f 3267f02e391bd034311350 3cb402a20865464ba55274 a1644df61da375bb713287
+FORMAL = """0434f642300da3b848a04f 3cb402a20865464ba55274 88cffe1dc889de63f509d8 a1644df61da375bb713287
 ade979d5f47bab50c3fc49 b74e531dd703275424e236 c462296e73bb7ea89b2243 ea9e017888b16442fbb371"""
 
 
@@ -180,8 +180,8 @@ def check(text):
     known = canonical({k: c[k] for k in c if k not in NUMBERS})[1][:22]
     require(known in READ or known in FORMAL, "its argument is unknown")
     check_numbers(c)
-    argument = "FORMAL ({theorem}) but for {leaves}, which was read".format(**c["formal"]) if known in FORMAL else "read"
-    return f"{c['claim']} ({c['target']}, {c['dtype']}, {c['sizes']}): {c['statement']} Argument: {argument}."
+    said = "FORMAL ({theorem}) but for {leaves}, which was read".format(**c["formal"]) if known in FORMAL else "read"
+    return f"{c['claim']} ({c['target']}, {c['dtype']}, {c['sizes']}): {c['statement']} Argument: {said}."
 
 
 def main(paths):

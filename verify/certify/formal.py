@@ -68,7 +68,7 @@ def hypotheses(argument: Argument, floats: Iterable[str] = ()) -> str:
     steps, relations = {step.name: term(step.expression) for step in argument.steps}, dict(argument.closing)
     for name in floats:
         if relations.pop(name, "") != POSITIVE:
-            raise ValueError(f"The argument for {argument.claim} ({argument.target}) does not show that '{name}' is > 0.")
+            raise ValueError(f"{argument.claim} ({argument.target}) does not show {name} > 0: name no theorem.")
     weights = weights_of(argument)
     required = [term(x) for _, x in argument.requires if weights & set(_names(term(x)))]
     used = set().union(*(_behind(Term(name), steps) for name in relations))
@@ -129,6 +129,7 @@ def _required(x: Term) -> str:
 
 
 def _exact(x: Term) -> str:
+    """A term's exact value, in brackets unless it is one word."""
     if not x.arguments:
         return _number(x.head) if isinstance(x.head, int) else x.head
     *_, last = x.arguments
@@ -137,9 +138,9 @@ def _exact(x: Term) -> str:
     if x.head == "abs":
         return f"`|{_stated(last)}|"
     if x.head == "exp":
-        return f"exponential {_exact(last)}"
+        return f"(exponential {_exact(last)})"
     if x == relu(of := _halved(x)):
-        return f"relu {_exact(of)}"
+        return f"(relu {_exact(of)})"
     if x.head not in SIGNS:
         raise ValueError(f"{x.json()} is no single number: state the step otherwise, or name no theorem.")
     left, right = x.arguments

@@ -233,11 +233,9 @@ def _gate_negated(weight: np.ndarray) -> np.ndarray:
 FORMAL = {
     "paper": Proven(
         "certified.OneHotKeys.one_hot_keys",
-        "what floats add: that each evaluation in floats is one of which certified.OneHotKeys.one_hot_keys_rounded speaks",
+        "what floats add: that certified.OneHotKeys.one_hot_keys_rounded speaks of every evaluation in them",
     )
 }
 FAMILIES = (
-    recall.family(
-        mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants, formal=FORMAL
-    ),
+    recall.family(mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants, formal=FORMAL),
 )
