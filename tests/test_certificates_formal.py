@@ -12,10 +12,12 @@ from forging import frozen_text
 
 import check_certificate as alone
 from mamba_theorems.constructions import tasks
+from mamba_theorems.kernels import semantics
 from mamba_theorems.verify.certify import catalogue, formal
 from mamba_theorems.verify.certify.argument import Argument, Proven, digest_of
 from mamba_theorems.verify.certify.formal import how_known, hypotheses, proved
 from mamba_theorems.verify.certify.functions import near, relu, rounded, snap, total
+from mamba_theorems.verify.certify.layout import TensorLayout
 from mamba_theorems.verify.certify.tensors import exact, laid_out
 from mamba_theorems.verify.certify.term import Term, equal, hull, term, the
 from mamba_theorems.verify.checks.certificates import look
@@ -28,6 +30,12 @@ ARGUMENTS = {subject: catalogue.subject(*subject).argument for subject in SUBJEC
 FORMAL = {subject: argument for subject, argument in ARGUMENTS.items() if argument.formal}
 IDS = [" ".join(subject) for subject in FORMAL]
 each = pytest.mark.parametrize("argument", FORMAL.values(), ids=IDS)
+
+
+def tensor_of(layout: TensorLayout, names: dict[str, int]) -> np.ndarray:
+    """The tensor that a layout describes."""
+    flat = np.concatenate([part.at(np.arange(part.size)) for part in laid_out(layout, names)])
+    return flat.reshape([int(exact(term(axis), names)) for axis in layout.shape])
 
 
 def again(argument: Argument) -> Argument:
@@ -140,6 +148,63 @@ def test_what_is_required_is_an_equation_or_that_something_is_not_negative():
     assert formal._required(the.a - abs(the.b - 1)) == "0 <= a - `|b - 1|"
 
 
+# --- the inequalities hold of networks that answer, and are needed ------------------------------------------------------
+
+PAPER_2 = {"key": 2, "value_weight": 1, "tap_previous": 1, "tap_current": 2, "bias": -1, "step_size": 1}
+HONEST = (PAPER_2, PAPER_2 | {name: -PAPER_2[name] for name in ("key", "value_weight", "tap_previous", "tap_current")})
+NEEDED = {
+    "silent": PAPER_2 | {"key": 1, "value_weight": 4, "tap_previous": -4, "tap_current": 0, "bias": 6},
+    "leak": PAPER_2 | {"key": 3, "value_weight": 5, "tap_previous": 3, "tap_current": 5, "bias": -4},
+    "right wrong repeated margin": PAPER_2 | {"step_size": -1},
+}
+
+
+def inequalities(argument: Argument, weights: dict[str, int]) -> tuple[dict[str, bool], int]:
+    """Which inequalities hold of weights, and the margin, from the text that Rocq reads."""
+    *definitions, closed = re.findall(r"Definition (\w+) : \w+ := (.*?)\.(?:\n|$)", hypotheses(argument), re.DOTALL)
+    names = weights | {"relu": lambda y: max(y, 0), "exponential": 0}
+    for name, text in definitions:
+        names[name] = 1 if text == "exponential 0" else eval(text, {}, names)
+    each_of = re.split(r", | & ", closed[1].removeprefix("[&& ").removesuffix("]"))
+    return {re.search(r"[a-z]\w*", one)[0]: eval(one, {}, names) for one in each_of}, names["margin"]
+
+
+def leads(argument: Argument, weights: dict[str, int]) -> int:
+    """The least lead of a right logit over another, exactly, on all sequences of two pairs and two or three more."""
+    vocabulary = tasks.Vocabulary.paper(2, 2)
+    names = weights | {"num_keys": 2, "num_values": 2, "first_key": 0, "vocab_size": 4}
+    whole = {name: tensor_of(layout, names).astype(int).astype(object) for name, layout in argument.tensors.items()}
+    mixer = {name.removeprefix("mixer."): w for name, w in whole.items()}
+    found = []
+    for length, context in product((2, 3), product(((0, 1), (1, 0)), product((2, 3), repeat=2))):
+        tails = np.array(list(product(range(4), repeat=length)))
+        tokens = np.concatenate([np.tile(np.stack(context, 1).ravel(), (len(tails), 1)), tails], axis=1)
+        tokens = tokens[~tasks.broken_h2(tokens, vocabulary, 2).any(axis=1)]
+        embedded = whole["embedding.weight"][tokens]
+        y = semantics.paper_mamba(formal_ties.SURROGATES, mixer, embedded, delta_activation="identity")
+        logits, targets = (y @ whole["head.weight"].T)[..., 2:], tasks.answers(tokens, vocabulary, 2)
+        at = targets >= 0
+        right = targets[at] - 2
+        found.append(min(logits[at][range(len(right)), right] - logits[at][range(len(right)), 1 - right]))
+    return min(found)
+
+
+@pytest.mark.parametrize("weights", HONEST)
+def test_where_the_inequalities_hold_every_query_is_answered_by_the_margin(weights):
+    argument = FORMAL["mqar.thm2-step1", "paper"]
+    holds, margin = inequalities(argument, weights)
+    assert all(holds.values())
+    assert leads(argument, weights) == margin > 0
+
+
+@pytest.mark.parametrize("fails", NEEDED)
+def test_where_an_inequality_fails_a_query_may_be_answered_wrongly(fails):
+    argument = FORMAL["mqar.thm2-step1", "paper"]
+    holds, _ = inequalities(argument, NEEDED[fails])
+    assert [name for name, true in holds.items() if not true] == fails.split()
+    assert leads(argument, NEEDED[fails]) < 0
+
+
 # --- what certificates say --------------------------------------------------------------------------------------------
 
 
@@ -185,10 +250,7 @@ REQUIRED = f"{formal_ties.WEIGHTS}From Mamba Require Import certified.IntegerCod
 
 def laid(subject: tuple[str, str]) -> dict[str, np.ndarray]:
     """A certificate's tensors at a small size, each weight a number of its own; biases that are left out are 0."""
-    names, found = NUMBERS | SIZES, {}
-    for name, layout in ARGUMENTS[subject].tensors.items():
-        flat = np.concatenate([part.at(np.arange(part.size)) for part in laid_out(layout, names)])
-        found[name] = flat.reshape([int(exact(term(axis), names)) for axis in layout.shape])
+    found = {name: tensor_of(layout, NUMBERS | SIZES) for name, layout in ARGUMENTS[subject].tensors.items()}
     for name in [name for name in found if name.endswith(".weight")]:
         found.setdefault(name.replace(".weight", ".bias"), np.zeros(len(found[name]), dtype=int))
     return formal_ties._aligned(found, KEYS)
