@@ -148,7 +148,7 @@ def test_what_is_required_is_an_equation_or_that_something_is_not_negative():
     assert formal._required(the.a - abs(the.b - 1)) == "0 <= a - `|b - 1|"
 
 
-# --- the inequalities hold of networks that answer, and are needed ------------------------------------------------------
+# --- the inequalities hold of networks that answer, and are needed ----------------------------------------------------
 
 PAPER_2 = {"key": 2, "value_weight": 1, "tap_previous": 1, "tap_current": 2, "bias": -1, "step_size": 1}
 HONEST = (PAPER_2, PAPER_2 | {name: -PAPER_2[name] for name in ("key", "value_weight", "tap_previous", "tap_current")})
