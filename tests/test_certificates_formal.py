@@ -19,7 +19,7 @@ from mamba_theorems.verify.certify.formal import how_known, hypotheses, proved
 from mamba_theorems.verify.certify.functions import near, relu, rounded, snap, total
 from mamba_theorems.verify.certify.layout import TensorLayout
 from mamba_theorems.verify.certify.tensors import exact, laid_out
-from mamba_theorems.verify.certify.term import Term, equal, hull, term, the
+from mamba_theorems.verify.certify.term import Term, equal, hull, term, the, within
 from mamba_theorems.verify.checks.certificates import look
 from mamba_theorems.verify.formal import kept, rocq
 from mamba_theorems.verify.formal.sources import Sources
@@ -135,7 +135,9 @@ def test_a_term_is_what_it_is_without_roundings(x, exactly):
     assert formal._stated(x) == exactly
 
 
-@pytest.mark.parametrize("x", [hull(the.a, the.b), the.a**the.b, the.a[the.i]])
+@pytest.mark.parametrize(
+    "x", [hull(the.a, the.b), the.b + hull(the.a, -the.a), the.b + within(the.a * the.c), the.a**the.b, the.a[the.i]]
+)
 def test_a_term_that_is_no_single_number_has_no_exact_value(x):
     with pytest.raises(ValueError, match="no single number"):
         formal._stated(x)

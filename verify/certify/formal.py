@@ -12,7 +12,7 @@ from typing import Any
 
 from mamba_theorems.verify.certify.argument import POSITIVE, Argument, Proven
 from mamba_theorems.verify.certify.functions import relu
-from mamba_theorems.verify.certify.term import Term, equal, term
+from mamba_theorems.verify.certify.term import Term, equal, term, within
 from mamba_theorems.verify.formal import kept
 from mamba_theorems.verify.formal.audit import Theorem
 from mamba_theorems.verify.formal.sources import Sources, code
@@ -156,8 +156,9 @@ def _halved(x: Term) -> Term:
 
 
 def _is_error(x: Term) -> bool:
-    """Whether a term is [-y, y], what a rounding adds: none, exactly."""
-    return x.head == "hull" and x.arguments[1] == -x.arguments[0]
+    """Whether a term is [-y, y] for y in units of `functions.slack`, what roundings add to a sum: exactly none."""
+    y = x.arguments[0] if x.arguments else x
+    return x == within(y) and y.head == "mul" and _exact(y.arguments[1]) == "`|1 - 1|"
 
 
 def _number(n: int) -> str:
