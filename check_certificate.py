@@ -3,7 +3,7 @@
 
 A certificate says of stated sizes, and of weights given bit by bit, that a network answers every admissible input
 rightly, exactly and in floats. None of its numbers is trusted: tensors are laid out and hashed, steps evaluated in
-intervals, inequalities compared. Its argument has no numbers; ARGUMENTS lists the digests of those that were read.
+intervals, inequalities compared. Its argument has no numbers: it was read (READ), or a part is a theorem (FORMAL).
 """
 
 import hashlib
@@ -17,17 +17,18 @@ from pathlib import Path
 FORMATS = {"float32": ("<f", 24, -126, 128), "float64": ("<d", 53, -1022, 1024)}  # pack, bits, least exponent, limit
 NUMBERS = ("dtype", "sizes", "weights", "sha256", "enclosures", "hash")  # the other fields are the argument
 ONE = 2**1152  # an interval is a pair of integers, its ends in units of 1/ONE, rounded outwards
-ARGUMENTS = """0054dabe88ee642f8909c9 0559a6bd3b2b3854e45967 08777bde10ead6d427f2a2 0b1a18dbf056910ca54318
-0c01dbfabd23ef5ee1b348 1499f5b3f9a169923a9a71 1ad5f315de9a0b8dbfee15 1bd9423cb9da7f014827e3 1beedf90ebc6466b07c47a
-1cb698b048a723fffc20ac 1e6fa23b4cdb5989df3875 1ea105c5534971ec438bad 22c1a822799b0a27de8967 2501285e21e7b6f1f67a23
-269cfc948fe6b5b0215bf5 2745565c26fa45f705365e 292a38ccfa15ea5d5d7863 2afed4faad3647553e4ef1 3c9c580b10127bc26fe273
-41d642494f55cb8cc58c4e 4c5fe0da1f247c1bf3511f 5036431a1975bf1d22a86f 533405cf6d4cc40dfd82e1 558a87785ddd7db7d25d32
-56f6e465777ee84e1c158e 58cbf3b1754439c5045fec 5d125bf5b61688db8760b4 6388b15de080c725efbc7d 650c838ca2db781c6ef629
-6d714114638a71789f62bd 760cdfcc578c02569c2bb9 7bf2d6f606fd04eb0bc178 8b746347b0ed914512baa0 9995cd9e2af18455140d32
-9b13491057bcd7ef0d019c 9fa35f9e366c5b118e2574 a78494154ee266ea1ec03a aee41267a48c276a8db1e7 b19ed9b3a2a20d12b6a590
-b2411d79aadefd4e085014 b601dfc8b409989d0ae2fb ba044b6463cf54cff32b51 bbef8d0818e782971b1daa c0daab51b80ce9c0f46125
-c1fded9905f8d8e0e58a10 c7af96fb41b81869f1a0ee e295631982de98181ca1f5 e83cf3c76778dc88a0c4ee f04092022725a44e3ed1b2
-f151d273ea9625a364466c f413bc3c6bca01dbeb6dcb fd5ce1be06ccc38f51e2a8 fdfb671ac4f178fbcf6365"""
+READ = """01c8a615bbd55c6c81dee3 0829e2f7605bee41b6f954 0c6352299e4c1a4d02a325 1e5f0f4d3fb4098a5d604e
+216e53fcbebbff55cbd803 248dcc16ffa9c6253c449d 2fc5daf57af42b2bb8c877 337b2d2a4ceab5a0ef4add 389b6c9e5cfe135d1550cf
+3e72bafc5e90d2314924b3 40eb2a5c589b5eb725ef3f 45ee70777eb9d0a53a95b4 47a794463de5f698cc7fcb 47c5f73b93f49e253399ce
+58aa922c535a6fcafbd057 5f1f1399f749ad5e07e29a 612118f419227b3c683725 63108f54e321a27249fd13 666c5fecc4efb237a706e6
+66f7c7dc3a8bf06c52a69f 6936debdcc29a3be6487eb 7a9b07e3c2b0dc5034dad3 7e560e127210b64cfe9ccb 8397f07b52311367c2e272
+88749b7ee19998140dd3b5 89544bce1bd7426fb23c03 970b560a7d65c7927aa2db 99e01a56d39325a50b8841 a5313a1ebff526fd102749
+ae79ff052e185cf70ded9e b40e5d061c3457c806a7e7 b90ff2154c7a823cd2d157 ba33a2ec7d5468b96729d5 c2d07b03233d91bae53ab9
+ced576216a732a45a061e3 db3e1c9cb080700ce088b1 dc91d18398d299035bb46b e26d5018fb70edac19d33a e9a8888c117591f34fb695
+ef93e423ff00bf2dfa2dbc f272bf655c55b842293a74 f8eb0276e1e878731c1bf7 f997932648fbe54647c6fd fab73a395159e8e6ac85c8
+fca7b59dd6b0b29cdd53a3"""
+FORMAL = """0434f642300da3b848a04f 3cb402a20865464ba55274 88cffe1dc889de63f509d8 a1644df61da375bb713287
+ade979d5f47bab50c3fc49 b74e531dd703275424e236 c462296e73bb7ea89b2243 ea9e017888b16442fbb371"""
 
 
 def require(condition, reason):
@@ -57,8 +58,7 @@ def quotient(x, y):
 def exp_of(x):
     """e^x in units of 1/ONE, |x| <= 1024: Horner's scheme at r = |x| / 2^k <= 1/2, the rest in [1, 2]; k squarings."""
     require(x < ONE << 10, "a step takes the exponential of a number beyond 1024")
-    x, k = max(x, -ONE << 10), (abs(x) // ONE).bit_length() + 1
-    low, high = ONE, 2 * ONE
+    x, k, low, high = max(x, -ONE << 10), (abs(x) // ONE).bit_length() + 1, ONE, 2 * ONE
     for n in range(40, 0, -1):
         low, high = ONE + low * (abs(x) >> k) // ONE // n, ONE - (-high * -(-abs(x) >> k) // ONE // n)
     for _ in range(k):
@@ -101,16 +101,14 @@ def is_float(number, dtype):
 def inexact(x, units, dtype):
     """All floats within a relative error of x, in units of 2^-bits, provided that none is 0, subnormal or too large."""
     _, bits, least, limit = FORMATS[dtype]
-    low, high = sorted(map(abs, x))
-    normal = x[0] * x[1] > 0 and low >= ONE >> -least and 2 * high <= ONE << limit
+    normal = x[0] * x[1] > 0 and min(map(abs, x)) >= ONE >> -least and 2 * max(map(abs, x)) <= ONE << limit
     require(normal, "a rounded step may be 0, subnormal or too large, where its relative error has no bound")
     return product(x, (ONE - (units >> bits), ONE - (-units >> bits)))
 
 
 def value(expression, known, dtype):
     """The interval of an expression: "round" is one IEEE operation with the exact result x, ["near", n, x] x to n ulps,
-    "snap" too, but the float is 1 if x is within 2^-bits / 4 of 1; ["over", i, n, x] joins x for i < n, "sum" adds it.
-    """
+    "snap" too, but 1 if x is within 2^-bits / 4 of 1; ["over", i, n, x] joins x for i < n, and "sum" adds it."""
     if not isinstance(expression, list):
         return known[expression] if isinstance(expression, str) else (expression * ONE, expression * ONE)
     operation, *first, last = expression
@@ -179,9 +177,11 @@ def check(text):
     c = json.loads(text)
     require(text == canonical(c)[0], "it is not in its one form")
     require(c["hash"] == canonical({k: c[k] for k in c if k != "hash"})[1], "its hash is not that of its content")
-    require(canonical({k: c[k] for k in c if k not in NUMBERS})[1][:22] in ARGUMENTS.split(), "its argument is unknown")
+    known = canonical({k: c[k] for k in c if k not in NUMBERS})[1][:22]
+    require(known in READ or known in FORMAL, "its argument is unknown")
     check_numbers(c)
-    return f"{c['claim']} ({c['target']}, {c['dtype']}, {c['sizes']}): {c['statement']}"
+    said = "FORMAL ({theorem}) but for {leaves}, which was read".format(**c["formal"]) if known in FORMAL else "read"
+    return f"{c['claim']} ({c['target']}, {c['dtype']}, {c['sizes']}): {c['statement']} Argument: {said}."
 
 
 def main(paths):

@@ -67,7 +67,7 @@ EVIDENCE = (
                  mark="□", style="bold yellow", fill="#e9efc9", ink=("#5f6b12", "#c3cf6e")),
     EvidenceWord("CERTIFIED",
                  "a rigorous enclosure for stated sizes and all inputs of those sizes, of the weights actually "
-                 "shipped; its argument was read",
+                 "shipped; says whether its argument is FORMAL, but for what floats add, or was read",
                  mark="◆", style="green", fill="#d7e6f5", ink=("#1d5c8f", "#8cc4f0")),
     EvidenceWord("TESTED", "property-based runs on a named kernel, device and dtype: number of examples, worst margin",
                  mark="●", style="cyan", fill="#e6eef0", ink=("#40606a", "#a8c8d2")),

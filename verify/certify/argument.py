@@ -12,7 +12,7 @@ from typing import Any
 from mamba_theorems.verify.certify.layout import TensorLayout
 from mamba_theorems.verify.certify.term import Expression, Term, term, the
 
-FORMAT = "mamba-theorems certificate 1"
+FORMAT = "mamba-theorems certificate 2"
 POSITIVE, NOT_POSITIVE = "> 0", "<= 0"
 FLOATS = (
     "Floating point: every addition and multiplication is IEEE, rounded to nearest in `dtype`; products may be fused "
@@ -42,8 +42,31 @@ ULPS: Requirement = ("elementary functions good to at least one ulp are what flo
 
 
 @dataclass(frozen=True)
+class Proven:
+    """A theorem of theorems/formal that covers an argument's arithmetic, and what it `leaves` to a reader.
+
+    `floats` are the closing inequalities that a reader needs for it, and the theorem does not.
+    """
+
+    theorem: str
+    leaves: str
+    floats: tuple[str, ...] = ()
+
+    def json(self) -> dict[str, Any]:
+        """As a certificate writes it."""
+        return {"theorem": self.theorem, "leaves": self.leaves}
+
+
+READ = {"theorem": None, "leaves": "the whole argument"}
+"""What a certificate says of an argument that no theorem covers."""
+
+
+@dataclass(frozen=True)
 class Argument:
-    """Why a network answers every admissible input of its sizes rightly; the inequalities `closing` end it."""
+    """Why a network answers every admissible input of its sizes rightly; the inequalities `closing` end it.
+
+    `formal` is the theorem whose hypotheses are these inequalities; `formal.proved` alone sets it.
+    """
 
     claim: str
     target: str
@@ -53,6 +76,7 @@ class Argument:
     tensors: dict[str, TensorLayout]
     steps: tuple[Scalar, ...]
     closing: tuple[tuple[str, str], ...]
+    formal: Proven | None = None
 
     def __post_init__(self) -> None:
         names = [step.name for step in self.steps]
@@ -67,6 +91,7 @@ class Argument:
             "target": self.target,
             "statement": self.statement,
             "argument": list(self.words),
+            "formal": self.formal.json() if self.formal else READ,
             "requires": [[because, term(x).json()] for because, x in self.requires],
             "tensors": {name: layout.json() for name, layout in self.tensors.items()},
             "steps": [[step.name, term(step.expression).json(), step.because] for step in self.steps],

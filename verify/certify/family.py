@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from mamba_theorems.constructions.compiler.exact import ExactTensor
-from mamba_theorems.verify.certify.argument import Argument
+from mamba_theorems.verify.certify.argument import Argument, Proven
 from mamba_theorems.verify.certify.certificate import Subject, Tensors
+from mamba_theorems.verify.certify.formal import proved
 from mamba_theorems.verify.certify.tensors import shipped
 
 Sizes = Mapping[str, Any]
@@ -29,7 +30,7 @@ class Family:
     `sizes` completes chosen sizes and raises ValueError for impossible ones. `weights` are the exact weights that ship
     at those sizes, for a dtype. `mutants` are networks whose worst case is wrong: a change that only widens an
     enclosure leaves the worst case undecided, which rejects nothing. `beside` reads off weights that stand alone in no
-    layout.
+    layout. `formal` names the theorem that covers the argument's arithmetic, where there is one.
     """
 
     claim: str
@@ -40,6 +41,7 @@ class Family:
     frozen: Callable[[str], Frozen]
     mutants: Callable[[str], Mutants]
     beside: Callable[[Sizes, Tensors], dict[str, Any]] = lambda sizes, tensors: {}
+    formal: Callable[[str], Proven | None] = lambda target: None
 
     def subject(self, target: str) -> Subject:
         """What can be certified in a target."""
@@ -47,7 +49,8 @@ class Family:
         def tensors(sizes: Sizes, dtype: str) -> Tensors:
             return shipped(self.weights(target, sizes, dtype), dtype)
 
-        return Subject(self.argument(target), partial(self.sizes, target), tensors, self.beside)
+        argument = proved(self.argument(target), self.formal(target))
+        return Subject(argument, partial(self.sizes, target), tensors, self.beside)
 
 
 def weights_of(build: Callable[..., Mapping[str, ExactTensor]], *names: str) -> Weights:

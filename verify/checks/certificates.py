@@ -13,6 +13,7 @@ from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.formal import how_known
 from mamba_theorems.verify.checks.check import Check, Examination, Finding
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -27,7 +28,8 @@ def look(request: Request, run: Run) -> Finding:
     except Undecided as reason:
         return Finding(None, f"undecided: {reason}", facts)
     ends = {f"least {name}": float(certificate["enclosures"][name][0]) for name, _ in certificate["closing"]}
-    return Finding(True, "", {**facts, "certificate": certificate["hash"][:16]}, ends)
+    facts |= {"argument": how_known(certificate), "certificate": certificate["hash"][:16]}
+    return Finding(True, "", facts, ends)
 
 
 def _check(request: Request, tier: Tier) -> Examination:

@@ -12,6 +12,7 @@ from mamba_theorems.verify.certify.argument import canonical
 from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.certify.enclose import Disproved, Undecided
+from mamba_theorems.verify.certify.formal import how_known
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import (
     PROGRAM,
@@ -65,7 +66,7 @@ def _certified(entry: Request, args: Namespace, terminal: Terminal) -> bool:
     except Undecided as reason:
         line = f"undecided: {reason}"
     else:
-        line, decided = f"certified, {_ends(certificate)}", True
+        line, decided = f"certified, {_ends(certificate)}, argument {how_known(certificate)}", True
         if args.output is not None:
             write(args.output / entry.name, canonical(certificate))
     if args.longest:
@@ -102,5 +103,6 @@ def _sound(path: str, content: bytes, terminal: Terminal) -> bool:
     except (UnicodeDecodeError, Refused) as reason:
         terminal.put(f"no: {path}: {reason}")
         return False
-    terminal.put(f"yes: {path}: {certificate['claim']} ({certificate['target']}, {certificate['dtype']})")
+    subject = f"{certificate['claim']} ({certificate['target']}, {certificate['dtype']})"
+    terminal.put(f"yes: {path}: {subject}; argument {how_known(certificate)}")
     return True

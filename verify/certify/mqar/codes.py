@@ -11,7 +11,7 @@ from typing import Any
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.verify.certify import ranges
-from mamba_theorems.verify.certify.argument import FLOATS, Argument, Requirement, Scalar, positive
+from mamba_theorems.verify.certify.argument import FLOATS, Argument, Proven, Requirement, Scalar, positive
 from mamba_theorems.verify.certify.blocks import is_model, is_second
 from mamba_theorems.verify.certify.family import Sizes
 from mamba_theorems.verify.certify.functions import exp, near, rounded, silu, slack, snap
@@ -62,7 +62,7 @@ class CodedRecall:
     """A construction: its codes, its margin in integers, its steps in floats, and its largest numbers.
 
     `floats` is the argument in the official blocks where the shared argument does not serve. `value` is what a value's
-    channels hold in the paper's blocks.
+    channels hold in the paper's blocks, of which `theorem` speaks: of the first by this name.
     """
 
     words: tuple[str, ...]
@@ -74,6 +74,13 @@ class CodedRecall:
     value: int = 1
     requires: tuple[Requirement, ...] = ()
     hypotheses: str = recall.HYPOTHESES
+    theorem: str = ""
+
+    @property
+    def formal(self) -> dict[str, Proven]:
+        """The theorems about the paper's two blocks."""
+        targets = {"paper": self.theorem, "paper_mamba2": f"{self.theorem}_mamba2"} if self.theorem else {}
+        return {target: recall.in_integers(theorem) for target, theorem in targets.items()}
 
 
 VALUES = the.num_values
@@ -90,6 +97,7 @@ ONE_HOT = CodedRecall(
     integer_margin=SIGN,
     integer_largest=LENGTH * 4,
     float_steps=(Scalar("margin", HEAD - the.underflow, "the logit of v(q), in units of 'factor'"),),
+    theorem="certified.IntegerCodes.one_hot_codes",
 )
 SIGNS = CodedRecall(
     words=(
@@ -145,6 +153,7 @@ INTEGER_VALUES = CodedRecall(
             "at neighbouring values, in units of 'factor'",
         ),
     ),
+    theorem="certified.IntegerCodes.value_code",
 )
 MOMENTS = CodedRecall(
     hypotheses=recall.HYPOTHESES + DISTINCT,
@@ -157,6 +166,7 @@ MOMENTS = CodedRecall(
     integer_margin=SIGN,
     integer_largest=8 * square(K),
     floats=FloatArgument(moments.WORDS, moments.steps, moments.REQUIRES, moments.CLOSING),
+    theorem="certified.IntegerCodes.two_states",
 )
 RECALLS = {
     "mqar.thm3-step1": ONE_HOT,
@@ -248,6 +258,7 @@ FAMILIES = tuple(
         mqar.ALL_TARGETS,
         partial(_argument, claim),
         sizes=_signed_sizes if coded is SIGNS else recall.completed,
+        formal=coded.formal,
     )
     for claim, coded in RECALLS.items()
 )

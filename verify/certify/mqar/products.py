@@ -245,7 +245,10 @@ def _sizes(claim: str, target: str, chosen: Sizes) -> dict[str, Any]:
     return sizes | (recall.sign_columns(sizes) if claim == SIGN_CODES else {"width": sizes["num_values"]})
 
 
+FORMAL = {ONE_HOT: {"paper": recall.in_integers("certified.GatedBlocks.gated_blocks_answer")}}
 FAMILIES = tuple(
-    recall.family(claim, TARGETS, partial(_argument, claim), sizes=partial(_sizes, claim))
+    recall.family(
+        claim, TARGETS, partial(_argument, claim), sizes=partial(_sizes, claim), formal=FORMAL.get(claim, recall.NONE)
+    )
     for claim in (ONE_HOT, SIGN_CODES)
 )

@@ -1,16 +1,17 @@
 """What all arguments for associative recall share: hypotheses, sizes, names, and the family of a recall network."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from mamba_theorems.constructions import mqar
+from mamba_theorems.constructions.compiler.exact import ExactTensor
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import balanced_columns
 from mamba_theorems.constructions.tasks import Vocabulary
-from mamba_theorems.verify.certify.argument import ULPS, Argument, Requirement
+from mamba_theorems.verify.certify.argument import ULPS, Argument, Proven, Requirement
 from mamba_theorems.verify.certify.blocks import is_model
 from mamba_theorems.verify.certify.family import Family, Frozen, Mutants, Sizes, one_more, only
 from mamba_theorems.verify.certify.term import Term, equal, the
@@ -36,12 +37,18 @@ REQUIRES = (
 )
 SIGNED: Requirement = ("'head' is 1 or -1", equal(the.head * the.head, 1))
 HEAD_SIGN = the.head / abs(the.head)
+NONE: Mapping[str, Proven] = {}
 NAMES = ("vocab_size", "input_seq_len", "num_kv_pairs")
 
 
 def fixed(**weights: int) -> tuple[Requirement, ...]:
     """The requirements that weights are stated integers."""
     return tuple((f"'{name}' is {number}", equal(Term(name), number)) for name, number in weights.items())
+
+
+def in_integers(theorem: str) -> Proven:
+    """A theorem about a network in integers, which floats compute as they are."""
+    return Proven(theorem, "what floats add: that nothing is rounded where 'exact' is positive", floats=("exact",))
 
 
 def at(*sizes: int) -> dict[str, int]:
@@ -105,10 +112,12 @@ def family(
     shapes: tuple[str, ...] = ("expand", "dt_rank"),
     frozen: Callable[[str], Frozen] = two_sizes,
     mutants: Callable[[str], Mutants] = mutants,
+    formal: Mapping[str, Proven] = NONE,
 ) -> Family:
     """The family of a network that `build` makes of target, vocab_size and num_kv_pairs; by default the claim's own.
 
-    `shapes` are the hyperparameters that the argument takes as sizes, where the network has them.
+    `shapes` are the hyperparameters that the argument takes as sizes, where the network has them. `formal` has the
+    theorems by target.
     """
 
     def usual(target: str, vocab_size: int, num_kv_pairs: int) -> Construction:
@@ -124,4 +133,7 @@ def family(
         known = of(target, found).hyperparameters
         return found | {name: known[name] for name in shapes if name in known}
 
-    return Family(claim, targets, argument, shaped, lambda target, sizes, _: of(target, sizes).weights, frozen, mutants)
+    def weights(target: str, sizes: Sizes, dtype: str) -> Mapping[str, ExactTensor]:
+        return of(target, sizes).weights
+
+    return Family(claim, targets, argument, shaped, weights, frozen, mutants, formal=formal.get)

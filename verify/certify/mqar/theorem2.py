@@ -9,7 +9,7 @@ import numpy as np
 
 from mamba_theorems.constructions import mqar
 from mamba_theorems.verify.certify import ranges
-from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Scalar, positive
+from mamba_theorems.verify.certify.argument import FLOATS, NOT_POSITIVE, Argument, Proven, Scalar, positive
 from mamba_theorems.verify.certify.blocks import MixerLayout, PaperLayout, around_one_hots, is_model, official
 from mamba_theorems.verify.certify.family import Frozen, Mutants
 from mamba_theorems.verify.certify.functions import exp, relu, rounded, silu, snap, total
@@ -230,4 +230,12 @@ def _gate_negated(weight: np.ndarray) -> np.ndarray:
     return weight
 
 
-FAMILIES = (recall.family(mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants),)
+FORMAL = {
+    "paper": Proven(
+        "certified.OneHotKeys.one_hot_keys",
+        "what floats add: that certified.OneHotKeys.one_hot_keys_rounded speaks of every evaluation in them",
+    )
+}
+FAMILIES = (
+    recall.family(mqar.CLAIM, TARGETS, _argument, shapes=("dt_rank",), frozen=_frozen, mutants=_mutants, formal=FORMAL),
+)

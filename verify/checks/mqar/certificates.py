@@ -43,7 +43,7 @@ def _certify(subject: Sized, run: Run) -> Finding:
         found = look(Request(subject.claim, target, dtype, chosen, subject.changes), run)
         if not found.holds:
             return Finding(found.holds, f"{where}: {found.summary}", facts)
-        facts[where] = f"certificate {found.facts['certificate']}"
+        facts[where] = f"certificate {found.facts['certificate']}, argument {found.facts['argument']}"
     return Finding(True, "", facts)
 
 
