@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.haar.pointwise import EXPONENT, KAPPA, W, dilog, s, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
@@ -291,7 +291,17 @@ CLAIMS = (
         hypotheses=(ENOUGH,),
         depends_on=("haar.thm1-pointwise",),
         formula=sp.Lt(L2, eps),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_amended,
+        formal=Formal(
+            ("real.HaarWavelet.thm1_amended",),
+            refused=(
+                Weakened("half the W", "0 < eps -> 32 * 4 ^ j / Rmin", "0 < eps -> 16 * 4 ^ j / Rmin"),
+                Weakened("2^j for 4^j", "0 < eps -> 32 * 4 ^ j / Rmin", "0 < eps -> 32 * 2 ^ j / Rmin"),
+                Weakened("ε² for ε⁴", "Rmin 1 eps ^ 4 <= W ->", "Rmin 1 eps ^ 2 <= W ->"),
+                Weakened("the middle function once", "g 0 - 2 * g (1/2) + g 1.", "g 0 - g (1/2) + g 1."),
+                Weakened("not normalised", "sqrt (2 ^ j) * haar", "2 ^ j * haar"),
+            ),
+        ),
     ),
 )
