@@ -128,7 +128,8 @@ Qed.
 
 Lemma before_up_small : RInt before_up lo up <= half_bell / w.
 Proof.
-assert (e : RInt (fun y => scal (- w) (bell (- w * y + w * up))) lo up = RInt bell (- w * lo + w * up) (- w * up + w * up)).
+assert (e : RInt (fun y => scal (- w) (bell (- w * y + w * up))) lo up
+            = RInt bell (- w * lo + w * up) (- w * up + w * up)).
 { apply (RInt_comp_lin bell); apply bell_integrable. }
 assert (e' : RInt (fun y => scal (- w) (bell (- w * y + w * up))) lo up = scal (- w) (RInt before_up lo up)).
 { rewrite <- (RInt_scal before_up); [|apply before_up_integrable].
@@ -285,7 +286,8 @@ assert (qx : q <= after_lo w t s * / W) by (unfold after_lo; rewrite w_square; e
 assert (q0 : 0 <= q) by (unfold q; lra).
 repeat split; [exact q0|exact qx|].
 apply Rle_trans with ((after_lo w t s * / W) * (after_lo w t s * / W)); [simpl; rewrite Rmult_1_r; nra|].
-replace ((after_lo w t s * / W) * (after_lo w t s * / W)) with (after_lo w t s * (after_lo w t s * (/ W * / W))) by ring.
+replace ((after_lo w t s * / W) * (after_lo w t s * / W))
+  with (after_lo w t s * (after_lo w t s * (/ W * / W))) by ring.
 apply Rmult_le_compat_l; [lra|]; rewrite <- (Rmult_1_l (/ W * / W)) at 2.
 apply Rmult_le_compat_r; [nra|exact x1].
 Qed.

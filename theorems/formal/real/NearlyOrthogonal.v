@@ -113,7 +113,7 @@ by rewrite mulrCA mulrC [in RHS](mulrC y).
 Qed.
 End Cosh.
 
-(* --- one row of signs ----------------------------------------------------------------------------------------------- *)
+(* --- one row of signs --------------------------------------------------------------------------------------------- *)
 
 Section Row.
 Variables (R : realType) (d : nat).
@@ -152,7 +152,7 @@ rewrite mean !sumr_const ler_pmuln2r //; apply/card_gt0P; by exists f0.
 Qed.
 End Row.
 
-(* --- the matrix, row by row ----------------------------------------------------------------------------------------- *)
+(* --- the matrix, row by row --------------------------------------------------------------------------------------- *)
 
 Section Matrix.
 Variables (R : realType) (d : nat).
@@ -177,7 +177,8 @@ have [f small] : exists f, potential e (col_mx (row_of f) M) <= cosh e * potenti
   under [in RHS]eq_bigr do rewrite mulr_sumr; rewrite exchange_big [RHS]exchange_big /=; apply: eq_bigr => j ji.
   rewrite -(row_mean e (inner M i j) (i := i) (j := j)) 1?eq_sym //.
   by apply: eq_bigr => f _; rewrite inner_col !mxE.
-exists (col_mx (row_of f) M); split=> // r i; rewrite mxE; case: (fintype.split _) => l; rewrite ?mxE; last exact: signs.
+exists (col_mx (row_of f) M); split=> // r i.
+rewrite mxE; case: (fintype.split _) => l; rewrite ?mxE; last exact: signs.
 by rewrite /sign; case: (f i); [right | left].
 Qed.
 
@@ -237,7 +238,7 @@ by rewrite ltn_predL d0.
 Qed.
 End Matrix.
 
-(* --- entries +-1/sqrt p --------------------------------------------------------------------------------------------- *)
+(* --- entries +-1/sqrt p ------------------------------------------------------------------------------------------- *)
 
 Section Exists.
 Variable R : realType.
