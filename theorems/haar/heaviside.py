@@ -280,6 +280,29 @@ CLAIMS = (
             " at every point, with its rate",
             survives="the construction itself, three functions, and what later results use: the L² statement",
         ),
+        formal=Formal(
+            ("real.HaarUniform.thm1_refuted", "real.HaarUniform.thm1_fails"),
+            refused=(
+                Weakened(
+                    "left of the jump only",
+                    "forall s, 0 <= s <= 1 -> Rabs",
+                    "forall s, 0 <= s <= 1 -> s < threshold j k (1/2) -> Rabs",
+                ),
+                Weakened(
+                    "ε up to 2·2^{j/2}",
+                    "(k < 2 ^ j)%nat -> eps <= sqrt (2 ^ j) ->",
+                    "(k < 2 ^ j)%nat -> eps <= 2 * sqrt (2 ^ j) ->",
+                ),
+                Weakened(
+                    "wavelets beyond 1 too", "eps : (k < 2 ^ j)%nat -> eps <= sqrt", "eps : (0 <= k)%nat -> eps <= sqrt"
+                ),
+                Weakened(
+                    "some ε",
+                    "(forall eps j k, 0 < eps -> (k < 2 ^ j)%nat -> exists W,",
+                    "(exists eps, forall j k, 0 < eps -> (k < 2 ^ j)%nat -> exists W,",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="haar.thm1-amended",
