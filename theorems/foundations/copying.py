@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import relu
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
@@ -171,5 +171,18 @@ CLAIMS = (
         formula=COPIES,
         expected=Outcome.DERIVED,
         proof=proof,
+        formal=Formal(
+            ("foundations.Copying.copying_needs_states",),
+            leaves_out="the network of two layers and its margin above 5/8; proved is N ≥ M for additive states",
+            refused=(
+                Weakened("M < N", "marker_logit x i (x i)) -> (M <= N)%N.", "marker_logit x i (x i)) -> (M < N)%N."),
+                Weakened("one value", "copying_needs_states : (1 < V)%N ->", "copying_needs_states : (0 < V)%N ->"),
+                Weakened(
+                    "ties",
+                    "marker_logit x i u < marker_logit x i (x i)",
+                    "marker_logit x i u <= marker_logit x i (x i)",
+                ),
+            ),
+        ),
     ),
 )

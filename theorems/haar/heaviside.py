@@ -9,7 +9,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.haar.pointwise import EXPONENT, KAPPA, W, dilog, s, v
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import Bound, Cases, Cited, Enclosed, Identity, Limit, Proof, Specialise, Step
@@ -280,6 +280,29 @@ CLAIMS = (
             " at every point, with its rate",
             survives="the construction itself, three functions, and what later results use: the L² statement",
         ),
+        formal=Formal(
+            ("real.HaarUniform.thm1_refuted", "real.HaarUniform.thm1_fails"),
+            refused=(
+                Weakened(
+                    "left of the jump only",
+                    "forall s, 0 <= s <= 1 -> Rabs",
+                    "forall s, 0 <= s <= 1 -> s < threshold j k (1/2) -> Rabs",
+                ),
+                Weakened(
+                    "ε up to 2·2^{j/2}",
+                    "(k < 2 ^ j)%nat -> eps <= sqrt (2 ^ j) ->",
+                    "(k < 2 ^ j)%nat -> eps <= 2 * sqrt (2 ^ j) ->",
+                ),
+                Weakened(
+                    "wavelets beyond 1 too", "eps : (k < 2 ^ j)%nat -> eps <= sqrt", "eps : (0 <= k)%nat -> eps <= sqrt"
+                ),
+                Weakened(
+                    "some ε",
+                    "(forall eps j k, 0 < eps -> (k < 2 ^ j)%nat -> exists W,",
+                    "(exists eps, forall j k, 0 < eps -> (k < 2 ^ j)%nat -> exists W,",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="haar.thm1-amended",
@@ -291,7 +314,17 @@ CLAIMS = (
         hypotheses=(ENOUGH,),
         depends_on=("haar.thm1-pointwise",),
         formula=sp.Lt(L2, eps),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_amended,
+        formal=Formal(
+            ("real.HaarWavelet.thm1_amended",),
+            refused=(
+                Weakened("half the W", "0 < eps -> 32 * 4 ^ j / Rmin", "0 < eps -> 16 * 4 ^ j / Rmin"),
+                Weakened("2^j for 4^j", "0 < eps -> 32 * 4 ^ j / Rmin", "0 < eps -> 32 * 2 ^ j / Rmin"),
+                Weakened("ε² for ε⁴", "Rmin 1 eps ^ 4 <= W ->", "Rmin 1 eps ^ 2 <= W ->"),
+                Weakened("the middle function once", "g 0 - 2 * g (1/2) + g 1.", "g 0 - g (1/2) + g 1."),
+                Weakened("not normalised", "sqrt (2 ^ j) * haar", "2 ^ j * haar"),
+            ),
+        ),
     ),
 )

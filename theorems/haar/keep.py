@@ -216,6 +216,22 @@ CLAIMS = (
             " one per channel and shared by its states",
             survives="that S6 with time as input solves KEEP n-TH; one state is even enough: haar.keep-nth-one-state",
         ),
+        formal=Formal(
+            ("haar.KeepPrinted.cor2_refuted", "haar.KeepPrinted.cor2_reads"),
+            refused=(
+                Weakened(
+                    "the sign reversed",
+                    "(heaviside at0 s n - heaviside at0 s n.-1)",
+                    "(heaviside at0 s n.-1 - heaviside at0 s n)",
+                ),
+                Weakened(
+                    "less the one at n + 1",
+                    "(heaviside at0 s n - heaviside at0 s n.-1)",
+                    "(heaviside at0 s n - heaviside at0 s n.+1)",
+                ),
+                Weakened("−x_n with H(0) = 1 too", "t = - x (if at0 then n.-1 else n).", "t = - x n."),
+            ),
+        ),
     ),
     Claim(
         id="haar.cor2-amended",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sympy as sp
 
 from mamba_theorems.theorems.activations import softplus
-from mamba_theorems.theorems.claim import Claim, Form
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Weakened
 from mamba_theorems.theorems.proofs.calculus import Grows, Integrated
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
@@ -250,5 +250,29 @@ CLAIMS = (
             before(gate_integral(s)), after(gate_integral(s)), sp.Eq(gate_integral(s), closed_form(s), evaluate=False)
         ),
         proof=_pointwise,
+        formal=Formal(
+            ("real.HaarStep.left_tail", "real.HaarStep.right_tail"),
+            leaves_out="π²/12 for the 1 in 1 − g/B ≤ 1/W, and the exponent's closed form by Li₂",
+            refused=(
+                Weakened(
+                    "twice the exponent",
+                    "s6_function W t s < exp (- (W * (t - s) ^ 2 / 2)).",
+                    "s6_function W t s < exp (- (W * (t - s) ^ 2)).",
+                ),
+                Weakened(
+                    "the left tail right of t̂ too",
+                    "Theorem left_tail W t s : 0 < W -> s < t <= 1 ->",
+                    "Theorem left_tail W t s : 0 < W -> t <= 1 ->",
+                ),
+                Weakened(
+                    "1/(2W) on the right", "1 - s6_function W t s <= 1 / W.", "1 - s6_function W t s <= 1 / (2 * W)."
+                ),
+                Weakened(
+                    "a gate that opens",
+                    "R := softplus (- W * (r - threshold)).",
+                    "R := softplus (W * (r - threshold)).",
+                ),
+            ),
+        ),
     ),
 )

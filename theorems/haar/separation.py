@@ -365,6 +365,29 @@ CLAIMS = (
         formula=sp.And(sp.Gt(squared, left_out(N)), sp.Gt(left_out(N), 1 / (sp.pi**2 * (2 * N + 1)))),
         expected=Outcome.DERIVED,
         proof=_lower_bound,
+        formal=Formal(
+            ("real.HankelSingular.states_far_on_samples", "real.HankelSingular.step_far_from_states"),
+            leaves_out="the integral and the strict sign; proved is the bound for the mean square over 2n samples of"
+            " [0, 1], every n and every kernel C A^s B of N states, with the sum up to n",
+            refused=(
+                Weakened(
+                    "N − 1 modes left out",
+                    "(\\sum_(k < n | (N <= k)%N) k.*2.+1%:R ^- 2)\n    <=",
+                    "(\\sum_(k < n | (N.-1 <= k)%N) k.*2.+1%:R ^- 2)\n    <=",
+                ),
+                Weakened("twice the bound", "  2%:R / pi ^+ 2 * (\\sum", "  4%:R / pi ^+ 2 * (\\sum"),
+                Weakened(
+                    "the mean over n samples",
+                    "(\\sum_(t < n.*2) (step R n t - kernel_of A B C t) ^+ 2) / n.*2%:R.",
+                    "(\\sum_(t < n) (step R n t - kernel_of A B C t) ^+ 2) / n%:R.",
+                ),
+                Weakened(
+                    "singular values half as large",
+                    "R := (2%:R * sin (angle k))^-1.",
+                    "R := (4%:R * sin (angle k))^-1.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="haar.s4d-lower-bound-jumps",
@@ -385,9 +408,9 @@ CLAIMS = (
         expected=Outcome.DERIVED,
         proof=_any_jumps,
         formal=Formal(
-            ("haar.Hankel.step_needs_states", "haar.Hankel.step_rank"),
-            leaves_out="the bound in L² and the singular values of H; proved are rank H = n, and N ≥ n for a kernel"
-            " that is 1[s < n] for s ≤ 2n − 2",
+            ("haar.Hankel.step_needs_states", "haar.Hankel.step_rank", "real.HankelSingular.step_singular_values"),
+            leaves_out="the bound in L²; proved are H's singular values, rank H = n, and N ≥ n for a kernel that is"
+            " 1[s < n] for s ≤ 2n − 2",
             refused=(
                 Weakened(
                     "n < N", "kernel_of A B C s = step n s) -> (n <= N)%N", "kernel_of A B C s = step n s) -> (n < N)%N"

@@ -199,16 +199,25 @@ CLAIMS = (
         formula=sp.And(sp.Lt(nearest, eps), sp.Eq(doubled, nearest), sp.Eq(column_sum, 0)),
         every=(p, d, eps),
         some=(matrix,),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         proof=_nearly_orthogonal,
         formal=Formal(
-            ("mqar.Lemma4.stacked_balanced",),
-            leaves_out="that a matrix with nearly orthogonal columns exists once pε² ≥ 4 log d; proved is what stacking"
-            " M on −M does",
+            ("real.NearlyOrthogonal.lem4_amended",),
             refused=(
-                Weakened("M on M", "col_mx M (- M)", "col_mx M M"),
-                Weakened("products not divided", "(\\sum_r M r i * M r j) / p%:R", "\\sum_r M r i * M r j"),
-                Weakened("column sums 1", "\\sum_r stacked M r i = 0]", "\\sum_r stacked M r i = 1]"),
+                Weakened(
+                    "i = j too", "forall i j, i != j -> `|product_of (scaled S)", "forall i j, `|product_of (scaled S)"
+                ),
+                Weakened(
+                    "half as many rows",
+                    "0 < eps -> 4%:R * ln d%:R <= p%:R * eps ^+ 2 ->\n  exists S ",
+                    "0 < eps -> 2%:R * ln d%:R <= p%:R * eps ^+ 2 ->\n  exists S ",
+                ),
+                Weakened("entries ±1/p", ":= (Num.sqrt p%:R)^-1 *: S.", ":= p%:R^-1 *: S."),
+                Weakened(
+                    "the products doubled",
+                    "product_of (scaled (stacked S)) i j = product_of (scaled S) i j &",
+                    "product_of (scaled (stacked S)) i j = product_of (scaled S) i j *+ 2 &",
+                ),
             ),
         ),
     ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Erratum, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Erratum, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import (
     Bound,
     Cited,
@@ -233,6 +233,19 @@ CLAIMS = (
             reading="x_j for j = t, the token that is also the query: every score moves with it",
             instead="sensitivity.attention for j < t; at j = t one term more, W_V Cov(x) W_Kᵀ W_Q, at most 2M²q‖W_V‖",
             survives="the O(1/t) decay for every earlier token",
+        ),
+        formal=Formal(
+            ("real.AttentionQuery.eq45_refuted", "real.AttentionQuery.query_felt"),
+            refused=(
+                Weakened("earlier tokens only", "t j m, (j <= t)%N ->", "t j m, (j < t)%N ->"),
+                Weakened(
+                    "a C for each length",
+                    "forall q v M : R, exists C : R, forall (x : nat -> R) t j m, ",
+                    "forall (q v M : R) t, exists C : R, forall (x : nat -> R) j m, ",
+                ),
+                Weakened("no 1/t", "(x j)| * t.+1%:R * m <= C.", "(x j)| * m <= C."),
+                Weakened("tokens that do not alternate", "then (-1) ^+ r else 0.", "then 1 else 0."),
+            ),
         ),
     ),
 )

@@ -304,6 +304,24 @@ CLAIMS = (
             survives="a summable λΔ keeps every input with K_j ≠ 0; that Δ must tend to 0 is the converse, and true"
             " (sensitivity.criterion)",
         ),
+        formal=Formal(
+            ("real.Lemma2Printed.lem2_refuted", "real.Lemma2Printed.lem2_instance"),
+            refused=(
+                Weakened(
+                    "the first token only",
+                    "forall lambda b beta c u j, 0 <= lambda ->\n",
+                    "forall lambda b beta c u j, j = 0%N -> 0 <= lambda ->\n",
+                ),
+                Weakened("x_1 = ln 2", "match r with 0 => ln 3%:R", "match r with 0 => ln 2%:R"),
+                Weakened("another slope of B", "(2%:R - ln 3%:R) / ln 3%:R ^+ 2.", "(1 - ln 3%:R) / ln 3%:R ^+ 2."),
+                Weakened("steps that do not shrink", "(expR (2%:R^-1 ^+ m.+1) - 1) end.", "(expR 2%:R^-1 - 1) end."),
+                Weakened(
+                    "with the term through the decay",
+                    "`|'D_1 (own_write b beta) (u j)|.",
+                    "`|'D_1 (state_of 1 b beta u j j) (u j)|.",
+                ),
+            ),
+        ),
     ),
     Claim(
         id="sensitivity.lem2-amended",

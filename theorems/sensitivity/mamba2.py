@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sympy as sp
 
-from mamba_theorems.theorems.claim import Claim, Form, Outcome
+from mamba_theorems.theorems.claim import Claim, Form, Formal, Outcome, Weakened
 from mamba_theorems.theorems.proofs.proof import Identity, Induction, Proof
 from mamba_theorems.theorems.sensitivity.recurrence import Decay, Write, a, i, j, m, r, x
 from mamba_theorems.theorems.statement import Hypothesis, predicate
@@ -66,8 +66,25 @@ CLAIMS = (
             Hypothesis("one decay", "λ̄_r is one number a head", ONE_DECAY, r"\bar\lambda_r=e^{-\lambda\Delta_r}"),
         ),
         depends_on=("sensitivity.eq11",),
-        expected=Outcome.DERIVED,
+        expected=Outcome.FORMAL,
         formula=FADES,
         proof=mamba2,
+        formal=Formal(
+            ("real.Mamba2.mamba2_fades",),
+            refused=(
+                Weakened(
+                    "the decay of the window's last step too",
+                    r"R := \prod_(q.+1 <= r < t.+1) head_decay",
+                    r"R := \prod_(q <= r < t.+1) head_decay",
+                ),
+                Weakened(
+                    "without the term through the decay",
+                    "\n  + (if r is q.+1 then entry c n q x0 else 0) * 'D_1 (head_decay (head_of W c) r) x0.",
+                    ".",
+                ),
+                Weakened("a window one step shorter", "(j + m2_d_conv W - 1)%N.", "(j + m2_d_conv W - 2)%N."),
+                Weakened("from within the window on", "t : (last_step <= t)%N ->", "t : (j <= t)%N ->"),
+            ),
+        ),
     ),
 )
