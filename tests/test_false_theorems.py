@@ -439,6 +439,32 @@ def test_a_power_of_0_is_no_exponential(power):
     assert equal(sp.sign(power), one).decide().truth is not Truth.TRUE
 
 
+WHOLE = sp.Ge(sp.Sum(k * x, (k, 0, n)) ** 2, 0, **kept)
+"""A premise that speaks of a sum, whose value is then known to exist."""
+
+
+def undone(e):
+    """e^(log e): e where e is positive, and elsewhere no real number."""
+    return sp.exp(sp.log(e, **kept), **kept)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        bound(sp.Or(WHOLE, sp.Ge(undone(x), 0, **kept), **kept), WHOLE),
+        equal(undone(sp.Sum(k * x, (k, 0, n))), sp.Sum(k * x, (k, 0, n)), WHOLE),
+        equal(undone(sp.UnevaluatedExpr(x)), x),
+        equal(undone(sp.Derivative(x**2, x)), 2 * x),
+        equal(sp.Sum(undone(m), (m, -2, 2)), sp.S.Zero),
+        equal(sp.Integral(undone(x), (x, -2, 2)), sp.S.Zero),
+        equal(sp.Sum(undone(n * m), (m, -2, 2)), sp.S.Zero, sp.Ge(sp.gamma(m), -y)),
+    ],
+)
+def test_what_stands_around_a_part_is_not_decided_while_its_value_is_looked_for(step):
+    """sympy makes e^(log x) an x wherever it builds it again."""
+    assert step.decide().truth is not Truth.TRUE
+
+
 def test_an_integral_says_nothing_of_its_ends():
     improper = sp.Eq(sp.Integral(1 / sp.sqrt(p), (p, 0, 1)), y, **kept)  # y = 2
     assert list(premises([improper])) == [improper]

@@ -165,13 +165,10 @@ def without_value(relation: sp.Basic, given: Sequence[sp.Basic]) -> str:
     """Why a side is not shown to have a value wherever `given` holds; empty if it has."""
     known = list(premises(given))
     spoken_of = {part for g in known if not _is_arrow(g) for part in valued(g) if vague(part)}
-    names = {part: sp.Dummy(real=True) for part in spoken_of}
     try:
-        needed = conditions(relation.xreplace(names))
+        needed = conditions(relation, having=spoken_of)
     except Undefined as reason:
         return str(reason)
-    parts = {name: part for part, name in names.items()}
-    needed = tuple(c.xreplace(parts) for c in needed)
     lacking = (c for c in needed if c not in known and not _follows([], c) and not _follows(known, c))
     missing = next(lacking, None)
     return "" if missing is None else f"{missing} is not shown"

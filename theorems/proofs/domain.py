@@ -12,7 +12,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.written import ForAll, carried_out, put_in
+from mamba_theorems.theorems.proofs.written import ForAll, is_written, put_in
 
 TOTAL = (
     sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sp.Abs,
@@ -24,6 +24,9 @@ TOTAL = (
 INFINITE = (sp.zoo, sp.nan, sp.oo, -sp.oo)
 
 
+Having = frozenset[sp.Basic]
+
+
 class Undefined(ValueError):
     """No condition is known under which the expression has a value."""
 
@@ -32,52 +35,59 @@ class Running(sp.Symbol):
     """The variable of a sum or an integral, seen as a symbol of its own: equal to no symbol that a claim uses."""
 
 
-def conditions(*expressions: sp.Basic) -> tuple[sp.Basic, ...]:
+def conditions(*expressions: sp.Basic, having: Collection[sp.Basic] = ()) -> tuple[sp.Basic, ...]:
     """Relations under which every expression has a value; those that the symbols' declarations settle are left out.
 
-    Raises Undefined where no such relations are known. An expression without imaginary parts has real values there.
+    `having` are parts that are known to have one. Raises Undefined where no such relations are known. An expression
+    without imaginary parts has real values there.
     """
-    found = (c for e in expressions for c in _carried(e))
+    found = (c for e in expressions for c in _sides(e, frozenset(having)))
     return tuple(dict.fromkeys(c for c in found if c != sp.true))
 
 
-def _carried(e: sp.Basic) -> Iterator[sp.Basic]:
+def _sides(e: sp.Basic, having: Having) -> Iterator[sp.Basic]:
     """Side by side, so that no relation is decided by sympy before its sides are looked at."""
     if isinstance(e, sp.Implies):
-        yield from _carried(e.args[0])
-        yield from (sp.Implies(e.args[0], c) for c in _carried(e.args[1]))
+        yield from _sides(e.args[0], having)
+        yield from (sp.Implies(e.args[0], c) for c in _sides(e.args[1], having))
     elif isinstance(e, Relational | sp.And | sp.Or | sp.Not | sp.Equivalent):
         for part in e.args:
-            yield from _carried(part)
+            yield from _sides(part, having)
     else:
-        yield from _conditions(carried_out(e))
+        yield from _conditions(e, having)
 
 
 @lru_cache(maxsize=20_000)
-def _conditions(e: sp.Basic) -> tuple[sp.Basic, ...]:
-    return tuple(_walk(e))
+def _conditions(e: sp.Basic, having: Having) -> tuple[sp.Basic, ...]:
+    return tuple(_walk(e, having))
 
 
-def _walk(e: sp.Basic) -> Iterator[sp.Basic]:
-    if e.is_Atom:
+def _walk(e: sp.Basic, having: Having) -> Iterator[sp.Basic]:
+    """What is written to be carried out is, part by part: sympy would decide what stands around it."""
+    if e in having:
+        return
+    done = e.doit() if is_written(e) else e
+    if done != e:
+        yield from _conditions(done, having)
+    elif e.is_Atom:
         if e in INFINITE:
             raise Undefined(f"{e} is no number")
     elif isinstance(e, sp.Piecewise):
-        yield from _piecewise(e)
+        yield from _piecewise(e, having)
     elif isinstance(e, sp.Sum | sp.Product):
-        yield from _ranged(e)
+        yield from _ranged(e, having)
     elif isinstance(e, sp.Integral):
-        yield from _integral(e)
+        yield from _integral(e, having)
     elif isinstance(e, sp.Implies):
-        yield from _conditions(e.args[0])
-        yield from (sp.Implies(e.args[0], c) for c in _conditions(e.args[1]))
+        yield from _conditions(e.args[0], having)
+        yield from (sp.Implies(e.args[0], c) for c in _conditions(e.args[1], having))
     elif isinstance(e, sp.Contains | sp.Derivative | sp.Subs):
-        yield from _conditions(e.args[0])
+        yield from _conditions(e.args[0], having)
     elif isinstance(e, ForAll):
         raise Undefined("a fact for all values is a premise only")
     else:
         for part in e.args:
-            yield from _conditions(part)
+            yield from _conditions(part, having)
         yield from _own(e)
 
 
@@ -118,26 +128,26 @@ def _power(base: sp.Expr, exponent: sp.Expr) -> sp.Basic:
     return _nonnegative(base) if exponent.is_positive and exponent.is_number else _positive(base)
 
 
-def _piecewise(e: sp.Piecewise) -> Iterator[sp.Basic]:
+def _piecewise(e: sp.Piecewise, having: Having) -> Iterator[sp.Basic]:
     earlier: list[sp.Basic] = []
     for value, condition in e.args:
-        yield from _conditions(condition)
+        yield from _conditions(condition, having)
         here = sp.And(*(sp.Not(c) for c in earlier), condition)
-        yield from (sp.Implies(here, c) for c in _conditions(value))
+        yield from (sp.Implies(here, c) for c in _conditions(value, having))
         earlier.append(condition)
     yield sp.true if e.args[-1].cond == sp.true else sp.Or(*earlier)
 
 
-def _ranged(e: sp.Sum | sp.Product) -> Iterator[sp.Basic]:
+def _ranged(e: sp.Sum | sp.Product, having: Having) -> Iterator[sp.Basic]:
     """Integer ends, a range that is not reversed (a reversed sum is negative by Karr's convention), and each term."""
     inner, (index, low, high) = _outermost(e)
-    yield from _conditions(low)
-    yield from _conditions(high)
+    yield from _conditions(low, having)
+    yield from _conditions(high, having)
     if not (low.is_integer and high.is_integer):
         raise Undefined(f"the range of {e} has no integer ends")
     yield _nonnegative(high - low + 1)
     body = e.func(e.function, *inner) if inner else e.function
-    yield from _through(body, index, Running(index.name, integer=True), low, high)
+    yield from _through(body, index, Running(index.name, integer=True), low, high, having)
 
 
 def _outermost(e: sp.Basic) -> tuple[tuple, tuple[sp.Symbol, sp.Expr, sp.Expr]]:
@@ -148,25 +158,28 @@ def _outermost(e: sp.Basic) -> tuple[tuple, tuple[sp.Symbol, sp.Expr, sp.Expr]]:
     return tuple(inner), outer
 
 
-def _integral(e: sp.Integral) -> Iterator[sp.Basic]:
+def _integral(e: sp.Integral, having: Having) -> Iterator[sp.Basic]:
     """An integrand that has a value and no jump in the closed segment."""
     inner, (variable, low, high) = _outermost(e)
-    yield from _conditions(low)
-    yield from _conditions(high)
+    yield from _conditions(low, having)
+    yield from _conditions(high, having)
     body = e.func(e.function, *inner) if inner else e.function
     if jumps(body, variable):
         raise Undefined(f"{e} has a jump: split it there")
-    yield from _through(body, variable, Running(variable.name, real=True), low, high)
+    yield from _through(body, variable, Running(variable.name, real=True), low, high, having)
 
 
-def _through(body: sp.Expr, old: sp.Symbol, new: Running, low: sp.Expr, high: sp.Expr) -> Iterator[sp.Basic]:
+def _through(
+    body: sp.Expr, old: sp.Symbol, new: Running, low: sp.Expr, high: sp.Expr, having: Having
+) -> Iterator[sp.Basic]:
     """The conditions of `body` for all values between two ends, and that the variable's declaration holds there."""
     between = sp.And(sp.Le(low, new), sp.Le(new, high))
     if not new.is_integer and _nonnegative(high - low) != sp.true:
         between = sp.Or(between, sp.And(sp.Le(high, new), sp.Le(new, low)))
     for fact in declared(old, new):
         yield sp.Implies(between, fact)
-    yield from (sp.Implies(between, c) for c in _conditions(put_in(body, {old: new})))
+    known = frozenset(part for part in having if old not in part.free_symbols)
+    yield from (sp.Implies(between, put_in(c, {old: new})) for c in _conditions(body, known))
 
 
 def declared(symbol: sp.Symbol, value: sp.Expr, ignoring: Collection[str] = ("commutative",)) -> Iterator[sp.Basic]:

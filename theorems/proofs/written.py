@@ -223,10 +223,11 @@ def total(*terms: Any) -> sp.Expr:
 
 def carried_out(e: sp.Basic) -> sp.Basic:
     """Names, substitutions and derivatives carried out, and sums over no index dropped."""
-    return e.replace(_is_written, lambda part: part.doit())
+    return e.replace(is_written, lambda part: part.doit())
 
 
-def _is_written(e: sp.Basic) -> bool:
+def is_written(e: sp.Basic) -> bool:
+    """Whether the outermost operation is written to be carried out."""
     if isinstance(e, sp.Sum) and len(e.limits) == 1:
         _, low, high = e.limits[0]
         return sp.expand(high - low) == -1
