@@ -325,6 +325,29 @@ def test_the_digest_of_a_theorem_follows_its_statement_and_every_definition_belo
     assert len(digests) == 1 + len(OTHER)
 
 
+OWN_REALS = """From Coq Require Import Reals.
+From Coquelicot Require Import Coquelicot.
+Open Scope R_scope.
+Theorem positive x : 0 < exp x / 2. Proof. apply Rdiv_lt_0_compat; [apply exp_pos | apply Rlt_0_2]. Qed.
+"""
+ANY_REALS = """From mathcomp Require Import all_ssreflect all_algebra.
+Local Open Scope ring_scope.
+Theorem square (R : realFieldType) (x : R) : 0 <= x ^+ 2. Proof. exact: Num.Theory.sqr_ge0. Qed.
+"""
+
+
+def test_a_theorem_about_rocq_s_own_reals_is_shown_in_their_notations_and_no_other_is(tmp_path, monkeypatch, here):
+    monkeypatch.chdir(tmp_path)
+    place = tmp_path / "sources"
+    (place / "real").mkdir(parents=True)
+    files = {"real/Own": OWN_REALS, "real/Any": ANY_REALS}
+    found = kept.examine(folder(place, **files), ["real.Own.positive", "real.Any.square"])
+    assert {name: theorem.says for name, theorem in found.theorems.items()} == {
+        "real.Own.positive": "forall x : R, 0 < exp x / 2",
+        "real.Any.square": "forall (R : realFieldType) (x : R), 0 <= x ^+ 2",
+    }
+
+
 def test_what_does_not_compile_or_assumes_is_refused_by_name(tmp_path, monkeypatch, here):
     monkeypatch.chdir(tmp_path)
     place = tmp_path / "sources"

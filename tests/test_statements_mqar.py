@@ -67,7 +67,7 @@ def test_every_recall_claim_is_an_object_and_is_tested(claim):
 
 
 def test_no_claim_about_blocks_is_called_proved():
-    assert {claim.expected for claim in CLAIMS} == {Outcome.FORMAL, Outcome.DERIVED, Outcome.REFUTED}
+    assert {claim.expected for claim in CLAIMS} <= {Outcome.FORMAL, Outcome.DERIVED, Outcome.REFUTED}
 
 
 # --- old wordings ---------------------------------------------------------------------------------------------------

@@ -34,6 +34,13 @@ ANALYSIS = (
     "Open Scope classical_set_scope.",
 )
 """In whose notations limits and derivatives are shown."""
+COQUELICOT = "Coquelicot"
+OWN_REALS = (
+    "From Coq Require Import Reals.",
+    f"From {COQUELICOT} Require Import {COQUELICOT}.",
+    "Open Scope R_scope.",
+)
+"""In whose notations the theorems of a module that requires Coquelicot are shown, those about Rocq's own R."""
 TOGETHER = "all_of_them"
 CLOSED = "Closed under the global context"
 WIDTH = 83
@@ -78,9 +85,10 @@ def audit(sources: Sources, built: Built, names: Iterable[str]) -> Audit:
     found: dict[str, Theorem] = {}
     if wanted:
         definitions = {name: how for m in modules for name, how in _defined(m, sources, built)}
-        answers = _ask(wanted, definitions, modules, built, _closed(wanted))
+        own_reals = {name for name in wanted if _about_own_reals(name, sources)}
+        answers = _ask(wanted, definitions, modules, built, _closed(wanted), own_reals)
         if answers.get(("rests", TOGETHER), CLOSED).strip() != CLOSED:
-            answers = _ask(wanted, definitions, modules, built, [])
+            answers = _ask(wanted, definitions, modules, built, [], own_reals)
         for name in wanted:
             said = answers.get(("rests", name)) or answers["rests", TOGETHER]
             axioms, reason = _axioms(said, allowed=AXIOMS if name.startswith(REAL) else set())
@@ -94,6 +102,11 @@ def audit(sources: Sources, built: Built, names: Iterable[str]) -> Audit:
 def _closed(theorems: Iterable[str]) -> list[str]:
     """The theorems that may use no axiom: asked of together, in a fraction of the time, as long as none does."""
     return [name for name in theorems if not name.startswith(REAL)]
+
+
+def _about_own_reals(theorem: str, sources: Sources) -> bool:
+    """Whether a theorem's module requires Coquelicot."""
+    return COQUELICOT in code(sources.texts[theorem.rpartition(".")[0]])
 
 
 def _missing(name: str, sources: Sources, built: Built) -> str:
@@ -134,17 +147,25 @@ def _defined(module: str, sources: Sources, built: Built) -> Iterator[tuple[str,
 
 
 def _ask(
-    theorems: list[str], definitions: Mapping[str, str], modules: Iterable[str], built: Built, together: list[str]
+    theorems: list[str],
+    definitions: Mapping[str, str],
+    modules: Iterable[str],
+    built: Built,
+    together: list[str],
+    own_reals: set[str],
 ) -> dict[Asked, str]:
     """The answers to all questions, from one run of coqc. Raises RuntimeError where it fails.
 
-    What the theorems of `together` rest on is asked of all at once, under the name TOGETHER.
+    What the theorems of `together` rest on is asked of all at once, under the name TOGETHER. Those of `own_reals` are
+    shown last, in OWN_REALS, which hides other notations.
     """
     exact: list[tuple[Asked, str]] = [(("says", name), f"Check @{ROOT}.{name}.") for name in theorems]
     exact += [(("means", name), f"{how} {ROOT}.{name}.") for name, how in definitions.items()]
     exact += [(("rests", name), f"Print Assumptions {ROOT}.{name}.") for name in theorems if name not in together]
     exact += [(("rests", TOGETHER), f"Print Assumptions {TOGETHER}.")] if together else []
-    shown: list[tuple[Asked, str]] = [(("shown", name), f"Check @{ROOT}.{name}.") for name in theorems]
+    shown: list[tuple[Asked, str]] = [
+        (("shown", name), f"Check @{ROOT}.{name}.") for name in sorted(theorems, key=own_reals.__contains__)
+    ]
     names = " ".join(modules)
     lines = [
         f"From {ROOT} Require {names}.",
@@ -164,7 +185,9 @@ def _ask(
         f"Set Printing Width {WIDTH}.",
         "Set Printing Depth 1000000.",
     ]
-    lines += [f'Redirect "{i}" {question}' for i, (_, question) in enumerate(shown, len(exact))]
+    questions = [f'Redirect "{i}" {question}' for i, (_, question) in enumerate(shown, len(exact))]
+    others = len(theorems) - len(own_reals)
+    lines += [*questions[:others], *(OWN_REALS if own_reals else ()), *questions[others:]]
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "Asked.v")
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
