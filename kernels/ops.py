@@ -123,7 +123,7 @@ def _by_rows(s: SSD, packed: Packed, backend: str) -> Any:
 
 
 def selective_state_update(
-    state: Float[Tensor, "batch *heads dim d_state"],
+    state: Float[Tensor, "rows *heads dim d_state"],
     x: Float[Tensor, "batch *heads dim"],
     dt: Float[Tensor, "batch *heads dim"],
     A: Float[Tensor, "*heads dim d_state"],

@@ -383,8 +383,8 @@ def mamba2(
 
 def _clamped(f: Field, x: Array, least: Any, largest: Any) -> Array:
     """min(max(x, least), largest), by the field's relu."""
-    raised = f.number(least) + f.relu(x - f.number(least))
-    return f.number(largest) - f.relu(f.number(largest) - raised)
+    raised = f.relu(x - f.number(least)) + f.number(least)
+    return raised - f.relu(raised - f.number(largest))
 
 
 @_equation

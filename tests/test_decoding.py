@@ -1,5 +1,6 @@
 """Steps: one token or several, with every option of a block, and the gradients that go through them or are refused."""
 
+import inspect
 from functools import partial
 
 import pytest
@@ -212,7 +213,7 @@ def test_state_batch_indices_advance_rows_of_a_larger_state(backend):
 def test_rows_that_are_none_are_refused(rows, message):
     x, m = torch.ones(2, 2), torch.ones(2, 3)
     with pytest.raises((TypeError, ValueError), match=message):
-        ops.selective_state_update.__wrapped__(
+        inspect.unwrap(ops.selective_state_update)(
             torch.ones(5, 2, 3), x, x, -torch.ones(2, 3), m, m, state_batch_indices=rows
         )
 
@@ -234,7 +235,7 @@ def test_rows_that_are_none_are_refused(rows, message):
         (lambda: blocks.PaperMamba(4, 2, d_inner=3), "PaperMamba has no argument 'd_inner'"),
         (lambda: blocks.Mamba(4)(torch.ones(1, 2, 4), mask=None), "Mamba has no argument 'mask'"),
         (lambda: blocks.Mamba(4, dt_init="zeros"), "dt_init must be 'random' or 'constant', not 'zeros'"),
-        (lambda: blocks.Mamba2(4, headdim=4, dt_limit=(1, 0.1)), "dt_limit must be a pair .* not \\(1, 0.1\\)"),
+        (lambda: blocks.Mamba2(4, headdim=4, dt_limit=(1.0, 0.1)), r"dt_limit must be a pair .* not \(1.0, 0.1\)"),
         (lambda: blocks.PaperMamba2(4, 2, nheads=3), "nheads = 3 must divide d = 4"),
     ],
 )
@@ -264,7 +265,8 @@ def test_an_input_that_is_empty_or_of_another_shape_is_named(name, shape):
     message = (
         "hidden_states is empty: .*; every size must be at least 1" if 0 in shape else "hidden_states must have shape"
     )
-    for call in (block, lambda x: block.step(x, *block.allocate_inference_cache(1))):
-        with pytest.raises(Exception, match=message) as raised:
-            call.__wrapped__(x) if hasattr(call, "__wrapped__") else call(x)
-        assert isinstance(raised.value, ValueError)
+    step = inspect.unwrap(type(block).step)  # the tests' own check of shapes would come first
+    with pytest.raises(ValueError, match=message):
+        block(x)
+    with pytest.raises(ValueError, match=message):
+        step(block, x, *block.allocate_inference_cache(1))

@@ -107,7 +107,7 @@ class _KeepCotangents(torch.autograd.Function):
     def forward(ctx: Any, mending: _Mending, *results: Tensor) -> tuple[Tensor, ...]:
         ctx.mending = mending
         ctx.set_materialize_grads(False)
-        return tuple(result.view_as(result) for result in results)
+        return tuple(result.clone() for result in results)  # whoever has a result may change it in place
 
     @staticmethod
     def backward(ctx: Any, *bars: Tensor | None) -> tuple[Tensor | None, ...]:
