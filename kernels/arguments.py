@@ -292,8 +292,9 @@ def time_steps(s: S6 | SSD | StateUpdate) -> Tensor:
     step = dt.to(s.dtype)
     step = step if bias is None else step + bias.to(step.dtype)
     step = confined.softplus(step) if softplus else step
-    limited = isinstance(s, SSD) and not (softplus and tuple(s.dt_limit) == NO_LIMIT)  # a softplus is in (0, ∞)
-    return step.clamp(*s.dt_limit) if limited else step
+    if not isinstance(s, SSD) or (softplus and tuple(s.dt_limit) == NO_LIMIT):  # a softplus is in (0, ∞)
+        return step
+    return step.clamp(*s.dt_limit)
 
 
 # --- checks of one argument ------------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ def run(arguments: Arguments, backend: str) -> Any:
     if not torch.compiler.is_compiling():
         return backends.run(arguments, backend)
     values = [getattr(arguments, name) for name in _FIELDS[arguments.operation]]
+    if isinstance(arguments, StateUpdate):
+        values[0] = arguments.state.clone()  # what is changed in place cannot be differentiated
     y, last = getattr(torch.ops.mamba_theorems, arguments.operation)(*values, backend)
     if isinstance(arguments, StateUpdate):
         arguments.state.copy_(last)

@@ -28,6 +28,8 @@ class RMSNorm(nn.Module):
 class _Layer(nn.Module):
     """x + mixer(norm(x))."""
 
+    mixer: Any
+
     def __init__(self, mixer: nn.Module, norm: RMSNorm) -> None:
         super().__init__()
         self.mixer, self.norm = mixer, norm
@@ -119,4 +121,4 @@ class MambaLM(nn.Module):
         self, batch_size: int, max_seqlen: int = 0, dtype: torch.dtype | None = None
     ) -> list[State]:
         """The State of every layer before the first token; its size does not depend on max_seqlen."""
-        return [layer.mixer.allocate_inference_cache(batch_size, max_seqlen, dtype) for layer in self.backbone.layers]
+        return [layer.mixer.allocate_inference_cache(batch_size, max_seqlen, dtype) for layer in self.backbone.layers]  # type: ignore[union-attr,operator]

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.arguments import check_sizes
-from mamba_theorems.kernels.blocks.block import Block, State
+from mamba_theorems.kernels.blocks.block import Block, State, own
 from mamba_theorems.kernels.confined import softplus
 
 Factory = dict[str, Any]
@@ -126,7 +126,7 @@ class Mamba(GatedMixer):
         if self.check(hidden_states)[1] > 1:
             return super().step(hidden_states, conv_state, ssm_state)
         x, z = self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
-        x, conv = convolve(self, x, None, State(conv_state, ssm_state), True)
+        x, conv = convolve(self, x, None, own(State(conv_state, ssm_state)), True)
         conv_state.copy_(conv)
         delta, B, C = (m[..., 0] for m in self._delta_B_C(x))
         bias, z = self.dt_proj.bias, z[..., 0]

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.arguments import check_dt_limit, check_group_count, check_sizes
-from mamba_theorems.kernels.blocks.block import Block, State
+from mamba_theorems.kernels.blocks.block import Block, State, own
 from mamba_theorems.kernels.blocks.mamba import (
     Factory,
     convolve,
@@ -132,7 +132,7 @@ class Mamba2(Block):
         if self.check(hidden_states)[1] > 1:
             return super().step(hidden_states, conv_state, ssm_state)
         z, xBC, dt = self.in_proj(hidden_states).split([self.d_inner, self.conv_dim, self.nheads], dim=-1)
-        xBC, conv = convolve(self, xBC.transpose(1, 2), None, State(conv_state, ssm_state), True)
+        xBC, conv = convolve(self, xBC.transpose(1, 2), None, own(State(conv_state, ssm_state)), True)
         conv_state.copy_(conv)
         x, B, C = self._x_B_C(xBC[..., 0])
         shape = (self.nheads, self.headdim)

@@ -44,7 +44,7 @@ class Taps(nn.Module):
         past: Float[Tensor, "batch channels past"] | None = None,
     ) -> tuple[Float[Tensor, "batch length channels"], Float[Tensor, "batch channels past"]]:
         """σ(conv(x)), and the last width − 1 inputs; `past` are those before x."""
-        options = {"backend": self.backend, "initial_states": past, "return_final_states": True}
+        options: dict[str, Any] = {"backend": self.backend, "initial_states": past, "return_final_states": True}
         y, last = ops.causal_conv1d(x.transpose(1, 2), self.weight, self.bias, seq_idx, **options)
         return ACTIVATIONS[self.activation](y).transpose(1, 2), last
 
@@ -155,7 +155,7 @@ class PaperMamba(PaperBlock):
         y, ssm = self._scanned(self._scan, (u, delta, self.A, B, C), seq_idx, state, return_last_state)
         return y, None if ssm is None else State(conv, ssm)
 
-    def _scan(self, *signals: Tensor, **options: Any) -> Any:
+    def _scan(self, *signals: Any, **options: Any) -> Any:
         return ops.selective_scan(*signals, **options)
 
     def _state_shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -169,7 +169,7 @@ class PaperMambaDeltaT(PaperMamba):
     def _delta_size(d: int, d_state: int) -> int:
         return d_state
 
-    def _scan(self, *signals: Tensor, **options: Any) -> Any:
+    def _scan(self, *signals: Any, **options: Any) -> Any:
         return ops.selective_scan_delta_t(*signals, **options)
 
 
@@ -225,7 +225,11 @@ class PaperMamba2(PaperBlock):
         pasts = [None] * 3 if state is None else state.conv.split(sizes, dim=1)
         parts = [taps(linear(x), seq_idx, past) for (linear, taps), past in zip(maps, pasts, strict=True)]
         values, B, C = (y for y, _ in parts)
-        options = {"initial_states": None if state is None else state.ssm, "seq_idx": seq_idx, "backend": self.backend}
+        options: dict[str, Any] = {
+            "initial_states": None if state is None else state.ssm,
+            "seq_idx": seq_idx,
+            "backend": self.backend,
+        }
         dt, heads = self.step_size(self.delta(x)), values.unflatten(-1, (self.nheads, -1))
         matrices = (B[:, :, None], C[:, :, None])
         result = ops.ssd_chunk_scan(heads, dt, self.A, *matrices, return_final_states=return_last_state, **options)

@@ -20,8 +20,9 @@ class Chunked(Backend):
 
 
 def _on_cpu(s: S6) -> Any:
-    given = {f.name: getattr(s, f.name) for f in fields(s)}
-    y, last = COMPILED.selective_scan(replace(s, **{k: v.cpu() for k, v in given.items() if isinstance(v, Tensor)}))
+    given: dict[str, Any] = {f.name: getattr(s, f.name) for f in fields(s)}
+    moved: dict[str, Any] = {name: value.cpu() if isinstance(value, Tensor) else value for name, value in given.items()}
+    y, last = COMPILED.selective_scan(replace(s, **moved))
     return y.to(s.u.device), last.to(s.u.device)
 
 

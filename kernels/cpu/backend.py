@@ -22,7 +22,7 @@ from mamba_theorems.kernels.arguments import (
 )
 from mamba_theorems.kernels.backends import Backend
 from mamba_theorems.kernels.chunked.scan import confined, in_chunks
-from mamba_theorems.kernels.confined import multiply_add, product, silu
+from mamba_theorems.kernels.confined import multiply_add, product, select, silu
 from mamba_theorems.kernels.cpu import s6, s6_backward, simd, ssd
 
 SERIAL_WORK = 200_000
@@ -80,7 +80,7 @@ class Compiled(Backend):
             seen = tokens.narrow(time, tap, x.shape[2])
             if starts is not None and tap < past:
                 same = _same_sequence(starts, past - tap)[:, None]
-                seen = torch.where(same.transpose(1, 2) if time == 1 else same, seen, 0)
+                seen = select(same.transpose(1, 2) if time == 1 else same, seen)
             y = multiply_add(y, seen, laid_out(weight[None, :, tap, None]))
         y = y if s.activation is None else silu(y)
         return laid_out(y).to(x.dtype)
