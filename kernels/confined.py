@@ -18,7 +18,8 @@ from torch.nn import functional
 def times(cotangent: Tensor, factor: Tensor) -> Tensor:
     """cotangent·factor, and 0 where the cotangent is 0 and the factor is not finite."""
     found = cotangent * factor
-    if found.device.type == "cpu" and is_finite(found):  # on a GPU nothing is read back
+    eager = found.device.type == "cpu" and not torch.compiler.is_compiling()  # a GPU or a graph is not read back
+    if eager and is_finite(found):
         return found
     return found.masked_fill((cotangent == 0) & ~torch.isfinite(factor), 0)
 

@@ -1,6 +1,6 @@
 """torch.compile(fullgraph=True) of every operation and block, forwards and backwards. Run as a script.
 
-By itself: the tests check shapes in every call, which torch.compile does not see through. `eager` compares what is traced
+By itself: the tests check shapes in every call, which torch.compile does not see through. What is traced is compared
 with what is not; `--inductor` also compiles one block to machine code.
 """
 

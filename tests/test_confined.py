@@ -4,6 +4,7 @@ In integers every backend gives the definition's bits, NaN and infinities includ
 to a token is the one that it has without that token's NaN.
 """
 
+import itertools
 from math import inf, nan
 
 import pytest
@@ -212,3 +213,68 @@ def test_a_nan_stays_in_its_row_of_a_step():
         assert torch.isfinite(y[1]).all()
         assert torch.isfinite(own[1]).all()
         assert torch.isnan(y[0, 0])
+
+
+def test_a_sequence_may_begin_at_a_tiles_first_step():
+    """At every boundary of tiles and chunks as they ship, and beside it: the bits of each sequence alone."""
+    for operation, backend in FAST:
+        if backend == "triton":
+            continue  # its boundaries are those of PACKED, above
+        arguments = integers(operation, 130)
+        cuts = [0, 31, 32, 63, 64, 65, 96, 128, 129, 130]
+        seq_idx = torch.bucketize(torch.arange(130), torch.tensor(cuts[1:]), right=True).expand(2, -1)
+        y, last = run(operation, arguments, backend, seq_idx=seq_idx)
+        for start, stop in itertools.pairwise(cuts):
+            time = slice(start, stop)
+            part = {k: at_time(operation, v, time) if k in IN_TIME else v for k, v in arguments.items()}
+            if start:
+                part = {k: v for k, v in part.items() if not k.startswith("initial")}
+            alone, after = run(operation, part, backend)
+            assert_same(at_time(operation, y, time), alone)
+        assert_same(last, after)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "triton"])
+def test_the_gate_has_its_part_in_the_gradient_of_D(backend):
+    """With C = 0 it is Σ SiLU(z)·u, in numbers for which SiLU is exact."""
+    u, z = torch.tensor([[[1.0, 2, 3]]]).double(), torch.tensor([[[800.0, -900, 801]]]).double()
+    one, D = torch.ones_like(u), torch.ones(1, dtype=torch.float64, requires_grad=True)
+    arguments = {"u": u, "delta": one, "A": -one[0, :, :1], "B": one, "C": 0 * one, "D": D, "z": z}
+    (bar,) = torch.autograd.grad(ops.selective_scan(**arguments, backend=backend).sum(), D)
+    assert bar == 800 + 3 * 801
+    heads = {
+        "x": u.mT[..., None],
+        "dt": one.mT,
+        "A": -one[0, 0, :1],
+        "B": one.mT[..., None],
+        "C": 0 * one.mT[..., None],
+    }
+    heads |= {"D": D, "z": z.mT[..., None]}
+    (bar,) = torch.autograd.grad(ops.ssd_chunk_scan(**heads, backend=backend).sum(), D)
+    assert bar == 800 + 3 * 801
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu", "triton"])
+def test_groups_are_consecutive_channels(backend):
+    """Channel d reads group ⌊d·G/d_inner⌋, head h group ⌊h·G/nheads⌋: repeated each, never in turns."""
+    one = torch.ones(1, 4, 1, dtype=torch.float64)
+    B = torch.tensor([1.0, 10]).double().view(1, 2, 1, 1)
+    y = ops.selective_scan(one, one, -one[0], B, torch.ones_like(B), backend=backend)
+    assert y.flatten().tolist() == [1, 1, 10, 10]
+    x, step = one.view(1, 1, 4, 1), one.view(1, 1, 4)
+    y = ops.ssd_chunk_scan(x, step, -one[0, :, 0], B.view(1, 1, 2, 1), torch.ones(1, 1, 2, 1).double(), backend=backend)
+    assert y.flatten().tolist() == [1, 1, 10, 10]
+    state = torch.zeros(1, 4, 1, 1, dtype=torch.float64)
+    heads = (x[:, 0], x[:, 0], -one[0, :, :, None], B.view(1, 2, 1), torch.ones(1, 2, 1).double())
+    assert ops.selective_state_update(state, *heads, backend=backend).flatten().tolist() == [1, 1, 10, 10]
+
+
+@pytest.mark.parametrize("backend", ["reference", "cpu", "torch", "triton"])
+def test_the_step_of_ssd_is_at_least_its_limit(backend):
+    """0 where nothing is said: a Δ below 0 is 0, on every backend."""
+    one = torch.ones(1, 3, 1, 1, dtype=torch.float64)
+    dt = torch.tensor([1.0, -1.0, 2.0]).double().view(1, 3, 1)
+    for limit, expected in (((0.0, inf), [1, 1, 3]), ((0.5, 1.5), [1, 1.5, 3]), ((-2.0, inf), [1, 0, 2])):
+        zero = torch.zeros(1, dtype=torch.float64)
+        y = ops.ssd_chunk_scan(one, dt, zero, one, one, dt_limit=limit, backend=backend)
+        assert y.flatten().tolist() == expected
