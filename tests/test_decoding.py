@@ -21,9 +21,14 @@ MAMBA2 = {
     "everything": {"dt_limit": LIMIT, "D_has_hdim": True, "norm_before_gate": True, "conv_init": 0.5},
 }
 KEPT = ("dt_limit", "norm_before_gate")
+SIGNED = (
+    lambda **o: blocks.PaperMamba2(4, 3, delta_activation="identity", **o),
+    partial(semantics.paper_mamba2, delta_activation="identity"),
+)
 EVERY = {
     **BLOCKS,
     **PAPER,
+    "PaperMamba2, Δ of either sign": SIGNED,
     **{
         f"Mamba2, {name}": (
             lambda options=options, **o: blocks.Mamba2(4, 3, 3, headdim=2, ngroups=2, chunk_size=4, **options, **o),

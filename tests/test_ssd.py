@@ -172,6 +172,16 @@ def test_limits_of_the_step_are_a_clamp(arguments):
         assert torch.equal(y, ops.ssd_chunk_scan(**clamped, backend=backend))
 
 
+@given(ssd_arguments(dtypes=(torch.float64,)))
+@quick
+def test_a_negative_step_is_none(arguments):
+    """dt_limit is (0, ∞) where nothing is said: without softplus every backend clamps, as the bound does."""
+    arguments |= {"dt_softplus": False}
+    limit = ssd_bound(SSD(**arguments))
+    for backend in BACKENDS:
+        assert limit.ratio(ops.ssd_chunk_scan(**arguments, backend=backend)) <= 1
+
+
 @given(ssd_arguments())
 @quick
 def test_training_and_inference_agree_within_the_bound(arguments):

@@ -230,6 +230,8 @@ class PaperMamba2(PaperBlock):
             "seq_idx": seq_idx,
             "backend": self.backend,
         }
+        if self.delta_activation in ("identity", "silu"):  # Δ may be negative, and the paper's is not clamped
+            options["dt_limit"] = (-math.inf, math.inf)
         dt, heads = self.step_size(self.delta(x)), values.unflatten(-1, (self.nheads, -1))
         matrices = (B[:, :, None], C[:, :, None])
         result = ops.ssd_chunk_scan(heads, dt, self.A, *matrices, return_final_states=return_last_state, **options)
