@@ -7,13 +7,13 @@ argument that does not fit raises one clear sentence: what it is, and what it sh
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
-from math import isnan
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from mamba_theorems.kernels import confined
 from mamba_theorems.kernels.dtypes import DTYPES
 
 DTYPE_NAMED = {name: getattr(torch, name) for name in DTYPES}
@@ -49,7 +49,8 @@ class Arguments:
     @property
     def needs_gradients(self) -> bool:
         """Whether somebody will differentiate the result."""
-        return torch.is_grad_enabled() and any(t.requires_grad for t in self.tensors)
+        given = (value for value in vars(self).values() if isinstance(value, Tensor))
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)
 
     @property
     def return_last_state(self) -> bool:
@@ -118,8 +119,7 @@ class S6(Arguments):
         self._check("z", [batch, d_inner, length])
         self._check("delta_bias", [d_inner])
         self._check("initial_state", [batch, d_inner, d_state])
-        check_seq_idx(self.seq_idx, self.u.shape[0], self.u.shape[2])
-        check_no_nan("delta", self.delta)
+        check_seq_idx(self.seq_idx, self.u.shape[0], self.u.shape[2], self.u.device)
 
     @property
     def matrices(self) -> list[Tensor]:
@@ -155,7 +155,6 @@ class DeltaT(Arguments):
         axes = [("batch", self.u.shape[0]), ("d_state", self.A.shape[1]), ("L", self.u.shape[2])]
         for name in ("delta", "B", "C"):
             self._check(name, axes)
-        check_no_nan("delta", self.delta)
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,8 +194,8 @@ class SSD(Arguments):
         self._check("dt_bias", [nheads])
         self._check("initial_states", [batch, nheads, headdim, d_state])
         check_sizes(chunk_size=self.chunk_size)
-        check_seq_idx(self.seq_idx, self.x.shape[0], self.x.shape[1])
-        check_no_nan("dt", self.dt)
+        check_dt_limit(self.dt_limit)
+        check_seq_idx(self.seq_idx, self.x.shape[0], self.x.shape[1], self.x.device)
 
     @property
     def return_last_state(self) -> bool:
@@ -236,7 +235,7 @@ class Convolution(Arguments):
         self._check("initial_states", [("batch", batch), ("dim", dim), ("width - 1", self.weight.shape[1] - 1)])
         if self.activation not in (None, "silu", "swish"):
             raise ValueError(f"activation must be None, 'silu' or 'swish', not {self.activation!r}.")
-        check_seq_idx(self.seq_idx, batch, length)
+        check_seq_idx(self.seq_idx, batch, length, self.x.device)
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,7 +269,6 @@ class StateUpdate(Arguments):
         self._check("D", axes[1:])
         self._check("z", axes)
         self._check("dt_bias", axes[1:])
-        check_no_nan("dt", self.dt)
 
 
 RECORDS: tuple[type[Arguments], ...] = (S6, DeltaT, SSD, Convolution, StateUpdate)
@@ -284,12 +282,19 @@ def sequence_starts(seq_idx: Tensor | None) -> Tensor | None:
     return None if seq_idx is None else functional.pad(seq_idx[:, 1:] != seq_idx[:, :-1], (1, 0))
 
 
-def time_steps(s: SSD | StateUpdate, dt_limit: tuple[float, float] = NO_LIMIT) -> Tensor:
-    """Δ = clamp(softplus(dt + dt_bias)), in the dtype of the accumulation."""
-    step = s.dt.to(s.dtype)
-    step = step if s.dt_bias is None else step + s.dt_bias.to(step.dtype)
-    step = torch.logaddexp(step, torch.zeros_like(step)) if s.dt_softplus else step
-    return step if dt_limit == NO_LIMIT else step.clamp(*dt_limit)
+def time_steps(s: S6 | SSD | StateUpdate) -> Tensor:
+    """Δ = clamp(softplus(dt + dt_bias)), in the dtype of the accumulation; SSD's alone is clamped."""
+    if isinstance(s, S6):
+        dt, softplus = s.delta, s.delta_softplus
+        bias = None if s.delta_bias is None else s.delta_bias[:, None]
+    else:
+        dt, bias, softplus = s.dt, s.dt_bias, s.dt_softplus
+    step = dt.to(s.dtype)
+    step = step if bias is None else step + bias.to(step.dtype)
+    step = confined.softplus(step) if softplus else step
+    if not isinstance(s, SSD) or (softplus and tuple(s.dt_limit) == NO_LIMIT):  # a softplus is in (0, ∞)
+        return step
+    return step.clamp(*s.dt_limit)
 
 
 # --- checks of one argument ------------------------------------------------------------------------------------------
@@ -307,6 +312,10 @@ def check_tensor(name: str, tensor: Tensor, *alternatives: Axes, like: Tensor) -
     if tensor.device != like.device:
         raise ValueError(f"{name} is on {tensor.device}, but the first argument is on {like.device}; move one of them.")
     if not any(_fits(tensor.shape, axes) for axes in alternatives):
+        axes = next((axes for axes in alternatives if len(axes) == tensor.ndim), None)
+        if axes is not None and 0 in tensor.shape:
+            found = describe([(axis, size) for (axis, _), size in zip(axes, tensor.shape, strict=True)])
+            raise ValueError(f"{name} is empty: {found}; every size must be at least 1.")
         expected = " or ".join(describe(axes) for axes in alternatives)
         raise ValueError(f"{name} must have shape {expected}, not {tuple(tensor.shape)}.")
 
@@ -326,22 +335,36 @@ def describe(axes: Axes) -> str:
     return f"({names}) = ({sizes})"
 
 
-def check_no_nan(name: str, tensor: Tensor) -> None:
-    """Raise ValueError where a CPU tensor holds a NaN; on a GPU nothing is read back."""
-    if tensor.device.type == "cpu" and isnan(tensor.detach().sum()) and torch.isnan(tensor).any():
-        first = tuple(torch.isnan(tensor).nonzero()[0].tolist())
-        raise ValueError(f"{name} holds a NaN, first at index {first}; every later state would be NaN.")
-
-
-def check_seq_idx(seq_idx: Tensor | None, batch: int, length: int) -> None:
-    """Raise unless seq_idx is an integer tensor (batch, L)."""
+def check_seq_idx(seq_idx: Tensor | None, batch: int, length: int, device: torch.device) -> None:
+    """Raise unless seq_idx is an integer tensor (batch, L) on the device of the others."""
     if seq_idx is None:
         return
+    needed = f"seq_idx must be an int32 or int64 tensor of shape (batch, L) = ({batch}, {length})"
+    if not isinstance(seq_idx, Tensor):
+        raise TypeError(f"{needed}, not a {type(seq_idx).__name__}.")
     if seq_idx.dtype not in (torch.int32, torch.int64) or tuple(seq_idx.shape) != (batch, length):
-        raise ValueError(
-            f"seq_idx must be an int32 or int64 tensor of shape (batch, L) = ({batch}, {length}), "
-            f"not {seq_idx.dtype} of shape {tuple(seq_idx.shape)}."
-        )
+        raise ValueError(f"{needed}, not {seq_idx.dtype} of shape {tuple(seq_idx.shape)}.")
+    if seq_idx.device != device:
+        raise ValueError(f"seq_idx is on {seq_idx.device}, but the first argument is on {device}; move one of them.")
+
+
+def check_rows(indices: Any, state: Tensor, x: Tensor) -> None:
+    """Raise unless state_batch_indices are different rows of `state`, as many as x has; on a GPU they are not read."""
+    needed = f"state_batch_indices must be an int32 or int64 tensor of shape (batch) = ({x.shape[0]})"
+    if not isinstance(indices, Tensor):
+        raise TypeError(f"{needed}, not a {type(indices).__name__}.")
+    if indices.dtype not in (torch.int32, torch.int64) or tuple(indices.shape) != (x.shape[0],):
+        raise ValueError(f"{needed}, not {indices.dtype} of shape {tuple(indices.shape)}.")
+    if indices.device.type == "cpu" and not torch.compiler.is_compiling():
+        found = indices.tolist()
+        if len(set(found)) < len(found) or not all(0 <= row < state.shape[0] for row in found):
+            raise ValueError(f"state_batch_indices must be different rows of 0 … {state.shape[0] - 1}, not {found}.")
+
+
+def check_dt_limit(dt_limit: Any) -> None:
+    """Raise ValueError unless it is a pair (least, largest)."""
+    if not isinstance(dt_limit, tuple | list) or len(dt_limit) != 2 or not dt_limit[0] <= dt_limit[1]:
+        raise ValueError(f"dt_limit must be a pair (least, largest) with least ≤ largest, not {dt_limit}.")
 
 
 def check_group_count(name: str, groups: int, channels: int, channel_name: str) -> None:

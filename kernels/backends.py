@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from mamba_theorems.kernels.arguments import RECORDS, S6, SSD, Arguments, Convolution, DeltaT, StateUpdate
+from mamba_theorems.kernels.padding import unpadded
 
 
 class _Place(NamedTuple):
@@ -119,27 +120,46 @@ def choices(operation: str, device_type: str) -> list[str]:
 
 
 def run(arguments: Arguments, backend: str) -> Any:
-    """Check the arguments, and run their operation. Raises TypeError or ValueError that names what does not fit."""
+    """Check the arguments, and run their operation. Raises TypeError or ValueError that names what does not fit.
+
+    Raises RuntimeError where a gradient is wanted and the backend gives none.
+    """
     arguments.check()
-    return find(arguments.operation, backend, arguments.like.device.type)(arguments)
+    operation = arguments.operation
+    chosen = _chosen(operation, backend, arguments.like.device.type)
+    wanted = arguments.needs_gradients
+    if wanted and not chosen.differentiable:
+        raise RuntimeError(
+            f"The backend 'reference' gives no gradients of {operation}: call it under torch.no_grad(), or choose "
+            "another backend."
+        )
+    function = getattr(chosen, operation)
+    result = function(arguments) if isinstance(chosen, Foreign) else unpadded(arguments, function)
+    if wanted and not any(tensor.requires_grad for tensor in (result if isinstance(result, tuple) else (result,))):
+        raise RuntimeError(f"This {operation} gives no gradients, and one is wanted: call it under torch.no_grad().")
+    return result
 
 
 def find(operation: str, backend: str, device_type: str) -> Callable[[Any], Any]:
     """What runs `operation`, from its record; ValueError where the backend does not offer it."""
+    return getattr(_chosen(operation, backend, device_type), operation)
+
+
+def _chosen(operation: str, backend: str, device_type: str) -> Backend:
     if backend == AUTO:
         return _automatic(operation, device_type)
     chosen = load(backend)
     if not chosen.offers(operation):
         raise ValueError(f"The backend {backend!r} has no {operation}; it has {', '.join(chosen.operations)}.")
-    return getattr(chosen, operation)
+    return chosen
 
 
-def _automatic(operation: str, device_type: str) -> Callable[[Any], Any]:
+def _automatic(operation: str, device_type: str) -> Backend:
     forced = _FORCED.get()
     chosen = forced if forced and forced.offers(operation) else load(_compiled(device_type))
     if not chosen.offers(operation):
         raise ValueError(f"{operation} has no kernel for {device_type}; move its tensors to the CPU.")
-    return getattr(chosen, operation)
+    return chosen
 
 
 def _compiled(device_type: str) -> str:

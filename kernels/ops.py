@@ -5,6 +5,7 @@ makes its record of `kernels.arguments`, whose check serves all backends. Source
 interfaces.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,8 +13,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from mamba_theorems.kernels.arguments import S6, SSD, Convolution, DeltaT, StateUpdate, sequence_starts
-from mamba_theorems.kernels.backends import run
+from mamba_theorems.kernels.arguments import S6, SSD, Convolution, DeltaT, StateUpdate, check_rows, sequence_starts
+from mamba_theorems.kernels.packed import Packed
+from mamba_theorems.kernels.padding import filled, tokens_first
+from mamba_theorems.kernels.traced import run
 
 Matrix = (
     Float[Tensor, "batch d_state length"]
@@ -40,7 +43,8 @@ def selective_scan(
 ) -> Any:
     """S6: h_t = e^{Δ_t A} h_{t−1} + Δ_t B_t u_t; y_t = C_t·h_t + D u_t, times SiLU(z_t) where z is given.
 
-    Δ is delta + delta_bias, through softplus where delta_softplus. Where seq_idx changes the state starts from 0.
+    Δ is delta + delta_bias, through softplus where delta_softplus. Where seq_idx changes the state starts from 0;
+    where it is negative there is padding (`kernels.padding`).
     B and C vary with time, for all channels or by group of channels, or are constants (d_inner, d_state).
     Returns y like u, and with return_last_state also h_L (batch, d_inner, d_state).
     Raises TypeError or ValueError that names the argument. Source: Gu & Dao 2023, Algorithm 2.
@@ -87,19 +91,39 @@ def ssd_chunk_scan(
     return_final_states: bool = False,
     *,
     backend: str = "auto",
+    cu_seqlens: Int[Tensor, " bounds"] | None = None,
+    return_varlen_states: bool = False,
 ) -> Any:
     """SSD: h_t = e^{Δ_t A} h_{t−1} + Δ_t x_t ⊗ B_t, one decay a head; y_t = h_t C_t + D x_t, times SiLU(z_t).
 
     Δ is dt + dt_bias, through softplus where dt_softplus, clamped to dt_limit. Where seq_idx changes the state starts
-    from 0. Returns y like x, and with return_final_states also h_L (batch, nheads, headdim, d_state).
+    from 0; where it is negative there is padding (`kernels.padding`). cu_seqlens (0, …, L) cuts a batch of 1 into
+    sequences instead. Returns y like x, and with return_final_states also h_L (batch, nheads, headdim, d_state), with
+    return_varlen_states the last state of each sequence of cu_seqlens (number, nheads, headdim, d_state).
     Raises TypeError or ValueError that names the argument. Source: Dao & Gu 2024; mamba_chunk_scan_combined.
     """
+    if return_varlen_states or cu_seqlens is not None:
+        if cu_seqlens is None or seq_idx is not None or initial_states is not None or return_final_states:
+            raise ValueError("cu_seqlens goes with return_varlen_states, without seq_idx and with no other states.")
+        packed = Packed(cu_seqlens, *x.shape[:2])
+        seq_idx = packed.seq_idx
     options = (initial_states, seq_idx, dt_softplus, dt_limit, return_final_states)
-    return run(SSD(x, dt, A, B, C, chunk_size, D, z, dt_bias, *options), backend)
+    record = SSD(x, dt, A, B, C, chunk_size, D, z, dt_bias, *options)
+    return _by_rows(record, packed, backend) if return_varlen_states else run(record, backend)
+
+
+def _by_rows(s: SSD, packed: Packed, backend: str) -> Any:
+    """Each sequence a row of a batch, so that each has a last state."""
+    s.check()
+    at, real = packed.rows
+    rows = {name: m[0, at] for name in ("x", "dt", "B", "C", "z") if (m := getattr(s, name)) is not None}
+    padding = torch.where(real, 0, -1)
+    y, last = run(replace(s, **rows, seq_idx=padding, return_final_states=True), backend)
+    return y[real][None], last
 
 
 def selective_state_update(
-    state: Float[Tensor, "batch *heads dim d_state"],
+    state: Float[Tensor, "rows *heads dim d_state"],
     x: Float[Tensor, "batch *heads dim"],
     dt: Float[Tensor, "batch *heads dim"],
     A: Float[Tensor, "*heads dim d_state"],
@@ -111,13 +135,22 @@ def selective_state_update(
     dt_softplus: bool = False,
     *,
     backend: str = "auto",
+    state_batch_indices: Int[Tensor, " batch"] | None = None,
 ) -> Tensor:
     """One step of decoding: `state` is advanced in place, and y of that step returned, shaped as x.
 
     Mamba-1: state (batch, dim, d_state), B and C (batch, d_state). Mamba-2: state (batch, nheads, headdim, d_state),
-    B and C (batch, groups, d_state). Raises TypeError or ValueError that names the argument. Source: mamba_ssm.
+    B and C (batch, groups, d_state). state_batch_indices says which rows of a larger `state` the batch advances.
+    Raises TypeError or ValueError that names the argument. Source: mamba_ssm.
     """
-    return run(StateUpdate(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus), backend)
+    arguments = (x, dt, A, B, C, D, z, dt_bias, dt_softplus)
+    if state_batch_indices is None:
+        return run(StateUpdate(state, *arguments), backend)
+    check_rows(state_batch_indices, state, x)
+    rows = state[state_batch_indices.long()]
+    y = run(StateUpdate(rows, *arguments), backend)
+    state.index_copy_(0, state_batch_indices.long(), rows)
+    return y
 
 
 def causal_conv1d(
@@ -133,7 +166,8 @@ def causal_conv1d(
 ) -> Any:
     """Depthwise causal convolution, last tap = current token; activation None, "silu" or "swish".
 
-    initial_states and the returned final states are the width − 1 tokens before and at the end.
+    initial_states and the returned final states are the width − 1 tokens before and at the end. A tap sees tokens of
+    its own packed sequence, by seq_idx; where that is negative there is padding (`kernels.padding`).
     Raises TypeError or ValueError that names the argument. Source: Dao-AILab/causal-conv1d.
     """
     y = run(Convolution(x, weight, bias, seq_idx, activation, initial_states), backend)
@@ -141,11 +175,18 @@ def causal_conv1d(
 
 
 def final_conv_states(x: Tensor, past: int, initial: Tensor | None, seq_idx: Tensor | None) -> Tensor:
-    """The last `past` inputs (batch, dim, past) that the next token's convolution will see: 0 before the sequence."""
+    """The last `past` inputs (batch, dim, past) that the next token's convolution will see: 0 before the sequence.
+
+    Padding, where seq_idx is negative, is none of them.
+    """
     before = x.new_zeros(*x.shape[:2], past) if initial is None else initial.to(x.dtype)
-    tail = torch.cat([before, x], dim=-1)[..., x.shape[-1] :]
-    starts = sequence_starts(seq_idx)
-    if starts is None or past == 0:
-        return tail
-    stretch = functional.pad(starts.cumsum(-1), (past, 0))
-    return tail * (stretch[:, x.shape[-1] :] == stretch[:, -1:])[:, None]
+    if seq_idx is None:
+        return torch.cat([before, x], dim=-1)[..., x.shape[-1] :]
+    order = tokens_first(seq_idx)
+    tokens = torch.cat([before, x.gather(2, order[:, None].expand(x.shape))], dim=-1)
+    seen = (seq_idx >= 0).sum(1, keepdim=True) + torch.arange(past, device=x.device)
+    starts = sequence_starts(filled(seq_idx).gather(1, order))
+    assert starts is not None
+    stretch = functional.pad(starts.cumsum(-1), (past, 0)).gather(1, seen)
+    tail = tokens.gather(2, seen[:, None].expand(*x.shape[:2], past))
+    return torch.where((stretch == stretch[:, -1:])[:, None], tail, 0)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from mamba_theorems.kernels.blocks.mamba import softplus
+from mamba_theorems.kernels.confined import softplus
 
 Scan = Callable[..., Any]
 

@@ -184,11 +184,11 @@ def ssd(
 ) -> Array:
     """SSD (Mamba-2): one scalar decay per head, h_t = e^{Δ_t A} h_{t−1} + Δ_t x_t ⊗ B_t, y_t = h_t C_t + D x_t.
 
-    x (..., L, nheads, headdim); dt (..., L, nheads); A, D (nheads); B, C (..., L, ngroups, N);
-    initial_state (..., nheads, headdim, N); y as x. Source: Dao & Gu 2024, section 7.
+    x (..., L, nheads, headdim); dt (..., L, nheads); A (nheads); D (nheads) or (nheads·headdim); B, C
+    (..., L, ngroups, N); initial_state (..., nheads, headdim, N); y as x. Source: Dao & Gu 2024, section 7.
     """
     y = ssd_readout(ssd_states(f, x, dt, A, B, initial_state), C)
-    return y if D is None else y + D[:, None] * x
+    return y if D is None else y + D.reshape(x.shape[-2], -1) * x
 
 
 @_equation
@@ -347,12 +347,22 @@ def mamba_s4d(f: Field, weights: Weights, u: Array, *, discretization: Discretiz
 
 
 @_equation
-def mamba2(f: Field, weights: Weights, u: Array, *, ngroups: int = 1, eps: Any = RMS_NORM_EPS) -> Array:
+def mamba2(
+    f: Field,
+    weights: Weights,
+    u: Array,
+    *,
+    ngroups: int = 1,
+    eps: Any = RMS_NORM_EPS,
+    norm_before_gate: bool = False,
+    dt_limit: tuple[Any, Any] | None = None,
+) -> Array:
     """The official Mamba-2 block; u, y (..., L, d_model).
 
     Weights: in_proj.weight (2·d_inner + 2·ngroups·N + nheads, d_model), its rows in the order z, x, B, C, dt;
-    conv1d.* over x, B, C together; dt_bias, A_log, D (nheads); norm.weight (d_inner); out_proj.weight.
-    Source: state-spaces/mamba, mamba2.py (norm after the gate, group by group).
+    conv1d.* over x, B, C together; dt_bias, A_log (nheads); D (nheads) or (d_inner); norm.weight (d_inner) or none;
+    out_proj.weight. The norm, group by group, comes after the gate, or before it; Δ is clamped to dt_limit.
+    Source: state-spaces/mamba, mamba2.py.
     """
     d_inner, nheads = weights["out_proj.weight"].shape[1], weights["A_log"].shape[0]
     conv_dim = weights["conv1d.weight"].shape[0]
@@ -361,10 +371,20 @@ def mamba2(f: Field, weights: Weights, u: Array, *, ngroups: int = 1, eps: Any =
     x, B, C = np.split(xBC, [d_inner, (d_inner + conv_dim) // 2], axis=-1)
     x = x.reshape(*x.shape[:-1], nheads, -1)
     B, C = (m.reshape(*m.shape[:-1], ngroups, -1) for m in (B, C))
-    y = ssd(f, x, f.softplus(dt + weights["dt_bias"]), -f.exp(weights["A_log"]), B, C, weights["D"])
-    y = y.reshape(z.shape) * silu(f, z)
-    by_group = rms_norm(f, y.reshape(*y.shape[:-1], ngroups, -1), f.number(1), eps)
-    return _linear(weights, "out_proj", by_group.reshape(y.shape) * weights["norm.weight"])
+    step = f.softplus(dt + weights["dt_bias"])
+    step = step if dt_limit is None else _clamped(f, step, *dt_limit)
+    y = ssd(f, x, step, -f.exp(weights["A_log"]), B, C, weights["D"]).reshape(z.shape)
+    y = y if norm_before_gate else y * silu(f, z)
+    if "norm.weight" in weights:
+        by_group = rms_norm(f, y.reshape(*y.shape[:-1], ngroups, -1), f.number(1), eps)
+        y = by_group.reshape(y.shape) * weights["norm.weight"]
+    return _linear(weights, "out_proj", y * silu(f, z) if norm_before_gate else y)
+
+
+def _clamped(f: Field, x: Array, least: Any, largest: Any) -> Array:
+    """min(max(x, least), largest), by the field's relu."""
+    raised = f.relu(x - f.number(least)) + f.number(least)
+    return raised - f.relu(raised - f.number(largest))
 
 
 @_equation

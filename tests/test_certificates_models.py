@@ -16,7 +16,7 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.compiler.exact import FIELD_OF_DTYPE as FIELD
 from mamba_theorems.constructions.compiler.sharpen import LOUD, amplified
 from mamba_theorems.constructions.tasks import answers
-from mamba_theorems.kernels.blocks.mamba import softplus
+from mamba_theorems.kernels.confined import softplus
 from mamba_theorems.verify.certify import catalogue, tensors
 from mamba_theorems.verify.certify.catalogue import Request
 from mamba_theorems.verify.certify.certificate import NotLaidOut, make

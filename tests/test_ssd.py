@@ -172,6 +172,16 @@ def test_limits_of_the_step_are_a_clamp(arguments):
         assert torch.equal(y, ops.ssd_chunk_scan(**clamped, backend=backend))
 
 
+@given(ssd_arguments(dtypes=(torch.float64,)))
+@quick
+def test_a_negative_step_is_none(arguments):
+    """dt_limit is (0, ∞) where nothing is said: without softplus every backend clamps, as the bound does."""
+    arguments |= {"dt_softplus": False}
+    limit = ssd_bound(SSD(**arguments))
+    for backend in BACKENDS:
+        assert limit.ratio(ops.ssd_chunk_scan(**arguments, backend=backend)) <= 1
+
+
 @given(ssd_arguments())
 @quick
 def test_training_and_inference_agree_within_the_bound(arguments):
@@ -276,7 +286,13 @@ def test_a_state_update_is_one_step_of_the_scan(dtype):
         ({"B": torch.ones(2, 5, 3, 3), "C": torch.ones(2, 5, 3, 3)}, "B has 3 groups, which do not divide nheads = 4"),
         ({"D": torch.ones(5)}, r"D must have shape \(nheads\) = \(4\) or \(nheads, headdim\) = \(4, 6\)"),
         ({"chunk_size": 0}, "chunk_size must be at least 1, not 0"),
-        ({"dt": torch.full((2, 5, 4), torch.nan)}, "dt holds a NaN"),
+        ({"dt_limit": (1, 0.1)}, r"dt_limit must be a pair \(least, largest\) with least ≤ largest, not \(1, 0.1\)"),
+        ({"dt_limit": (torch.nan, 1.0)}, "dt_limit must be a pair"),
+        ({"dt_limit": 1.0}, "dt_limit must be a pair"),
+        ({"x": torch.ones(2, 0, 4, 6)}, r"x is empty: \(batch, L, nheads, headdim\) = \(2, 0, 4, 6\)"),
+        ({"x": torch.ones(0, 5, 4, 6)}, r"x is empty: \(batch, L, nheads, headdim\) = \(0, 5, 4, 6\)"),
+        ({"cu_seqlens": torch.tensor([0, 5]), "seq_idx": torch.zeros(2, 5).int()}, "cu_seqlens goes with"),
+        ({"return_varlen_states": True}, "cu_seqlens goes with return_varlen_states"),
         ({"x": torch.ones(2, 5, 4, 6, dtype=torch.int32)}, "x must be a float tensor"),
     ],
 )

@@ -1,6 +1,6 @@
 """A language model around the mixers: embedding, pre-norm residual layers, final norm, head, named as in mamba_ssm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mamba_theorems.kernels.arguments import check_sizes
+from mamba_theorems.kernels.blocks.block import State, own
 from mamba_theorems.kernels.blocks.mamba import Factory, Mamba
 
 
@@ -27,12 +28,16 @@ class RMSNorm(nn.Module):
 class _Layer(nn.Module):
     """x + mixer(norm(x))."""
 
+    mixer: Any
+
     def __init__(self, mixer: nn.Module, norm: RMSNorm) -> None:
         super().__init__()
         self.mixer, self.norm = mixer, norm
 
-    def forward(self, x: Tensor, **options: Any) -> Tensor:
-        return x + self.mixer(self.norm(x), **options)
+    def forward(self, x: Tensor, **options: Any) -> Any:
+        result = self.mixer(self.norm(x), **options)
+        y, *last = result if isinstance(result, tuple) else (result,)
+        return (x + y, *last) if last else x + y
 
 
 class _Backbone(nn.Module):
@@ -42,11 +47,14 @@ class _Backbone(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.norm_f = RMSNorm(d_model, eps, **factory)
 
-    def forward(self, tokens: Tensor, **options: Any) -> Tensor:
-        x = self.embedding(tokens)
-        for layer in self.layers:
-            x = layer(x, **options)
-        return self.norm_f(x)
+    def forward(self, tokens: Tensor, states: Sequence[State] | None, **options: Any) -> tuple[Tensor, list[State]]:
+        x, last = self.embedding(tokens), []
+        for i, layer in enumerate(self.layers):
+            x = layer(x, **options) if states is None else layer(x, state=states[i], **options)
+            if isinstance(x, tuple):
+                x, state = x
+                last.append(state)
+        return self.norm_f(x), last
 
 
 class MambaLM(nn.Module):
@@ -75,13 +83,42 @@ class MambaLM(nn.Module):
             _Layer(mixer(d_model, **mixer_options, **factory), RMSNorm(d_model, norm_epsilon, **factory))
             for _ in range(n_layer)
         ]
+        for i, layer in enumerate(layers):
+            layer.mixer.layer_idx = i  # where mamba_ssm's cache has its state
         self.backbone = _Backbone(vocab_size, d_model, layers, norm_epsilon, factory)
         self.lm_head = nn.Linear(d_model, vocab_size, bias=False, **factory)
         if tie_embeddings:
             self.lm_head.weight = self.backbone.embedding.weight
 
     def forward(
-        self, tokens: Int[Tensor, "batch length"], **mixer_options: Any
-    ) -> Float[Tensor, "batch length vocab_size"]:
-        """Logits."""
-        return self.lm_head(self.backbone(tokens, **mixer_options))
+        self,
+        tokens: Int[Tensor, "batch length"],
+        state: Sequence[State] | None = None,
+        return_last_state: bool = False,
+        **mixer_options: Any,
+    ) -> Any:
+        """Logits; with return_last_state also the State of every layer after the last token.
+
+        `state` continues an earlier sequence. The mixers' other options follow by name: seq_idx, attention_mask,
+        cu_seqlens, inference_params. Raises ValueError for tokens of another shape than (batch, L).
+        """
+        if tokens.ndim != 2 or 0 in tokens.shape:
+            raise ValueError(f"tokens must have shape (batch, L), both at least 1, not {tuple(tokens.shape)}.")
+        if return_last_state:
+            mixer_options["return_last_state"] = True
+        x, last = self.backbone(tokens, state, **mixer_options)
+        return (self.lm_head(x), last) if return_last_state else self.lm_head(x)
+
+    def step(self, tokens: Int[Tensor, "batch length"], state: Sequence[State]) -> tuple[Tensor, Sequence[State]]:
+        """Decode one token or several: their logits, and the State of every layer, advanced in place."""
+        logits, last = self(tokens, [own(layer) for layer in state], return_last_state=True)
+        for old, new in zip(state, last, strict=True):
+            old.conv.copy_(new.conv)
+            old.ssm.copy_(new.ssm)
+        return logits, state
+
+    def allocate_inference_cache(
+        self, batch_size: int, max_seqlen: int = 0, dtype: torch.dtype | None = None
+    ) -> list[State]:
+        """The State of every layer before the first token; its size does not depend on max_seqlen."""
+        return [layer.mixer.allocate_inference_cache(batch_size, max_seqlen, dtype) for layer in self.backbone.layers]  # type: ignore[union-attr,operator]

@@ -1,31 +1,26 @@
 """Mamba-1 as a torch module, and the two mixers of the paper in the same block: S4D and Δ^⊤.
 
 Official parameter names, shapes and defaults (state-spaces/mamba, mamba_simple.py), on the operations of `kernels.ops`.
-All take backend=, keep one dtype end to end, decode step by step, and separate packed sequences by seq_idx.
+All take backend=, keep one dtype end to end, and what every block takes: `kernels.blocks.block`.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.arguments import check_sizes
+from mamba_theorems.kernels.blocks.block import Block, State, own
+from mamba_theorems.kernels.confined import softplus
 
 Factory = dict[str, Any]
 
 
-class State(NamedTuple):
-    """What a block remembers: its last d_conv inputs (batch, channels, d_conv) and the SSM's state."""
-
-    conv: Tensor
-    ssm: Tensor
-
-
-class GatedMixer(nn.Module):
+class GatedMixer(Block):
     """in_proj → causal convolution and SiLU → a mixer gated by SiLU(z) → out_proj; subclasses are the mixers."""
 
     def __init__(
@@ -38,37 +33,32 @@ class GatedMixer(nn.Module):
         bias: bool = False,
         *,
         d_inner: int | None = None,
+        layer_idx: int | None = None,
         backend: str = "auto",
         device: Any = None,
         dtype: torch.dtype | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()
-        check_sizes(d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand)
+        self.refuse(unknown)
+        self.d_inner = int(expand * d_model) if d_inner is None else d_inner
+        check_sizes(d_model=d_model, d_state=d_state, d_conv=d_conv, d_inner=self.d_inner)
         self.factory: Factory = {"device": device, "dtype": dtype}
         self.d_model, self.d_state, self.d_conv, self.backend = d_model, d_state, d_conv, backend
-        self.d_inner = d_inner or expand * d_model
+        self.layer_idx = layer_idx
         self.in_proj = nn.Linear(d_model, 2 * self.d_inner, bias=bias, **self.factory)
         self.conv1d = depthwise_conv1d(self.d_inner, d_conv, conv_bias, self.factory)
         self.A_log = nn.Parameter(hippo_real(self.d_inner, d_state, self.factory))
         self.D = nn.Parameter(torch.ones(self.d_inner, **self.factory))
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias, **self.factory)
 
-    def forward(
-        self,
-        hidden_states: Float[Tensor, "batch length d_model"],
-        seq_idx: Int[Tensor, "batch length"] | None = None,
-        state: State | None = None,
-        return_last_state: bool = False,
-    ) -> Any:
-        """The block's output; with return_last_state also the State after the last token.
-
-        Where seq_idx changes, convolution and state start afresh; `state` continues an earlier sequence.
-        """
-        x, z = self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
-        x, conv = convolve(self.conv1d, x, seq_idx, state, self.d_conv, self.backend)
+    def run(self, x: Tensor, seq_idx: Tensor | None, state: State | None, return_last_state: bool) -> Any:
+        """The block on arguments that fit."""
+        inner, z = self.in_proj(x).transpose(1, 2).chunk(2, dim=1)
+        x, conv = convolve(self, inner, seq_idx, state, return_last_state)
         options = {"initial_state": None if state is None else state.ssm, "seq_idx": seq_idx}
         result = self.mix(x, z, return_last_state=return_last_state, backend=self.backend, **options)
-        if not return_last_state:
+        if conv is None:
             return self.out_proj(result.transpose(1, 2))
         y, ssm = result
         return self.out_proj(y.transpose(1, 2)), State(conv, ssm)
@@ -76,18 +66,6 @@ class GatedMixer(nn.Module):
     def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
         """The gated mixer on x, z (batch, d_inner, L), with the options and the results of `ops.selective_scan`."""
         raise NotImplementedError
-
-    def step(
-        self,
-        hidden_states: Float[Tensor, "batch 1 d_model"],
-        conv_state: Float[Tensor, "batch d_inner d_conv"],
-        ssm_state: Float[Tensor, "batch d_inner d_state"],
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decode one token: its output, and the two states, advanced in place."""
-        out, last = self(hidden_states, state=State(conv_state, ssm_state), return_last_state=True)
-        conv_state.copy_(last.conv)
-        ssm_state.copy_(last.ssm)
-        return out, conv_state, ssm_state
 
     def allocate_inference_cache(self, batch_size: int, max_seqlen: int = 0, dtype: torch.dtype | None = None) -> State:
         """The State before the first token; its size does not depend on max_seqlen."""
@@ -114,12 +92,19 @@ class Mamba(GatedMixer):
         dt_init_floor: float = 1e-4,
         conv_bias: bool = True,
         bias: bool = False,
+        *,
+        dt_init: str = "random",
+        dt_scale: float = 1.0,
         **options: Any,
     ) -> None:
         super().__init__(d_model, d_state, d_conv, expand, conv_bias, bias, **options)
-        self.dt_rank = math.ceil(d_model / 16) if isinstance(dt_rank, str) else dt_rank
+        self.dt_rank = math.ceil(d_model / 16) if dt_rank == "auto" else int(dt_rank)
+        check_sizes(dt_rank=self.dt_rank)
         self.x_proj = nn.Linear(self.d_inner, self.dt_rank + 2 * d_state, bias=False, **self.factory)
-        self.dt_proj = dt_projection(self.dt_rank, self._delta_size(), dt_min, dt_max, dt_init_floor, self.factory)
+        start = (dt_init, self.dt_rank**-0.5 * dt_scale)
+        self.dt_proj = dt_projection(
+            self.dt_rank, self._delta_size(), dt_min, dt_max, dt_init_floor, self.factory, *start
+        )
 
     def _delta_size(self) -> int:
         """One Δ a channel."""
@@ -133,13 +118,15 @@ class Mamba(GatedMixer):
 
     def step(
         self,
-        hidden_states: Float[Tensor, "batch 1 d_model"],
+        hidden_states: Float[Tensor, "batch length d_model"],
         conv_state: Float[Tensor, "batch d_inner d_conv"],
         ssm_state: Float[Tensor, "batch d_inner d_state"],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decode one token, on `ops.selective_state_update`: its output, and the two states, advanced in place."""
+        """Decode one token, on `ops.selective_state_update`, or several: outputs, and states advanced in place."""
+        if self.check(hidden_states)[1] > 1:
+            return super().step(hidden_states, conv_state, ssm_state)
         x, z = self.in_proj(hidden_states).transpose(1, 2).chunk(2, dim=1)
-        x, conv = convolve(self.conv1d, x, None, State(conv_state, ssm_state), self.d_conv, self.backend)
+        x, conv = convolve(self, x, None, own(State(conv_state, ssm_state)), True)
         conv_state.copy_(conv)
         delta, B, C = (m[..., 0] for m in self._delta_B_C(x))
         bias, z = self.dt_proj.bias, z[..., 0]
@@ -201,7 +188,7 @@ class MambaDeltaT(Mamba):
     Source: [P] Lemma 3.
     """
 
-    step = GatedMixer.step
+    step = Block.step
 
     def _delta_size(self) -> int:
         return self.d_state
@@ -217,13 +204,13 @@ class MambaDeltaT(Mamba):
 
 
 def convolve(
-    conv1d: nn.Conv1d, x: Tensor, seq_idx: Tensor | None, state: State | None, d_conv: int, backend: str
-) -> tuple[Tensor, Tensor]:
-    """SiLU(conv(x)) for x (batch, channels, L), and the last d_conv inputs (batch, channels, d_conv)."""
-    past = None if state is None else state.conv
-    before = None if past is None else past[..., 1:]
-    y = ops.causal_conv1d(x, conv1d.weight[:, 0], conv1d.bias, seq_idx, "silu", backend=backend, initial_states=before)
-    return y, ops.final_conv_states(x, d_conv, past, seq_idx)
+    block: Any, x: Tensor, seq_idx: Tensor | None, state: State | None, return_last_state: bool
+) -> tuple[Tensor, Any]:
+    """SiLU(conv(x)) for x (batch, channels, L), and the last d_conv inputs (batch, channels, d_conv) if asked for."""
+    past, conv1d = None if state is None else state.conv, block.conv1d
+    options = {"backend": block.backend, "initial_states": None if past is None else past[..., 1:]}
+    y = ops.causal_conv1d(x, conv1d.weight[:, 0], conv1d.bias, seq_idx, "silu", **options)
+    return y, ops.final_conv_states(x, block.d_conv, past, seq_idx) if return_last_state else None
 
 
 def depthwise_conv1d(channels: int, width: int, bias: bool, factory: Factory) -> nn.Conv1d:
@@ -232,12 +219,25 @@ def depthwise_conv1d(channels: int, width: int, bias: bool, factory: Factory) ->
 
 
 def dt_projection(
-    dt_rank: int, channels: int, dt_min: float, dt_max: float, floor: float, factory: Factory
+    dt_rank: int,
+    channels: int,
+    dt_min: float,
+    dt_max: float,
+    floor: float,
+    factory: Factory,
+    dt_init: str,
+    size: float,
 ) -> nn.Linear:
-    """dt_proj, initialised so that softplus of its bias is log-uniform on [dt_min, dt_max] and at least `floor`."""
+    """dt_proj, initialised so that softplus of its bias is log-uniform on [dt_min, dt_max] and at least `floor`.
+
+    Its weight is `size`, or uniform on [−size, size]. Raises ValueError for a dt_init other than "random" and
+    "constant".
+    """
+    if dt_init not in ("random", "constant"):
+        raise ValueError(f"dt_init must be 'random' or 'constant', not {dt_init!r}.")
     projection = nn.Linear(dt_rank, channels, bias=True, **factory)
     with torch.no_grad():
-        nn.init.uniform_(projection.weight, -(dt_rank**-0.5), dt_rank**-0.5)
+        nn.init.uniform_(projection.weight, -size if dt_init == "random" else size, size)
         projection.bias.copy_(softplus_inverse(log_uniform(channels, dt_min, dt_max).clamp(min=floor)))
     return projection
 
@@ -255,11 +255,6 @@ def log_uniform(channels: int, low: float, high: float) -> Tensor:
 def softplus_inverse(x: Tensor) -> Tensor:
     """log(e^x − 1) for x > 0, without overflow."""
     return x + torch.log(-torch.expm1(-x))
-
-
-def softplus(x: Tensor) -> Tensor:
-    """log(1 + e^x), accurate in relative terms at every x; torch's own turns linear at 20."""
-    return torch.logaddexp(x, torch.zeros_like(x))
 
 
 def wide(x: Tensor) -> Tensor:

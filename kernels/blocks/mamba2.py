@@ -3,15 +3,15 @@
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
 from mamba_theorems.kernels import ops
-from mamba_theorems.kernels.arguments import check_group_count, check_sizes
+from mamba_theorems.kernels.arguments import check_dt_limit, check_group_count, check_sizes
+from mamba_theorems.kernels.blocks.block import Block, State, own
 from mamba_theorems.kernels.blocks.mamba import (
     Factory,
-    State,
     convolve,
     depthwise_conv1d,
     log_uniform,
@@ -20,8 +20,12 @@ from mamba_theorems.kernels.blocks.mamba import (
 )
 
 
-class Mamba2(nn.Module):
-    """The official Mamba-2 block, (batch, L, d_model) → (batch, L, d_model). Source: mamba_ssm, mamba2.py."""
+class Mamba2(Block):
+    """The official Mamba-2 block, (batch, L, d_model) → (batch, L, d_model). Source: mamba_ssm, mamba2.py.
+
+    D_has_hdim: a D for each channel, not each head. norm_before_gate: RMSNorm(y)·SiLU(z), else RMSNorm(y·SiLU(z));
+    y·SiLU(z) without rmsnorm. conv_init: the taps are uniform on [−conv_init, conv_init].
+    """
 
     def __init__(
         self,
@@ -41,16 +45,26 @@ class Mamba2(nn.Module):
         chunk_size: int = 256,
         *,
         d_inner: int | None = None,
+        conv_init: float | None = None,
+        D_has_hdim: bool = False,
+        rmsnorm: bool = True,
+        norm_before_gate: bool = False,
         norm_epsilon: float = 1e-5,
+        layer_idx: int | None = None,
         backend: str = "auto",
         device: Any = None,
         dtype: torch.dtype | None = None,
+        **unknown: Any,
     ) -> None:
         super().__init__()
-        check_sizes(d_model=d_model, d_state=d_state, d_conv=d_conv, expand=expand, headdim=headdim, ngroups=ngroups)
+        self.refuse(unknown)
+        self.d_inner = int(expand * d_model) if d_inner is None else d_inner
+        sizes = {"d_model": d_model, "d_state": d_state, "d_conv": d_conv, "d_inner": self.d_inner}
+        check_sizes(**sizes, headdim=headdim, ngroups=ngroups, chunk_size=chunk_size)
+        check_dt_limit(dt_limit)
         factory: Factory = {"device": device, "dtype": dtype}
         self.d_model, self.d_state, self.d_conv, self.backend = d_model, d_state, d_conv, backend
-        self.d_inner = d_inner or expand * d_model
+        self.layer_idx = layer_idx
         self.headdim, self.ngroups, self.chunk_size, self.dt_limit = headdim, ngroups, chunk_size, dt_limit
         if self.d_inner % headdim:
             raise ValueError(f"headdim = {headdim} must divide d_inner = {self.d_inner}.")
@@ -62,23 +76,17 @@ class Mamba2(nn.Module):
         steps = log_uniform(self.nheads, dt_min, dt_max).clamp(min=dt_init_floor)
         self.dt_bias = nn.Parameter(softplus_inverse(steps).to(**factory))
         self.A_log = nn.Parameter(torch.log(torch.empty(self.nheads).uniform_(*A_init_range)).to(**factory))
-        self.D = nn.Parameter(torch.ones(self.nheads, **factory))
-        self.norm = GatedRMSNorm(self.d_inner, self.d_inner // ngroups, norm_epsilon, factory)
+        self.D = nn.Parameter(torch.ones(self.d_inner if D_has_hdim else self.nheads, **factory))
+        sizes = (self.d_inner, self.d_inner // ngroups, norm_epsilon)
+        self.norm = GatedRMSNorm(*sizes, factory, norm_before_gate) if rmsnorm else None
+        if conv_init is not None:
+            nn.init.uniform_(self.conv1d.weight, -conv_init, conv_init)
         self.out_proj = nn.Linear(self.d_inner, d_model, bias=bias, **factory)
 
-    def forward(
-        self,
-        hidden_states: Float[Tensor, "batch length d_model"],
-        seq_idx: Int[Tensor, "batch length"] | None = None,
-        state: State | None = None,
-        return_last_state: bool = False,
-    ) -> Any:
-        """The block's output; with return_last_state also the State after the last token.
-
-        Where seq_idx changes, convolution and state start afresh; `state` continues an earlier sequence.
-        """
-        z, xBC, dt = self.in_proj(hidden_states).split([self.d_inner, self.conv_dim, self.nheads], dim=-1)
-        xBC, conv = convolve(self.conv1d, xBC.transpose(1, 2), seq_idx, state, self.d_conv, self.backend)
+    def run(self, x: Tensor, seq_idx: Tensor | None, state: State | None, return_last_state: bool) -> Any:
+        """The block on arguments that fit."""
+        z, xBC, dt = self.in_proj(x).split([self.d_inner, self.conv_dim, self.nheads], dim=-1)
+        xBC, conv = convolve(self, xBC.transpose(1, 2), seq_idx, state, return_last_state)
         x, B, C = self._x_B_C(xBC.transpose(1, 2))
         result = ops.ssd_chunk_scan(
             x,
@@ -87,7 +95,7 @@ class Mamba2(nn.Module):
             B,
             C,
             self.chunk_size,
-            self.D,
+            self._skip(),
             dt_bias=self.dt_bias,
             initial_states=None if state is None else state.ssm,
             seq_idx=seq_idx,
@@ -97,8 +105,15 @@ class Mamba2(nn.Module):
             backend=self.backend,
         )
         y, *last = result if return_last_state else (result,)
-        out = self.out_proj(self.norm(y.flatten(2), z))
+        out = self.out_proj(self._gated(y.flatten(2), z))
         return (out, State(conv, *last)) if return_last_state else out
+
+    def _skip(self) -> Tensor:
+        """D as (nheads), or (nheads, headdim) where every channel has its own."""
+        return self.D if self.D.shape[0] == self.nheads else self.D.unflatten(0, (self.nheads, self.headdim))
+
+    def _gated(self, y: Tensor, z: Tensor) -> Tensor:
+        return y * functional.silu(z) if self.norm is None else self.norm(y, z)
 
     def _x_B_C(self, xBC: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (..., nheads, headdim); B and C (..., ngroups, d_state)."""
@@ -109,23 +124,24 @@ class Mamba2(nn.Module):
 
     def step(
         self,
-        hidden_states: Float[Tensor, "batch 1 d_model"],
+        hidden_states: Float[Tensor, "batch length d_model"],
         conv_state: Float[Tensor, "batch conv_dim d_conv"],
         ssm_state: Float[Tensor, "batch nheads headdim d_state"],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Decode one token, on `ops.selective_state_update`: its output, and the two states, advanced in place."""
+        """Decode one token, on `ops.selective_state_update`, or several: outputs, and states advanced in place."""
+        if self.check(hidden_states)[1] > 1:
+            return super().step(hidden_states, conv_state, ssm_state)
         z, xBC, dt = self.in_proj(hidden_states).split([self.d_inner, self.conv_dim, self.nheads], dim=-1)
-        state = State(conv_state, ssm_state)
-        xBC, conv = convolve(self.conv1d, xBC.transpose(1, 2), None, state, self.d_conv, self.backend)
+        xBC, conv = convolve(self, xBC.transpose(1, 2), None, own(State(conv_state, ssm_state)), True)
         conv_state.copy_(conv)
         x, B, C = self._x_B_C(xBC[..., 0])
         shape = (self.nheads, self.headdim)
         A = -torch.exp(wide(self.A_log))[:, None, None].expand(*shape, self.d_state)
         step = (dt[:, 0] + self.dt_bias)[..., None].expand(-1, *shape)
         step = torch.logaddexp(step, torch.zeros_like(step)).clamp(*self.dt_limit)
-        D = self.D[:, None].expand(shape)
+        D = self._skip().reshape(self.nheads, -1).expand(shape)
         y = ops.selective_state_update(ssm_state, x, step, A, B, C, D, backend=self.backend)
-        return self.out_proj(self.norm(y.flatten(1), z[:, 0]))[:, None], conv_state, ssm_state
+        return self.out_proj(self._gated(y.flatten(1), z[:, 0]))[:, None], conv_state, ssm_state
 
     def allocate_inference_cache(self, batch_size: int, max_seqlen: int = 0, dtype: torch.dtype | None = None) -> State:
         """The State before the first token; its size does not depend on max_seqlen."""
@@ -136,16 +152,18 @@ class Mamba2(nn.Module):
 
 
 class GatedRMSNorm(nn.Module):
-    """RMSNorm(y · SiLU(z)), each group of channels by itself, then the weight (d)."""
+    """RMSNorm(y · SiLU(z)), each group of channels by itself, then the weight (d); or the gate comes last."""
 
-    def __init__(self, d: int, group_size: int, eps: float, factory: Factory) -> None:
+    def __init__(self, d: int, group_size: int, eps: float, factory: Factory, norm_before_gate: bool = False) -> None:
         super().__init__()
-        self.group_size, self.eps = group_size, eps
+        self.group_size, self.eps, self.norm_before_gate = group_size, eps, norm_before_gate
         self.weight = nn.Parameter(torch.ones(d, **factory))
 
     def forward(self, y: Float[Tensor, "*batch d"], z: Float[Tensor, "*batch d"]) -> Float[Tensor, "*batch d"]:
         """The gated and normalised y."""
-        gated = wide(y) * functional.silu(wide(z))
-        groups = gated.unflatten(-1, (-1, self.group_size))
-        normed = groups * torch.rsqrt(groups.square().mean(-1, keepdim=True) + self.eps)
-        return normed.flatten(-2).to(y.dtype) * self.weight
+        gate = functional.silu(wide(z))
+        groups = (wide(y) if self.norm_before_gate else wide(y) * gate).unflatten(-1, (-1, self.group_size))
+        normed = (groups * torch.rsqrt(groups.square().mean(-1, keepdim=True) + self.eps)).flatten(-2)
+        if self.norm_before_gate:
+            return (normed * wide(self.weight) * gate).to(y.dtype)
+        return normed.to(y.dtype) * self.weight

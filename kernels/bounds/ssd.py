@@ -43,6 +43,7 @@ def ssd_bound(s: SSD, *, dtype: torch.dtype | None = None, elementary: Elementar
         raise ValueError(f"No bound is known for dt_limit = {s.dt_limit}; clamp dt, and leave dt_limit out.")
     r, s = analysed(dtype or s.x.dtype, elementary), in_float64(s)
     step = bounded_delta(r, s.dt.mT, s.dt_bias, s.dt_softplus)
+    step = Approximate(step.value.clamp(min=0), step.error)  # dt_limit's own least
     by_steps, by_chunks = _recurrence(r, s, step), _chunks(r, s, step)
     y, last = _either(by_steps.y, by_chunks.y), _either(by_steps.last_state, by_chunks.last_state)
     return ScanBound(y if s.z is None else bounded_gate(r, y, s.z), last)

@@ -1,38 +1,29 @@
 """The backend "torch": SSD in chunks, on any device, with gradients of every order by autograd."""
 
-from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
-from mamba_theorems.kernels.arguments import SSD, time_steps
+from mamba_theorems.kernels.arguments import S6, SSD
 from mamba_theorems.kernels.backends import Backend
-from mamba_theorems.kernels.chunked.ssd import chunk_scan
-
-ChunkScan = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor, int], tuple[Tensor, Tensor]]
+from mamba_theorems.kernels.chunked.scan import confined, in_chunks
+from mamba_theorems.kernels.cpu.backend import BACKEND as COMPILED
 
 
 class Chunked(Backend):
     """SSD alone."""
 
     def ssd_chunk_scan(self, s: SSD) -> Any:
-        """In chunks of chunk_size."""
-        return in_chunks(s)
+        """In chunks of chunk_size; where they give what is not finite, step by step on a CPU."""
+        return confined(s, in_chunks, _on_cpu)
 
 
-def in_chunks(s: SSD, scan: ChunkScan = chunk_scan) -> Any:
-    """The result of SSD; `scan` may be another implementation of `chunk_scan`."""
-    x, A, B, C = (t.to(s.dtype) for t in (s.x, s.A, s.B, s.C))
-    step, starts, skip = time_steps(s, s.dt_limit), s.starts, s.skip
-    log_decay = step * A
-    if starts is not None:
-        log_decay = log_decay.masked_fill(starts[..., None], -torch.inf)
-    start = x.new_zeros(x.shape[0], *x.shape[2:], B.shape[-1]) if s.initial_states is None else s.initial_states
-    y, last = scan(x * step[..., None], log_decay, B, C, start.to(x.dtype), min(s.chunk_size, x.shape[1]))
-    y = y if skip is None else y + skip * x
-    return s.result(y if s.z is None else y * functional.silu(s.z.to(x.dtype)), last)
+def _on_cpu(s: S6) -> Any:
+    given: dict[str, Any] = {f.name: getattr(s, f.name) for f in fields(s)}
+    moved: dict[str, Any] = {name: value.cpu() if isinstance(value, Tensor) else value for name, value in given.items()}
+    y, last = COMPILED.selective_scan(replace(s, **moved))
+    return y.to(s.u.device), last.to(s.u.device)
 
 
 BACKEND = Chunked()

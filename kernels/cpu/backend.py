@@ -21,7 +21,8 @@ from mamba_theorems.kernels.arguments import (
     time_steps,
 )
 from mamba_theorems.kernels.backends import Backend
-from mamba_theorems.kernels.chunked.backend import in_chunks
+from mamba_theorems.kernels.chunked.scan import confined, in_chunks
+from mamba_theorems.kernels.confined import multiply_add, product, select, silu
 from mamba_theorems.kernels.cpu import s6, s6_backward, simd, ssd
 
 SERIAL_WORK = 200_000
@@ -45,8 +46,9 @@ class Compiled(Backend):
 
     def ssd_chunk_scan(self, s: SSD) -> Any:
         """In tiles of its own, whatever chunk_size is; in torch's chunks where gradients are wanted."""
-        if s.needs_gradients:
-            return in_chunks(s)
+        return confined(s, in_chunks if s.needs_gradients else self._ssd_in_tiles, self.selective_scan)
+
+    def _ssd_in_tiles(self, s: SSD) -> Any:
         dtype, lanes, rows = s.dtype, simd.LANES, ssd.COMPONENTS
         arrays = ssd.SSDArrays(
             _padded(s.x, dtype, 4, lanes),
@@ -77,21 +79,24 @@ class Compiled(Backend):
         for tap in range(past + 1):
             seen = tokens.narrow(time, tap, x.shape[2])
             if starts is not None and tap < past:
-                seen = seen * laid_out(_same_sequence(starts, past - tap)[:, None])
-            y = torch.addcmul(y, seen, laid_out(weight[None, :, tap, None]))
-        y = y if s.activation is None else functional.silu(y)
+                same = _same_sequence(starts, past - tap)[:, None]
+                seen = select(same.transpose(1, 2) if time == 1 else same, seen)
+            y = multiply_add(y, seen, laid_out(weight[None, :, tap, None]))
+        y = y if s.activation is None else silu(y)
         return laid_out(y).to(x.dtype)
 
     def selective_state_update(self, s: StateUpdate) -> Tensor:
         """In whole-tensor operations, on any device; the state is advanced in place."""
-        dtype = s.dtype
-        x, step = s.x.to(dtype), time_steps(s)
+        dtype, wanted = s.dtype, s.needs_gradients
+        times, gate = (product, silu) if wanted else (torch.mul, functional.silu)
+        x, step, state = s.x.to(dtype), time_steps(s), s.state.to(dtype, copy=wanted)  # its own changes in place
         B, C = (_by_head(M.to(dtype), x) for M in (s.B, s.C))
-        h = torch.exp(step[..., None] * s.A.to(dtype)) * s.state.to(dtype) + (step * x)[..., None] * B
+        decay, write = torch.exp(times(step[..., None], s.A.to(dtype))), times(times(x, step)[..., None], B)
+        h = times(decay, state) + write
         s.state.copy_(h)
-        y = (h * C).sum(-1)
-        y = y if s.D is None else y + s.D.to(dtype) * x
-        return (y if s.z is None else y * functional.silu(s.z.to(dtype))).to(s.x.dtype)
+        y = times(h, C).sum(-1)
+        y = y if s.D is None else y + times(x, s.D.to(dtype))
+        return (y if s.z is None else times(y, gate(s.z.to(dtype)))).to(s.x.dtype)
 
 
 def _contiguous(tensor: Tensor | None, dtype: torch.dtype, ndim: int, time_major: bool = False) -> np.ndarray:

@@ -171,9 +171,11 @@ def _run_tile(s, block, start, length, A, B_gain, C_gain, state, delta, delta_u,
         _load_state_delta(s, block, n, start, length, delta)
         for t in range(length):
             i = t * LANES
-            if s.fresh.size and s.fresh[block.batch, start + t]:
-                h = splat(s.u.dtype.type(0))
-            h = simd.exp(load(delta, i) * a) * h + load(delta_u, i) * (b * B[start + t])
+            write = load(delta_u, i) * (b * B[start + t])
+            if s.fresh.size and s.fresh[block.batch, start + t]:  # noqa: SIM108
+                h = write  # selected: 0·NaN would carry a NaN over from the sequence before
+            else:
+                h = simd.exp(load(delta, i) * a) * h + write
             store(y, i, load(y, i) + h * (c * C[start + t]))
         store(state, i_n, h)
 
@@ -198,7 +200,7 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
     _gather_gain(C_gain, s.C_gain, block)
     if s.initial_state.size:
         _gather_matrix(state, s.initial_state[block.batch], block)
-    skip = load(_lane_vector(s.D, block, dtype), 0)
+    skip, nothing = load(_lane_vector(s.D, block, dtype), 0), splat(dtype.type(0))
     buffers = np.zeros((5, TILE * LANES), dtype)
     u, raw, delta, delta_u, acc = buffers[0], buffers[1], buffers[2], buffers[3], buffers[4]
     for start in range(0, length, TILE):
@@ -209,7 +211,7 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
         _load_delta(s, block, start, m, raw, delta)
         for i in range(0, m * LANES, LANES):
             store(delta_u, i, load(delta, i) * load(u, i))
-            store(acc, i, skip * load(u, i))
+            store(acc, i, skip * load(u, i) if s.D.size else nothing)  # 0·∞ is NaN
         _run_tile(s, block, start, m, A, B_gain, C_gain, state, delta, delta_u, acc)
         if ungated.size:
             _scatter(acc, ungated, block, start, m, s.time_major)

@@ -2,6 +2,7 @@
 
 Tiles are walked backwards. In each the states are recomputed from the state before the tile, which the forward pass
 kept: one state in TILE steps. Gradients of B and C sum over channels: each job sums its own, torch adds up the jobs.
+A cotangent of 0 contributes 0, be what it is multiplied by NaN: see `kernels.confined`.
 """
 
 # mypy: disable-error-code="call-arg,var-annotated"
@@ -25,7 +26,7 @@ from mamba_theorems.kernels.cpu.s6 import (
     _scatter,
     _scatter_matrix,
 )
-from mamba_theorems.kernels.cpu.simd import LANES, Array, load, splat, store, total
+from mamba_theorems.kernels.cpu.simd import LANES, Array, load, splat, store, times, total
 
 
 class Saved(NamedTuple):
@@ -61,8 +62,8 @@ def _ungate(y_bar, z, ungated, z_bar, size):
     for i in range(0, size, LANES):
         gate, slope = load(z, i), simd.sigmoid(load(z, i))
         one = splat(z.dtype.type(1))
-        store(z_bar, i, load(y_bar, i) * load(ungated, i) * (slope * (one + gate * (one - slope))))
-        store(y_bar, i, load(y_bar, i) * (gate * slope))
+        store(z_bar, i, times(load(y_bar, i), load(ungated, i) * (slope * (one + gate * (one - slope)))))
+        store(y_bar, i, times(load(y_bar, i), gate * slope))
 
 
 @njit
@@ -73,11 +74,11 @@ def _recompute(s, block, n, start, length, a, b, before, delta, delta_u, decays,
     store(states, 0, h)
     for t in range(length):
         i = t * LANES
-        decay = simd.exp(load(delta, i) * a)
-        if s.fresh.size and s.fresh[block.batch, start + t]:
-            decay = splat(s.u.dtype.type(0))
-            h = decay
-        h = decay * h + load(delta_u, i) * (b * B[start + t])
+        decay, write = simd.exp(load(delta, i) * a), load(delta_u, i) * (b * B[start + t])
+        if s.fresh.size and s.fresh[block.batch, start + t]:  # noqa: SIM108
+            h = write
+        else:
+            h = decay * h + write
         store(decays, i, decay)
         store(states, i + LANES, h)
 
@@ -98,18 +99,20 @@ def _reverse(s, g, part, block, n, start, length, vectors, y_bar, delta, delta_u
         t = length - 1 - back
         i = t * LANES
         y = load(y_bar, i)
-        read, written = y * load(states, i + LANES), load(delta_u, i)
-        adjoint = adjoint + y * (c * C[start + t])
-        written = adjoint * written
-        C_bar[start + t] += total(read * c)
-        B_bar[start + t] += total(written * b)
-        c_bar = c_bar + read * C[start + t]
-        b_bar = b_bar + written * B[start + t]
-        store(delta_u_bar, i, load(delta_u_bar, i) + adjoint * (b * B[start + t]))
-        adjoint = adjoint * load(decays, i)
-        through_decay = adjoint * load(states, i)
-        store(delta_bar, i, load(delta_bar, i) + through_decay * a)
-        a_bar = a_bar + through_decay * load(delta, i)
+        read = times(y, load(states, i + LANES))
+        adjoint = adjoint + times(y, c * C[start + t])
+        written = times(adjoint, load(delta_u, i))
+        C_bar[start + t] += total(times(read, c))
+        B_bar[start + t] += total(times(written, b))
+        c_bar = c_bar + times(read, splat(C[start + t]))
+        b_bar = b_bar + times(written, splat(B[start + t]))
+        store(delta_u_bar, i, load(delta_u_bar, i) + times(adjoint, b * B[start + t]))
+        adjoint = times(adjoint, load(decays, i))
+        if s.fresh.size and s.fresh[block.batch, start + t]:
+            adjoint = splat(s.u.dtype.type(0))
+        through_decay = times(adjoint, load(states, i))
+        store(delta_bar, i, load(delta_bar, i) + times(through_decay, a))
+        a_bar = a_bar + times(through_decay, load(delta, i))
     for k, value in enumerate((a_bar, b_bar, c_bar, adjoint)):
         store(vectors[3 + k], i_n, value)
 
@@ -131,12 +134,12 @@ def _finish(s, block, start, length, u, raw, delta, y_bar, skip, out, g, sums):
     D_bar, bias_bar = load(sums, 0), load(sums, LANES)
     for i in range(0, length * LANES, LANES):
         x, product = load(u, i), load(u_bar, i)
-        step = load(delta_bar, i) + product * x
+        step, y = load(delta_bar, i) + times(product, x), load(y_bar, i)
         if s.delta_softplus:
-            step = step * simd.sigmoid(load(raw, i))
+            step = times(step, simd.sigmoid(load(raw, i)))
         store(delta_bar, i, step)
-        store(u_bar, i, product * load(delta, i) + skip * load(y_bar, i))
-        D_bar = D_bar + load(y_bar, i) * x
+        store(u_bar, i, times(product, load(delta, i)) + times(y, skip))
+        D_bar = D_bar + times(y, x)
         bias_bar = bias_bar + step
     store(sums, 0, D_bar)
     store(sums, LANES, bias_bar)

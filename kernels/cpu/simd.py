@@ -188,6 +188,18 @@ def _select_less(builder: Any, a: Any, b: Any, yes: Any, no: Any) -> Any:
     return builder.select(builder.fcmp_ordered("<", a, b), yes, no)
 
 
+@intrinsic
+def times(typingctx: Any, cotangent: Any, factor: Any) -> Any:
+    """cotangent·factor, and 0 where the cotangent is 0: what the loss does not see may be NaN."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        zero = _constant(args[0].type, 0.0)
+        unseen = builder.fcmp_ordered("==", args[0], zero)
+        return builder.select(unseen, zero, builder.fmul(*args, flags=FLAGS))
+
+    return cotangent(cotangent, factor), generate
+
+
 def _intrinsic(builder: Any, name: str, x: Any) -> Any:
     suffix = f"v{LANES}f{32 if isinstance(x.type.element, ir.FloatType) else 64}"
     function = cgutils.get_or_insert_function(

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from mamba_theorems.kernels.arguments import S6, SSD, Convolution, StateUpdate
 from mamba_theorems.kernels.backends import Backend
-from mamba_theorems.kernels.chunked.backend import in_chunks
+from mamba_theorems.kernels.chunked.scan import in_chunks
 from mamba_theorems.kernels.cpu.backend import BACKEND as COMPILED
 from mamba_theorems.kernels.gpu import conv as triton_conv
 from mamba_theorems.kernels.gpu import s6 as triton_s6

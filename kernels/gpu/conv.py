@@ -7,7 +7,7 @@ and a tap sees only tokens of its own.
 import triton
 import triton.language as tl
 
-from mamba_theorems.kernels.gpu.s6 import sigmoid
+from mamba_theorems.kernels.gpu.s6 import sigmoid, times
 
 
 @triton.jit
@@ -115,7 +115,7 @@ def conv_backward(
                 x, weight, bias, stretch, batch, row, channel, time, mask, length, WIDTH, HAS_BIAS, PACKED
             )
             slope = sigmoid(out)
-            out_bar *= slope * (1 + out * (1 - slope))
+            out_bar = times(out_bar, slope * (1 + out * (1 - slope)))
         b_bar += tl.sum(out_bar, axis=1)
         for k in tl.static_range(WIDTH):
             at = row[:, None] * padded + time[None, :] + k
@@ -123,9 +123,9 @@ def conv_backward(
             if PACKED:
                 through = tl.where(same_stretch(stretch, batch, time, k, length, WIDTH)[None, :], through, 0)
             seen = tl.load(x + at, mask=mask, other=0)
-            w_bar += tl.where(tap[None, :] == k, tl.sum(through * seen, axis=1)[:, None], 0)
+            w_bar += tl.where(tap[None, :] == k, tl.sum(times(through, seen), axis=1)[:, None], 0)
             w = tl.load(weight + channel * WIDTH + k, mask=in_channels, other=0)
-            tl.atomic_add(x_bar + at, through * w[:, None], mask=mask)
+            tl.atomic_add(x_bar + at, times(through, w[:, None]), mask=mask)
     tap_mask = in_channels[:, None] & (tap < WIDTH)[None, :]
     tl.store(weight_bar + row[:, None] * WIDTH + tap[None, :], w_bar, mask=tap_mask)
     tl.store(bias_bar + row, b_bar, mask=in_channels)

@@ -1,8 +1,9 @@
 """The S6 scan in Triton, fused: softplus, Δ·B·u, decay, C, D and gate in one pass over the sequence.
 
 One program takes BLOCK_D channels of one sequence and walks over chunks of BLOCK_T steps; inside a chunk each state
-component is an associative scan along time. No (batch, L, d_inner, N) tensor exists. The interpreter
-(TRITON_INTERPRET=1) checks indexing and masks; numerics need a GPU.
+component is an associative scan along time. No (batch, L, d_inner, N) tensor exists. Where a packed sequence begins
+the scan selects and does not multiply: 0·NaN is NaN. The interpreter (TRITON_INTERPRET=1) checks indexing and masks;
+numerics need a GPU.
 """
 
 import triton
@@ -15,6 +16,33 @@ FP_FUSION = True  # fused multiply-adds are allowed: the running-error bound hol
 def combine(decay_a, write_a, decay_b, write_b):
     """The scan's operator: first a, then b."""
     return decay_a * decay_b, decay_b * write_a + write_b
+
+
+@triton.jit
+def combine_packed(start_a, decay_a, write_a, start_b, decay_b, write_b):
+    """The same where sequences are packed: what begins afresh in b has forgotten a."""
+    return (
+        start_a | start_b,
+        tl.where(start_b != 0, 0, decay_a * decay_b),
+        tl.where(start_b != 0, write_b, decay_b * write_a + write_b),
+    )
+
+
+@triton.jit
+def scan_states(decay, write, before, starts, HAS_FRESH: tl.constexpr):
+    """h_t = decay_t h_{t−1} + write_t along axis 1, h_0 = `before`; write_t alone where a packed sequence starts."""
+    if HAS_FRESH:
+        fresh = tl.broadcast_to(starts, decay.shape).to(tl.int32)
+        begun, kept, written = tl.associative_scan((fresh, decay, write), 1, combine_packed)
+        return tl.where(begun != 0, written, kept * before[:, None] + written)
+    kept, written = tl.associative_scan((decay, write), 1, combine)
+    return kept * before[:, None] + written
+
+
+@triton.jit
+def times(cotangent, factor):
+    """cotangent·factor, and 0 where the cotangent is 0: what the loss does not see may be NaN."""
+    return tl.where(cotangent == 0, 0, cotangent * factor)
 
 
 @triton.jit
@@ -74,23 +102,39 @@ def column(matrix, n, i):
 @triton.jit
 def skipped(x, D, channel, in_channels, HAS_D: tl.constexpr):
     """D x, or 0."""
-    out = x * 0
+    out = tl.zeros(x.shape, dtype=x.dtype)
     if HAS_D:
         out = x * tl.load(D + channel, mask=in_channels, other=0)[:, None]
     return out
 
 
 @triton.jit
-def advance(A, B, C, channel, in_channels, at, in_time, length, d_state, step, x, starts, out, h, T: tl.constexpr):
+def advance(
+    A,
+    B,
+    C,
+    channel,
+    in_channels,
+    at,
+    in_time,
+    length,
+    d_state,
+    step,
+    x,
+    starts,
+    out,
+    h,
+    T: tl.constexpr,
+    HAS_FRESH: tl.constexpr,
+):
     """Every state component through one chunk of T steps: `out` plus C·h, and the state at its end."""
     n, t = tl.arange(0, h.shape[1]), tl.arange(0, T)
     for i in range(d_state):
         a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
         b = tl.load(B + at + i * length, mask=in_time, other=0)
         c = tl.load(C + at + i * length, mask=in_time, other=0)
-        decay = tl.where(starts, 0, tl.exp(step * a[:, None]))
-        kept, written = tl.associative_scan((decay, step * x * b[None, :]), 1, combine)
-        states = kept * column(h, n, i)[:, None] + written
+        decay = tl.exp(step * a[:, None])
+        states = scan_states(decay, step * x * b[None, :], column(h, n, i), starts, HAS_FRESH)
         out += states * c[None, :]
         at_end = tl.sum(tl.where(t[None, :] == T - 1, states, 0), axis=1)
         h = tl.where(n[None, :] == i, at_end[:, None], h)
@@ -164,6 +208,8 @@ def s6_forward(
         starts = load_starts(fresh, batch * length + time, in_time, HAS_FRESH)
         out = skipped(x, D, channel, in_channels, HAS_D)
         at = (batch * ngroups + group) * d_state * length + time
-        out, h = advance(A, B, C, channel, in_channels, at, in_time, length, d_state, step, x, starts, out, h, BLOCK_T)
+        out, h = advance(
+            A, B, C, channel, in_channels, at, in_time, length, d_state, step, x, starts, out, h, BLOCK_T, HAS_FRESH
+        )
         tl.store(y + tile, gated(out, z, ungated, tile, mask, HAS_Z, SAVE), mask=mask)
     tl.store(last + state_at, h, mask=state_mask)

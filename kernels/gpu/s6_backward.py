@@ -1,13 +1,21 @@
 """The gradient of the S6 scan in Triton: chunks backwards, states recomputed from the ones the forward pass kept.
 
 Inside a chunk the adjoint g_t = C_t ȳ_t + e^{Δ_{t+1}A} g_{t+1} is an associative scan in reverse. Gradients of B and C
-sum over channels by atomic additions; those of A, D and the bias are kept by sequence and summed outside.
+sum over channels by atomic additions; those of A, D and the bias are kept by sequence and summed outside. A cotangent
+of 0 contributes 0, be what it is multiplied by NaN: see `kernels.confined`.
 """
 
 import triton
 import triton.language as tl
 
-from mamba_theorems.kernels.gpu.s6 import block_of_channels, column, combine, load_delta, load_starts, sigmoid, skipped
+from mamba_theorems.kernels.gpu.s6 import (
+    block_of_channels,
+    column,
+    load_delta,
+    load_starts,
+    sigmoid,
+    times,
+)
 
 
 @triton.jit
@@ -16,8 +24,47 @@ def ungate(y_bar, z, ungated, z_bar, tile, mask):
     gate = tl.load(z + tile, mask=mask, other=0)
     slope = sigmoid(gate)
     before = tl.load(ungated + tile, mask=mask, other=0)
-    tl.store(z_bar + tile, y_bar * before * slope * (1 + gate * (1 - slope)), mask=mask)
-    return y_bar * gate * slope
+    tl.store(z_bar + tile, times(y_bar, before * slope * (1 + gate * (1 - slope))), mask=mask)
+    return times(y_bar, gate * slope)
+
+
+@triton.jit
+def combine_states(start_a, decay_a, write_a, kept_a, start_b, decay_b, write_b, kept_b):
+    """First a, then b; `kept` is the last state of b without its own write. Where b starts afresh a is forgotten."""
+    from_a = decay_b * write_a
+    return (
+        start_a | start_b,
+        tl.where(start_b != 0, 0, decay_a * decay_b),
+        tl.where(start_b != 0, write_b, from_a + write_b),
+        tl.where(start_b != 0, kept_b, from_a + kept_b),
+    )
+
+
+@triton.jit
+def states_and_kept(decay, write, before, starts):
+    """Every state h_t of a chunk, and e^{Δ_t A} h_{t−1}, which is 0 where a packed sequence starts."""
+    fresh = tl.broadcast_to(starts, decay.shape).to(tl.int32)
+    parts = (fresh, decay, write, tl.zeros(write.shape, dtype=write.dtype))
+    begun, prefix, written, kept = tl.associative_scan(parts, 1, combine_states)
+    carried = tl.where(begun != 0, 0, prefix * before[:, None])
+    return carried + written, carried + kept
+
+
+@triton.jit
+def combine_adjoints(cut_a, decay_a, read_a, cut_b, decay_b, read_b):
+    """First a, which is later in time, then b; nothing flows back where a packed sequence is cut off from the next."""
+    return (
+        cut_a | cut_b,
+        tl.where(cut_b != 0, 0, times(decay_a, decay_b)),
+        tl.where(cut_b != 0, read_b, times(read_a, decay_b) + read_b),
+    )
+
+
+@triton.jit
+def adjoints(next_decay, read_bar, next_starts):
+    """g_t = r_t + e^{Δ_{t+1}A} g_{t+1} along axis 1."""
+    cut = tl.broadcast_to(next_starts, next_decay.shape).to(tl.int32)
+    return tl.associative_scan((cut, next_decay, read_bar), 1, combine_adjoints, reverse=True)[2]
 
 
 @triton.jit
@@ -44,18 +91,16 @@ def component_backward(
     Adds to B_bar and C_bar; returns the gradients of Δ (through the decay), of Δu, of a, and the adjoint that flows on.
     """
     t = tl.arange(0, BLOCK_T)[None, :]
-    decay = tl.where(starts, 0, tl.exp(step * a[:, None]))
-    next_decay = tl.where(next_starts, 0, tl.exp(next_step * a[:, None]))
-    write = step * x * b[None, :]
-    kept, written = tl.associative_scan((decay, write), 1, combine)
-    states = kept * before[:, None] + written
-    read_bar = out_bar * c[None, :] + tl.where(t == BLOCK_T - 1, later[:, None], 0)
-    _, g = tl.associative_scan((next_decay, read_bar), 1, combine, reverse=True)
-    through_decay = g * (states - write)
-    tl.atomic_add(B_bar + at, tl.sum(g * step * x, axis=0), mask=in_time)
-    tl.atomic_add(C_bar + at, tl.sum(out_bar * states, axis=0), mask=in_time)
-    first = tl.sum(tl.where(t == 0, decay * g, 0), axis=1)
-    return through_decay * a[:, None], g * b[None, :], tl.sum(through_decay * step, axis=1), first
+    decay = tl.exp(step * a[:, None])
+    states, kept = states_and_kept(decay, step * x * b[None, :], before, starts)
+    read_bar = times(out_bar, c[None, :]) + tl.where(t == BLOCK_T - 1, later[:, None], 0)
+    g = adjoints(tl.exp(next_step * a[:, None]), read_bar, next_starts)
+    through_decay = tl.where(starts, 0, times(g, kept))
+    tl.atomic_add(B_bar + at, tl.sum(times(g, step * x), axis=0), mask=in_time)
+    tl.atomic_add(C_bar + at, tl.sum(times(out_bar, states), axis=0), mask=in_time)
+    first = tl.sum(tl.where((t == 0) & (starts == 0), times(g, decay), 0), axis=1)
+    at_a = tl.sum(times(through_decay, step), axis=1)
+    return times(through_decay, a[:, None]), times(g, b[None, :]), at_a, first
 
 
 @triton.jit
@@ -63,7 +108,7 @@ def store_signals(u_bar, delta_bar, tile, mask, x, x_bar, step_bar, out_bar):
     """Store the gradients of u and delta; return their sums over time that belong to D and to the bias, (BLOCK_D)."""
     tl.store(u_bar + tile, x_bar, mask=mask)
     tl.store(delta_bar + tile, step_bar, mask=mask)
-    return tl.sum(out_bar * x, axis=1), tl.sum(tl.where(mask, step_bar, 0), axis=1)
+    return tl.sum(times(out_bar, x), axis=1), tl.sum(tl.where(mask, step_bar, 0), axis=1)
 
 
 @triton.jit
@@ -77,7 +122,8 @@ def components_backward(
     step, x, starts = signals
     next_step, next_starts = next_signals
     n = tl.arange(0, before.shape[1])
-    step_bar, product_bar, a_bar = x * 0, x * 0, adjoint * 0
+    step_bar, product_bar = tl.zeros(x.shape, dtype=x.dtype), tl.zeros(x.shape, dtype=x.dtype)
+    a_bar = tl.zeros(adjoint.shape, dtype=adjoint.dtype)
     for i in range(d_state):
         a = tl.load(A + channel * d_state + i, mask=in_channels, other=0)
         row = at + i * length
@@ -135,10 +181,12 @@ def chunk_backward(
         (A, B, C), (B_bar, C_bar), at, in_time, (channel, in_channels), (length, d_state), signals,
         (next_step, next_starts), out_bar, before, adjoint, BLOCK_T,
     )  # fmt: skip
-    step_bar += product_bar * x
+    step_bar += times(product_bar, x)
     if SOFTPLUS:
-        step_bar *= sigmoid(raw)
-    x_bar = product_bar * step + skipped(out_bar, D, channel, in_channels, HAS_D)
+        step_bar = times(step_bar, sigmoid(raw))
+    x_bar = times(product_bar, step)
+    if HAS_D:
+        x_bar += times(out_bar, tl.load(D + channel, mask=in_channels, other=0)[:, None])
     d_bar, shift = store_signals(u_bar, delta_bar, tile, mask, x, x_bar, step_bar, out_bar)
     return adjoint, a_bar, d_bar, shift
 
@@ -190,7 +238,8 @@ def s6_backward(
     state_mask = in_channels[:, None] & (n < d_state)[None, :]
     state_at = row[:, None] * d_state + n[None, :]
     adjoint = tl.load(last_bar + state_at, mask=state_mask, other=0)
-    a_bar, d_bar, shift = adjoint * 0, tl.sum(adjoint * 0, axis=1), tl.sum(adjoint * 0, axis=1)
+    a_bar = tl.zeros(adjoint.shape, dtype=adjoint.dtype)
+    d_bar, shift = tl.sum(a_bar, axis=1), tl.sum(a_bar, axis=1)
     inputs, saved = (u, delta, A, B, C, D, z, bias, fresh), (checkpoints, ungated, y_bar)
     sizes, bars = (length, ngroups, d_state), (u_bar, delta_bar, B_bar, C_bar, z_bar)
     chunks = tl.cdiv(length, BLOCK_T)

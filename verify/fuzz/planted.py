@@ -114,7 +114,7 @@ def _decay_grows(s: SSD) -> Any:
     """The state enters a chunk of 8 with e^{−ΔA} for e^{ΔA} at its first step."""
     if s.seq_idx is not None:
         return ssd(s)
-    steps, state, ys = time_steps(s, s.dt_limit), cast(Any, s.initial_states), []
+    steps, state, ys = time_steps(s), cast(Any, s.initial_states), []
     signals = {name: m for name in ("x", "dt", "B", "C", "z") if (m := getattr(s, name)) is not None}
     for start in range(0, s.x.shape[1], CHUNK):
         if start:
