@@ -195,7 +195,9 @@ def _passed(m: Any, gradients: bool) -> Any:
 
 
 def _copied(state: Tensor) -> Tensor:
-    """A state that may be changed in place, laid out as the given one."""
+    """A state that may be changed in place, laid out as the given one; one entry a place."""
+    if 0 in state.stride():
+        return state.clone(memory_format=torch.contiguous_format)
     copy = torch.empty_strided(state.shape, state.stride(), dtype=state.dtype, device=state.device)
     return copy.copy_(state)
 
@@ -327,20 +329,35 @@ def values(subject: Subject, row: Row) -> Iterator[str]:
     """y and the last state; then the gradient of every input through y."""
     with _direction(FORWARD):
         arguments = draw(subject, row)
-        _judge(subject, arguments, ask(subject, arguments), wanted_of(subject, row, arguments))
+        both = row.gradient and row.exactly is None and wants_gradients(subject)
+        loss = _loss(subject, row, arguments, {"y": arguments[subject.operation.signal].shape}) if both else None
+        wanted = wanted_of(subject, row, arguments, loss)
+        _judge(subject, arguments, ask(subject, arguments), wanted)
     yield FORWARD
-    if row.gradient and row.exactly is None and wants_gradients(subject):
+    if loss is not None:
         with _direction(GRADIENT):
-            _gradients(subject, row, arguments, ("y",))
+            _gradients(subject, arguments, loss, wanted)
         yield GRADIENT
 
 
+def _loss(subject: Subject, row: Row, arguments: Arguments, shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+    """The weights of a loss Σ ∂·output, in the signal's dtype."""
+    n, signal = Numbers(row.seed + 1), arguments[subject.operation.signal]
+    loss = {name: n.normal(*shape).to(signal.device, signal.dtype) for name, shape in shapes.items()}
+    real = _real(subject.operation, arguments)
+    return loss if real is None else loss | {"y": torch.where(real.to(signal.device), loss["y"], 0.0)}
+
+
 def state_gradient(subject: Subject, row: Row) -> Iterator[str]:
-    """The gradient of every input through the last state, and through both."""
+    """The gradient of every input through y and the last state together."""
     if not wants_gradients(subject):
         return
     with _direction(GRADIENT):
-        _gradients(subject, row, draw(subject, row), ("y", subject.operation.state))
+        arguments = draw(subject, row)
+        forward = wanted_of(subject, row, arguments)
+        shapes = {name: forward.outputs[name][0].shape for name in ("y", subject.operation.state)}
+        loss = _loss(subject, row, arguments, shapes)
+        _gradients(subject, arguments, loss, wanted_of(subject, row, arguments, loss))
     yield GRADIENT
 
 
@@ -349,7 +366,7 @@ def wants_gradients(subject: Subject) -> bool:
     return not subject.lost and subject.kernel.limits.gradient
 
 
-def _gradients(subject: Subject, row: Row, arguments: Arguments, through: tuple[str, ...]) -> None:
+def _gradients(subject: Subject, arguments: Arguments, loss: Mapping[str, Tensor], wanted: Right) -> None:
     """Raises Wrong for a gradient that is missing or beyond its bound; NotOffered where the kernel builds no graph."""
     given = ask(subject, arguments, gradients=True)
     if not given.outputs["y"].requires_grad:
@@ -357,20 +374,13 @@ def _gradients(subject: Subject, row: Row, arguments: Arguments, through: tuple[
             raise Wrong(Failure("y", kinds.LOST, "it computes on a graph that its result no longer has"))
         subject.lost = "it builds no graph: in a larger network gradients are lost without a word"
         raise NotOffered(f"gradient ({subject.lost})")
-    if not all(given.outputs[name].requires_grad for name in through):
+    if not all(given.outputs[name].requires_grad for name in loss):
         raise NotOffered("gradient through the last state (it has no graph)")
-    n = Numbers(row.seed + 1)
-    loss = {name: n.normal(*given.outputs[name].shape).to(given.outputs[name].dtype) for name in through}
-    real = _real(subject.operation, arguments)
-    if real is not None:
-        loss["y"] = torch.where(real, loss["y"], 0.0)
     leaves = {name: m for name, m in given.passed.items() if isinstance(m, Tensor) and m.requires_grad}
-    if subject.operation.name == "selective_state_update":
-        leaves.pop("state")
-    outputs = [given.outputs[name] for name in through]
-    weights = [w.to(subject.device) for w in loss.values()]
+    leaves = {name: m for name, m in leaves.items() if name != "state"}
+    outputs = [given.outputs[name] for name in loss]
+    weights = [w.to(m.dtype) for w, m in zip(loss.values(), outputs, strict=True)]
     found = _backward(subject, outputs, list(leaves.values()), weights)
-    wanted = wanted_of(subject, row, arguments, {name: w.double() for name, w in loss.items()})
     got = {**given.outputs, **{f"gradient of {name}": g for name, g in zip(leaves, found, strict=True)}}
     case = Case(arguments, wanted, loss, got)
     _judge(subject, arguments, given, wanted, loss)

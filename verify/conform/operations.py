@@ -371,6 +371,8 @@ def right(
 ) -> Right:
     """What is right of a call; with a loss Σ ∂·output also the gradients of all float arguments."""
     wide = widened(arguments)
+    if loss is not None:
+        loss = {name: m.detach().cpu().double() for name, m in loss.items()}
     floats = [name for name, m in wide.items() if isinstance(m, Tensor) and m.is_floating_point()]
     if loss is not None:
         for name in floats:
@@ -378,7 +380,7 @@ def right(
     problem = operation.problem(wide)
     with torch.set_grad_enabled(loss is not None):
         outputs = operation.outputs(wide, operation.values(problem))
-    fixed = _without_gradients(problem)
+    fixed = problem if loss is None else _without_gradients(problem)
     inner = None if loss is None else _inner_loss(operation, wide, fixed, loss)
     sizes, slopes = operation.bounds(fixed, p, inner)
     bounds = operation.outputs(wide, sizes)

@@ -3,7 +3,8 @@
 Everything computed here is a sum of products. A number that is computed in floats, in any order of its sums and any
 bracketing of its recurrence, lies within Σ|term|·ρ(term), where ρ counts the relative errors that one term can gather:
 a rounding for each product and for each sum that it passes, and e^x, whose relative error is the absolute one of x.
-`Mode` evaluates the same text twice: the values, and the sums Σ|term|·ρ ("majorant"). A gradient's terms are those of
+`_outputs` is
+evaluated twice: for the values, and for the sums Σ|term|·ρ, the majorant. A gradient's terms are those of
 the value, each without one factor: the bound's own gradient, every slope taken absolute, is the bound on the gradient.
 Source: Higham 2002, chapter 3; Linnainmaa 1976.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -101,10 +103,13 @@ def scan_values(s: Scan) -> dict[str, Tensor]:
     """y (b, d, t) and the last state (b, d, n), in float64."""
     delta = _delta(s)
     write = (delta * _zeroed(s, s.u))[:, :, None] * _zeroed(s, s.B)
-    exponent = _at_real_steps(s, delta)[:, :, None] * s.A[None, :, :, None]
+    exponent = _zeroed(s, delta)[:, :, None] * s.A[None, :, :, None]
     gate = None if s.z is None else s.z * torch.sigmoid(s.z)
     skip = None if s.D is None else s.D[:, None] * s.u
-    return _evaluate(s, exponent, write, s.C, s.start, skip, gate, None)
+    visible = _visible(s.sequence, *exponent.shape[::3])
+    sums = segment_sums(torch.nn.functional.pad(exponent, (1, 0)))
+    decay = torch.exp(torch.where(visible, sums, -torch.inf))
+    return _outputs(decay, visible, write, s.C, s.start, skip, gate)
 
 
 def _zeroed(s: Scan, signal: Tensor) -> Tensor:
@@ -115,69 +120,63 @@ def _zeroed(s: Scan, signal: Tensor) -> Tensor:
     return torch.where(real, signal, 0.0)
 
 
-_at_real_steps = _zeroed
-
-
 def _delta(s: Scan) -> Tensor:
     raw = s.step if s.bias is None else s.step + s.bias[:, None]
     delta = torch.logaddexp(raw, torch.zeros_like(raw)) if s.softplus else raw
     return delta.clamp(*s.limit) if s.clamped else delta
 
 
-def _evaluate(
-    s: Scan,
-    exponent: Tensor,
+def _outputs(
+    decay: Tensor,
+    visible: Tensor,
     write: Tensor,
     read: Tensor,
     start: Tensor | None,
     skip: Tensor | None,
     gate: Tensor | None,
-    weights: "Weights | None",
 ) -> dict[str, Tensor]:
-    """Both modes: y_i = (Σ_n C_i Σ_j e^{x_{j+1} + … + x_i} w_j + skip_i)·gate_i; j = −1 is the initial state.
+    """Both modes: y_i = (Σ_n C_i Σ_j decay_ij w_j + skip_i)·gate_i, j from the initial state on.
 
-    Every term is selected by where it is visible, never multiplied by 0. With weights every term counts times its own.
+    A NaN or inf is selected by where it is visible, never multiplied by 0.
     """
-    batch, length = exponent.shape[0], exponent.shape[-1]
     begin = torch.zeros_like(write[..., 0]) if start is None else start
-    writes = torch.cat([begin[..., None], write], -1)
-    exponents = torch.nn.functional.pad(exponent, (1, 0))
-    visible = _visible(s.sequence, batch, length)[:, None, None]
-    sums = torch.where(visible, segment_sums(exponents), -torch.inf)
-    decay = torch.exp(sums)
-    if weights is not None:
-        decay = decay * weights.terms
-    states = torch.where(visible, decay * writes[..., None, :], 0.0).sum(-1)  # (b, d, n, 1 + t)
+    writes = torch.cat([begin[..., None], write], -1)  # (b, d, n, 1 + t)
+    if not bool(writes.isfinite().all()):
+        states = torch.where(visible, decay * writes[..., None, :], 0.0).sum(-1)
+    elif decay.shape[2] == 1:
+        states = (decay[:, :, 0] @ writes.mT).mT
+    else:
+        states = (decay @ writes[..., None])[..., 0]
     y = (read * states[..., 1:]).sum(2)
-    if skip is not None:
-        y = y + (skip if weights is None else skip * weights.skip)
+    y = y if skip is None else y + skip
     return {"y": y if gate is None else y * gate, "last_state": states[..., -1]}
 
 
 def segment_sums(x: Tensor) -> Tensor:
     """S[i, j] = x_{j+1} + … + x_i for j ≤ i, each a sum of its own terms; 0 elsewhere."""
-    size = x.shape[-1]
-    below = torch.ones(size, size, dtype=torch.bool).tril(-1)
-    return torch.where(below, x[..., :, None], 0.0).cumsum(-2)
+    return torch.where(_lower(x.shape[-1], -1), x[..., :, None], 0.0).cumsum(-2)
+
+
+@lru_cache(maxsize=64)
+def _lower(size: int, diagonal: int = 0) -> Tensor:
+    return torch.ones(size, size, dtype=torch.bool).tril(diagonal)
+
+
+def _differences(x: Tensor) -> Tensor:
+    """`segment_sums` up to rounding, and cheaper, forward and back: for what is itself a bound or a slope."""
+    total = x.cumsum(-1)
+    return total[..., :, None] - total[..., None, :]
 
 
 def _visible(sequence: Tensor | None, batch: int, length: int) -> Tensor:
-    """(b, 1 + t, 1 + t): what of step j is seen at step i; step 0 is the initial state, which the row's first sequence
+    """(b, 1, 1, 1 + t, 1 + t): what of step j is seen at step i; step 0 is the initial state, which the row's first sequence
     sees. At padding the state stays what it was.
     """
-    causal = torch.ones(length + 1, length + 1, dtype=torch.bool).tril()
+    causal = _lower(length + 1)
     if sequence is None:
-        return causal.expand(batch, -1, -1)
+        return causal.expand(batch, 1, 1, -1, -1)
     current = torch.cat([sequence.new_zeros(batch, 1), sequence], 1).cummax(1).values
-    return causal & (current[:, :, None] == current[:, None, :])
-
-
-@dataclass(frozen=True)
-class Weights:
-    """ρ, the relative error of every term: (b, d, n, 1 + t, 1 + t), and of D·u (b, d, t)."""
-
-    terms: Tensor
-    skip: Tensor | float
+    return (causal & (current[:, :, None] == current[:, None, :]))[:, None, None]
 
 
 LINEAR = ("u", "B", "C", "D", "z", "start")
@@ -194,23 +193,22 @@ def scan_bounds(s: Scan, p: Precision, loss: Mapping[str, Tensor] | None) -> tup
         if (value := getattr(s, name)) is not None
     }
     batch, channels, length = s.u.shape
-    states = s.B.shape[2]
-    with torch.no_grad():
-        count = states + length + 16
-        outputs = _majorant(s, p, count, {})
-    outputs = {name: value + _flushed(s, p, count) for name, value in outputs.items()}
+    count = s.B.shape[2] + length + 16
+    if loss is not None:
+        count += channels + batch * length + 8  # a gradient is summed over the batch, time and a group's channels
+    with torch.set_grad_enabled(loss is not None):
+        found = _majorant(s, p, count, leaves if loss is not None else {})
+    flushed = _flushed(s, p, count)
+    outputs = {name: value.detach() + flushed for name, value in found.items()}
     if loss is None:
         return outputs, {}
-    count = states + channels + (batch + 1) * length + 24
-    found = _majorant(s, p, count, leaves)
     total = sum((found[name] * weight.abs()).sum() for name, weight in loss.items())
     slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
-    flushed = _flushed(s, p, count) * (1 + max(float(w.abs().max()) for w in loss.values()))
-    bounds = {
+    flushed = flushed * (1 + max(float(w.abs().max()) for w in loss.values()))
+    return outputs, {
         name: flushed + (torch.zeros_like(leaf) if slope is None else slope)
         for (name, leaf), slope in zip(leaves.items(), slopes, strict=True)
     }
-    return outputs, bounds
 
 
 def _flushed(s: Scan, p: Precision, count: int) -> float:
@@ -231,25 +229,27 @@ def _majorant(s: Scan, p: Precision, count: int, leaves: Mapping[str, Tensor]) -
         return None if value is None else value.abs() + leaves[name] if name in leaves else value.abs()
 
     delta, relative = _majorant_delta(s, p, leaves)
-    delta = _at_real_steps(s, delta)
-    signed = _at_real_steps(s, _delta(s))[:, :, None] * s.A[None, :, :, None]
-    rate, size = s.A.abs()[None, :, :, None], delta[:, :, None]
-    exponent = signed + rate * (size - size.detach())
-    if "A" in leaves:
-        exponent = exponent + size.detach() * leaves["A"][None, :, :, None]
+    delta = _zeroed(s, delta)
+    signed = _zeroed(s, _delta(s))[:, :, None] * s.A[None, :, :, None]
     u, B, C = absolute("u"), absolute("B"), absolute("C")
     assert u is not None
     assert B is not None
     assert C is not None
     write = (delta * _zeroed(s, u))[:, :, None] * _zeroed(s, B)
-    D, skip = absolute("D"), None
-    if D is not None:
-        skip = D[:, None] * u
-    gate, gate_error = None, torch.zeros_like(s.u)
+    D, gate, gate_error = absolute("D"), None, torch.zeros_like(s.u)
     if s.z is not None:
         gate, gate_error = _majorant_gate(s.z, p, leaves.get("z"))
-    weights = _weights(s, p, count, signed, relative, gate_error)
-    return _evaluate(s, exponent, write, C, absolute("start"), skip, gate, weights)
+        gate_error = gate_error.nan_to_num(0.0)  # where the gate is no number, nor is y
+    flat = count * p.unit + p.operands
+    skip = None if D is None else D[:, None] * u * (flat + gate_error)
+    visible = _visible(s.sequence, *signed.shape[::3])
+    sums = segment_sums(torch.nn.functional.pad(signed, (1, 0)))
+    decay = torch.exp(torch.where(visible, sums, -torch.inf)) * _weights(s, p, flat, signed, relative, gate_error)
+    if leaves:
+        size, rate = delta[:, :, None], s.A.abs()[None, :, :, None]
+        slope = rate * (size - size.detach()) + size.detach() * leaves["A"][None, :, :, None]
+        decay = decay * (1 + _differences(torch.nn.functional.pad(slope, (1, 0))))
+    return _outputs(decay, visible, write, C, absolute("start"), skip, gate)
 
 
 def _majorant_delta(s: Scan, p: Precision, leaves: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -279,27 +279,21 @@ def _majorant_gate(z: Tensor, p: Precision, leaf: Tensor | None) -> tuple[Tensor
     return gate if leaf is None else gate + slope * leaf, p.function(z) + 3 * p.unit
 
 
-def _weights(s: Scan, p: Precision, count: int, exponent: Tensor, relative: Tensor, gate_error: Tensor) -> Weights:
-    """ρ: the error of the exponents' sum, one e^x and one product a step, the write's own, and `count` roundings."""
-    relative, pad = _at_real_steps(s, relative), torch.nn.functional.pad
-    of_exponent = exponent.abs() * (relative[:, :, None] + p.unit)
-    a_step = p.function(exponent) + 2 * p.unit
-    size = pad(exponent.abs(), (1, 0))
-    reach = min(s.window, exponent.shape[-1]) if s.window else 0
-    sums = segment_sums(pad(of_exponent + a_step, (1, 0)))
-    length = size.shape[-1]
-    steps = torch.arange(length, dtype=torch.float64)
-    between = (steps[:, None] - steps[None, :]).clamp(min=0)
-    sums = sums + p.unit * between * segment_sums(size)  # any order of the segment's own sum
-    if reach:
-        before = size.cumsum(-1)
-        window = before - pad(before, (reach, 0))[..., :length]
-        sums = sums + 2 * reach * p.unit * (window[..., :, None] + 0 * window[..., None, :])
-    flat = count * p.unit + p.operands
+def _weights(s: Scan, p: Precision, flat: float, exponent: Tensor, relative: Tensor, gate_error: Tensor) -> Tensor:
+    """ρ of every term, (b, d, n, 1 + t, 1 + t): what its exponents' sum, in any order, may be off by; one e^x and two
+    products a step; the write's own; the gate's; and `flat` for every other rounding.
+    """
+    pad, length = torch.nn.functional.pad, exponent.shape[-1]
+    size = exponent.abs()
+    a_step = size * (_zeroed(s, relative)[:, :, None] + (length + 1) * p.unit) + p.function(exponent) + 2 * p.unit
+    rho = _differences(pad(a_step, (1, 0))).clamp(min=0)
+    if s.window:  # e^(difference of running sums that began up to a window ago)
+        reach = min(s.window, length)
+        before = pad(size, (1, 0)).cumsum(-1)
+        rho = rho + (2 * reach * p.unit * (before - pad(before, (reach, 0))[..., : length + 1]))[..., :, None]
     written = pad(relative + 2 * p.unit, (1, 0))[:, :, None, None, :]
     gated = pad(gate_error, (1, 0))[:, :, None, :, None]
-    rho = torch.expm1(sums + written + gated + p.function(torch.zeros(1, dtype=torch.float64)) + flat)
-    return Weights(rho, flat + gate_error)
+    return torch.expm1(rho + (written + gated + float(p.function(torch.zeros(()))) + flat))
 
 
 # --- the convolution -------------------------------------------------------------------------------------------------

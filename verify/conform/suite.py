@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
+from math import prod
 from typing import Any
 
 import torch
@@ -313,6 +314,14 @@ DRAWS = {Tier.QUICK: 25, Tier.FULL: 5000, Tier.GPU: 500}
 """So many random draws."""
 
 
+WORK = 500_000
+"""So many terms may the oracle sum for one random draw."""
+
+
+def _work(sizes: Mapping[str, int]) -> int:
+    return prod(size for name, size in sizes.items() if name != "chunk_size") * sizes.get("length", 1) // (sizes["groups"] if "groups" in sizes else 1)
+
+
 def random_rows(subject: Subject, seed: int, count: int) -> Iterator[Row]:
     """Random options and sizes in a random dtype, from what the kernel takes."""
     operation, kernel = subject.operation, subject.kernel
@@ -326,10 +335,11 @@ def random_rows(subject: Subject, seed: int, count: int) -> Iterator[Row]:
         sizes |= {name: groups * n.choice(1, most) for name in ("d_inner", "nheads") if name in sizes}
         sizes |= {"groups": groups, "batch": n.choice(1, 3), "length": n.choice(1, 20 * most)}
         sizes = {name: size for name, size in sizes.items() if name in operation.sizes}
-        if "chunk_size" in sizes:
-            sizes["chunk_size"] = 1 << n.choice(4, 6)
-        if "width" in sizes:
-            sizes["width"] = n.choice(2, 4)
+        while _work(sizes) > WORK:
+            largest = max((name for name in sizes if name not in ("groups", "nheads", "d_inner")), key=sizes.__getitem__)
+            sizes[largest] = sizes[largest] // 2
+        sizes |= {"chunk_size": 1 << n.choice(4, 6)} if "chunk_size" in sizes else {}
+        sizes |= {"width": n.choice(2, 4)} if "width" in sizes else {}
         dtype = subject.dtypes[n.choice(0, len(subject.dtypes) - 1)]
         fitted = kernel.limits.fitted(sizes)
         yield Row(

@@ -51,7 +51,7 @@ def _packed() -> Iterator[Row]:
 
 def _states() -> Iterator[Row]:
     yield Row("state.batch-1", kinds.INITIAL, BOTH, {"batch": 1})
-    for length in (1, 2, 3, 7, 15, 17, 33, 63, 65, 127, 129):
+    for length in (1, 2, 3, 7, 15, 17, 33, 63, 65):
         yield Row(f"state.length-{length}", kinds.INITIAL, BOTH, {"length": length, "d_inner": 2, "batch": 1})
     yield Row("state.constant-B", kinds.LAST, (*STATE, "constant_B"))
     yield Row("state.constant-BC", kinds.LAST, (*BOTH, "constant_B", "constant_C"))
@@ -114,7 +114,7 @@ def _counted(arguments: Arguments) -> Mapping[str, Tensor]:
 
 def _sizes() -> Iterator[Row]:
     one = {"batch": 1, "d_inner": 2, "d_state": 2}
-    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 128, 257), uses=STATE, **one)
+    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129), uses=STATE, **one)
     yield from sizes_of("d_state", (1, 2, 7, 16, 17, 64, 65, 256), uses=STATE, batch=1, d_inner=2, length=9)
     yield from sizes_of("d_inner", (1, 2, 5, 16, 33, 64, 130), uses=STATE, batch=2, d_state=2, length=9)
     yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER, d_inner=3, length=9)
