@@ -119,7 +119,7 @@ def scan(broken=""):
         if broken == "strides of u ignored":
             u = u.as_strided(u.shape, (d * length, length, 1), 0)
         if broken == "overflow" and u.dtype == torch.float16:
-            u = (u * B.amax()) / B.amax()
+            u = torch.where((u.float() * B.float().abs().amax()).abs() > 65504, torch.inf, u)
         kept = u.dtype
         if broken == "delta changed in place" and delta_bias is not None and not delta.requires_grad:
             delta += delta_bias[:, None].to(delta.dtype)
@@ -206,8 +206,8 @@ def ssd(broken=""):
         if broken == "A rounded" and kept in (torch.bfloat16, torch.float16):
             A = A.to(kept)
         if broken == "C·B in half" and kept == torch.float16:
-            B = B * C.abs().amax()
-            C = C / C.abs().amax()
+            over = (B.float().abs().amax() * C.float().abs().amax()) > 65504
+            B = torch.where(over, torch.inf, B)
         if dt_bias is not None and broken == "no gradient of dt_bias":
             dt_bias = dt_bias.detach()
         if initial_states is not None and broken == "no gradient of initial_states":

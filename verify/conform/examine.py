@@ -79,12 +79,13 @@ class Failure:
 
 @dataclass(frozen=True)
 class Case:
-    """One call and what it should give: for the naming of a fault and for the replay."""
+    """One call and what it should give: for the naming of a fault and for the replay; partial where it was several."""
 
     arguments: Arguments
     right: Right
     loss: Mapping[str, Tensor] | None = None
     got: Mapping[str, Any] = field(default_factory=dict)
+    partial: bool = False
 
 
 class Wrong(Exception):
@@ -182,7 +183,7 @@ def ask(subject: Subject, arguments: Arguments, *, gradients: bool = False, fill
         result = subject.kernel.call(operation.required, passed)
     outputs = _outputs(operation, passed, result)
     for name, old in before.items():
-        if name != operation.state and not _same(passed[name].detach(), old):
+        if name != operation.state and not same_bits(passed[name].detach(), old):
             raise Wrong(Failure(name, kinds.CHANGED, "the call changed this input"))
     return Given(outputs, passed, watch.built)
 
@@ -223,7 +224,7 @@ def _outputs(operation: Operation, passed: Arguments, result: Any) -> dict[str, 
     return outputs
 
 
-def _same(a: Tensor, b: Tensor) -> bool:
+def same_bits(a: Tensor, b: Tensor) -> bool:
     """Equal bits, NaN equal to NaN."""
     return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
 
@@ -274,10 +275,12 @@ def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tens
     return Failure(name, kind, note, place, float(got64[place]), float(value[place]), float(bound[place]))
 
 
-def _judge(subject: Subject, arguments: Arguments, given: Given, wanted: Right, loss: Any = None) -> None:
+def _judge(
+    subject: Subject, arguments: Arguments, given: Given, wanted: Right, loss: Any = None, partial: bool = False
+) -> None:
     """Raises Wrong with the first output that is wrong."""
     real = _real(subject.operation, arguments)
-    case = Case(arguments, wanted, loss, dict(given.outputs))
+    case = Case(arguments, wanted, loss, dict(given.outputs), partial)
     for name, got in given.outputs.items():
         value, bound = wanted.outputs[name]
         failure = form(subject, name, got, arguments, value)
@@ -447,7 +450,8 @@ def pieces(subject: Subject, row: Row) -> Iterator[str]:
             ys.append(given.outputs["y"])
             state = given.outputs[operation.state]
         outputs = {"y": torch.cat(ys, operation.time), operation.state: state}
-        _judge(subject, arguments, Given(outputs, arguments, False), _handed_on(subject, row, arguments, state, wanted))
+        wanted = _handed_on(subject, row, arguments, state, wanted)
+        _judge(subject, arguments, Given(outputs, arguments, False), wanted, partial=True)
     yield STEP
 
 
@@ -473,7 +477,7 @@ def _piece(operation: Operation, name: str, m: Any, start: int, stop: int) -> An
     if not isinstance(m, Tensor) or name not in VARYING or (name in "BC" and m.ndim == 2):
         return m
     axis = 1 if name == "seq_idx" else operation.time if operation.time == 1 else m.ndim - 1
-    return m.narrow(axis, start, stop - start)
+    return m.narrow(axis, start, stop - start).contiguous()
 
 
 def steps(subject: Subject, row: Row) -> Iterator[str]:
@@ -552,7 +556,7 @@ def _plain_gradients(subject: Subject, arguments: Arguments) -> dict[str, Tensor
 
 def _equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor], words: str) -> None:
     for name, a in first.items():
-        if not _same(a.detach(), second[name].detach()):
+        if not same_bits(a.detach(), second[name].detach()):
             differ = (a.detach() != second[name].detach()).nonzero()
             place = tuple(differ[0].tolist())
             raise Wrong(
@@ -588,7 +592,7 @@ def fresh(subject: Subject, row: Row) -> Iterator[str]:
         two = ask(subject, second)
         _judge(subject, second, two, wanted_of(subject, row, second))
         for name, old in kept.items():
-            if not _same(one.outputs[name].detach(), old):
+            if not same_bits(one.outputs[name].detach(), old):
                 raise Wrong(Failure(name, kinds.STALE, "a later call changed the result of an earlier one"))
         _judge(subject, first, one, wanted_of(subject, row, first))
         same_memory = {n: m.copy_(second[n]) if isinstance(m, Tensor) else m for n, m in first.items()}

@@ -18,7 +18,7 @@ from mamba_theorems.verify.conform import oracle
 Arguments = dict[str, Any]
 Sizes = Mapping[str, int]
 WINDOW = 256
-"""How far back a chunk may begin where the kernel chooses it: the longest in use."""
+"""How far back a running sum of exponents may begin, or chunk_size: a kernel may choose its own chunks."""
 
 
 class Numbers:
@@ -216,7 +216,7 @@ def _ssd_problem(a: Arguments) -> oracle.Scan:
         a.get("dt_softplus", False),
         a.get("dt_limit", (0.0, float("inf"))),
         "dt_limit" in a,
-        a.get("chunk_size", WINDOW),
+        max(a.get("chunk_size", WINDOW), WINDOW),
     )
 
 

@@ -40,13 +40,13 @@ def ordinary(operation: Operation, together: Iterable[str]) -> Iterator[Row]:
     for dtype in ("", "float64", "bfloat16", "float16"):
         at = f".{dtype}" if dtype else ""
         for option in operation.everything:
-            yield Row(f"option.{option}{at}", kind_of(option, operation), (option,), dtype=dtype)
+            kind = kinds.PRECISION if dtype else kind_of(option, operation)
+            yield Row(f"option.{option}{at}", kind, (option,), dtype=dtype)
         if dtype:
             yield Row(f"dtype.{dtype}", kinds.PRECISION, dtype=dtype)
             yield Row(f"dtype.{dtype}.all", kinds.PRECISION, together, dtype=dtype, cells=("all together",))
     for one, other in combinations(operation.everything, 2):
-        kind = kind_of(other if one in (operation.ask_state, "D") else one, operation)
-        yield Row(f"pair.{one}.{other}", kind, (one, other))
+        yield Row(f"pair.{one}.{other}", kinds.VALUES, (one, other))
     yield Row("all", uses=together, cells=("all together",))
 
 
