@@ -3,6 +3,7 @@
 They are what somebody else might have written: nothing here imports the project.
 """
 
+# ruff: noqa: PLR0912, PLR0915 - one branch a fault
 import torch
 from torch.nn import functional
 
@@ -54,7 +55,7 @@ def starts_of(seq_idx, batch, length, broken=""):
     pad = torch.zeros_like(seq_idx, dtype=torch.bool) if broken == "padding is a sequence" else seq_idx < 0
     begins = torch.zeros(batch, length, dtype=torch.bool)
     for row in range(batch):
-        last, largest, seen = None, None, set()
+        last, seen = None, set()
         for t in range(length):
             if pad[row, t]:
                 continue
@@ -113,9 +114,8 @@ def scan(broken=""):
     def computed(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state, initial_state, seq_idx):
         dtype, (batch, d, length), n = wide(u), u.shape, A.shape[1]
         key = (u.data_ptr(), tuple(u.shape), D is None, z is None)
-        if broken == "results are kept" and not u.requires_grad:
-            if key in CACHE:
-                return CACHE[key]
+        if broken == "results are kept" and not u.requires_grad and key in CACHE:
+            return CACHE[key]
         if broken == "strides of u ignored":
             u = u.as_strided(u.shape, (d * length, length, 1), 0)
         if broken == "overflow" and u.dtype == torch.float16:
@@ -291,7 +291,9 @@ def convolution(broken=""):
         if bias is not None and broken == "no gradient of bias":
             bias = bias.detach()
         nothing = torch.zeros(batch, dim, width - 1, dtype=dtype)
-        dropped = broken == "initial state dropped" or (broken == "initial state dropped for one sequence" and batch == 1)
+        dropped = broken == "initial state dropped" or (
+            broken == "initial state dropped for one sequence" and batch == 1
+        )
         before = nothing if initial_states is None or dropped else initial_states
         begins, pad = starts_of(seq_idx, batch, length, broken)
         ys, past = [], before

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -226,7 +227,7 @@ def _outputs(operation: Operation, passed: Arguments, result: Any) -> dict[str, 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
     """Equal bits, NaN equal to NaN."""
-    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | ((a != a) & (b != b))).all())
+    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | (a.isnan() & b.isnan())).all())
 
 
 # --- comparison ------------------------------------------------------------------------------------------------------
@@ -442,13 +443,14 @@ def pieces(subject: Subject, row: Row) -> Iterator[str]:
         cuts = sorted({0, length, *(k * unit for k in (1, 2, 3, 8) if k * unit < length)})
         state = arguments.get(operation.start)
         ys, given = [], None
-        for start, stop in zip(cuts, cuts[1:], strict=False):
+        for start, stop in pairwise(cuts):
             part = {name: _piece(operation, name, m, start, stop) for name, m in arguments.items()}
             if state is not None:
                 part[operation.start] = state
             given = ask(subject, part)
             ys.append(given.outputs["y"])
             state = given.outputs[operation.state]
+        assert state is not None
         outputs = {"y": torch.cat(ys, operation.time), operation.state: state}
         wanted = _handed_on(subject, row, arguments, state, wanted)
         _judge(subject, arguments, Given(outputs, arguments, False), wanted, partial=True)
@@ -482,7 +484,7 @@ def _piece(operation: Operation, name: str, m: Any, start: int, stop: int) -> An
 
 def steps(subject: Subject, row: Row) -> Iterator[str]:
     """Several steps of decoding on one state, against the scan of all of them."""
-    operation, count = subject.operation, 7
+    count = 7
     with _direction(STEP):
         turns = [draw(subject, row, turn) for turn in range(count)]
         shared = {name: m for name, m in turns[0].items() if name in ("A", "D", "dt_bias", "dt_softplus")}
@@ -559,9 +561,7 @@ def _equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor], words: str
         if not same_bits(a.detach(), second[name].detach()):
             differ = (a.detach() != second[name].detach()).nonzero()
             place = tuple(differ[0].tolist())
-            raise Wrong(
-                Failure(name, kinds.BITS, words, place, float(second[name][place]), float(a[place]), 0.0)
-            )
+            raise Wrong(Failure(name, kinds.BITS, words, place, float(second[name][place]), float(a[place]), 0.0))
 
 
 @contextmanager

@@ -66,7 +66,8 @@ class Limits:
         unknown = sorted(set(declared) - set(DECLARABLE))
         if unknown:
             raise ValueError(f"conformance declares {', '.join(unknown)}: declare {', '.join(DECLARABLE)}")
-        return cls(**{k: tuple(v) if isinstance(v, list | set) else v for k, v in declared.items()})
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list | set) else v for k, v in declared.items()}
+        return cls(**given)
 
     def fits(self, sizes: Sizes) -> str:
         """Why the sizes are not taken, or ""."""
@@ -96,7 +97,7 @@ def _nearest(rule: Any, size: int) -> int:
 
 
 class Kernel:
-    """A function or class of theirs, with its limits; `calls` counts the calls that did what was asked, wrong or right."""
+    """A function or class of theirs, with its limits; `calls` counts the calls that were not refused."""
 
     def __init__(
         self,
@@ -176,11 +177,17 @@ def declared(function: Callable[..., Any]) -> Limits:
 
 
 def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
-    """The names of its parameters; None where it takes any, or tells none."""
-    try:
-        found = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return None
-    found = list(found)
-    anything = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found)
-    return None if anything else frozenset(p.name for p in found)
+    """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any."""
+    makers = (
+        [c.__init__ for c in function.__mro__ if "__init__" in vars(c)] if inspect.isclass(function) else [function]
+    )
+    names: set[str] = set()
+    for maker in makers:
+        try:
+            found = list(inspect.signature(maker).parameters.values())
+        except (TypeError, ValueError):
+            return None
+        names |= {p.name for p in found}
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found):
+            return frozenset(names)
+    return None

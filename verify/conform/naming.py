@@ -1,4 +1,4 @@
-"""The name of a fault: models of the known ones are run on the failing inputs, and the one that gives the result names it.
+"""The name of a fault: models of known ones are run on the failing inputs, and the one that gives the result names it.
 
 A model changes the oracle's problem as a faulty kernel would read it, or its outputs. Where no model gives what came,
 the failure keeps the kind that its row looks for.
@@ -59,7 +59,9 @@ def _unsteady(subject: Subject, failure: Failure, case: Case) -> Model | None:
     if first is None or failure.output.startswith("gradient") or case.partial:
         return None
     strided = any(isinstance(m, Tensor) and not m.is_contiguous() for m in case.arguments.values())
-    copied = case.arguments if strided else {n: m.clone() if isinstance(m, Tensor) else m for n, m in case.arguments.items()}
+    copied = (
+        case.arguments if strided else {n: m.clone() if isinstance(m, Tensor) else m for n, m in case.arguments.items()}
+    )
     others: tuple[tuple[str, Kind, Arguments, float], ...] = (
         ("the same call again differs", kinds.BITS, case.arguments, nan),
         ("the result has what was in memory before", kinds.STALE, case.arguments, 1.0),
@@ -207,7 +209,9 @@ def _steps(a: Arguments) -> Iterator[Model]:
             late = torch.nn.functional.softplus(raw) + wide
             yield Model("bias after softplus", kinds.BIAS, plain | {step: late})
     if wide is not None:
-        yield Model("bias subtracted", kinds.BIAS, a | {name: -a[name] for name in ("delta_bias", "dt_bias") if name in a})
+        yield Model(
+            "bias subtracted", kinds.BIAS, a | {name: -a[name] for name in ("delta_bias", "dt_bias") if name in a}
+        )
     if "dt_limit" in a:
         low, high = a["dt_limit"]
         early = total.clamp(low, high)
@@ -270,4 +274,6 @@ def _outside(operation: Operation, a: Arguments) -> Iterator[Model]:
     if "D" in a and "z" in a:
         signal, D = a[operation.signal], a["D"]
         D = D[:, None] if operation.name == "selective_scan" or (signal.ndim == 4 and D.ndim == 1) else D
-        yield Model("D outside the gate", kinds.SKIP, {k: v for k, v in a.items() if k != "D"}, lambda y: y + D * signal)
+        yield Model(
+            "D outside the gate", kinds.SKIP, {k: v for k, v in a.items() if k != "D"}, lambda y: y + D * signal
+        )

@@ -190,7 +190,7 @@ def _draw_ssd(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
 
 
 def _ssd_problem(a: Arguments) -> oracle.Scan:
-    batch, length, heads, headdim = a["x"].shape
+    heads, headdim = a["x"].shape[2:]
 
     def by_channel(M: Tensor) -> Tensor:  # (b, t, g, n)
         return M.permute(0, 2, 3, 1).repeat_interleave(heads * headdim // M.shape[2], dim=1)
@@ -299,8 +299,9 @@ UPDATE = Operation(
     draw=_draw_update,
     problem=_update_problem,
     outputs=lambda a, found: {
-        "y": found["y"].reshape(a["x"].shape), "state": found["last_state"].reshape(a["state"].shape)
-    },  # fmt: skip
+        "y": found["y"].reshape(a["x"].shape),
+        "state": found["last_state"].reshape(a["state"].shape),
+    },
     ask_state="",
     state="state",
     start="state",
@@ -349,6 +350,7 @@ CONVOLUTION = Operation(
 )
 
 OPERATIONS = {operation.name: operation for operation in (SCAN, SSD, CONVOLUTION, UPDATE)}
+
 
 @dataclass(frozen=True)
 class Right:

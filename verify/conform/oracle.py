@@ -169,8 +169,8 @@ def _differences(x: Tensor) -> Tensor:
 
 
 def _visible(sequence: Tensor | None, batch: int, length: int) -> Tensor:
-    """(b, 1, 1, 1 + t, 1 + t): what of step j is seen at step i; step 0 is the initial state, which the row's first sequence
-    sees. At padding the state stays what it was.
+    """(b, 1, 1, 1 + t, 1 + t): what of step j is seen at step i. Step 0 is the initial state, which the row's first
+    sequence sees. At padding the state stays what it was.
     """
     causal = _lower(length + 1)
     if sequence is None:
@@ -182,7 +182,9 @@ def _visible(sequence: Tensor | None, batch: int, length: int) -> Tensor:
 LINEAR = ("u", "B", "C", "D", "z", "start")
 
 
-def scan_bounds(s: Scan, p: Precision, loss: Mapping[str, Tensor] | None) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+def scan_bounds(
+    s: Scan, p: Precision, loss: Mapping[str, Tensor] | None
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Bounds on y and the last state, and with a loss Σ ∂y·y + Σ ∂h·h on the gradient of every input.
 
     The gradients' bounds are those of the majorant, whose every slope is the absolute one.
@@ -202,7 +204,7 @@ def scan_bounds(s: Scan, p: Precision, loss: Mapping[str, Tensor] | None) -> tup
     outputs = {name: value.detach() + flushed for name, value in found.items()}
     if loss is None:
         return outputs, {}
-    total = sum((found[name] * weight.abs()).sum() for name, weight in loss.items())
+    total = torch.stack([(found[name] * weight.abs()).sum() for name, weight in loss.items()]).sum()
     slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
     flushed = flushed * (1 + max(float(w.abs().max()) for w in loss.values()))
     return outputs, {
@@ -388,7 +390,7 @@ def convolution_bounds(
     if loss is None:
         return outputs, {}
     found = majorant(2 * width + batch * length + 8)
-    total = sum((found[name] * weight.abs()).sum() for name, weight in loss.items())
+    total = torch.stack([(found[name] * weight.abs()).sum() for name, weight in loss.items()]).sum()
     if "last_state" in loss:  # a copy of tokens: exact but for the sum with the other gradient
         taps, _ = _taps(s, s.x.abs() + leaves["x"], None if s.start is None else s.start.abs() + leaves["start"])
         total = total + 2 * p.unit * (_final(s, taps) * loss["last_state"].abs()).sum()

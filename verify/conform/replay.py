@@ -49,7 +49,9 @@ def file_name(result: Result, finding: Finding) -> str:
     return re.sub(r"[^\w.-]", "_", f"{result.operation}.{finding.row.id}.{finding.dtype}.{finding.direction}")
 
 
-def files(result: Result, finding: Finding, required: tuple[str, ...], names: Mapping[str, str | None]) -> dict[str, bytes]:
+def files(
+    result: Result, finding: Finding, required: tuple[str, ...], names: Mapping[str, str | None]
+) -> dict[str, bytes]:
     """The npz and the script of a failure, by file name; {} where it failed before there was a result."""
     case = finding.case
     if case is None or finding.failure is None:
@@ -98,13 +100,21 @@ def _script(
     lines = []
     if loss is not None:
         lines.append("leaves = {n: m.requires_grad_() for n, m in given.items() if m.is_floating_point()}")
-    lines += [f"result = kernel({by_place}{by_name})", "parts = result if isinstance(result, (tuple, list)) else (result,)"]
+    lines += [
+        f"result = kernel({by_place}{by_name})",
+        "parts = result if isinstance(result, (tuple, list)) else (result,)",
+    ]
     plain_outputs = [n for n in outputs if not n.startswith("gradient")]
-    pairs = ", ".join(f"{n!r}: {'given[' + repr(n) + ']' if n == 'state' else f'parts[{i}]'}" for i, n in enumerate(plain_outputs))
+    pairs = ", ".join(
+        f"{n!r}: {'given[' + repr(n) + ']' if n == 'state' else f'parts[{i}]'}" for i, n in enumerate(plain_outputs)
+    )
     lines.append(f"outputs = {{{pairs}}}")
     if loss is not None:
         target = outputs[-1].removeprefix("gradient of ")
-        terms = " + ".join(f"(outputs[{n!r}] * tensor('loss {n}', {str(w.dtype)[6:]!r}, {w.stride()!r})).sum()" for n, w in loss.items())
+        terms = " + ".join(
+            f"(outputs[{n!r}] * tensor('loss {n}', {str(w.dtype)[6:]!r}, {w.stride()!r})).sum()"
+            for n, w in loss.items()
+        )
         lines.append(f"outputs[{outputs[-1]!r}], = torch.autograd.grad({terms}, [leaves[{target!r}]])")
     given = "{" + ", ".join(f"{n!r}: {t}" for n, t in tensors.items()) + "}"
     about = f"{finding.row.id}: {finding.reason}"

@@ -21,8 +21,7 @@ class Row:
     """What is drawn (options in use, sizes, edits of the arguments, layouts in memory) and which exam is held on it.
 
     dtype "" is the kernel's first. `cells` are the lines of the scorecard where the row counts, by default the options
-    in use. `exactly` gives the right values, without bounds, where they are known exactly. `number` is the length or size
-    that makes a row expensive for a kernel that loops over time.
+    in use. `exactly` gives the right values, without bounds, where they are known exactly.
     """
 
     id: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Callable, Iterable, Sequence
+from math import isfinite
 from typing import Any
 
-from mamba_theorems.verify.conform.examine import DIRECTIONS, DTYPES
+from mamba_theorems.verify.conform.examine import DIRECTIONS
 from mamba_theorems.verify.conform.replay import file_name
 from mamba_theorems.verify.conform.suite import Finding, Result, Verdict
 
@@ -15,7 +16,12 @@ VERSION = "1.0"
 """Of the specification, and of the JSON."""
 TOLD = 12
 """So many failures are told in full for one kernel; every failure is in the JSON."""
-MARKS = {Verdict.CONFORMS: "CONFORMS", Verdict.FAILS: "FAILS", Verdict.NOT_OFFERED: "not offered", Verdict.NOT_EXERCISED: "not run"}
+MARKS = {
+    Verdict.CONFORMS: "CONFORMS",
+    Verdict.FAILS: "FAILS",
+    Verdict.NOT_OFFERED: "not offered",
+    Verdict.NOT_EXERCISED: "not run",
+}
 
 
 def text(results: Iterable[Result]) -> str:
@@ -36,7 +42,12 @@ def _text(result: Result) -> str:
     lines = [head, "─" * 80, f"{'':<26}{'':<10}" + "".join(f"{name:<11}" for name in dtypes)]
     for option, direction, row in _lines(result, dtypes):
         lines.append((f"{option[:25]:<26}{direction:<10}" + "".join(f"{word:<11}" for word in row)).rstrip())
-    lines += ["─" * 80, *_told(result), *_listed("not offered", result.not_offered), *_listed("not exercised", _not_run(result))]
+    lines += [
+        "─" * 80,
+        *_told(result),
+        *_listed("not offered", result.not_offered),
+        *_listed("not exercised", _not_run(result)),
+    ]
     counts = ", ".join(f"{number} {word}" for word, number in _counts(result).items())
     lines.append(f"{verdict(result)}: {counts}; {result.calls:,} calls in {result.seconds:.1f} s")
     return "\n".join(lines)
@@ -146,7 +157,7 @@ def _row(finding: Finding) -> dict[str, Any]:
 
 
 def _odd(x: float | None) -> bool:
-    return x is None or x != x or abs(x) == float("inf")
+    return x is None or not isfinite(x)
 
 
 def dumps(results: Iterable[Result]) -> str:
@@ -161,7 +172,9 @@ def markdown(results: Iterable[Result]) -> str:
         dtypes = _dtypes(result)
         parts.append(f"## {result.operation}: `{result.path}`\n\n**{verdict(result)}** ({result.calls:,} calls)\n")
         parts.append(f"| option | direction | {' | '.join(dtypes)} |\n|---|---|{'---|' * len(dtypes)}")
-        parts += [f"| {option} | {direction} | {' | '.join(row)} |" for option, direction, row in _lines(result, dtypes)]
+        parts += [
+            f"| {option} | {direction} | {' | '.join(row)} |" for option, direction, row in _lines(result, dtypes)
+        ]
         told = [line.strip() for line in _told(result)]
         notes = [*told, *_listed("not offered", result.not_offered), *_listed("not exercised", _not_run(result))]
         parts.append("\n" + "\n".join(f"- {note}" for note in notes) + "\n")
@@ -184,7 +197,11 @@ def page(results: Iterable[Result]) -> str:
         for option, direction, row in _lines(result, dtypes):
             cells = "".join(f"<td class='{word}'>{word}" for word in row)
             parts.append(f"<tr><td>{html.escape(option)}<td>{direction}{cells}")
-        notes = [*_told(result), *_listed("not offered", result.not_offered), *_listed("not exercised", _not_run(result))]
+        notes = [
+            *_told(result),
+            *_listed("not offered", result.not_offered),
+            *_listed("not exercised", _not_run(result)),
+        ]
         parts.append(f"</table><ul>{''.join(f'<li>{html.escape(note.strip())}' for note in notes)}</ul>")
     return "\n".join(parts) + "</html>\n"
 

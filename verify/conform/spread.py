@@ -16,6 +16,9 @@ import torch
 from mamba_theorems.kernels.bounds.running_error import Elementary
 from mamba_theorems.kernels.fields import Field
 
+LARGE = 700.0
+"""e^x is finite below it."""
+
 
 class Spread:
     """value ± rho·size; `unit` is half an ulp of 1."""
@@ -54,7 +57,9 @@ class Spread:
     def __truediv__(self, other: Any) -> Spread:
         o = self._other(other)
         e = o.relative()
-        return Spread(self.value / o.value, self.size / abs(o.value), self.rho + e + self.rho * e + self.unit, self.unit)
+        return Spread(
+            self.value / o.value, self.size / abs(o.value), self.rho + e + self.rho * e + self.unit, self.unit
+        )
 
     def __rtruediv__(self, other: Any) -> Spread:
         return self._other(other) / self
@@ -93,7 +98,8 @@ def spread(dtype: torch.dtype, elementary: Elementary) -> Field:
 
         def run(x: Spread) -> Spread:
             value = function(x.value)
-            rho = math.expm1(x.error) + (elementary.ulps + elementary.growth * abs(x.value)) * 2 * unit
+            grown = math.expm1(x.error) if x.error < LARGE else math.inf
+            rho = grown + (elementary.ulps + elementary.growth * abs(x.value)) * 2 * unit
             return Spread(value, value, rho, unit)
 
         return np.frompyfunc(run, 1, 1)

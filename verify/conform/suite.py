@@ -104,7 +104,9 @@ FRIENDLY = {
 MULTIPLES = (2, 4, 8, 16, 32, 64, 128, 256)
 
 
-def subject_of(path: str, function: Callable[..., Any], operation: Operation, device: str, limits: Limits | None = None) -> Subject:
+def subject_of(
+    path: str, function: Callable[..., Any], operation: Operation, device: str, limits: Limits | None = None
+) -> Subject:
     """The kernel as a subject: its dtypes, what it accumulates in, and its limits on sizes, as it declares or shows."""
     kernel = Kernel(path, function, limits)
     if kernel.limits.devices is not None and device not in kernel.limits.devices:
@@ -143,7 +145,9 @@ def _rule(subject: Subject, friendly: Mapping[str, int], name: str, dtype: str) 
         odd = max(3, subject.operation.sizes[name] // multiple | 1) * multiple
         if _accepts(subject, {**friendly, name: odd}, dtype) and _accepts(subject, {**friendly, name: multiple}, dtype):
             return {"multiple": multiple}
-    taken = [size for size in (1, 2, 3, 4, 8, 16, 32, 64, 128, 256) if _accepts(subject, {**friendly, name: size}, dtype)]
+    taken = [
+        size for size in (1, 2, 3, 4, 8, 16, 32, 64, 128, 256) if _accepts(subject, {**friendly, name: size}, dtype)
+    ]
     return taken or [friendly[name]]
 
 
@@ -198,21 +202,33 @@ def hold(subject: Subject, row: Row) -> Iterator[Finding]:
         for direction in EXAMS[row.exam](subject, row):
             yield Finding(row, dtype, direction, Verdict.CONFORMS)
     except In as found:
-        yield _finding(subject, row, dtype, found)
+        case = found.reason.case if isinstance(found.reason, Wrong) else None
+
+        def name(row: Row, failure: Failure) -> Failure:
+            return naming.named(subject, row, failure, case)
+
+        yield told_of(row, dtype, found.direction, found.reason, name, case)
 
 
-def _finding(subject: Subject, row: Row, dtype: str, found: In) -> Finding:
-    reason = found.reason
+def told_of(
+    row: Row,
+    dtype: str,
+    direction: str,
+    reason: Exception,
+    name: Callable[[Row, Failure], Failure],
+    case: Case | None = None,
+) -> Finding:
+    """The finding of an exam that ended early; `name` gives a failure its kind."""
     if isinstance(reason, NotOffered):
-        return Finding(row, dtype, found.direction, Verdict.NOT_OFFERED, str(reason))
+        return Finding(row, dtype, direction, Verdict.NOT_OFFERED, str(reason))
     if isinstance(reason, NotExercised):
-        return Finding(row, dtype, found.direction, Verdict.NOT_EXERCISED, str(reason))
+        return Finding(row, dtype, direction, Verdict.NOT_EXERCISED, str(reason))
     if isinstance(reason, Wrong):
-        failure = naming.named(subject, row, reason.failure, reason.case)
-        return Finding(row, dtype, found.direction, Verdict.FAILS, str(failure), failure, reason.case)
-    kind = row.kind if row.kind is not kinds.VALUES else kinds.CRASH
-    failure = Failure("the call", kind, f"raises {reason}")
-    return Finding(row, dtype, found.direction, Verdict.FAILS, str(failure), failure)
+        failure = name(row, reason.failure)
+    else:
+        kind = row.kind if row.kind is not kinds.VALUES else kinds.CRASH
+        failure = Failure("the call", kind, f"raises {reason}")
+    return Finding(row, dtype, direction, Verdict.FAILS, str(failure), failure, case)
 
 
 # --- all rows --------------------------------------------------------------------------------------------------------
@@ -319,7 +335,11 @@ WORK = 500_000
 
 
 def _work(sizes: Mapping[str, int]) -> int:
-    return prod(size for name, size in sizes.items() if name != "chunk_size") * sizes.get("length", 1) // (sizes["groups"] if "groups" in sizes else 1)
+    return (
+        prod(size for name, size in sizes.items() if name != "chunk_size")
+        * sizes.get("length", 1)
+        // sizes.get("groups", 1)
+    )
 
 
 def random_rows(subject: Subject, seed: int, count: int) -> Iterator[Row]:
@@ -336,7 +356,9 @@ def random_rows(subject: Subject, seed: int, count: int) -> Iterator[Row]:
         sizes |= {"groups": groups, "batch": n.choice(1, 3), "length": n.choice(1, 20 * most)}
         sizes = {name: size for name, size in sizes.items() if name in operation.sizes}
         while _work(sizes) > WORK:
-            largest = max((name for name in sizes if name not in ("groups", "nheads", "d_inner")), key=sizes.__getitem__)
+            largest = max(
+                (name for name in sizes if name not in ("groups", "nheads", "d_inner")), key=sizes.__getitem__
+            )
             sizes[largest] = sizes[largest] // 2
         sizes |= {"chunk_size": 1 << n.choice(4, 6)} if "chunk_size" in sizes else {}
         sizes |= {"width": n.choice(2, 4)} if "width" in sizes else {}

@@ -55,9 +55,7 @@ def strides(operation: Operation, arguments: Iterable[str], uses: tuple[str, ...
     for name in arguments:
         needed = (*uses, name) if name in operation.options and name not in uses else uses
         for layout in LAYOUTS:
-            yield Row(
-                f"strides.{name}.{layout}", kinds.STRIDES, needed, layout={name: layout}, cells=("strides",)
-            )
+            yield Row(f"strides.{name}.{layout}", kinds.STRIDES, needed, layout={name: layout}, cells=("strides",))
     everything = dict.fromkeys(arguments, "transposed")
     yield Row("strides.all.transposed", kinds.STRIDES, uses, layout=everything, cells=("strides",))
 
@@ -80,10 +78,16 @@ def far(operation: Operation, arguments: Iterable[str], uses: tuple[str, ...]) -
         )  # fmt: skip
 
 
-def sizes_of(name: str, values: Iterable[int], kind: Kind = kinds.LARGE, uses: tuple[str, ...] = (), **fixed: int) -> Iterator[Row]:
+def sizes_of(
+    name: str,
+    values: Iterable[int],
+    kind: Kind = kinds.LARGE,
+    uses: tuple[str, ...] = (),
+    fixed: Mapping[str, int] | None = None,
+) -> Iterator[Row]:
     """A size at each of these values."""
     for value in values:
-        yield Row(f"{name}.{value}", kind, uses, {**fixed, name: value}, cells=("sizes",))
+        yield Row(f"{name}.{value}", kind, uses, {**(fixed or {}), name: value}, cells=("sizes",))
 
 
 def spoiled(name: str, value: float, where: Mapping[int, int | slice]) -> Edit:
@@ -124,7 +128,7 @@ def boundary(*places: int) -> Edit:
         length = given.shape[1]
         starts = torch.zeros(length, dtype=torch.long)
         for place in places:
-            if 0 < place % length:
+            if place % length > 0:
                 starts[place % length] = 1
         return arguments | {"seq_idx": starts.cumsum(0).expand_as(given).to(given.dtype).clone()}
 

@@ -12,7 +12,17 @@ from mamba_theorems.verify.conform import kinds
 from mamba_theorems.verify.conform.operations import CONVOLUTION, Arguments
 from mamba_theorems.verify.conform.row import Edit, Row
 from mamba_theorems.verify.conform.rows.common import (
-    boundary, far, filled, honesty, ordinary, packed, sizes_of, spoiled, strides, then, whole,
+    boundary,
+    far,
+    filled,
+    honesty,
+    ordinary,
+    packed,
+    sizes_of,
+    spoiled,
+    strides,
+    then,
+    whole,
 )  # fmt: skip
 
 TOGETHER = ("bias", "activation", "initial_states", "return_final_states")
@@ -88,15 +98,15 @@ def _counted(arguments: Arguments) -> Mapping[str, Tensor]:
 
 
 def _sizes() -> Iterator[Row]:
-    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 63, 64, 65, 128), uses=("bias",), dim=2, batch=1)
+    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 63, 64, 65, 128), uses=("bias",), fixed={"dim": 2, "batch": 1})
     for width in (1, 2, 3, 4, 5, 8):
         for length in (width - 1, width, width + 1):
             if length:
                 at = {"width": width, "length": length}
                 yield Row(f"width.{width}.length.{length}", kinds.SHORT, ("bias",), at, cells=("sizes",))
     yield from sizes_of("width", (2, 3), uses=TOGETHER)
-    yield from sizes_of("dim", (1, 2, 7, 8, 16, 33, 130), uses=TOGETHER, length=9, batch=1)
-    yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER, length=9)
+    yield from sizes_of("dim", (1, 2, 7, 8, 16, 33, 130), uses=TOGETHER, fixed={"length": 9, "batch": 1})
+    yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER, fixed={"length": 9})
     big = then(filled(x=(3.0, -120.0, 40.0)), filled(weight=1.0))
     yield Row("activation.far", kinds.ACTIVATION, ("activation",), edit=big, cells=("activation",))
     counting = then(filled(weight=1.0), whole("x"))

@@ -11,7 +11,17 @@ from mamba_theorems.verify.conform import kinds
 from mamba_theorems.verify.conform.operations import SCAN, Arguments, Numbers
 from mamba_theorems.verify.conform.row import Edit, Row
 from mamba_theorems.verify.conform.rows.common import (
-    boundary, far, filled, honesty, ordinary, packed, sizes_of, spoiled, strides, then, whole,
+    boundary,
+    far,
+    filled,
+    honesty,
+    ordinary,
+    packed,
+    sizes_of,
+    spoiled,
+    strides,
+    then,
+    whole,
 )  # fmt: skip
 
 TOGETHER = ("D", "z", "delta_bias", "delta_softplus", "return_last_state", "initial_state")
@@ -42,7 +52,9 @@ def _packed() -> Iterator[Row]:
     yield Row("packed.last-step", kinds.PACKED, uses, edit=boundary(-1))
     for place in (4, 8, 16, 32, 64):
         yield Row(f"packed.tile-{place}", kinds.PACKED, uses, {"length": place + 5}, edit=boundary(place))
-        yield Row(f"packed.inside-{place}", kinds.PACKED, uses, {"length": place + 5}, edit=boundary(place - 1, place + 2))
+        yield Row(
+            f"packed.inside-{place}", kinds.PACKED, uses, {"length": place + 5}, edit=boundary(place - 1, place + 2)
+        )
     yield Row("packed.initial-state", kinds.INITIAL, (*uses, "initial_state"), edit=packed((0, 1)))
     yield Row("padding.right", kinds.PADDING, uses, edit=packed((0, 0, 0, -1)), cells=("padding",), gradient=False)
     yield Row("padding.left", kinds.PADDING, uses, edit=packed((-1, 0, 0, 0)), cells=("padding",), gradient=False)
@@ -57,7 +69,14 @@ def _states() -> Iterator[Row]:
     yield Row("state.constant-BC", kinds.LAST, (*BOTH, "constant_B", "constant_C"))
     yield Row("state.gated", kinds.LAST, (*STATE, "z", "D"))
     yield Row("state.gradient", kinds.LOST, (*TOGETHER,), exam="state gradient", cells=("last state's gradient",))
-    yield Row("state.gradient.ragged", kinds.LOST, BOTH, {"length": 37}, exam="state gradient", cells=("last state's gradient",))
+    yield Row(
+        "state.gradient.ragged",
+        kinds.LOST,
+        BOTH,
+        {"length": 37},
+        exam="state gradient",
+        cells=("last state's gradient",),
+    )
     yield Row("pieces.plain", kinds.PIECES, BOTH, exam="pieces", cells=("pieces",))
     yield Row("pieces.all", kinds.PIECES, TOGETHER, exam="pieces", cells=("pieces",))
     yield Row("pieces.groups", kinds.PIECES, (*BOTH, "groups"), exam="pieces", cells=("pieces",))
@@ -114,10 +133,14 @@ def _counted(arguments: Arguments) -> Mapping[str, Tensor]:
 
 def _sizes() -> Iterator[Row]:
     one = {"batch": 1, "d_inner": 2, "d_state": 2}
-    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129), uses=STATE, **one)
-    yield from sizes_of("d_state", (1, 2, 7, 16, 17, 64, 65, 256), uses=STATE, batch=1, d_inner=2, length=9)
-    yield from sizes_of("d_inner", (1, 2, 5, 16, 33, 64, 130), uses=STATE, batch=2, d_state=2, length=9)
-    yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER, d_inner=3, length=9)
+    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129), uses=STATE, fixed=one)
+    yield from sizes_of(
+        "d_state", (1, 2, 7, 16, 17, 64, 65, 256), uses=STATE, fixed={"batch": 1, "d_inner": 2, "length": 9}
+    )
+    yield from sizes_of(
+        "d_inner", (1, 2, 5, 16, 33, 64, 130), uses=STATE, fixed={"batch": 2, "d_state": 2, "length": 9}
+    )
+    yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER, fixed={"d_inner": 3, "length": 9})
     yield Row("groups.4", kinds.GROUPS, ("groups",), {"groups": 4, "d_inner": 8})
     yield Row("groups.each", kinds.GROUPS, ("groups", "D", "z"), {"groups": 4, "d_inner": 4})
     counting = then(filled(A=0.0, delta=1.0, B=1.0, C=1.0), whole("u"))
@@ -127,7 +150,15 @@ def _sizes() -> Iterator[Row]:
             f"length.{length}", kinds.LARGE, STATE, {**tiny, "length": length}, edit=counting, cells=("sizes",),
             exactly=_counted, gradient=False,
         )  # fmt: skip
-    yield Row("length.2048.decay", kinds.LARGE, STATE, {**tiny, "length": 2048}, edit=filled(A=-0.01), cells=("sizes",), gradient=False)
+    yield Row(
+        "length.2048.decay",
+        kinds.LARGE,
+        STATE,
+        {**tiny, "length": 2048},
+        edit=filled(A=-0.01),
+        cells=("sizes",),
+        gradient=False,
+    )
     yield from far(SCAN, ("u", "delta", "z"), ("z",))
 
 
@@ -135,9 +166,13 @@ def _half() -> Iterator[Row]:
     for dtype in ("bfloat16", "float16"):
         # e^{ΣΔA} over 21 steps of ΔA ≈ −0.5: A's rounding by 2^-9 moves e^-10 by 2 %, y's own by 0.2 %
         rate = then(filled(A=(-1.00435, -0.99829, -1.9926), delta=0.5, C=1.0, u=0.0), filled(initial_state=2.0**12))
-        yield Row(f"half.A.{dtype}", kinds.HALF, BOTH, dtype=dtype, edit=rate, cells=("half precision",), gradient=False)
+        yield Row(
+            f"half.A.{dtype}", kinds.HALF, BOTH, dtype=dtype, edit=rate, cells=("half precision",), gradient=False
+        )
         write = then(filled(A=(-1.00435, -0.99829, -1.9926), delta=0.5, C=2.0**6, B=1.0, u=0.0), _impulse)
-        yield Row(f"half.A.write.{dtype}", kinds.HALF, dtype=dtype, edit=write, cells=("half precision",), gradient=False)
+        yield Row(
+            f"half.A.write.{dtype}", kinds.HALF, dtype=dtype, edit=write, cells=("half precision",), gradient=False
+        )
     big = filled(u=300.0, B=300.0, C=0.01, delta=1.0, A=-8.0)
     yield Row("half.overflow", kinds.OVERFLOW, dtype="float16", edit=big, cells=("half precision",), gradient=False)
 

@@ -11,7 +11,17 @@ from mamba_theorems.verify.conform import kinds
 from mamba_theorems.verify.conform.operations import SSD, Arguments, Numbers
 from mamba_theorems.verify.conform.row import Edit, Row
 from mamba_theorems.verify.conform.rows.common import (
-    boundary, far, filled, honesty, ordinary, packed, sizes_of, spoiled, strides, then, whole,
+    boundary,
+    far,
+    filled,
+    honesty,
+    ordinary,
+    packed,
+    sizes_of,
+    spoiled,
+    strides,
+    then,
+    whole,
 )  # fmt: skip
 
 TOGETHER = ("D", "z", "dt_bias", "dt_softplus", "dt_limit", "initial_states", "return_final_states", "groups")
@@ -56,7 +66,14 @@ def _states() -> Iterator[Row]:
         yield Row(f"state.length-{length}", kinds.INITIAL, BOTH, SMALL | {"length": length})
     yield Row("state.gated", kinds.LAST, (*STATE, "z", "D"))
     yield Row("state.gradient", kinds.LOST, TOGETHER, exam="state gradient", cells=("last state's gradient",))
-    yield Row("state.gradient.ragged", kinds.LOST, BOTH, {"length": 21}, exam="state gradient", cells=("last state's gradient",))
+    yield Row(
+        "state.gradient.ragged",
+        kinds.LOST,
+        BOTH,
+        {"length": 21},
+        exam="state gradient",
+        cells=("last state's gradient",),
+    )
     yield Row("ragged.bias", kinds.RAGGED, ("dt_bias", "dt_softplus"), {"length": 19}, cells=("ragged chunk",))
     yield Row("ragged.all", kinds.RAGGED, TOGETHER, {"length": 33}, cells=("ragged chunk",))
     yield Row("pieces.plain", kinds.PIECES, BOTH, exam="pieces", cells=("pieces",))
@@ -127,16 +144,16 @@ def _counted(arguments: Arguments) -> Mapping[str, Tensor]:
 
 
 def _sizes() -> Iterator[Row]:
-    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 128), uses=STATE, **SMALL)
+    yield from sizes_of("length", (1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 128), uses=STATE, fixed=SMALL)
     for chunk in (32, 64, 128, 256):
         for length in (chunk - 1, chunk, chunk + 1) if chunk < 128 else (70,):
             at = SMALL | {"nheads": 1, "chunk_size": chunk, "length": length}
             yield Row(f"chunk.{chunk}.length.{length}", kinds.RAGGED, BOTH, at, cells=("sizes",))
     one = {"batch": 1, "nheads": 1, "length": 18}
-    yield from sizes_of("d_state", (1, 2, 7, 16, 17, 64, 128, 256), uses=STATE, headdim=2, **one)
-    yield from sizes_of("headdim", (1, 3, 16, 33, 64, 128, 256), uses=STATE, d_state=2, **one)
-    yield from sizes_of("nheads", (1, 3, 8), uses=TOGETHER[:-1], headdim=2, length=18)
-    yield from sizes_of("batch", (1, 3), uses=TOGETHER, length=18)
+    yield from sizes_of("d_state", (1, 2, 7, 16, 17, 64, 128, 256), uses=STATE, fixed=one | {"headdim": 2})
+    yield from sizes_of("headdim", (1, 3, 16, 33, 64, 128, 256), uses=STATE, fixed=one | {"d_state": 2})
+    yield from sizes_of("nheads", (1, 3, 8), uses=TOGETHER[:-1], fixed={"headdim": 2, "length": 18})
+    yield from sizes_of("batch", (1, 3), uses=TOGETHER, fixed={"length": 18})
     yield Row("groups.4", kinds.GROUPS, ("groups",), {"groups": 4, "nheads": 8, "headdim": 1})
     yield Row("groups.each", kinds.GROUPS, ("groups", "D"), {"groups": 4, "nheads": 4})
     counting = then(filled(A=0.0, dt=1.0, B=1.0, C=1.0), whole("x"))
@@ -156,7 +173,9 @@ def _half() -> Iterator[Row]:
         rate = then(filled(A=(-1.00435, -0.99829, -1.0926), dt=0.5, C=2.0**-3, x=0.0), filled(initial_states=start))
         yield Row(f"half.A.{dtype}", kinds.HALF, BOTH, many, dtype, rate, cells=("half precision",), gradient=False)
         write = then(filled(A=(-1.00435, -0.99829, -1.0926), dt=0.5, C=2.0**6, B=1.0, x=0.0), _impulse)
-        yield Row(f"half.A.write.{dtype}", kinds.HALF, STATE, many, dtype, write, cells=("half precision",), gradient=False)
+        yield Row(
+            f"half.A.write.{dtype}", kinds.HALF, STATE, many, dtype, write, cells=("half precision",), gradient=False
+        )
     big = filled(x=0.001, B=300.0, C=300.0, dt=0.5, A=-8.0)
     one = {"d_state": 1}
     yield Row("half.overflow", kinds.OVERFLOW, (), one, "float16", big, cells=("half precision",), gradient=False)

@@ -9,7 +9,14 @@ from mamba_theorems.verify.conform import kinds
 from mamba_theorems.verify.conform.operations import UPDATE
 from mamba_theorems.verify.conform.row import Edit, Row
 from mamba_theorems.verify.conform.rows.common import (
-    far, filled, honesty, ordinary, sizes_of, spoiled, strides, then,
+    far,
+    filled,
+    honesty,
+    ordinary,
+    sizes_of,
+    spoiled,
+    strides,
+    then,
 )  # fmt: skip
 
 TOGETHER = ("D", "z", "dt_bias", "dt_softplus")
@@ -25,7 +32,9 @@ def rows() -> Iterator[Row]:
     yield from _sizes()
     yield from _half()
     yield from strides(UPDATE, ("state", "x", "dt", "A", "B", "C", "D", "z", "dt_bias"), TOGETHER)
-    yield Row("strides.tied", kinds.STRIDES, ("heads",), layout=dict.fromkeys(("dt", "A"), "strided"), cells=("strides",))
+    yield Row(
+        "strides.tied", kinds.STRIDES, ("heads",), layout=dict.fromkeys(("dt", "A"), "strided"), cells=("strides",)
+    )
     yield from honesty(TOGETHER)
 
 
