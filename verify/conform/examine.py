@@ -52,9 +52,10 @@ class Subject:
         """What the kernel may round to for arguments of a dtype."""
         given = DTYPES[dtype]
         accumulation = self.accumulation.get(dtype, torch.float64 if dtype == "float64" else torch.float32)
-        mixed = self.operation.matrix_products and given in oracle.HALVES
-        operands = oracle.MIXED_ROUNDINGS * torch.finfo(given).eps / 2 if mixed else 0.0
-        return oracle.Precision(accumulation, HOST if self.device == "cpu" else CUDA, operands)
+        half = torch.finfo(given).eps / 2 if given in oracle.HALVES else 0.0
+        operands = oracle.MIXED_ROUNDINGS * half if self.operation.matrix_products else 0.0
+        elementary = HOST if self.device == "cpu" else CUDA
+        return oracle.Precision(accumulation, elementary, operands, oracle.POINTWISE_ROUNDINGS * half)
 
 
 @dataclass(frozen=True)
@@ -416,6 +417,8 @@ def confined(subject: Subject, row: Row) -> Iterator[str]:
     Then the gradient through the entries that it does not reach, of the signals there: finite and right.
     """
     with _direction(FORWARD):
+        if "NaN" in subject.kernel.limits.not_offered:
+            raise NotOffered("NaN and inf (declared)")
         arguments = draw(subject, row)
         wanted = wanted_of(subject, row, arguments)
         given = ask(subject, arguments)

@@ -16,7 +16,7 @@ Sizes = Mapping[str, int]
 DECLARABLE = {
     "dtypes": "names of the dtypes it takes",
     "options": "the optional arguments it takes, all others being refused",
-    "not_offered": "optional arguments and features that it does not take",
+    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf",
     "sizes": "by name, a list of sizes, or {multiple, min, max}",
     "names": "its own names of arguments, by the field's",
     "gradient": "false where it is forward only",
@@ -178,9 +178,8 @@ def declared(function: Callable[..., Any]) -> Limits:
 
 def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
     """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any."""
-    makers = (
-        [c.__init__ for c in function.__mro__ if "__init__" in vars(c)] if inspect.isclass(function) else [function]
-    )
+    bases = function.__mro__ if inspect.isclass(function) else ()
+    makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [function]
     names: set[str] = set()
     for maker in makers:
         try:

@@ -24,6 +24,8 @@ OWN = torch.finfo(torch.float64)
 HALVES = (torch.float16, torch.bfloat16)
 THRESHOLD = 20.0
 """Beyond it a softplus may return its argument, as PyTorch's own does."""
+POINTWISE_ROUNDINGS = 3
+"""So often may y be rounded to half precision before its last time: before the gate or activation, the gate, ∂y."""
 MIXED_ROUNDINGS = 6
 """So often may SSD round a term to half precision: C·B·decay, the state at both ends of a chunk, B·decay, y, and ∂y."""
 
@@ -33,12 +35,14 @@ class Precision:
     """What a kernel may round to: `accumulation` inside, `operands` where matrices are multiplied, `tiny` flushed.
 
     unit and ulp are of the accumulation (with float64's own added, of the value compared with); `operands` is the
-    relative error of one term that rounding the operands of matrix products may make.
+    relative error of one term that rounding the operands of matrix products may make, `pointwise` that of an entry of y
+    by roundings to half precision around the gate and the activation.
     """
 
     accumulation: torch.dtype
     elementary: Elementary
     operands: float = 0.0
+    pointwise: float = 0.0
 
     @property
     def unit(self) -> float:
@@ -242,6 +246,7 @@ def _majorant(s: Scan, p: Precision, count: int, leaves: Mapping[str, Tensor]) -
     if s.z is not None:
         gate, gate_error = _majorant_gate(s.z, p, leaves.get("z"))
         gate_error = gate_error.nan_to_num(0.0)  # where the gate is no number, nor is y
+    gate_error = gate_error + p.pointwise
     flat = count * p.unit + p.operands
     skip = None if D is None else D[:, None] * u * (flat + gate_error)
     visible = _visible(s.sequence, *signed.shape[::3])
@@ -376,7 +381,7 @@ def convolution_bounds(
         taps, visible = _taps(s, m["x"], m.get("start"))
         size = torch.where(visible, m["weight"][None, :, None, :] * taps[:, :, :-1], 0.0).sum(-1)
         size = size + m["bias"][:, None] if "bias" in m else size
-        error = count * p.unit * size
+        error = (count * p.unit + p.pointwise) * size
         if s.silu:
             at = _before_activation(s)
             sigma = torch.sigmoid(at)

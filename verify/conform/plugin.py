@@ -57,7 +57,7 @@ def expected_failures(config: pytest.Config) -> dict[str, str]:
     return found
 
 
-@pytest.hookimpl(trylast=True)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     """Add a test for each row of each kernel; an expected failure becomes an xfail, strictly."""
     words = config.getoption("--ssm-kernel")
