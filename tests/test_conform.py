@@ -18,12 +18,12 @@ from planted import PLANTED  # noqa: E402
 from mamba_theorems.kernels import blocks as our_blocks  # noqa: E402
 from mamba_theorems.verify.commands import main as cli  # noqa: E402
 from mamba_theorems.verify.conform import blocks, kinds, scorecard, suite  # noqa: E402
-from mamba_theorems.verify.conform.kernel import Kernel, Limits  # noqa: E402
+from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits  # noqa: E402
 from mamba_theorems.verify.conform.kernels import kernels_of  # noqa: E402
-from mamba_theorems.verify.conform.operations import OPERATIONS, SCAN, Numbers, right  # noqa: E402
+from mamba_theorems.verify.conform.operations import OPERATIONS, SCAN, Draws, right  # noqa: E402
 from mamba_theorems.verify.conform.oracle import Precision, numbered  # noqa: E402
 from mamba_theorems.verify.conform.rows import rows_of  # noqa: E402
-from mamba_theorems.verify.conform.suite import Verdict  # noqa: E402
+from mamba_theorems.verify.conform.suite import Conformance  # noqa: E402
 
 CASES = [(operation, broken) for operation, faults in PLANTED.items() for broken in faults]
 
@@ -131,7 +131,7 @@ def test_a_kernel_that_refuses_everything_is_told_nothing():
 
     result = result_of(nothing, "selective_scan")
     assert not result.exercised
-    assert scorecard.verdict(result) is Verdict.NOT_EXERCISED
+    assert scorecard.verdict(result) is Conformance.NOT_EXERCISED
     assert result.calls == 0
 
 
@@ -169,7 +169,7 @@ def test_the_oracle_gradients_are_the_dual_numbers():
     from mamba_theorems.kernels.duals import dual, perturbed, tangents
     from mamba_theorems.kernels.fields import FLOAT64
 
-    n = Numbers(3)
+    n = Draws(3)
     arguments = SCAN.draw(n, {"batch": 1, "d_inner": 2, "d_state": 2, "length": 5, "groups": 1}, frozenset({"D", "z"}))
     weight = n.normal(1, 2, 5)
     found = right(SCAN, arguments, Precision(torch.float64, suite_elementary()), {"y": weight})
@@ -203,7 +203,7 @@ def test_every_row_has_its_own_id_and_is_reproducible(operation):
 
 
 def test_declared_limits_narrow_sizes():
-    limits = Limits.of({"sizes": {"length": {"multiple": 64}, "width": [2, 3, 4], "batch": {"max": 1}}})
+    limits = KernelLimits.of({"sizes": {"length": {"multiple": 64}, "width": [2, 3, 4], "batch": {"max": 1}}})
     assert limits.fitted({"length": 65, "width": 5, "batch": 3, "dim": 7}) == {
         "length": 128,
         "width": 4,
@@ -212,7 +212,7 @@ def test_declared_limits_narrow_sizes():
     }
     assert limits.fits({"length": 65}) == "length = 65"
     with pytest.raises(ValueError, match="conformance declares lenght: declare dtypes"):
-        Limits.of({"lenght": 3})
+        KernelLimits.of({"lenght": 3})
 
 
 def test_an_option_under_another_name_is_found():

@@ -28,17 +28,17 @@ from mamba_theorems.verify.conform.examine import (
     FORWARD,
     GRADIENT,
     STEP,
-    Failure,
-    Subject,
+    Deviation,
+    Examinee,
     Wrong,
     compare,
 )
 from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised
 from mamba_theorems.verify.conform.layouts import NotExercised
-from mamba_theorems.verify.conform.operations import SCAN, Numbers
-from mamba_theorems.verify.conform.row import Row
+from mamba_theorems.verify.conform.operations import SCAN, Draws
+from mamba_theorems.verify.conform.row import SuiteRow
 from mamba_theorems.verify.conform.spread import errors, spread, values
-from mamba_theorems.verify.conform.suite import Finding, Result, Verdict, told_of
+from mamba_theorems.verify.conform.suite import Conformance, Result, RowFinding, told_of
 from mamba_theorems.verify.settings import Tier
 
 BLOCK = "block"
@@ -48,7 +48,7 @@ LENGTH, BATCH = 7, 2
 
 
 @dataclass(frozen=True)
-class BlockRow(Row):
+class BlockRow(SuiteRow):
     """A row with options of the constructor, and with sequences of these lengths."""
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -60,7 +60,7 @@ class BlockRow(Row):
 def rows() -> Iterator[BlockRow]:
     """All, from the simple to the special."""
 
-    def row(name: str, kind: kinds.Kind, exam: str = "forward", cell: str = "", **more: Any) -> BlockRow:
+    def row(name: str, kind: kinds.FaultKind, exam: str = "forward", cell: str = "", **more: Any) -> BlockRow:
         return BlockRow(name, kind, exam=exam, cells=(cell or name.partition(".")[0],), **more)
 
     for dtype in ("", "float64", "bfloat16"):
@@ -70,7 +70,7 @@ def rows() -> Iterator[BlockRow]:
     for length in (1, 2, 3, 17):
         yield row(f"length.{length}", kinds.SHORT if length < 4 else kinds.RAGGED, length=length)
         yield row(f"length.{length}.steps", kinds.SHORT, "steps", length=length)
-    options: dict[str, tuple[dict[str, Any], kinds.Kind]] = {
+    options: dict[str, tuple[dict[str, Any], kinds.FaultKind]] = {
         "ngroups": ({"ngroups": 2}, kinds.NORM),
         "conv_bias": ({"conv_bias": False}, kinds.CONV_BIAS),
         "bias": ({"bias": True}, kinds.VALUES),
@@ -100,7 +100,7 @@ def rows() -> Iterator[BlockRow]:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltBlock:
     """A block with random weights, its weights as numbers, and a sequence."""
 
     block: Any
@@ -114,7 +114,7 @@ class Built:
         return "dt_bias" in self.weights
 
 
-def build(subject: Subject, row: BlockRow) -> Built:
+def build(subject: Examinee, row: BlockRow) -> BuiltBlock:
     """Construct it at small sizes and draw its weights. Raises NotOffered, Raised."""
     dtype = row.dtype or subject.main
     if dtype not in subject.dtypes:
@@ -128,7 +128,7 @@ def build(subject: Subject, row: BlockRow) -> Built:
     torch.manual_seed(row.seed)
     block = subject.kernel.run(lambda: subject.kernel.function(**given), row.options)
     block = block.to(subject.device, DTYPES[dtype])
-    n = Numbers(row.seed)
+    n = Draws(row.seed)
     with torch.no_grad():
         for name, parameter in block.named_parameters():
             parameter.copy_(_weight(n, name, parameter.shape))
@@ -136,10 +136,10 @@ def build(subject: Subject, row: BlockRow) -> Built:
     if not {"in_proj.weight", "conv1d.weight", "A_log", "out_proj.weight"} <= set(weights):
         raise NotOffered("a block with the official names of parameters")
     u = n.normal(row.batch, row.length, SIZES["d_model"]).to(subject.device, DTYPES[dtype])
-    return Built(block, weights, u, row)
+    return BuiltBlock(block, weights, u, row)
 
 
-def _weight(n: Numbers, name: str, shape: torch.Size) -> Tensor:
+def _weight(n: Draws, name: str, shape: torch.Size) -> Tensor:
     if name == "A_log":
         return n.uniform(0.5, 3.0, *shape).log()
     if name in ("dt_bias", "dt_proj.bias"):
@@ -147,7 +147,7 @@ def _weight(n: Numbers, name: str, shape: torch.Size) -> Tensor:
     return n.uniform(0.5, 1.5, *shape) if name == "norm.weight" else n.normal(*shape, scale=0.5)
 
 
-def right_of(f: Field, built: Built, u: np.ndarray, weights: Mapping[str, Any] | None = None) -> np.ndarray:
+def right_of(f: Field, built: BuiltBlock, u: np.ndarray, weights: Mapping[str, Any] | None = None) -> np.ndarray:
     """The block's equation over a field, on one sequence (L, d_model)."""
     numbers = {name: f.array(w) for name, w in built.weights.items()} if weights is None else weights
     if built.is_mamba2:
@@ -191,7 +191,7 @@ def _clamped(f: Field, step: np.ndarray, limit: tuple[float, float]) -> np.ndarr
     return np.asarray(np.frompyfunc(clamp, 1, 1)(step))
 
 
-def wanted(subject: Subject, built: Built, u: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def wanted(subject: Examinee, built: BuiltBlock, u: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """y (batch, L, d_model) and its bounds, sequence by sequence; 0 ± ∞ at padding."""
     f = spread(built.u.dtype, HOST if subject.device == "cpu" else CUDA)
     signal = (built.u if u is None else u).detach().cpu().double().numpy()
@@ -217,15 +217,15 @@ def _stretches(pattern: np.ndarray) -> list[slice]:
 def _check(name: str, got: Any, value: Tensor, bound: Tensor, note: str = "") -> None:
     if not isinstance(got, Tensor) or tuple(got.shape) != tuple(value.shape):
         form = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
-        raise Wrong(Failure(name, kinds.FORM, f"is {form}, not {tuple(value.shape)} {note}".strip()))
+        raise Wrong(Deviation(name, kinds.FORM, f"is {form}, not {tuple(value.shape)} {note}".strip()))
     failure = compare(name, got, value, bound, bound.isfinite())
     if failure:
         raise Wrong(
-            Failure(name, failure.kind, note or failure.note, failure.index, failure.got, failure.want, failure.bound)
+            Deviation(name, failure.kind, note or failure.note, failure.index, failure.got, failure.want, failure.bound)
         )
 
 
-def _forward(subject: Subject, built: Built, u: Tensor | None = None) -> Tensor:
+def _forward(subject: Examinee, built: BuiltBlock, u: Tensor | None = None) -> Tensor:
     options = {}
     if built.row.seq_idx:
         if "seq_idx" not in inspect.signature(built.block.forward).parameters:
@@ -237,7 +237,7 @@ def _forward(subject: Subject, built: Built, u: Tensor | None = None) -> Tensor:
     return subject.kernel.run(lambda: built.block(u, **options))
 
 
-def forward(subject: Subject, row: BlockRow) -> Iterator[str]:
+def forward(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """y of whole sequences."""
     built = build(subject, row)
     with torch.no_grad():
@@ -245,7 +245,7 @@ def forward(subject: Subject, row: BlockRow) -> Iterator[str]:
     yield FORWARD
 
 
-def quiet(subject: Subject, row: BlockRow) -> Iterator[str]:
+def quiet(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Signals so small that the eps of the norm decides."""
     built = build(subject, row)
     if not built.is_mamba2:
@@ -256,7 +256,7 @@ def quiet(subject: Subject, row: BlockRow) -> Iterator[str]:
     yield FORWARD
 
 
-def _cache(subject: Subject, built: Built) -> list[Any]:
+def _cache(subject: Examinee, built: BuiltBlock) -> list[Any]:
     if not hasattr(built.block, "step") or not hasattr(built.block, "allocate_inference_cache"):
         raise NotOffered("step and allocate_inference_cache")
     dtype = built.u.dtype
@@ -265,14 +265,14 @@ def _cache(subject: Subject, built: Built) -> list[Any]:
     )
 
 
-def _stepped(subject: Subject, built: Built, cache: list[Any], start: int) -> Iterator[tuple[int, Any]]:
+def _stepped(subject: Examinee, built: BuiltBlock, cache: list[Any], start: int) -> Iterator[tuple[int, Any]]:
     for t in range(start, built.u.shape[1]):
         token = built.u[:, t : t + 1]
         out, *cache[:] = subject.kernel.run(lambda token=token: built.block.step(token, *cache))  # type: ignore[misc]
         yield t, out
 
 
-def steps(subject: Subject, row: BlockRow) -> Iterator[str]:
+def steps(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Every token by a step, from an empty cache."""
     built = build(subject, row)
     value, bound = wanted(subject, built)
@@ -282,7 +282,7 @@ def steps(subject: Subject, row: BlockRow) -> Iterator[str]:
     yield STEP
 
 
-def prefill(subject: Subject, row: BlockRow) -> Iterator[str]:
+def prefill(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """A forward pass that leaves a cache, then steps."""
     built = build(subject, row)
     value, bound = wanted(subject, built)
@@ -308,7 +308,7 @@ def prefill(subject: Subject, row: BlockRow) -> Iterator[str]:
     yield STEP
 
 
-def several(subject: Subject, row: BlockRow) -> Iterator[str]:
+def several(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Several tokens for one step: all of them right, or a refusal."""
     built = build(subject, row)
     with torch.no_grad():
@@ -325,7 +325,7 @@ def several(subject: Subject, row: BlockRow) -> Iterator[str]:
     yield STEP
 
 
-def confined(subject: Subject, row: BlockRow) -> Iterator[str]:
+def confined(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """A NaN in one row's fourth token reaches no earlier token and no other row."""
     built = build(subject, row)
     value, bound = wanted(subject, built)
@@ -337,13 +337,13 @@ def confined(subject: Subject, row: BlockRow) -> Iterator[str]:
     yield FORWARD
 
 
-def gradients(subject: Subject, row: BlockRow) -> Iterator[str]:
+def gradients(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Every parameter's gradient, along one random direction of it, against dual numbers."""
     built = build(subject, row)
     y = _forward(subject, built)
     if not y.requires_grad:
         raise NotOffered("gradient (its result has no graph)")
-    n = Numbers(row.seed + 1)
+    n = Draws(row.seed + 1)
     weight = n.normal(*y.shape).to(y.dtype)
     parameters = dict(built.block.named_parameters())
     found = subject.kernel.run(
@@ -352,7 +352,7 @@ def gradients(subject: Subject, row: BlockRow) -> Iterator[str]:
     f = spread(built.u.dtype, HOST if subject.device == "cpu" else CUDA)
     for (name, parameter), gradient in zip(parameters.items(), found, strict=True):
         if gradient is None:
-            raise Wrong(Failure(f"gradient of {name}", kinds.LOST, "there is none"))
+            raise Wrong(Deviation(f"gradient of {name}", kinds.LOST, "there is none"))
         direction = n.normal(*parameter.shape)
         value, bound = _derivative(f, built, name, direction.numpy(), weight.double().numpy())
         terms = gradient.detach().cpu().double() * direction
@@ -361,11 +361,13 @@ def gradients(subject: Subject, row: BlockRow) -> Iterator[str]:
         got = float(terms.sum())
         if not abs(got - value) <= bound:
             note = "along a random direction"
-            raise Wrong(Failure(f"gradient of {name}", kinds.GRADIENT, note, (), got, value, bound))
+            raise Wrong(Deviation(f"gradient of {name}", kinds.GRADIENT, note, (), got, value, bound))
     yield GRADIENT
 
 
-def _derivative(f: Field, built: Built, name: str, direction: np.ndarray, weight: np.ndarray) -> tuple[float, float]:
+def _derivative(
+    f: Field, built: BuiltBlock, name: str, direction: np.ndarray, weight: np.ndarray
+) -> tuple[float, float]:
     """The derivative of Σ weight·y along a direction of one parameter, and its bound."""
     g = dual(f)
     numbers: dict[str, Any] = {other: g.array(w) for other, w in built.weights.items()}
@@ -378,31 +380,31 @@ def _derivative(f: Field, built: Built, name: str, direction: np.ndarray, weight
     return total.value, total.error
 
 
-EXAMS: dict[str, Callable[[Subject, BlockRow], Iterator[str]]] = {
+EXAMS: dict[str, Callable[[Examinee, BlockRow], Iterator[str]]] = {
     "forward": forward, "quiet": quiet, "steps": steps, "prefill": prefill, "several": several,
     "confined": confined, "gradients": gradients,
 }  # fmt: skip
 DIRECTION = {"steps": STEP, "prefill": STEP, "several": STEP, "gradients": GRADIENT}
 
 
-def subject_of_block(path: str, block: type, device: str) -> Subject:
+def subject_of_block(path: str, block: type, device: str) -> Examinee:
     """A block class as a subject."""
     kernel = Kernel(path, block)
-    return Subject(kernel, SCAN, device, kernel.limits.dtypes or ("float64", "float32", "bfloat16"))
+    return Examinee(kernel, SCAN, device, kernel.limits.dtypes or ("float64", "float32", "bfloat16"))
 
 
-def hold_block(subject: Subject, row: Row) -> Iterator[Finding]:
+def hold_block(subject: Examinee, row: SuiteRow) -> Iterator[RowFinding]:
     """What a row says."""
     assert isinstance(row, BlockRow)
     dtype = row.dtype or subject.main
     try:
         for direction in EXAMS[row.exam](subject, row):
-            yield Finding(row, dtype, direction, Verdict.CONFORMS)
+            yield RowFinding(row, dtype, direction, Conformance.CONFORMS)
     except (NotOffered, NotExercised, Raised, Wrong) as reason:
         yield told_of(row, dtype, DIRECTION.get(row.exam, FORWARD), reason, _named)
 
 
-def _named(row: Row, failure: Failure) -> Failure:
+def _named(row: SuiteRow, failure: Deviation) -> Deviation:
     """What the row looks for, where the exam has not seen more."""
     if failure.kind is kinds.VALUES:
         return replace(failure, kind=row.kind)
@@ -410,7 +412,7 @@ def _named(row: Row, failure: Failure) -> Failure:
 
 
 def examine_block(
-    subject: Subject,
+    subject: Examinee,
     rows: tuple[BlockRow, ...],
     *,
     tier: Tier = Tier.QUICK,
@@ -419,13 +421,13 @@ def examine_block(
 ) -> Result:
     """Hold every row on a block class."""
     start = time.perf_counter()
-    found: list[Finding] = []
+    found: list[RowFinding] = []
     for row in rows:
         told = tuple(hold_block(subject, row))
         found += told
-        if stop_early and any(f.verdict is Verdict.FAILS for f in told):
+        if stop_early and any(f.verdict is Conformance.FAILS for f in told):
             break
-    refused = tuple(dict.fromkeys(f.reason for f in found if f.verdict is Verdict.NOT_OFFERED))
+    refused = tuple(dict.fromkeys(f.reason for f in found if f.verdict is Conformance.NOT_OFFERED))
     seconds = time.perf_counter() - start
     return Result(
         subject.kernel.path, BLOCK, tuple(found), refused, subject.kernel.calls, seconds, tier, seed, subject.device

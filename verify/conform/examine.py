@@ -16,10 +16,10 @@ from torch.overrides import TorchFunctionMode
 from mamba_theorems.kernels.bounds.running_error import CUDA, HOST
 from mamba_theorems.verify.conform import kinds, oracle
 from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised
-from mamba_theorems.verify.conform.kinds import Kind
+from mamba_theorems.verify.conform.kinds import FaultKind
 from mamba_theorems.verify.conform.layouts import NotExercised, laid
-from mamba_theorems.verify.conform.operations import Arguments, Numbers, Operation, Right, right, widened
-from mamba_theorems.verify.conform.row import Row
+from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation, Right, right, widened
+from mamba_theorems.verify.conform.row import SuiteRow
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 FORWARD, GRADIENT, STEP = "forward", "gradient", "step"
@@ -27,7 +27,7 @@ DIRECTIONS = (FORWARD, GRADIENT, STEP)
 
 
 @dataclass
-class Subject:
+class Examinee:
     """A kernel under examination, and what was found out about it.
 
     `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
@@ -59,11 +59,11 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Failure:
+class Deviation:
     """What was wrong first: the output and its index, what came and what had to, within which bound, and the kind."""
 
     output: str
-    kind: Kind
+    kind: FaultKind
     note: str = ""
     index: tuple[int, ...] = ()
     got: float | None = None
@@ -80,7 +80,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Case:
+class SuiteCall:
     """One call and what it should give: for the naming of a fault and for the replay; partial where it was several."""
 
     arguments: Arguments
@@ -93,7 +93,7 @@ class Case:
 class Wrong(Exception):
     """The kernel failed a row."""
 
-    def __init__(self, failure: Failure, case: Case | None = None) -> None:
+    def __init__(self, failure: Deviation, case: SuiteCall | None = None) -> None:
         super().__init__(str(failure))
         self.failure, self.case = failure, case
 
@@ -101,7 +101,7 @@ class Wrong(Exception):
 # --- inputs ----------------------------------------------------------------------------------------------------------
 
 
-def draw(subject: Subject, row: Row, turn: int = 0) -> Arguments:
+def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
     """The arguments of a row, in its dtype and layout, on the device. Raises NotOffered for what is not taken."""
     kernel, operation, dtype = subject.kernel, subject.operation, row.dtype or subject.main
     if dtype not in subject.dtypes:
@@ -115,7 +115,7 @@ def draw(subject: Subject, row: Row, turn: int = 0) -> Arguments:
         raise NotOffered(unfit)
     sizes = kernel.limits.fitted({**operation.sizes, **row.sizes})
     sizes = _divided(sizes)
-    n = Numbers(row.seed + turn)
+    n = Draws(row.seed + turn)
     arguments = operation.draw(n, sizes, frozenset(row.uses))
     if row.edit is not None:
         arguments = row.edit(arguments, n)
@@ -132,7 +132,7 @@ def _divided(sizes: dict[str, int]) -> dict[str, int]:
     return sizes
 
 
-def _placed(subject: Subject, dtype: str, row: Row, name: str, value: Any) -> Any:
+def _placed(subject: Examinee, dtype: str, row: SuiteRow, name: str, value: Any) -> Any:
     if not isinstance(value, Tensor):
         return value
     if value.is_floating_point():
@@ -172,7 +172,7 @@ class Given:
     built: bool
 
 
-def ask(subject: Subject, arguments: Arguments, *, gradients: bool = False, fill: float = float("nan")) -> Given:
+def ask(subject: Examinee, arguments: Arguments, *, gradients: bool = False, fill: float = float("nan")) -> Given:
     """Call the kernel. Raises Wrong for inputs changed in place and for what is no result; NotOffered, Raised."""
     operation = subject.operation
     passed = {name: _passed(m, gradients) for name, m in arguments.items()}
@@ -186,7 +186,7 @@ def ask(subject: Subject, arguments: Arguments, *, gradients: bool = False, fill
     outputs = _outputs(operation, passed, result)
     for name, old in before.items():
         if name != operation.state and not same_bits(passed[name].detach(), old):
-            raise Wrong(Failure(name, kinds.CHANGED, "the call changed this input"))
+            raise Wrong(Deviation(name, kinds.CHANGED, "the call changed this input"))
     return Given(outputs, passed, watch.built)
 
 
@@ -217,7 +217,7 @@ def _outputs(operation: Operation, passed: Arguments, result: Any) -> dict[str, 
     parts = result if isinstance(result, tuple | list) else (result,)
     if not all(isinstance(part, Tensor) for part in parts[: 1 + asked]) or len(parts) < 1 + asked:
         kinds_of = ", ".join(type(part).__name__ for part in parts)
-        raise Wrong(Failure("result", kinds.FORM, f"is ({kinds_of}), not y{' and a state' if asked else ''}"))
+        raise Wrong(Deviation("result", kinds.FORM, f"is ({kinds_of}), not y{' and a state' if asked else ''}"))
     outputs = {"y": parts[0]}
     if asked:
         outputs[operation.state] = parts[1]
@@ -234,7 +234,7 @@ def same_bits(a: Tensor, b: Tensor) -> bool:
 # --- comparison ------------------------------------------------------------------------------------------------------
 
 
-def form(subject: Subject, name: str, got: Tensor, arguments: Arguments, want: Tensor) -> Failure | None:
+def form(subject: Examinee, name: str, got: Tensor, arguments: Arguments, want: Tensor) -> Deviation | None:
     """The result's dtype, shape and device."""
     signal = arguments[subject.operation.signal]
     allowed = {signal.dtype}
@@ -243,12 +243,12 @@ def form(subject: Subject, name: str, got: Tensor, arguments: Arguments, want: T
     if name == "state":
         allowed = {arguments["state"].dtype}
     if tuple(got.shape) != tuple(want.shape):
-        return Failure(name, kinds.FORM, f"has shape {tuple(got.shape)}, not {tuple(want.shape)}")
+        return Deviation(name, kinds.FORM, f"has shape {tuple(got.shape)}, not {tuple(want.shape)}")
     if got.dtype not in allowed:
         wanted = " or ".join(sorted(str(d).removeprefix("torch.") for d in allowed))
-        return Failure(name, kinds.FORM, f"has dtype {str(got.dtype).removeprefix('torch.')}, not {wanted}")
+        return Deviation(name, kinds.FORM, f"has dtype {str(got.dtype).removeprefix('torch.')}, not {wanted}")
     if got.device.type != signal.device.type:
-        return Failure(name, kinds.FORM, f"is on {got.device}, not on {signal.device}")
+        return Deviation(name, kinds.FORM, f"is on {got.device}, not on {signal.device}")
     return None
 
 
@@ -258,7 +258,7 @@ def rounded(bound: Tensor, value: Tensor, dtype: torch.dtype) -> Tensor:
     return bound + info.eps / 2 * (value.abs() + bound) + info.smallest_normal * info.eps
 
 
-def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tensor | None = None) -> Failure | None:
+def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tensor | None = None) -> Deviation | None:
     """The worst entry beyond its bound; NaN where the value is NaN, no finite number where it is infinite."""
     got64, bound = got.detach().cpu().double(), rounded(bound, value, got.dtype)
     finite = value.isfinite()
@@ -274,15 +274,15 @@ def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tens
     kind = kinds.LOST_NAN if bool(vanished[place]) else kinds.VALUES
     beyond = int((excess > 1).sum())
     note = f"{beyond} of {excess.numel()} entries beyond their bounds" if beyond > 1 else ""
-    return Failure(name, kind, note, place, float(got64[place]), float(value[place]), float(bound[place]))
+    return Deviation(name, kind, note, place, float(got64[place]), float(value[place]), float(bound[place]))
 
 
 def _judge(
-    subject: Subject, arguments: Arguments, given: Given, wanted: Right, loss: Any = None, partial: bool = False
+    subject: Examinee, arguments: Arguments, given: Given, wanted: Right, loss: Any = None, partial: bool = False
 ) -> None:
     """Raises Wrong with the first output that is wrong."""
     real = _real(subject.operation, arguments)
-    case = Case(arguments, wanted, loss, dict(given.outputs), partial)
+    case = SuiteCall(arguments, wanted, loss, dict(given.outputs), partial)
     for name, got in given.outputs.items():
         value, bound = wanted.outputs[name]
         failure = form(subject, name, got, arguments, value)
@@ -300,7 +300,9 @@ def _real(operation: Operation, arguments: Arguments) -> Tensor | None:
     return real[:, None] if operation.time == 2 else real[:, :, None, None]
 
 
-def wanted_of(subject: Subject, row: Row, arguments: Arguments, loss: Mapping[str, Tensor] | None = None) -> Right:
+def wanted_of(
+    subject: Examinee, row: SuiteRow, arguments: Arguments, loss: Mapping[str, Tensor] | None = None
+) -> Right:
     """The oracle's, or the row's own exact values."""
     if row.exactly is not None:
         exact = row.exactly(arguments)
@@ -310,7 +312,7 @@ def wanted_of(subject: Subject, row: Row, arguments: Arguments, loss: Mapping[st
 
 # --- the exams -------------------------------------------------------------------------------------------------------
 
-Exam = Callable[[Subject, Row], Iterator[str]]
+Exam = Callable[[Examinee, SuiteRow], Iterator[str]]
 """Yields each direction that it has shown; raises Wrong, NotOffered or Raised with `direction` of what it was in."""
 
 
@@ -330,7 +332,7 @@ def _direction(name: str) -> Iterator[None]:
         raise In(name, reason) from reason
 
 
-def values(subject: Subject, row: Row) -> Iterator[str]:
+def values(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """y and the last state; then the gradient of every input through y."""
     with _direction(FORWARD):
         arguments = draw(subject, row)
@@ -345,15 +347,17 @@ def values(subject: Subject, row: Row) -> Iterator[str]:
         yield GRADIENT
 
 
-def _loss(subject: Subject, row: Row, arguments: Arguments, shapes: Mapping[str, Sequence[int]]) -> dict[str, Tensor]:
+def _loss(
+    subject: Examinee, row: SuiteRow, arguments: Arguments, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, Tensor]:
     """The weights of a loss Σ ∂·output, in the signal's dtype."""
-    n, signal = Numbers(row.seed + 1), arguments[subject.operation.signal]
+    n, signal = Draws(row.seed + 1), arguments[subject.operation.signal]
     loss = {name: n.normal(*shape).to(signal.device, signal.dtype) for name, shape in shapes.items()}
     real = _real(subject.operation, arguments)
     return loss if real is None else loss | {"y": torch.where(real.to(signal.device), loss["y"], 0.0)}
 
 
-def state_gradient(subject: Subject, row: Row) -> Iterator[str]:
+def state_gradient(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """The gradient of every input through y and the last state together."""
     if not wants_gradients(subject):
         return
@@ -366,17 +370,17 @@ def state_gradient(subject: Subject, row: Row) -> Iterator[str]:
     yield GRADIENT
 
 
-def wants_gradients(subject: Subject) -> bool:
+def wants_gradients(subject: Examinee) -> bool:
     """Whether gradients are asked of it."""
     return not subject.lost and subject.kernel.limits.gradient
 
 
-def _gradients(subject: Subject, arguments: Arguments, loss: Mapping[str, Tensor], wanted: Right) -> None:
+def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tensor], wanted: Right) -> None:
     """Raises Wrong for a gradient that is missing or beyond its bound; NotOffered where the kernel builds no graph."""
     given = ask(subject, arguments, gradients=True)
     if not given.outputs["y"].requires_grad:
         if given.built:
-            raise Wrong(Failure("y", kinds.LOST, "it computes on a graph that its result no longer has"))
+            raise Wrong(Deviation("y", kinds.LOST, "it computes on a graph that its result no longer has"))
         subject.lost = "it builds no graph: in a larger network gradients are lost without a word"
         raise NotOffered(f"gradient ({subject.lost})")
     if not all(given.outputs[name].requires_grad for name in loss):
@@ -387,20 +391,20 @@ def _gradients(subject: Subject, arguments: Arguments, loss: Mapping[str, Tensor
     weights = [w.to(m.dtype) for w, m in zip(loss.values(), outputs, strict=True)]
     found = _backward(subject, outputs, list(leaves.values()), weights)
     got = {**given.outputs, **{f"gradient of {name}": g for name, g in zip(leaves, found, strict=True)}}
-    case = Case(arguments, wanted, loss, got)
+    case = SuiteCall(arguments, wanted, loss, got)
     _judge(subject, arguments, given, wanted, loss)
     for name, gradient in zip(leaves, found, strict=True):
         value, bound = wanted.gradients[name]
         if gradient is None:
             if float(value.abs().max()) == 0:
                 continue
-            raise Wrong(Failure(f"gradient of {name}", kinds.LOST, "there is none"), case)
+            raise Wrong(Deviation(f"gradient of {name}", kinds.LOST, "there is none"), case)
         failure = compare(f"gradient of {name}", gradient, value, bound)
         if failure:
             raise Wrong(replace(failure, kind=kinds.GRADIENT), case)
 
 
-def _backward(subject: Subject, outputs: list[Tensor], leaves: list[Tensor], weights: list[Tensor]) -> Sequence[Any]:
+def _backward(subject: Examinee, outputs: list[Tensor], leaves: list[Tensor], weights: list[Tensor]) -> Sequence[Any]:
     """The gradients. A step advances its state in place, after which a graph may refuse to go back, and says so."""
     try:
         return subject.kernel.run(lambda: torch.autograd.grad(outputs, leaves, weights, allow_unused=True))
@@ -411,7 +415,7 @@ def _backward(subject: Subject, outputs: list[Tensor], leaves: list[Tensor], wei
         raise NotOffered(f"gradient ({subject.lost})") from reason
 
 
-def confined(subject: Subject, row: Row) -> Iterator[str]:
+def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """NaN or inf among the inputs: every entry that it does not reach is right, every other is no number.
 
     Then the gradient through the entries that it does not reach, of the signals there: finite and right.
@@ -435,7 +439,7 @@ def _finite(x: float | None) -> bool:
     return x is not None and abs(x) < float("inf")
 
 
-def pieces(subject: Subject, row: Row) -> Iterator[str]:
+def pieces(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """The whole in pieces of several lengths, each handed the state of the one before; the last ones are steps."""
     operation = subject.operation
     with _direction(STEP):
@@ -460,7 +464,7 @@ def pieces(subject: Subject, row: Row) -> Iterator[str]:
     yield STEP
 
 
-def _handed_on(subject: Subject, row: Row, arguments: Arguments, state: Any, wanted: Right) -> Right:
+def _handed_on(subject: Examinee, row: SuiteRow, arguments: Arguments, state: Any, wanted: Right) -> Right:
     """Where the state is handed on in half precision, every term is rounded once more a piece."""
     if state is None or state.dtype not in oracle.HALVES or subject.operation.name == "causal_conv1d":
         return wanted
@@ -468,7 +472,7 @@ def _handed_on(subject: Subject, row: Row, arguments: Arguments, state: Any, wan
     return right(subject.operation, arguments, replace(p, operands=p.operands + 8 * torch.finfo(state.dtype).eps))
 
 
-def _least_length(subject: Subject) -> int:
+def _least_length(subject: Examinee) -> int:
     rule = subject.kernel.limits.sizes.get("length")
     return rule.get("multiple", 1) if isinstance(rule, Mapping) else min(rule) if rule else 1
 
@@ -485,7 +489,7 @@ def _piece(operation: Operation, name: str, m: Any, start: int, stop: int) -> An
     return m.narrow(axis, start, stop - start).contiguous()
 
 
-def steps(subject: Subject, row: Row) -> Iterator[str]:
+def steps(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """Several steps of decoding on one state, against the scan of all of them."""
     count = 7
     with _direction(STEP):
@@ -510,7 +514,7 @@ def steps(subject: Subject, row: Row) -> Iterator[str]:
     yield STEP
 
 
-def _of_steps(subject: Subject, row: Row, turns: list[Arguments]) -> dict[str, tuple[Tensor, Tensor]]:
+def _of_steps(subject: Examinee, row: SuiteRow, turns: list[Arguments]) -> dict[str, tuple[Tensor, Tensor]]:
     problems = [subject.operation.problem(widened(turn)) for turn in turns]
     joined = {
         name: torch.cat([getattr(problem, name) for problem in problems], -1)
@@ -523,7 +527,7 @@ def _of_steps(subject: Subject, row: Row, turns: list[Arguments]) -> dict[str, t
     return {name: (found[name], sizes[name]) for name in found}
 
 
-def bits(subject: Subject, row: Row) -> Iterator[str]:
+def bits(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """The same call gives the same bits, and so with one thread; gradients too."""
     with _direction(FORWARD):
         arguments = draw(subject, row)
@@ -548,7 +552,7 @@ def bits(subject: Subject, row: Row) -> Iterator[str]:
     yield GRADIENT
 
 
-def _plain_gradients(subject: Subject, arguments: Arguments) -> dict[str, Tensor]:
+def _plain_gradients(subject: Examinee, arguments: Arguments) -> dict[str, Tensor]:
     given = ask(subject, arguments, gradients=True)
     leaves = {name: m for name, m in given.passed.items() if isinstance(m, Tensor) and m.requires_grad}
     leaves = {name: m for name, m in leaves.items() if name != "state"}
@@ -564,7 +568,7 @@ def _equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor], words: str
         if not same_bits(a.detach(), second[name].detach()):
             differ = (a.detach() != second[name].detach()).nonzero()
             place = tuple(differ[0].tolist())
-            raise Wrong(Failure(name, kinds.BITS, words, place, float(second[name][place]), float(a[place]), 0.0))
+            raise Wrong(Deviation(name, kinds.BITS, words, place, float(second[name][place]), float(a[place]), 0.0))
 
 
 @contextmanager
@@ -586,7 +590,7 @@ def _threads(count: int | None) -> Iterator[None]:
             numba.set_num_threads(of_numba)
 
 
-def fresh(subject: Subject, row: Row) -> Iterator[str]:
+def fresh(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """Two calls of the same shapes and other values, in which the first inputs' memory is used again."""
     with _direction(FORWARD):
         first, second = draw(subject, row), draw(subject, row, 1)
@@ -596,7 +600,7 @@ def fresh(subject: Subject, row: Row) -> Iterator[str]:
         _judge(subject, second, two, wanted_of(subject, row, second))
         for name, old in kept.items():
             if not same_bits(one.outputs[name].detach(), old):
-                raise Wrong(Failure(name, kinds.STALE, "a later call changed the result of an earlier one"))
+                raise Wrong(Deviation(name, kinds.STALE, "a later call changed the result of an earlier one"))
         _judge(subject, first, one, wanted_of(subject, row, first))
         same_memory = {n: m.copy_(second[n]) if isinstance(m, Tensor) else m for n, m in first.items()}
         three = ask(subject, same_memory)
@@ -608,7 +612,7 @@ def fresh(subject: Subject, row: Row) -> Iterator[str]:
     yield FORWARD
 
 
-def compiled(subject: Subject, row: Row) -> Iterator[str]:
+def compiled(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """torch.compile with fullgraph traces the call, and what runs then is right."""
     with _direction(FORWARD):
         arguments = draw(subject, row)

@@ -48,7 +48,7 @@ class Raised(Exception):
 
 
 @dataclass(frozen=True)
-class Limits:
+class KernelLimits:
     """What a kernel declares that it takes; None and {} where it declares nothing."""
 
     dtypes: tuple[str, ...] | None = None
@@ -61,7 +61,7 @@ class Limits:
     devices: tuple[str, ...] | None = None
 
     @classmethod
-    def of(cls, declared: Mapping[str, Any]) -> Limits:
+    def of(cls, declared: Mapping[str, Any]) -> KernelLimits:
         """From what was declared. Raises ValueError that names what cannot be declared."""
         unknown = sorted(set(declared) - set(DECLARABLE))
         if unknown:
@@ -103,7 +103,7 @@ class Kernel:
         self,
         path: str,
         function: Callable[..., Any],
-        limits: Limits | None = None,
+        limits: KernelLimits | None = None,
         parameters: frozenset[str] | None = None,
     ) -> None:
         self.path, self.function, self.calls = path, function, 0
@@ -170,10 +170,10 @@ def _first_line(reason: Exception) -> str:
     return (str(reason).strip().splitlines() or ["without a word"])[0][:200]
 
 
-def declared(function: Callable[..., Any]) -> Limits:
+def declared(function: Callable[..., Any]) -> KernelLimits:
     """What the function declares, or its module for all of its functions."""
     module = inspect.getmodule(function)
-    return Limits.of(getattr(function, "conformance", None) or getattr(module, "conformance", None) or {})
+    return KernelLimits.of(getattr(function, "conformance", None) or getattr(module, "conformance", None) or {})
 
 
 def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:

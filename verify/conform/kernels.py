@@ -9,12 +9,12 @@ from typing import Any
 
 from mamba_theorems.verify.checks.foreign import function_at, module_at
 from mamba_theorems.verify.conform import blocks, suite
-from mamba_theorems.verify.conform.examine import Subject
+from mamba_theorems.verify.conform.examine import Examinee
 from mamba_theorems.verify.conform.kernel import NotOffered
 from mamba_theorems.verify.conform.operations import OPERATIONS
-from mamba_theorems.verify.conform.row import Row
+from mamba_theorems.verify.conform.row import SuiteRow
 from mamba_theorems.verify.conform.rows import rows_of
-from mamba_theorems.verify.conform.suite import Finding, Result, Verdict
+from mamba_theorems.verify.conform.suite import Conformance, Result, RowFinding
 from mamba_theorems.verify.settings import Tier
 
 
@@ -26,21 +26,21 @@ class Examined:
         self.rows: tuple[Any, ...] = tuple(blocks.rows()) if operation == blocks.BLOCK else rows_of(operation)
         self.subject = cache(self._subject)
 
-    def _subject(self, device: str) -> Subject:
+    def _subject(self, device: str) -> Examinee:
         """The kernel with what it takes. Raises NotOffered for a device that it does not take."""
         if self.operation == blocks.BLOCK:
             return blocks.subject_of_block(self.path, self.function, device)  # type: ignore[arg-type]
         return suite.subject_of(self.path, self.function, OPERATIONS[self.operation], device)
 
-    def hold(self, row: Row, device: str, tier: str) -> tuple[Finding, ...]:
+    def hold(self, row: SuiteRow, device: str, tier: str) -> tuple[RowFinding, ...]:
         """What one row says."""
         if row.tier is not Tier.QUICK and tier == Tier.QUICK:
             reason = f"needs --ssm-tier {row.tier}"
-            return (Finding(row, row.dtype, "forward", Verdict.NOT_EXERCISED, reason),)
+            return (RowFinding(row, row.dtype, "forward", Conformance.NOT_EXERCISED, reason),)
         try:
             subject = self.subject(device)
         except NotOffered as reason:
-            return (Finding(row, row.dtype, "forward", Verdict.NOT_OFFERED, str(reason)),)
+            return (RowFinding(row, row.dtype, "forward", Conformance.NOT_OFFERED, str(reason)),)
         return tuple((blocks.hold_block if self.operation == blocks.BLOCK else suite.hold)(subject, row))
 
     def examine(self, device: str, only: str = "", **how: Any) -> Result:

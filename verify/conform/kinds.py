@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """A kind of fault: its words, and public reports of it."""
 
     words: str
@@ -19,8 +19,8 @@ class Kind:
         return f"{self.words} ({', '.join(self.reports)})" if self.reports else self.words
 
 
-def _kind(words: str, *reports: str) -> Kind:
-    return Kind(words, reports)
+def _kind(words: str, *reports: str) -> FaultKind:
+    return FaultKind(words, reports)
 
 
 MASK = _kind("exp of a positive difference before the mask", "state-spaces/mamba#352", "state-spaces/mamba#354")

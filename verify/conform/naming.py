@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from mamba_theorems.verify.conform import kinds
-from mamba_theorems.verify.conform.examine import Case, Failure, Subject, Wrong, ask, compare, same_bits
+from mamba_theorems.verify.conform.examine import Deviation, Examinee, SuiteCall, Wrong, ask, compare, same_bits
 from mamba_theorems.verify.conform.kernel import NotOffered, Raised
-from mamba_theorems.verify.conform.kinds import Kind
+from mamba_theorems.verify.conform.kinds import FaultKind
 from mamba_theorems.verify.conform.operations import Arguments, Operation, right, widened
-from mamba_theorems.verify.conform.row import Row
+from mamba_theorems.verify.conform.row import SuiteRow
 
 OWN_WORDS = (
     kinds.LOST, kinds.BITS, kinds.STALE, kinds.CHANGED, kinds.FORM, kinds.CRASH, kinds.LEAK, kinds.LOST_NAN,
@@ -35,12 +35,12 @@ class Model:
     """What is done wrong, its kind, and the arguments as if given; `after` changes y as the fault does."""
 
     words: str
-    kind: Kind
+    kind: FaultKind
     arguments: Arguments
     after: Callable[[Tensor], Tensor] | None = None
 
 
-def named(subject: Subject, row: Row, failure: Failure, case: Case | None) -> Failure:
+def named(subject: Examinee, row: SuiteRow, failure: Deviation, case: SuiteCall | None) -> Deviation:
     """The failure with the kind of the fault that explains it, and the words of the model that gives the same."""
     if case is None or failure.kind in OWN_WORDS:
         return failure
@@ -53,7 +53,7 @@ def named(subject: Subject, row: Row, failure: Failure, case: Case | None) -> Fa
     return replace(failure, kind=_of_row(row, failure, case))
 
 
-def _unsteady(subject: Subject, failure: Failure, case: Case) -> Model | None:
+def _unsteady(subject: Examinee, failure: Deviation, case: SuiteCall) -> Model | None:
     """The same call once more: other bits, or bits that depend on memory that the call did not write."""
     first = case.got.get(failure.output)
     if first is None or failure.output.startswith("gradient") or case.partial:
@@ -62,7 +62,7 @@ def _unsteady(subject: Subject, failure: Failure, case: Case) -> Model | None:
     copied = (
         case.arguments if strided else {n: m.clone() if isinstance(m, Tensor) else m for n, m in case.arguments.items()}
     )
-    others: tuple[tuple[str, Kind, Arguments, float], ...] = (
+    others: tuple[tuple[str, FaultKind, Arguments, float], ...] = (
         ("the same call again differs", kinds.BITS, case.arguments, nan),
         ("the result has what was in memory before", kinds.STALE, case.arguments, 1.0),
         ("the result depends on where the inputs lie in memory", kinds.STALE, copied, nan),
@@ -77,7 +77,7 @@ def _unsteady(subject: Subject, failure: Failure, case: Case) -> Model | None:
     return None
 
 
-def _plain(failure: Failure, case: Case) -> Model | None:
+def _plain(failure: Deviation, case: SuiteCall) -> Model | None:
     """Zeros, or the state as it was."""
     got = case.got.get(failure.output)
     if got is None:
@@ -90,11 +90,11 @@ def _plain(failure: Failure, case: Case) -> Model | None:
     return None
 
 
-def _of_state(failure: Failure) -> Kind:
+def _of_state(failure: Deviation) -> FaultKind:
     return kinds.LAST if failure.output in ("last_state", "final_states", "state") else kinds.VALUES
 
 
-def _of_row(row: Row, failure: Failure, case: Case) -> Kind:
+def _of_row(row: SuiteRow, failure: Deviation, case: SuiteCall) -> FaultKind:
     """Where no model explains it: a gradient, a state, a lack of precision, or what the row looks for."""
     if failure.output.startswith("gradient"):
         return row.kind if row.kind in LASTING else kinds.GRADIENT
@@ -105,7 +105,7 @@ def _of_row(row: Row, failure: Failure, case: Case) -> Kind:
     return row.kind
 
 
-def _of_precision(failure: Failure, case: Case) -> Kind:
+def _of_precision(failure: Deviation, case: SuiteCall) -> FaultKind:
     if failure.got is None or failure.want is None:
         return kinds.PRECISION
     if not isfinite(failure.got):
@@ -115,7 +115,7 @@ def _of_precision(failure: Failure, case: Case) -> Kind:
     return kinds.PRECISION if slight else _of_state(failure)
 
 
-def _explains(subject: Subject, row: Row, failure: Failure, case: Case, model: Model) -> bool:
+def _explains(subject: Examinee, row: SuiteRow, failure: Deviation, case: SuiteCall, model: Model) -> bool:
     """Whether the oracle gives what came on the model's arguments."""
     got = case.got.get(failure.output)
     gradient = failure.output.startswith("gradient of ")
@@ -136,11 +136,11 @@ def _explains(subject: Subject, row: Row, failure: Failure, case: Case, model: M
     return compare(name, got, value, bound) is None
 
 
-def _rounding_of(subject: Subject, row: Row) -> float:
+def _rounding_of(subject: Examinee, row: SuiteRow) -> float:
     return 4 * subject.precision(row.dtype or subject.main).unit
 
 
-def models(subject: Subject, row: Row, arguments: Arguments) -> Iterator[Model]:
+def models(subject: Examinee, row: SuiteRow, arguments: Arguments) -> Iterator[Model]:
     """Wrong readings of the arguments, from the plain to the special."""
     a = widened(arguments)
     yield from _deaf(a)

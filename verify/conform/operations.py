@@ -21,7 +21,7 @@ WINDOW = 256
 """How far back a running sum of exponents may begin, or chunk_size: a kernel may choose its own chunks."""
 
 
-class Numbers:
+class Draws:
     """Random float64 tensors from a seed."""
 
     def __init__(self, seed: int) -> None:
@@ -50,7 +50,7 @@ class Numbers:
 class Operation:
     """One operation: its required arguments in their order, its options, default sizes, draws and meaning.
 
-    `problem` reads arguments (float64) as a Scan or Convolution; `outputs` lays the oracle's results out as the
+    `problem` reads arguments (float64) as a Channels or Taps; `outputs` lays the oracle's results out as the
     kernel's. `length` is the axis of time of the signal; `heavy` arguments stay in float32 beside half precision.
     """
 
@@ -59,7 +59,7 @@ class Operation:
     options: tuple[str, ...]
     features: tuple[str, ...]
     sizes: Sizes
-    draw: Callable[[Numbers, Sizes, frozenset[str]], Arguments]
+    draw: Callable[[Draws, Sizes, frozenset[str]], Arguments]
     problem: Callable[[Arguments], Any]
     outputs: Callable[[Arguments, dict[str, Tensor]], dict[str, Tensor]]
     ask_state: str
@@ -86,11 +86,11 @@ class Operation:
         return oracle.convolution_bounds if self.name == "causal_conv1d" else oracle.scan_bounds
 
 
-def _rate(n: Numbers, *shape: int) -> Tensor:
+def _rate(n: Draws, *shape: int) -> Tensor:
     return -n.uniform(0.2, 1.5, *shape)
 
 
-def _steps(n: Numbers, softplus: bool, *shape: int) -> Tensor:
+def _steps(n: Draws, softplus: bool, *shape: int) -> Tensor:
     """Δ before its activation: of both signs where softplus follows, else positive."""
     return n.normal(*shape) if softplus else n.uniform(0.05, 1.0, *shape)
 
@@ -98,7 +98,7 @@ def _steps(n: Numbers, softplus: bool, *shape: int) -> Tensor:
 # --- selective_scan --------------------------------------------------------------------------------------------------
 
 
-def _draw_scan(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
+def _draw_scan(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, d, states, length = (sizes[name] for name in ("batch", "d_inner", "d_state", "length"))
     groups = sizes["groups"] if "groups" in uses else 0
     varying = (batch, groups, states, length) if groups else (batch, states, length)
@@ -126,7 +126,7 @@ def _draw_scan(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     return arguments | {name: make() for name, make in optional.items() if name in uses}
 
 
-def _scan_problem(a: Arguments) -> oracle.Scan:
+def _scan_problem(a: Arguments) -> oracle.Channels:
     d, batch, length = a["u"].shape[1], a["u"].shape[0], a["u"].shape[2]
 
     def by_channel(M: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ def _scan_problem(a: Arguments) -> oracle.Scan:
         M = M[:, None] if M.ndim == 3 else M
         return M.repeat_interleave(d // M.shape[1], dim=1)
 
-    return oracle.Scan(
+    return oracle.Channels(
         a["u"], a["delta"], a["A"], by_channel(a["B"]), by_channel(a["C"]), a.get("D"), a.get("z"), a.get("delta_bias"),
         a.get("initial_state"), oracle.numbered(a.get("seq_idx")), a.get("delta_softplus", False),
     )  # fmt: skip
@@ -161,7 +161,7 @@ SCAN = Operation(
 # --- ssd_chunk_scan --------------------------------------------------------------------------------------------------
 
 
-def _draw_ssd(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
+def _draw_ssd(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, length, heads, headdim = (sizes[name] for name in ("batch", "length", "nheads", "headdim"))
     groups = sizes["groups"] if "groups" in uses else 1
     softplus = "dt_softplus" in uses
@@ -189,7 +189,7 @@ def _draw_ssd(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     return arguments | {name: make() for name, make in optional.items() if name in uses}
 
 
-def _ssd_problem(a: Arguments) -> oracle.Scan:
+def _ssd_problem(a: Arguments) -> oracle.Channels:
     heads, headdim = a["x"].shape[2:]
 
     def by_channel(M: Tensor) -> Tensor:  # (b, t, g, n)
@@ -202,7 +202,7 @@ def _ssd_problem(a: Arguments) -> oracle.Scan:
     D = None if D is None else (D[:, None].expand(-1, headdim) if D.ndim == 1 else D).flatten()
     bias, start, u = a.get("dt_bias"), a.get("initial_states"), signal(a["x"])
     assert u is not None
-    return oracle.Scan(
+    return oracle.Channels(
         u,
         a["dt"].mT.repeat_interleave(headdim, 1),
         a["A"].repeat_interleave(headdim)[:, None],
@@ -247,7 +247,7 @@ SSD = Operation(
 # --- selective_state_update ------------------------------------------------------------------------------------------
 
 
-def _draw_update(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
+def _draw_update(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, states = sizes["batch"], sizes["d_state"]
     heads = "heads" in uses or "groups" in uses
     channels = (sizes["nheads"], sizes["dim"]) if heads else (sizes["dim"],)
@@ -270,7 +270,7 @@ def _draw_update(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     return arguments | {name: make() for name, make in optional.items() if name in uses}
 
 
-def _update_problem(a: Arguments) -> oracle.Scan:
+def _update_problem(a: Arguments) -> oracle.Channels:
     x = a["x"].flatten(1)
 
     def by_channel(M: Tensor) -> Tensor:  # (b, n) or (b, g, n)
@@ -283,7 +283,7 @@ def _update_problem(a: Arguments) -> oracle.Scan:
 
     z, A = a.get("z"), plain("A", 2)
     assert A is not None
-    return oracle.Scan(
+    return oracle.Channels(
         x[..., None], a["dt"].flatten(1)[..., None], A, by_channel(a["B"]), by_channel(a["C"]), plain("D"),
         None if z is None else z.flatten(1)[..., None], plain("dt_bias"), a["state"].flatten(1, -2), None,
         a.get("dt_softplus", False),
@@ -313,7 +313,7 @@ UPDATE = Operation(
 # --- causal_conv1d ---------------------------------------------------------------------------------------------------
 
 
-def _draw_convolution(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Arguments:
+def _draw_convolution(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, dim, length, width = (sizes[name] for name in ("batch", "dim", "length", "width"))
     arguments: Arguments = {"x": n.normal(batch, dim, length), "weight": n.normal(dim, width)}
     optional: dict[str, Callable[[], Any]] = {
@@ -326,10 +326,10 @@ def _draw_convolution(n: Numbers, sizes: Sizes, uses: frozenset[str]) -> Argumen
     return arguments | {name: make() for name, make in optional.items() if name in uses}
 
 
-def _convolution_problem(a: Arguments) -> oracle.Convolution:
+def _convolution_problem(a: Arguments) -> oracle.Taps:
     sequence = oracle.numbered(a.get("seq_idx"))
     activation = a.get("activation") in ("silu", "swish")
-    return oracle.Convolution(a["x"], a["weight"], a.get("bias"), a.get("initial_states"), sequence, activation)
+    return oracle.Taps(a["x"], a["weight"], a.get("bias"), a.get("initial_states"), sequence, activation)
 
 
 CONVOLUTION = Operation(

@@ -63,7 +63,7 @@ class Precision:
 
 
 @dataclass(frozen=True)
-class Scan:
+class Channels:
     """A scan as S6's channels: u (b, d, t), step (b, d, t) before bias, softplus and limits, A (d, n) or
     (d, 1), B, C (b, d, n, t).
 
@@ -103,7 +103,7 @@ def numbered(seq_idx: Tensor | None) -> Tensor | None:
     return number
 
 
-def scan_values(s: Scan) -> dict[str, Tensor]:
+def scan_values(s: Channels) -> dict[str, Tensor]:
     """y (b, d, t) and the last state (b, d, n), in float64."""
     delta = _delta(s)
     write = (delta * _zeroed(s, s.u))[:, :, None] * _zeroed(s, s.B)
@@ -116,7 +116,7 @@ def scan_values(s: Scan) -> dict[str, Tensor]:
     return _outputs(decay, visible, write, s.C, s.start, skip, gate)
 
 
-def _zeroed(s: Scan, signal: Tensor) -> Tensor:
+def _zeroed(s: Channels, signal: Tensor) -> Tensor:
     """The signal, 0 at padding."""
     if s.sequence is None:
         return signal
@@ -124,7 +124,7 @@ def _zeroed(s: Scan, signal: Tensor) -> Tensor:
     return torch.where(real, signal, 0.0)
 
 
-def _delta(s: Scan) -> Tensor:
+def _delta(s: Channels) -> Tensor:
     raw = s.step if s.bias is None else s.step + s.bias[:, None]
     delta = torch.logaddexp(raw, torch.zeros_like(raw)) if s.softplus else raw
     return delta.clamp(*s.limit) if s.clamped else delta
@@ -187,7 +187,7 @@ LINEAR = ("u", "B", "C", "D", "z", "start")
 
 
 def scan_bounds(
-    s: Scan, p: Precision, loss: Mapping[str, Tensor] | None
+    s: Channels, p: Precision, loss: Mapping[str, Tensor] | None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Bounds on y and the last state, and with a loss Σ ∂y·y + Σ ∂h·h on the gradient of every input.
 
@@ -217,7 +217,7 @@ def scan_bounds(
     }
 
 
-def _flushed(s: Scan, p: Precision, count: int) -> float:
+def _flushed(s: Channels, p: Precision, count: int) -> float:
     """What underflow may take: `tiny` for each of a result's operations, times the largest factors that follow."""
 
     def largest(m: Tensor | None) -> float:
@@ -227,7 +227,7 @@ def _flushed(s: Scan, p: Precision, count: int) -> float:
     return p.tiny * count * float(torch.tensor(factors, dtype=torch.float64).prod())
 
 
-def _majorant(s: Scan, p: Precision, count: int, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _majorant(s: Channels, p: Precision, count: int, leaves: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Σ|term|·ρ of every output; the leaves are zeros beside the absolute inputs, through which the slopes flow."""
 
     def absolute(name: str) -> Tensor | None:
@@ -259,7 +259,7 @@ def _majorant(s: Scan, p: Precision, count: int, leaves: Mapping[str, Tensor]) -
     return _outputs(decay, visible, write, C, absolute("start"), skip, gate)
 
 
-def _majorant_delta(s: Scan, p: Precision, leaves: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+def _majorant_delta(s: Channels, p: Precision, leaves: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
     """|Δ| with the slopes of its raw value, and its relative error."""
     raw = s.step if s.bias is None else s.step + s.bias[:, None]
     error = (0.0 if s.bias is None else p.unit) * raw.abs()
@@ -286,7 +286,7 @@ def _majorant_gate(z: Tensor, p: Precision, leaf: Tensor | None) -> tuple[Tensor
     return gate if leaf is None else gate + slope * leaf, p.function(z) + 3 * p.unit
 
 
-def _weights(s: Scan, p: Precision, flat: float, exponent: Tensor, relative: Tensor, gate_error: Tensor) -> Tensor:
+def _weights(s: Channels, p: Precision, flat: float, exponent: Tensor, relative: Tensor, gate_error: Tensor) -> Tensor:
     """ρ of every term, (b, d, n, 1 + t, 1 + t): what its exponents' sum, in any order, may be off by; one e^x and two
     products a step; the write's own; the gate's; and `flat` for every other rounding.
     """
@@ -307,7 +307,7 @@ def _weights(s: Scan, p: Precision, flat: float, exponent: Tensor, relative: Ten
 
 
 @dataclass(frozen=True)
-class Convolution:
+class Taps:
     """x (b, d, t), weight (d, k); bias (d), start (b, d, k − 1) and sequence (b, t) or None; SiLU where asked."""
 
     x: Tensor
@@ -318,7 +318,7 @@ class Convolution:
     silu: bool = False
 
 
-def convolution_values(s: Convolution) -> dict[str, Tensor]:
+def convolution_values(s: Taps) -> dict[str, Tensor]:
     """y (b, d, t), and the last k − 1 tokens of the last sequence (b, d, k − 1)."""
     taps, visible = _taps(s, s.x, s.start)
     y = torch.where(visible, s.weight[None, :, None, :] * taps[:, :, :-1], 0.0).sum(-1)
@@ -327,7 +327,7 @@ def convolution_values(s: Convolution) -> dict[str, Tensor]:
     return {"y": _zeroed_like(s.sequence, y), "last_state": _final(s, taps)}
 
 
-def _final(s: Convolution, taps: Tensor) -> Tensor:
+def _final(s: Taps, taps: Tensor) -> Tensor:
     """What the next token would see before it: its taps but the last."""
     past = s.weight.shape[1] - 1
     return taps[:, :, -1, :past]
@@ -337,7 +337,7 @@ def _zeroed_like(sequence: Tensor | None, y: Tensor) -> Tensor:
     return y if sequence is None else torch.where((sequence >= 0)[:, None], y, 0.0)
 
 
-def _taps(s: Convolution, x: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor]:
+def _taps(s: Taps, x: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor]:
     """(b, d, t + 1, k): the tokens that every step multiplies by its taps, the next token's (0) last; 0 where a token
     belongs to another sequence or is padding. And where they are seen, (b, 1, t, k).
     """
@@ -369,7 +369,7 @@ def _taps_of_row(x: Tensor, before: Tensor, sequence: Tensor, width: int) -> tup
 
 
 def convolution_bounds(
-    s: Convolution, p: Precision, loss: Mapping[str, Tensor] | None
+    s: Taps, p: Precision, loss: Mapping[str, Tensor] | None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """As `scan_bounds`: ρ is k + 2 roundings; through SiLU the slopes are absolute, and one function is added."""
     names = [name for name in ("x", "weight", "bias", "start") if getattr(s, name) is not None]
@@ -407,7 +407,7 @@ def convolution_bounds(
     }
 
 
-def _before_activation(s: Convolution) -> Tensor:
+def _before_activation(s: Taps) -> Tensor:
     taps, visible = _taps(s, s.x, s.start)
     y = torch.where(visible, s.weight[None, :, None, :] * taps[:, :, :-1], 0.0).sum(-1)
     return (y if s.bias is None else y + s.bias[:, None]).detach()

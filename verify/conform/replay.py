@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mamba_theorems.verify.conform.examine import rounded
-from mamba_theorems.verify.conform.suite import Finding, Result
+from mamba_theorems.verify.conform.suite import Result, RowFinding
 
 SCRIPT = '''"""{about}
 
@@ -44,13 +44,13 @@ for name, got in outputs.items():
 '''
 
 
-def file_name(result: Result, finding: Finding) -> str:
+def file_name(result: Result, finding: RowFinding) -> str:
     """The name of its two files, without an ending."""
     return re.sub(r"[^\w.-]", "_", f"{result.operation}.{finding.row.id}.{finding.dtype}.{finding.direction}")
 
 
 def files(
-    result: Result, finding: Finding, required: tuple[str, ...], names: Mapping[str, str | None]
+    result: Result, finding: RowFinding, required: tuple[str, ...], names: Mapping[str, str | None]
 ) -> dict[str, bytes]:
     """The npz and the script of a failure, by file name; {} where it failed before there was a result."""
     case = finding.case
@@ -86,7 +86,7 @@ def _array(m: Tensor) -> np.ndarray:
 
 
 def _script(
-    result: Result, finding: Finding, name: str, required: tuple[str, ...], names: Mapping[str, str | None],
+    result: Result, finding: RowFinding, name: str, required: tuple[str, ...], names: Mapping[str, str | None],
     outputs: list[str], loss: Mapping[str, Tensor] | None,
 ) -> str:  # fmt: skip
     assert finding.case is not None

@@ -8,16 +8,16 @@ from zlib import crc32
 
 from torch import Tensor
 
-from mamba_theorems.verify.conform.kinds import VALUES, Kind
-from mamba_theorems.verify.conform.operations import Arguments, Numbers
+from mamba_theorems.verify.conform.kinds import VALUES, FaultKind
+from mamba_theorems.verify.conform.operations import Arguments, Draws
 from mamba_theorems.verify.settings import Tier
 
-Edit = Callable[[Arguments, Numbers], Arguments]
+Edit = Callable[[Arguments, Draws], Arguments]
 Exact = Callable[[Arguments], Mapping[str, Tensor]]
 
 
 @dataclass(frozen=True)
-class Row:
+class SuiteRow:
     """What is drawn (options in use, sizes, edits of the arguments, layouts in memory) and which exam is held on it.
 
     dtype "" is the kernel's first. `cells` are the lines of the scorecard where the row counts, by default the options
@@ -25,7 +25,7 @@ class Row:
     """
 
     id: str
-    kind: Kind = VALUES
+    kind: FaultKind = VALUES
     uses: tuple[str, ...] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)
     dtype: str = ""

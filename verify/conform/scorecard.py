@@ -10,17 +10,17 @@ from typing import Any
 
 from mamba_theorems.verify.conform.examine import DIRECTIONS
 from mamba_theorems.verify.conform.replay import file_name
-from mamba_theorems.verify.conform.suite import Finding, Result, Verdict
+from mamba_theorems.verify.conform.suite import Conformance, Result, RowFinding
 
 VERSION = "1.0"
 """Of the specification, and of the JSON."""
 TOLD = 12
 """So many failures are told in full for one kernel; every failure is in the JSON."""
 MARKS = {
-    Verdict.CONFORMS: "CONFORMS",
-    Verdict.FAILS: "FAILS",
-    Verdict.NOT_OFFERED: "not offered",
-    Verdict.NOT_EXERCISED: "not run",
+    Conformance.CONFORMS: "CONFORMS",
+    Conformance.FAILS: "FAILS",
+    Conformance.NOT_OFFERED: "not offered",
+    Conformance.NOT_EXERCISED: "not run",
 }
 
 
@@ -29,11 +29,11 @@ def text(results: Iterable[Result]) -> str:
     return "\n\n".join(_text(result) for result in results) + "\n"
 
 
-def verdict(result: Result) -> Verdict:
+def verdict(result: Result) -> Conformance:
     """Of the whole."""
     if result.failures:
-        return Verdict.FAILS
-    return Verdict.CONFORMS if result.exercised else Verdict.NOT_EXERCISED
+        return Conformance.FAILS
+    return Conformance.CONFORMS if result.exercised else Conformance.NOT_EXERCISED
 
 
 def _text(result: Result) -> str:
@@ -86,14 +86,14 @@ def _told(result: Result) -> list[str]:
     return lines
 
 
-def _by_kind(result: Result) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {}
+def _by_kind(result: Result) -> dict[str, list[RowFinding]]:
+    found: dict[str, list[RowFinding]] = {}
     for finding in result.failures:
         found.setdefault(str(finding.failure.kind) if finding.failure else "", []).append(finding)
     return found
 
 
-def first_of_each_kind(result: Result) -> list[Finding]:
+def first_of_each_kind(result: Result) -> list[RowFinding]:
     """The failures that are told in full, and replayed."""
     return [found[0] for found in list(_by_kind(result).values())[:TOLD]]
 
@@ -104,13 +104,13 @@ def _listed(words: str, names: Iterable[str]) -> list[str]:
 
 def _not_run(result: Result) -> list[str]:
     """Reasons, each with how many rows."""
-    reasons = [f.reason for f in result.findings if f.verdict is Verdict.NOT_EXERCISED]
+    reasons = [f.reason for f in result.findings if f.verdict is Conformance.NOT_EXERCISED]
     return [f"{reasons.count(reason)} rows: {reason}" for reason in dict.fromkeys(reasons)]
 
 
 def _counts(result: Result) -> dict[str, int]:
     verdicts = [f.verdict for f in result.findings]
-    return {str(word): verdicts.count(word) for word in Verdict if word in verdicts}
+    return {str(word): verdicts.count(word) for word in Conformance if word in verdicts}
 
 
 # --- programs --------------------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def _document(result: Result) -> dict[str, Any]:
     }
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: RowFinding) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": finding.row.id, "dtype": finding.dtype, "direction": finding.direction, "verdict": str(finding.verdict),
     }  # fmt: skip

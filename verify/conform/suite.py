@@ -20,23 +20,23 @@ from mamba_theorems.verify.conform.examine import (
     DTYPES,
     EXAMS,
     FORWARD,
-    Case,
-    Failure,
+    Deviation,
+    Examinee,
     In,
-    Subject,
+    SuiteCall,
     Wrong,
     ask,
     draw,
     wants_gradients,
 )
-from mamba_theorems.verify.conform.kernel import Kernel, Limits, NotOffered, Raised
+from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, NotOffered, Raised
 from mamba_theorems.verify.conform.layouts import NotExercised
-from mamba_theorems.verify.conform.operations import Numbers, Operation
-from mamba_theorems.verify.conform.row import Row
+from mamba_theorems.verify.conform.operations import Draws, Operation
+from mamba_theorems.verify.conform.row import SuiteRow
 from mamba_theorems.verify.settings import Tier
 
 
-class Verdict(StrEnum):
+class Conformance(StrEnum):
     """What is said of a kernel, the worst first."""
 
     FAILS = "FAILS"
@@ -46,16 +46,16 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class RowFinding:
     """What one row says in one direction; `case` is what failed, for the replay."""
 
-    row: Row
+    row: SuiteRow
     dtype: str
     direction: str
-    verdict: Verdict
+    verdict: Conformance
     reason: str = ""
-    failure: Failure | None = None
-    case: Case | None = field(default=None, repr=False)
+    failure: Deviation | None = None
+    case: SuiteCall | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Result:
 
     path: str
     operation: str
-    findings: tuple[Finding, ...]
+    findings: tuple[RowFinding, ...]
     not_offered: tuple[str, ...]
     calls: int
     seconds: float
@@ -73,20 +73,20 @@ class Result:
     device: str
 
     @property
-    def failures(self) -> tuple[Finding, ...]:
+    def failures(self) -> tuple[RowFinding, ...]:
         """What failed."""
-        return tuple(f for f in self.findings if f.verdict is Verdict.FAILS)
+        return tuple(f for f in self.findings if f.verdict is Conformance.FAILS)
 
     @property
     def exercised(self) -> bool:
         """Whether any row reached the kernel."""
-        return any(f.verdict in (Verdict.CONFORMS, Verdict.FAILS) for f in self.findings)
+        return any(f.verdict in (Conformance.CONFORMS, Conformance.FAILS) for f in self.findings)
 
     @property
-    def cells(self) -> dict[tuple[str, str, str], Verdict]:
+    def cells(self) -> dict[tuple[str, str, str], Conformance]:
         """The verdict by option, direction and dtype: the worst of its rows."""
-        found: dict[tuple[str, str, str], Verdict] = {}
-        order = list(Verdict)
+        found: dict[tuple[str, str, str], Conformance] = {}
+        order = list(Conformance)
         for f in self.findings:
             for option in f.row.lines:
                 key = (option, f.direction, f.dtype)
@@ -96,7 +96,7 @@ class Result:
 
 # --- what a kernel takes ---------------------------------------------------------------------------------------------
 
-BASE = Row("base")
+BASE = SuiteRow("base")
 FRIENDLY = {
     "length": 64, "d_inner": 16, "dim": 16, "d_state": 16, "headdim": 16, "nheads": 4, "chunk_size": 64, "width": 4,
 }  # fmt: skip
@@ -105,13 +105,13 @@ MULTIPLES = (2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def subject_of(
-    path: str, function: Callable[..., Any], operation: Operation, device: str, limits: Limits | None = None
-) -> Subject:
+    path: str, function: Callable[..., Any], operation: Operation, device: str, limits: KernelLimits | None = None
+) -> Examinee:
     """The kernel as a subject: its dtypes, what it accumulates in, and its limits on sizes, as it declares or shows."""
     kernel = Kernel(path, function, limits)
     if kernel.limits.devices is not None and device not in kernel.limits.devices:
         raise NotOffered(f"{device} (declared)")
-    subject = Subject(kernel, operation, device, kernel.limits.dtypes or tuple(DTYPES))
+    subject = Examinee(kernel, operation, device, kernel.limits.dtypes or tuple(DTYPES))
     _learn_sizes(subject)
     if kernel.limits.dtypes is None:
         subject.dtypes = tuple(name for name in DTYPES if _takes_dtype(subject, name)) or ("float32",)
@@ -119,7 +119,7 @@ def subject_of(
     return subject
 
 
-def _learn_sizes(subject: Subject) -> None:
+def _learn_sizes(subject: Examinee) -> None:
     """Where the base row's sizes are refused, which are taken: friendly ones, made ordinary again one by one."""
     first = next((name for name in ("float32", *subject.dtypes) if _accepts(subject, {}, name)), None)
     if first is not None:
@@ -139,7 +139,7 @@ def _learn_sizes(subject: Subject) -> None:
     kernel.limits = replace(kernel.limits, sizes=rules)
 
 
-def _rule(subject: Subject, friendly: Mapping[str, int], name: str, dtype: str) -> Any:
+def _rule(subject: Examinee, friendly: Mapping[str, int], name: str, dtype: str) -> Any:
     """The multiple that a size must be, or the one value that is taken."""
     for multiple in MULTIPLES:
         odd = max(3, subject.operation.sizes[name] // multiple | 1) * multiple
@@ -151,7 +151,7 @@ def _rule(subject: Subject, friendly: Mapping[str, int], name: str, dtype: str) 
     return taken or [friendly[name]]
 
 
-def _accepts(subject: Subject, sizes: Mapping[str, int], dtype: str) -> bool:
+def _accepts(subject: Examinee, sizes: Mapping[str, int], dtype: str) -> bool:
     """Whether the plain call at these sizes ends without an exception; wrong results are for the rows to see."""
     unfit = subject.kernel.limits
     try:
@@ -166,7 +166,7 @@ def _accepts(subject: Subject, sizes: Mapping[str, int], dtype: str) -> bool:
     return True
 
 
-def _takes_dtype(subject: Subject, dtype: str) -> bool:
+def _takes_dtype(subject: Examinee, dtype: str) -> bool:
     if _accepts(subject, {}, dtype):
         return True
     if DTYPES[dtype].itemsize == 2:
@@ -177,58 +177,58 @@ def _takes_dtype(subject: Subject, dtype: str) -> bool:
     return False
 
 
-def _learn_precision(subject: Subject) -> None:
+def _learn_precision(subject: Examinee) -> None:
     """float64 that is computed in float32, as mamba_ssm's reference does: found, told, and held to float32."""
     if "float64" not in subject.dtypes or "float32" not in subject.dtypes:
         return
     row = replace(BASE, dtype="float64", gradient=False)
-    if _verdict(subject, row) is Verdict.FAILS:
+    if _verdict(subject, row) is Conformance.FAILS:
         subject.accumulation["float64"] = torch.float32
-        if _verdict(subject, row) is Verdict.FAILS:
+        if _verdict(subject, row) is Conformance.FAILS:
             del subject.accumulation["float64"]
 
 
-def _verdict(subject: Subject, row: Row) -> Verdict:
+def _verdict(subject: Examinee, row: SuiteRow) -> Conformance:
     return next(f.verdict for f in hold(subject, row))
 
 
 # --- one row ---------------------------------------------------------------------------------------------------------
 
 
-def hold(subject: Subject, row: Row) -> Iterator[Finding]:
+def hold(subject: Examinee, row: SuiteRow) -> Iterator[RowFinding]:
     """What a row says, a finding a direction."""
     dtype = row.dtype or subject.main
     try:
         for direction in EXAMS[row.exam](subject, row):
-            yield Finding(row, dtype, direction, Verdict.CONFORMS)
+            yield RowFinding(row, dtype, direction, Conformance.CONFORMS)
     except In as found:
         case = found.reason.case if isinstance(found.reason, Wrong) else None
 
-        def name(row: Row, failure: Failure) -> Failure:
+        def name(row: SuiteRow, failure: Deviation) -> Deviation:
             return naming.named(subject, row, failure, case)
 
         yield told_of(row, dtype, found.direction, found.reason, name, case)
 
 
 def told_of(
-    row: Row,
+    row: SuiteRow,
     dtype: str,
     direction: str,
     reason: Exception,
-    name: Callable[[Row, Failure], Failure],
-    case: Case | None = None,
-) -> Finding:
+    name: Callable[[SuiteRow, Deviation], Deviation],
+    case: SuiteCall | None = None,
+) -> RowFinding:
     """The finding of an exam that ended early; `name` gives a failure its kind."""
     if isinstance(reason, NotOffered):
-        return Finding(row, dtype, direction, Verdict.NOT_OFFERED, str(reason))
+        return RowFinding(row, dtype, direction, Conformance.NOT_OFFERED, str(reason))
     if isinstance(reason, NotExercised):
-        return Finding(row, dtype, direction, Verdict.NOT_EXERCISED, str(reason))
+        return RowFinding(row, dtype, direction, Conformance.NOT_EXERCISED, str(reason))
     if isinstance(reason, Wrong):
         failure = name(row, reason.failure)
     else:
         kind = row.kind if row.kind is not kinds.VALUES else kinds.CRASH
-        failure = Failure("the call", kind, f"raises {reason}")
-    return Finding(row, dtype, direction, Verdict.FAILS, str(failure), failure, case)
+        failure = Deviation("the call", kind, f"raises {reason}")
+    return RowFinding(row, dtype, direction, Conformance.FAILS, str(failure), failure, case)
 
 
 # --- all rows --------------------------------------------------------------------------------------------------------
@@ -238,8 +238,8 @@ SLOW = 4.0
 
 
 def examine(
-    subject: Subject,
-    rows: Iterable[Row],
+    subject: Examinee,
+    rows: Iterable[SuiteRow],
     *,
     tier: Tier = Tier.QUICK,
     seed: int = 0,
@@ -254,13 +254,13 @@ def examine(
         progress(row.id)
         reason = pace.too_long(subject, row, tier)
         if reason:
-            found.append(Finding(row, row.dtype or subject.main, FORWARD, Verdict.NOT_EXERCISED, reason))
+            found.append(RowFinding(row, row.dtype or subject.main, FORWARD, Conformance.NOT_EXERCISED, reason))
             continue
         with pace.timed(row):
             told = tuple(hold(subject, row))
         found += told
         _remember(subject, row, told)
-        if stop_early and any(f.verdict is Verdict.FAILS for f in told):
+        if stop_early and any(f.verdict is Conformance.FAILS for f in told):
             break
     kernel = subject.kernel
     return Result(
@@ -269,9 +269,9 @@ def examine(
     )  # fmt: skip
 
 
-def _remember(subject: Subject, row: Row, told: tuple[Finding, ...]) -> None:
+def _remember(subject: Examinee, row: SuiteRow, told: tuple[RowFinding, ...]) -> None:
     """An option that is refused alone is asked for no more."""
-    if row.id == f"option.{''.join(row.uses)}" and [f.verdict for f in told] == [Verdict.NOT_OFFERED]:
+    if row.id == f"option.{''.join(row.uses)}" and [f.verdict for f in told] == [Conformance.NOT_OFFERED]:
         subject.kernel.refused.setdefault(row.uses[0], told[0].reason)
 
 
@@ -281,7 +281,7 @@ class _Pace:
     def __init__(self) -> None:
         self.a_step = 0.0
 
-    def too_long(self, subject: Subject, row: Row, tier: Tier) -> str:
+    def too_long(self, subject: Examinee, row: SuiteRow, tier: Tier) -> str:
         """Why a row is not held, or ""."""
         if row.tier is not Tier.QUICK and tier is Tier.QUICK:
             return f"needs --tier {row.tier}"
@@ -290,13 +290,13 @@ class _Pace:
             return f"would take about {expected:.0f} s: --tier full"
         return ""
 
-    def timed(self, row: Row) -> Any:
+    def timed(self, row: SuiteRow) -> Any:
         """Time a row."""
         return _Timed(self, row)
 
 
 class _Timed:
-    def __init__(self, pace: _Pace, row: Row) -> None:
+    def __init__(self, pace: _Pace, row: SuiteRow) -> None:
         self.pace, self.row = pace, row
 
     def __enter__(self) -> None:
@@ -308,9 +308,9 @@ class _Timed:
             self.pace.a_step = (time.perf_counter() - self.start) / length
 
 
-def _not_offered(subject: Subject, findings: Iterable[Finding]) -> tuple[str, ...]:
+def _not_offered(subject: Examinee, findings: Iterable[RowFinding]) -> tuple[str, ...]:
     """What is not offered, each with who says so; dtypes, sizes and gradients among it."""
-    found = dict.fromkeys(f.reason for f in findings if f.verdict is Verdict.NOT_OFFERED)
+    found = dict.fromkeys(f.reason for f in findings if f.verdict is Conformance.NOT_OFFERED)
     for name in DTYPES:
         if name not in subject.dtypes:
             found.pop(name, None)
@@ -342,13 +342,13 @@ def _work(sizes: Mapping[str, int]) -> int:
     )
 
 
-def random_rows(subject: Subject, seed: int, count: int) -> Iterator[Row]:
+def random_rows(subject: Examinee, seed: int, count: int) -> Iterator[SuiteRow]:
     """Random options and sizes in a random dtype, from what the kernel takes."""
     operation, kernel = subject.operation, subject.kernel
     offered = [option for option in operation.everything if not kernel.lacks(option, operation.features)]
     most = 4 if count <= DRAWS[Tier.QUICK] else 8
     for number in range(count):
-        n = Numbers(1_000_003 * seed + number)
+        n = Draws(1_000_003 * seed + number)
         uses = tuple(option for option in offered if n.choice(0, 1))
         groups = n.choice(1, 3)
         sizes = {name: n.choice(1, most * 2) for name in operation.sizes}
@@ -364,7 +364,7 @@ def random_rows(subject: Subject, seed: int, count: int) -> Iterator[Row]:
         sizes |= {"width": n.choice(2, 4)} if "width" in sizes else {}
         dtype = subject.dtypes[n.choice(0, len(subject.dtypes) - 1)]
         fitted = kernel.limits.fitted(sizes)
-        yield Row(
+        yield SuiteRow(
             f"random.{seed}.{number}", kinds.VALUES, uses, fitted, dtype, cells=("random draws",),
             gradient=wants_gradients(subject),
         )  # fmt: skip

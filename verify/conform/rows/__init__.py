@@ -1,6 +1,6 @@
 """The rows of every operation: what is tried, each with a stable id and the kind of fault that it looks for."""
 
-from mamba_theorems.verify.conform.row import Row
+from mamba_theorems.verify.conform.row import SuiteRow
 from mamba_theorems.verify.conform.rows import convolution, scan, ssd, update
 
 TABLES = {
@@ -11,6 +11,6 @@ TABLES = {
 }
 
 
-def rows_of(operation: str) -> tuple[Row, ...]:
+def rows_of(operation: str) -> tuple[SuiteRow, ...]:
     """The rows of an operation; each id once."""
     return tuple({row.id: row for row in TABLES[operation]()}.values())
