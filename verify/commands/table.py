@@ -199,11 +199,12 @@ COMMANDS = (
     Command(
         "conform",
         "[OPERATION=]MODULE[:NAME] …",
-        "the conformance suite on your own kernels: functions, a module of them, a block class",
+        "the conformance suite on your own kernels",
         "words -x --row --tier --device --seed -o",
         "conform:conform",
         ("text", "json", "markdown", "html"),
-        "OPERATION is the function's own name, else selective_scan. Replays of failures go to DIR/failures, or to "
+        "Kernels are functions, a module of them, or a block class; OPERATION is the function's own name, else "
+        "selective_scan. Replays of failures go to DIR/failures, or to "
         ".verify/failures. Exit codes: 0 all CONFORMS, 1 something FAILS, 5 no row reached the kernel. "
         "See verify/conform/SPECIFICATION.md.",
     ),
