@@ -34,7 +34,7 @@ def kind_of(option: str, operation: Operation) -> FaultKind:
 
 
 def ordinary(operation: Operation, together: Iterable[str]) -> Iterator[SuiteRow]:
-    """Plain; each option alone, in every dtype; each pair; all that go together."""
+    """Plain; each option alone, in every dtype; all that go together."""
     together = tuple(together)
     yield SuiteRow("plain")
     for dtype in ("", "float64", "bfloat16", "float16"):
@@ -45,9 +45,13 @@ def ordinary(operation: Operation, together: Iterable[str]) -> Iterator[SuiteRow
         if dtype:
             yield SuiteRow(f"dtype.{dtype}", kinds.PRECISION, dtype=dtype)
             yield SuiteRow(f"dtype.{dtype}.all", kinds.PRECISION, together, dtype=dtype, cells=("all together",))
+    yield SuiteRow("all", uses=together, cells=("all together",))
+
+
+def pairs(operation: Operation) -> Iterator[SuiteRow]:
+    """Each pair of options."""
     for one, other in combinations(operation.everything, 2):
         yield SuiteRow(f"pair.{one}.{other}", kinds.VALUES, (one, other))
-    yield SuiteRow("all", uses=together, cells=("all together",))
 
 
 def strides(operation: Operation, arguments: Iterable[str], uses: tuple[str, ...]) -> Iterator[SuiteRow]:

@@ -18,6 +18,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    pairs,
     sizes_of,
     spoiled,
     strides,
@@ -39,6 +40,7 @@ def rows() -> Iterator[SuiteRow]:
     yield from _sizes()
     yield from strides(CONVOLUTION, ("x", "weight", "bias", "initial_states"), ("bias", "activation"))
     yield from honesty(TOGETHER)
+    yield from pairs(CONVOLUTION)
 
 
 def _packed() -> Iterator[SuiteRow]:

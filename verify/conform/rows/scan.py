@@ -17,6 +17,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    pairs,
     sizes_of,
     spoiled,
     strides,
@@ -41,6 +42,7 @@ def rows() -> Iterator[SuiteRow]:
     yield from _half()
     yield from strides(SCAN, ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state"), USUAL)
     yield from honesty(TOGETHER)
+    yield from pairs(SCAN)
 
 
 def _packed() -> Iterator[SuiteRow]:

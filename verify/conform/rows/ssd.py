@@ -17,6 +17,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    pairs,
     sizes_of,
     spoiled,
     strides,
@@ -42,6 +43,7 @@ def rows() -> Iterator[SuiteRow]:
     yield from _half()
     yield from strides(SSD, ("x", "dt", "A", "B", "C", "D", "z", "dt_bias", "initial_states"), USUAL)
     yield from honesty(TOGETHER)
+    yield from pairs(SSD)
 
 
 def _packed() -> Iterator[SuiteRow]:

@@ -13,6 +13,7 @@ from mamba_theorems.verify.conform.rows.common import (
     filled,
     honesty,
     ordinary,
+    pairs,
     sizes_of,
     spoiled,
     strides,
@@ -36,6 +37,7 @@ def rows() -> Iterator[SuiteRow]:
         "strides.tied", kinds.STRIDES, ("heads",), layout=dict.fromkeys(("dt", "A"), "strided"), cells=("strides",)
     )
     yield from honesty(TOGETHER)
+    yield from pairs(UPDATE)
 
 
 def _steps() -> Iterator[SuiteRow]:
