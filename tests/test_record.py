@@ -243,7 +243,7 @@ def test_nested_beyond_measure_is_no_json_either():
 
 READERS = (
     "foundations.euler-gap", "all -x", "explain haar.thm1", "appendix haar.thm1 -o out", "graph",
-    "conform mamba_theorems.kernels.ops:selective_scan foundations.euler-gap",
+    "foundations.euler-gap --kernel mamba_theorems.kernels.ops:selective_scan",
 )  # fmt: skip
 FROM = ("all --from FILE", "graph --from FILE", "appendix --from FILE -o out", "all --from FILE --output-format html")
 

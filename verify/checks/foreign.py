@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 from mamba_theorems.verify.settings import FOREIGN_MEMORY, NotAvailable
@@ -31,7 +32,7 @@ def foreign(kernel: str) -> Iterator[Counter[str]]:
     operation = operation or "selective_scan"
     if operation not in OPERATIONS:
         raise ValueError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
-    with using_backend({operation: _counted(_with_reasons(_function(path), path), calls)}):
+    with using_backend({operation: _counted(_with_reasons(function_at(path), path), calls)}):
         yield calls
 
 
@@ -75,15 +76,23 @@ def _counted(function: Callable, calls: Counter[str]) -> Callable:
     return call
 
 
-def _function(path: str) -> Callable:
-    """The function at MODULE:FUNCTION; modules of the current directory count."""
+def function_at(path: str) -> Callable:
+    """The function at MODULE:FUNCTION; modules of the current directory count. Raises ValueError."""
     module, _, name = path.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
     try:
-        function = getattr(import_module(module), name)
-    except Exception as reason:  # someone else's module may raise anything
-        raise ValueError(f"'{path}' is no MODULE:FUNCTION ({type(reason).__name__}: {reason})") from reason
+        function = getattr(module_at(module), name)
+    except AttributeError as reason:
+        raise ValueError(f"'{path}' is no MODULE:FUNCTION (AttributeError: {reason})") from reason
     if not callable(function):
         raise ValueError(f"'{path}' is no MODULE:FUNCTION (it is of type {type(function).__name__})")
     return function
+
+
+def module_at(path: str) -> ModuleType:
+    """The module of a name; modules of the current directory count. Raises ValueError."""
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    try:
+        return import_module(path)
+    except Exception as reason:  # someone else's module may raise anything
+        raise ValueError(f"'{path}' cannot be imported ({type(reason).__name__}: {reason})") from reason

@@ -53,10 +53,11 @@ def closest(word: str, known: Iterable[str]) -> str:
 def run(args: Namespace) -> Run:
     """How much to run, on what, from which seed, at which sizes."""
     dtypes = (args.dtype,) if args.dtype else ("float32", "float64")
-    return Run(Tier(args.tier), args.seed or 0, _device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
+    return Run(Tier(args.tier), args.seed or 0, device(args.device), dtypes, _kernel(args.kernel or ""), sizes(args))
 
 
-def _device(name: str) -> str:
+def device(name: str) -> str:
+    """A device that is there."""
     import torch  # noqa: PLC0415 - what needs no run needs no torch
 
     if name not in ("cpu", "cuda"):

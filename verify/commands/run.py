@@ -1,4 +1,4 @@
-"""`verify CLAIM…`, `--replay` and `conform`: run, show progress, hand over the report."""
+"""`verify CLAIM…` and `--replay`: run, show progress, hand over the report."""
 
 from __future__ import annotations
 
@@ -44,29 +44,20 @@ def verify(args: Namespace, terminal: Terminal) -> Exit:
     _ready(args)
     found = report(selected, args)
     _hand_over(found, args, terminal)
+    if args.kernel:
+        _exercised(found, args.kernel)
     if args.record:
         _record(found)
     return outcome(found.as_expected)
 
 
-def conform(args: Namespace, terminal: Terminal) -> Exit:
-    """`conform MODULE:FUNCTION [CLAIM…]`: what the numeric checks say of someone else's kernel."""
-    if not args.words:
-        raise UsageError("name your kernel, as in `python -m verify conform mypackage.scan:selective_scan`")
-    args.kernel, *args.words = args.words
-    selected = asked.selected(args, unnamed=["all"])
-    _ready(args)
-    found = report(selected, args)
-    exercised = [c for c in found.claims if c.calls]
-    if not exercised:
-        raise NothingRan(
-            f"{args.kernel} was never called by the checks of {len(found.claims)} claims: name others, or all"
-        )
-    shown = replace(found, claims=tuple(exercised))
-    _hand_over(shown, args, terminal)
-    calls, others = sum(c.calls for c in exercised), len(found.claims) - len(exercised)
-    say(f"{args.kernel}: {calls:,} calls by {len(exercised)} claims; {others} others never called it")
-    return outcome(shown.as_expected)
+def _exercised(found: Report, kernel: str) -> None:
+    """Say which claims called someone else's kernel; a run in which none did says nothing of it."""
+    calls = {c.claim.id: c.calls for c in found.claims if c.calls}
+    if not calls:
+        raise NothingRan(f"{kernel} was never called by the checks of {len(found.claims)} claims: name others, or all")
+    others = len(found.claims) - len(calls)
+    say(f"{kernel}: {sum(calls.values()):,} calls by {', '.join(calls)}; {others} others never called it")
 
 
 def _ready(args: Namespace) -> None:

@@ -143,6 +143,7 @@ OPTIONS = {
     "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1)),
     "--input-seq-len": _value("L", "this length,", type=whole(1)),
     "--num-kv-pairs": _value("K", "and this number of pairs (all three together)", type=whole(1)),
+    "--row": _value("TEXT", "only rows whose id contains TEXT, and no random draws", default=""),
     "--kernel": _value("KERNEL", "run on your own: [OPERATION=]MODULE:FUNCTION"),
     "--replay": _value("CHECK:CASE", "run one instance of one check again"),
     "--record": _switch("with all: write recorded.json and what it gives"),
@@ -197,13 +198,15 @@ COMMANDS = (
     ),
     Command(
         "conform",
-        "[OPERATION=]MODULE:FUNCTION [CLAIM…]",
-        "the numeric checks of claims (default: all) on your own kernel",
-        f"words -k -x --tier {PLACE} -o",
-        "run:conform",
-        FORMATS,
-        "OPERATION is selective_scan unless you name another. The report has the claims whose checks called the "
-        "kernel, and no other; the exit code is 5 where none did. Derivations say nothing of a kernel.",
+        "[OPERATION=]MODULE[:NAME] …",
+        "the conformance suite on your own kernels",
+        "words -x --row --tier --device --seed -o",
+        "conform:conform",
+        ("text", "json", "markdown", "html"),
+        "Kernels are functions, a module of them, or a block class; OPERATION is the function's own name, else "
+        "selective_scan. Replays of failures go to DIR/failures, or to "
+        ".verify/failures. Exit codes: 0 all CONFORMS, 1 something FAILS, 5 no row reached the kernel. "
+        "See verify/conform/SPECIFICATION.md.",
     ),
     Command(
         "fuzz",

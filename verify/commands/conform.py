@@ -1,0 +1,59 @@
+"""`conform`: the conformance suite on kernels of others."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from mamba_theorems.verify.commands import asked
+from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, as_usage_error, outcome, say
+from mamba_theorems.verify.conform import scorecard
+from mamba_theorems.verify.conform.kernel import NotOffered
+from mamba_theorems.verify.conform.kernels import Examined, kernels_of
+from mamba_theorems.verify.conform.operations import OPERATIONS
+from mamba_theorems.verify.conform.replay import files
+from mamba_theorems.verify.conform.suite import Result
+from mamba_theorems.verify.files import FOLDER, write
+from mamba_theorems.verify.settings import Tier
+
+
+def conform(args: Namespace, terminal: Terminal) -> Exit:
+    """`conform [OPERATION=]MODULE[:NAME] …`: every row on every kernel that is named."""
+    if not args.words:
+        raise UsageError("name your kernel, as in `python -m verify conform mypackage.scan:selective_scan`")
+    with as_usage_error():
+        kernels = [kernel for word in args.words for kernel in kernels_of(word)]
+    device = asked.device(args.device)
+    file, dumps = scorecard.FORMATS[args.output_format]
+    asked.output(args, file)
+    results = [_examined(kernel, args, device) for kernel in kernels]
+    if args.output_format == "text" or args.output is not None:
+        terminal.put(scorecard.text(results))
+    else:
+        terminal.document(dumps(results))
+    if args.output is not None:
+        write(args.output / file, dumps(results))
+    idle = [result.path for result in results if not result.exercised]
+    if len(idle) == len(results):
+        raise NothingRan(f"{', '.join(idle)} was never called by a row: the lines above say what it refused")
+    for path in idle:
+        say(f"{path} was never called by a row")
+    return outcome(not any(result.failures for result in results) and not idle)
+
+
+def _examined(kernel: Examined, args: Namespace, device: str) -> Result:
+    """One kernel's result, its failures' replays written."""
+    how = {"tier": Tier(args.tier), "seed": args.seed or 0, "stop_early": args.stop_early}
+    try:
+        with as_usage_error(f"{kernel.path}: "):
+            result = kernel.examine(device, args.row, **how)
+    except NotOffered as reason:
+        raise NothingRan(f"{kernel.path} does not run on {reason}") from reason
+    folder: Path = (args.output or FOLDER) / "failures"
+    for finding in scorecard.first_of_each_kind(result):
+        if finding.case is not None:
+            operation, own = OPERATIONS[result.operation], kernel.subject(device).kernel
+            names = {name: own.name_of(name) for name in operation.options}
+            for name, content in files(result, finding, operation.required, names).items():
+                write(folder / name, content)
+    return result

@@ -1,0 +1,642 @@
+"""The exams: a kernel is called on a row's inputs, and what it gives is held to the oracle's values and bounds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from mamba_theorems.kernels.bounds.running_error import CUDA, HOST
+from mamba_theorems.verify.conform import kinds, oracle
+from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised
+from mamba_theorems.verify.conform.kinds import FaultKind
+from mamba_theorems.verify.conform.layouts import NotExercised, laid
+from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation, Right, right, widened
+from mamba_theorems.verify.conform.row import SuiteRow
+
+DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
+FORWARD, GRADIENT, STEP = "forward", "gradient", "step"
+DIRECTIONS = (FORWARD, GRADIENT, STEP)
+
+
+@dataclass
+class Examinee:
+    """A kernel under examination, and what was found out about it.
+
+    `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
+    float32 beside it; `lost` says why gradients are not offered.
+    """
+
+    kernel: Kernel
+    operation: Operation
+    device: str = "cpu"
+    dtypes: tuple[str, ...] = tuple(DTYPES)
+    accumulation: dict[str, torch.dtype] = field(default_factory=dict)
+    uniform: set[str] = field(default_factory=set)
+    lost: str = ""
+    lost_state: str = ""
+
+    @property
+    def main(self) -> str:
+        """The dtype of rows that name none."""
+        return "float32" if "float32" in self.dtypes else self.dtypes[0]
+
+    def precision(self, dtype: str) -> oracle.Precision:
+        """What the kernel may round to for arguments of a dtype."""
+        given = DTYPES[dtype]
+        accumulation = self.accumulation.get(dtype, torch.float64 if dtype == "float64" else torch.float32)
+        half = torch.finfo(given).eps / 2 if given in oracle.HALVES else 0.0
+        operands = oracle.MIXED_ROUNDINGS * half if self.operation.matrix_products else 0.0
+        elementary = HOST if self.device == "cpu" else CUDA
+        return oracle.Precision(accumulation, elementary, operands, oracle.POINTWISE_ROUNDINGS * half)
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """What was wrong first: the output and its index, what came and what had to, within which bound, and the kind."""
+
+    output: str
+    kind: FaultKind
+    note: str = ""
+    index: tuple[int, ...] = ()
+    got: float | None = None
+    want: float | None = None
+    bound: float | None = None
+    model: str = ""
+
+    def __str__(self) -> str:
+        if self.got is None:
+            return f"{self.output}: {self.note}"
+        at = f"[{', '.join(map(str, self.index))}]" if self.index else ""
+        note = f" ({self.note})" if self.note else ""
+        return f"{self.output}{at} = {self.got:.9g}, not {self.want:.9g} ± {self.bound:.2g}{note}"
+
+
+@dataclass(frozen=True)
+class SuiteCall:
+    """One call and what it should give: for the naming of a fault and for the replay; partial where it was several."""
+
+    arguments: Arguments
+    right: Right
+    loss: Mapping[str, Tensor] | None = None
+    got: Mapping[str, Any] = field(default_factory=dict)
+    partial: bool = False
+
+
+class Wrong(Exception):
+    """The kernel failed a row."""
+
+    def __init__(self, failure: Deviation, case: SuiteCall | None = None) -> None:
+        super().__init__(str(failure))
+        self.failure, self.case = failure, case
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
+    """The arguments of a row, in its dtype and layout, on the device. Raises NotOffered for what is not taken."""
+    kernel, operation, dtype = subject.kernel, subject.operation, row.dtype or subject.main
+    if dtype not in subject.dtypes:
+        raise NotOffered(dtype)
+    for option in row.uses:
+        lacking = kernel.lacks(option, operation.features)
+        if lacking:
+            raise NotOffered(lacking)
+    unfit = kernel.limits.fits(row.sizes)
+    if unfit:
+        raise NotOffered(unfit)
+    sizes = kernel.limits.fitted({**operation.sizes, **row.sizes})
+    sizes = _divided(sizes)
+    n = Draws(row.seed + turn)
+    arguments = operation.draw(n, sizes, frozenset(row.uses))
+    if row.edit is not None:
+        arguments = row.edit(arguments, n)
+    if "chunk_size" in arguments and kernel.name_of("chunk_size") is None:
+        del arguments["chunk_size"]
+    return {name: _placed(subject, dtype, row, name, value) for name, value in arguments.items()}
+
+
+def _divided(sizes: dict[str, int]) -> dict[str, int]:
+    """Groups must divide what they group."""
+    whole = next((sizes[name] for name in ("nheads", "d_inner") if name in sizes), 0)
+    if whole and "groups" in sizes and whole % sizes["groups"]:
+        return {**sizes, "groups": 1}
+    return sizes
+
+
+def _placed(subject: Examinee, dtype: str, row: SuiteRow, name: str, value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    if value.is_floating_point():
+        keeps = name in subject.operation.heavy and dtype not in subject.uniform and DTYPES[dtype] in oracle.HALVES
+        value = value.to(torch.float32 if keeps else DTYPES[dtype])
+    return laid(value.to(subject.device), row.layout.get(name, "contiguous"))
+
+
+# --- a call ----------------------------------------------------------------------------------------------------------
+
+
+class _Watch(TorchFunctionMode):
+    """While a kernel runs: memory that it asks for uninitialised is filled, and a graph that it builds is noted."""
+
+    FACTORIES = (torch.empty, torch.empty_like, torch.empty_strided, Tensor.new_empty, Tensor.new_empty_strided)
+
+    def __init__(self, fill: float) -> None:
+        super().__init__()
+        self.fill, self.built = fill, False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func in self.FACTORIES and isinstance(made, Tensor) and made.is_floating_point():
+            with torch.no_grad():
+                made.fill_(self.fill)
+        elif isinstance(made, Tensor) and made.requires_grad and made.grad_fn is not None:
+            self.built |= sum(isinstance(a, Tensor) and a.requires_grad for a in args) > 1
+        return made
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a kernel gave: outputs by name, the arguments as they were passed, and whether it built a graph."""
+
+    outputs: Mapping[str, Tensor]
+    passed: Arguments
+    built: bool
+
+
+def ask(subject: Examinee, arguments: Arguments, *, gradients: bool = False, fill: float = float("nan")) -> Given:
+    """Call the kernel. Raises Wrong for inputs changed in place and for what is no result; NotOffered, Raised."""
+    operation = subject.operation
+    passed = {name: _passed(m, gradients) for name, m in arguments.items()}
+    before = {name: m.detach().clone() for name, m in passed.items() if isinstance(m, Tensor)}
+    if operation.name == "selective_state_update":
+        passed["state"] = _copied(passed["state"])
+    _poison(arguments, fill)
+    watch = _Watch(fill)
+    with torch.set_grad_enabled(gradients), watch:
+        result = subject.kernel.call(operation.required, passed)
+    outputs = _outputs(operation, passed, result)
+    for name, old in before.items():
+        if name != operation.state and not same_bits(passed[name].detach(), old):
+            raise Wrong(Deviation(name, kinds.CHANGED, "the call changed this input"))
+    return Given(outputs, passed, watch.built)
+
+
+def _passed(m: Any, gradients: bool) -> Any:
+    """The same memory, asking for gradients where they are wanted."""
+    if not isinstance(m, Tensor) or not m.is_floating_point():
+        return m
+    return m.detach().requires_grad_(gradients)
+
+
+def _copied(state: Tensor) -> Tensor:
+    """A state that may be changed in place, laid out as the given one; one entry a place."""
+    if 0 in state.stride():
+        return state.clone(memory_format=torch.contiguous_format)
+    copy = torch.empty_strided(state.shape, state.stride(), dtype=state.dtype, device=state.device)
+    return copy.copy_(state)
+
+
+def _poison(arguments: Arguments, fill: float) -> None:
+    """Leave memory behind that holds no zeros, of the sizes that results have."""
+    shapes = [m for m in arguments.values() if isinstance(m, Tensor) and m.is_floating_point()]
+    litter = [torch.full_like(m, fill, memory_format=torch.contiguous_format) for m in shapes]
+    del litter
+
+
+def _outputs(operation: Operation, passed: Arguments, result: Any) -> dict[str, Tensor]:
+    asked = bool(passed.get(operation.ask_state))
+    parts = result if isinstance(result, tuple | list) else (result,)
+    if not all(isinstance(part, Tensor) for part in parts[: 1 + asked]) or len(parts) < 1 + asked:
+        kinds_of = ", ".join(type(part).__name__ for part in parts)
+        raise Wrong(Deviation("result", kinds.FORM, f"is ({kinds_of}), not y{' and a state' if asked else ''}"))
+    outputs = {"y": parts[0]}
+    if asked:
+        outputs[operation.state] = parts[1]
+    if operation.name == "selective_state_update":
+        outputs["state"] = passed["state"]
+    return outputs
+
+
+def same_bits(a: Tensor, b: Tensor) -> bool:
+    """Equal bits, NaN equal to NaN."""
+    return a.shape == b.shape and a.dtype == b.dtype and bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+# --- comparison ------------------------------------------------------------------------------------------------------
+
+
+def form(subject: Examinee, name: str, got: Tensor, arguments: Arguments, want: Tensor) -> Deviation | None:
+    """The result's dtype, shape and device."""
+    signal = arguments[subject.operation.signal]
+    allowed = {signal.dtype}
+    if name == subject.operation.state and name != "y" and subject.operation.name != "causal_conv1d":
+        allowed |= {torch.float32} if signal.dtype in oracle.HALVES else set()
+    if name == "state":
+        allowed = {arguments["state"].dtype}
+    if tuple(got.shape) != tuple(want.shape):
+        return Deviation(name, kinds.FORM, f"has shape {tuple(got.shape)}, not {tuple(want.shape)}")
+    if got.dtype not in allowed:
+        wanted = " or ".join(sorted(str(d).removeprefix("torch.") for d in allowed))
+        return Deviation(name, kinds.FORM, f"has dtype {str(got.dtype).removeprefix('torch.')}, not {wanted}")
+    if got.device.type != signal.device.type:
+        return Deviation(name, kinds.FORM, f"is on {got.device}, not on {signal.device}")
+    return None
+
+
+def rounded(bound: Tensor, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """The bound with the rounding of the result to its dtype."""
+    info = torch.finfo(dtype)
+    return bound + info.eps / 2 * (value.abs() + bound) + info.smallest_normal * info.eps
+
+
+def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tensor | None = None) -> Deviation | None:
+    """The worst entry beyond its bound; NaN where the value is NaN, no finite number where it is infinite."""
+    got64, bound = got.detach().cpu().double(), rounded(bound, value, got.dtype)
+    finite = value.isfinite()
+    excess = torch.where(finite, (got64 - value).abs() / bound, 0.0)
+    excess = torch.where(finite & ~got64.isfinite(), torch.inf, excess)
+    vanished = ~finite & got64.isfinite() | value.isnan() & ~got64.isnan()
+    excess = torch.where(vanished, torch.inf, excess)
+    if compared is not None:
+        excess = torch.where(compared, excess, 0.0)
+    if excess.numel() == 0 or float(excess.max()) <= 1:
+        return None
+    place = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
+    kind = kinds.LOST_NAN if bool(vanished[place]) else kinds.VALUES
+    beyond = int((excess > 1).sum())
+    note = f"{beyond} of {excess.numel()} entries beyond their bounds" if beyond > 1 else ""
+    return Deviation(name, kind, note, place, float(got64[place]), float(value[place]), float(bound[place]))
+
+
+def _judge(
+    subject: Examinee, arguments: Arguments, given: Given, wanted: Right, loss: Any = None, partial: bool = False
+) -> None:
+    """Raises Wrong with the first output that is wrong."""
+    real = _real(subject.operation, arguments)
+    case = SuiteCall(arguments, wanted, loss, dict(given.outputs), partial)
+    for name, got in given.outputs.items():
+        value, bound = wanted.outputs[name]
+        failure = form(subject, name, got, arguments, value)
+        failure = failure or compare(name, got, value, bound, real if name == "y" else None)
+        if failure:
+            raise Wrong(failure, case)
+
+
+def _real(operation: Operation, arguments: Arguments) -> Tensor | None:
+    """Where y is compared: not at padding, whose output nobody reads (a convolution gives 0 there)."""
+    seq_idx = arguments.get("seq_idx")
+    if seq_idx is None or operation.name == "causal_conv1d":
+        return None
+    real = (seq_idx >= 0).cpu()
+    return real[:, None] if operation.time == 2 else real[:, :, None, None]
+
+
+def wanted_of(
+    subject: Examinee, row: SuiteRow, arguments: Arguments, loss: Mapping[str, Tensor] | None = None
+) -> Right:
+    """The oracle's, or the row's own exact values."""
+    if row.exactly is not None:
+        exact = row.exactly(arguments)
+        return Right({name: (value, torch.zeros_like(value)) for name, value in exact.items()}, {})
+    return right(subject.operation, arguments, subject.precision(row.dtype or subject.main), loss)
+
+
+# --- the exams -------------------------------------------------------------------------------------------------------
+
+Exam = Callable[[Examinee, SuiteRow], Iterator[str]]
+"""Yields each direction that it has shown; raises Wrong, NotOffered or Raised with `direction` of what it was in."""
+
+
+class In(Exception):
+    """Marks where an exam was: a direction, and what happened there."""
+
+    def __init__(self, direction: str, reason: Exception) -> None:
+        super().__init__(direction)
+        self.direction, self.reason = direction, reason
+
+
+@contextmanager
+def _direction(name: str) -> Iterator[None]:
+    try:
+        yield
+    except (Wrong, NotOffered, NotExercised, Raised) as reason:
+        raise In(name, reason) from reason
+
+
+def values(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """y and the last state; then the gradient of every input through y."""
+    with _direction(FORWARD):
+        arguments = draw(subject, row)
+        both = row.gradient and row.exactly is None and wants_gradients(subject)
+        loss = _loss(subject, row, arguments, {"y": arguments[subject.operation.signal].shape}) if both else None
+        wanted = wanted_of(subject, row, arguments, loss)
+        _judge(subject, arguments, ask(subject, arguments), wanted)
+    yield FORWARD
+    if loss is not None:
+        with _direction(GRADIENT):
+            _gradients(subject, arguments, loss, wanted)
+        yield GRADIENT
+
+
+def _loss(
+    subject: Examinee, row: SuiteRow, arguments: Arguments, shapes: Mapping[str, Sequence[int]]
+) -> dict[str, Tensor]:
+    """The weights of a loss Σ ∂·output, in the signal's dtype."""
+    n, signal = Draws(row.seed + 1), arguments[subject.operation.signal]
+    loss = {name: n.normal(*shape).to(signal.device, signal.dtype) for name, shape in shapes.items()}
+    real = _real(subject.operation, arguments)
+    return loss if real is None else loss | {"y": torch.where(real.to(signal.device), loss["y"], 0.0)}
+
+
+def state_gradient(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """The gradient of every input through y and the last state together."""
+    if not wants_gradients(subject):
+        return
+    with _direction(GRADIENT):
+        arguments = draw(subject, row)
+        forward = wanted_of(subject, row, arguments)
+        shapes = {name: forward.outputs[name][0].shape for name in ("y", subject.operation.state)}
+        loss = _loss(subject, row, arguments, shapes)
+        _gradients(subject, arguments, loss, wanted_of(subject, row, arguments, loss))
+    yield GRADIENT
+
+
+def wants_gradients(subject: Examinee) -> bool:
+    """Whether gradients are asked of it."""
+    return not subject.lost and subject.kernel.limits.gradient
+
+
+def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tensor], wanted: Right) -> None:
+    """Raises Wrong for a gradient that is missing or beyond its bound; NotOffered where the kernel builds no graph."""
+    given = ask(subject, arguments, gradients=True)
+    if not given.outputs["y"].requires_grad:
+        if given.built:
+            raise Wrong(Deviation("y", kinds.LOST, "it computes on a graph that its result no longer has"))
+        subject.lost = "it builds no graph: in a larger network gradients are lost without a word"
+        raise NotOffered(f"gradient ({subject.lost})")
+    if not all(given.outputs[name].requires_grad for name in loss):
+        raise NotOffered("gradient through the last state (it has no graph)")
+    leaves = {name: m for name, m in given.passed.items() if isinstance(m, Tensor) and m.requires_grad}
+    leaves = {name: m for name, m in leaves.items() if name != "state"}
+    outputs = [given.outputs[name] for name in loss]
+    weights = [w.to(m.dtype) for w, m in zip(loss.values(), outputs, strict=True)]
+    found = _backward(subject, outputs, list(leaves.values()), weights)
+    got = {**given.outputs, **{f"gradient of {name}": g for name, g in zip(leaves, found, strict=True)}}
+    case = SuiteCall(arguments, wanted, loss, got)
+    _judge(subject, arguments, given, wanted, loss)
+    for name, gradient in zip(leaves, found, strict=True):
+        value, bound = wanted.gradients[name]
+        if gradient is None:
+            if float(value.abs().max()) == 0:
+                continue
+            raise Wrong(Deviation(f"gradient of {name}", kinds.LOST, "there is none"), case)
+        failure = compare(f"gradient of {name}", gradient, value, bound)
+        if failure:
+            raise Wrong(replace(failure, kind=kinds.GRADIENT), case)
+
+
+def _backward(subject: Examinee, outputs: list[Tensor], leaves: list[Tensor], weights: list[Tensor]) -> Sequence[Any]:
+    """The gradients. A step advances its state in place, after which a graph may refuse to go back, and says so."""
+    try:
+        return subject.kernel.run(lambda: torch.autograd.grad(outputs, leaves, weights, allow_unused=True))
+    except Raised as reason:
+        if subject.operation.name != "selective_state_update":
+            raise
+        subject.lost = f"going back through a step raises {reason}"
+        raise NotOffered(f"gradient ({subject.lost})") from reason
+
+
+def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """NaN or inf among the inputs: every entry that it does not reach is right, every other is no number.
+
+    Then the gradient through the entries that it does not reach, of the signals there: finite and right.
+    """
+    with _direction(FORWARD):
+        if "NaN" in subject.kernel.limits.not_offered:
+            raise NotOffered("NaN and inf (declared)")
+        arguments = draw(subject, row)
+        wanted = wanted_of(subject, row, arguments)
+        given = ask(subject, arguments)
+        try:
+            _judge(subject, arguments, given, wanted)
+        except Wrong as wrong:
+            if wrong.failure.kind is kinds.VALUES and not _finite(wrong.failure.got):
+                wrong.failure = replace(wrong.failure, kind=kinds.LEAK)
+            raise
+    yield FORWARD
+
+
+def _finite(x: float | None) -> bool:
+    return x is not None and abs(x) < float("inf")
+
+
+def pieces(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """The whole in pieces of several lengths, each handed the state of the one before; the last ones are steps."""
+    operation = subject.operation
+    with _direction(STEP):
+        arguments = draw(subject, row)
+        wanted = wanted_of(subject, row, arguments)
+        length = arguments[operation.signal].shape[operation.time]
+        unit = _least_length(subject)
+        cuts = sorted({0, length, *(k * unit for k in (1, 2, 3, 8) if k * unit < length)})
+        state = arguments.get(operation.start)
+        ys, given = [], None
+        for start, stop in pairwise(cuts):
+            part = {name: _piece(operation, name, m, start, stop) for name, m in arguments.items()}
+            if state is not None:
+                part[operation.start] = state
+            given = ask(subject, part)
+            ys.append(given.outputs["y"])
+            state = given.outputs[operation.state]
+        assert state is not None
+        outputs = {"y": torch.cat(ys, operation.time), operation.state: state}
+        wanted = _handed_on(subject, row, arguments, state, wanted)
+        _judge(subject, arguments, Given(outputs, arguments, False), wanted, partial=True)
+    yield STEP
+
+
+def _handed_on(subject: Examinee, row: SuiteRow, arguments: Arguments, state: Any, wanted: Right) -> Right:
+    """Where the state is handed on in half precision, every term is rounded once more a piece."""
+    if state is None or state.dtype not in oracle.HALVES or subject.operation.name == "causal_conv1d":
+        return wanted
+    p = subject.precision(row.dtype or subject.main)
+    return right(subject.operation, arguments, replace(p, operands=p.operands + 8 * torch.finfo(state.dtype).eps))
+
+
+def _least_length(subject: Examinee) -> int:
+    rule = subject.kernel.limits.sizes.get("length")
+    return rule.get("multiple", 1) if isinstance(rule, Mapping) else min(rule) if rule else 1
+
+
+VARYING = ("u", "delta", "x", "dt", "B", "C", "z", "seq_idx")
+"""The arguments that vary with time."""
+
+
+def _piece(operation: Operation, name: str, m: Any, start: int, stop: int) -> Any:
+    """The part of an argument between two times."""
+    if not isinstance(m, Tensor) or name not in VARYING or (name in "BC" and m.ndim == 2):
+        return m
+    axis = 1 if name == "seq_idx" else operation.time if operation.time == 1 else m.ndim - 1
+    return m.narrow(axis, start, stop - start).contiguous()
+
+
+def steps(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """Several steps of decoding on one state, against the scan of all of them."""
+    count = 7
+    with _direction(STEP):
+        turns = [draw(subject, row, turn) for turn in range(count)]
+        shared = {name: m for name, m in turns[0].items() if name in ("A", "D", "dt_bias", "dt_softplus")}
+        turns = [turn | shared for turn in turns]
+        state, ys = turns[0]["state"], []
+        for turn in turns:
+            given = ask(subject, turn | {"state": state})
+            ys.append(given.outputs["y"])
+            state = given.outputs["state"]
+        wanted = _of_steps(subject, row, turns)
+        for t, y in enumerate(ys):
+            value, bound = (m[..., t].reshape(y.shape) for m in wanted["y"])
+            failure = compare("y", y, value, bound)
+            if failure:
+                raise Wrong(replace(failure, note=f"at step {t + 1} of {count}"))
+        value, bound = (m.reshape(state.shape) for m in wanted["last_state"])
+        failure = compare("state", state, value, bound)
+        if failure:
+            raise Wrong(replace(failure, note=f"after {count} steps"))
+    yield STEP
+
+
+def _of_steps(subject: Examinee, row: SuiteRow, turns: list[Arguments]) -> dict[str, tuple[Tensor, Tensor]]:
+    problems = [subject.operation.problem(widened(turn)) for turn in turns]
+    joined = {
+        name: torch.cat([getattr(problem, name) for problem in problems], -1)
+        for name in ("u", "step", "B", "C", "z")
+        if getattr(problems[0], name) is not None
+    }
+    whole = replace(problems[0], **joined)
+    sizes, _ = oracle.scan_bounds(whole, subject.precision(row.dtype or subject.main), None)
+    found = oracle.scan_values(whole)
+    return {name: (found[name], sizes[name]) for name in found}
+
+
+def bits(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """The same call gives the same bits, and so with one thread; gradients too."""
+    with _direction(FORWARD):
+        arguments = draw(subject, row)
+        first = ask(subject, arguments).outputs
+        _equal(first, ask(subject, arguments, fill=1.0).outputs, "the same call again")
+        with _threads(1):
+            _equal(first, ask(subject, arguments).outputs, "with one thread")
+        with _threads(2):
+            _equal(first, ask(subject, arguments).outputs, "with two threads")
+    yield FORWARD
+    if not wants_gradients(subject):
+        return
+    with _direction(GRADIENT):
+        if not subject.kernel.limits.deterministic:
+            raise NotOffered("the same bits of gradients (declared)")
+        found = []
+        for threads in (None, None, 1, 2):
+            with _threads(threads):
+                found.append(_plain_gradients(subject, arguments))
+        for other, words in zip(found[1:], ("the same call again", "with one thread", "with two threads"), strict=True):
+            _equal(found[0], other, words)
+    yield GRADIENT
+
+
+def _plain_gradients(subject: Examinee, arguments: Arguments) -> dict[str, Tensor]:
+    given = ask(subject, arguments, gradients=True)
+    leaves = {name: m for name, m in given.passed.items() if isinstance(m, Tensor) and m.requires_grad}
+    leaves = {name: m for name, m in leaves.items() if name != "state"}
+    y = given.outputs["y"]
+    if not y.requires_grad:
+        raise NotOffered("gradient (its result has no graph)")
+    found = _backward(subject, [y], list(leaves.values()), [torch.ones_like(y)])
+    return {f"gradient of {name}": g for name, g in zip(leaves, found, strict=True) if g is not None}
+
+
+def _equal(first: Mapping[str, Tensor], second: Mapping[str, Tensor], words: str) -> None:
+    for name, a in first.items():
+        if not same_bits(a.detach(), second[name].detach()):
+            differ = (a.detach() != second[name].detach()).nonzero()
+            place = tuple(differ[0].tolist())
+            raise Wrong(Deviation(name, kinds.BITS, words, place, float(second[name][place]), float(a[place]), 0.0))
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Run torch, and numba where it was imported, on so many threads."""
+    if count is None:
+        yield
+        return
+    before, numba = torch.get_num_threads(), sys.modules.get("numba")
+    of_numba = numba.get_num_threads() if numba else 0
+    torch.set_num_threads(count)
+    if numba:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        if numba:
+            numba.set_num_threads(of_numba)
+
+
+def fresh(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """Two calls of the same shapes and other values, in which the first inputs' memory is used again."""
+    with _direction(FORWARD):
+        first, second = draw(subject, row), draw(subject, row, 1)
+        one = ask(subject, first)
+        kept = {name: m.detach().clone() for name, m in one.outputs.items()}
+        two = ask(subject, second)
+        _judge(subject, second, two, wanted_of(subject, row, second))
+        for name, old in kept.items():
+            if not same_bits(one.outputs[name].detach(), old):
+                raise Wrong(Deviation(name, kinds.STALE, "a later call changed the result of an earlier one"))
+        _judge(subject, first, one, wanted_of(subject, row, first))
+        same_memory = {n: m.copy_(second[n]) if isinstance(m, Tensor) else m for n, m in first.items()}
+        three = ask(subject, same_memory)
+        try:
+            _judge(subject, second, three, wanted_of(subject, row, second))
+        except Wrong as wrong:
+            note = "the same memory with other values: an earlier result comes back"
+            raise Wrong(replace(wrong.failure, kind=kinds.STALE, note=note), wrong.case) from wrong
+    yield FORWARD
+
+
+def compiled(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """torch.compile with fullgraph traces the call, and what runs then is right."""
+    with _direction(FORWARD):
+        arguments = draw(subject, row)
+        operation, theirs = subject.operation, subject.kernel
+        traced = torch.compile(theirs.function, fullgraph=True, backend="aot_eager")
+        inside = Kernel(theirs.path, traced, replace(theirs.limits), theirs.parameters)
+        try:
+            with torch.no_grad():
+                result = inside.call(operation.required, dict(arguments))
+        except Raised as reason:
+            raise NotOffered(f"torch.compile(fullgraph=True): {reason}") from reason
+        theirs.calls += 1
+        given = Given(_outputs(operation, arguments, result), arguments, False)
+        _judge(subject, arguments, given, wanted_of(subject, row, arguments))
+    yield FORWARD
+
+
+EXAMS: dict[str, Exam] = {
+    "values": values,
+    "state gradient": state_gradient,
+    "confined": confined,
+    "pieces": pieces,
+    "steps": steps,
+    "bits": bits,
+    "fresh": fresh,
+    "compiled": compiled,
+}

@@ -1,0 +1,192 @@
+"""Someone else's kernel: found by name, called by its own names, held to what it takes and counted.
+
+What it takes comes from its signature, from what it declares in an attribute `conformance` (of the function, or of its
+module), and from what it refuses in words. `DECLARABLE` says what may be declared.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Sizes = Mapping[str, int]
+DECLARABLE = {
+    "dtypes": "names of the dtypes it takes",
+    "options": "the optional arguments it takes, all others being refused",
+    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf",
+    "sizes": "by name, a list of sizes, or {multiple, min, max}",
+    "names": "its own names of arguments, by the field's",
+    "gradient": "false where it is forward only",
+    "deterministic": "false where sums of gradients are in no fixed order",
+    "devices": "names of the devices it runs on",
+}
+OTHER_NAMES = {
+    "return_last_state": ("return_final_states", "return_final_state", "output_final_state"),
+    "return_final_states": ("return_last_state", "return_final_state", "output_final_state"),
+    "initial_state": ("initial_states", "init_state", "h0"),
+    "initial_states": ("initial_state", "init_states", "h0"),
+    "delta_bias": ("dt_bias",),
+    "delta_softplus": ("dt_softplus",),
+    "dt_softplus": ("delta_softplus",),
+    "dt_bias": ("delta_bias",),
+}
+"""Names under which others have an option."""
+_WORDS_OF_REFUSAL = re.compile(
+    r"support|not implemented|requires? |must be (a )?(multiple|contiguous|divisible|power|at least|one of)", re.I
+)
+
+
+class NotOffered(Exception):
+    """The kernel does not take this; the message says what, and who says so."""
+
+
+class Raised(Exception):
+    """The kernel raised what is no refusal."""
+
+
+@dataclass(frozen=True)
+class KernelLimits:
+    """What a kernel declares that it takes; None and {} where it declares nothing."""
+
+    dtypes: tuple[str, ...] | None = None
+    options: tuple[str, ...] | None = None
+    not_offered: tuple[str, ...] = ()
+    sizes: Mapping[str, Any] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    gradient: bool = True
+    deterministic: bool = True
+    devices: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, declared: Mapping[str, Any]) -> KernelLimits:
+        """From what was declared. Raises ValueError that names what cannot be declared."""
+        unknown = sorted(set(declared) - set(DECLARABLE))
+        if unknown:
+            raise ValueError(f"conformance declares {', '.join(unknown)}: declare {', '.join(DECLARABLE)}")
+        given: dict[str, Any] = {k: tuple(v) if isinstance(v, list | set) else v for k, v in declared.items()}
+        return cls(**given)
+
+    def fits(self, sizes: Sizes) -> str:
+        """Why the sizes are not taken, or ""."""
+        return next((f"{n} = {size}" for n, size in sizes.items() if not _allowed(self.sizes.get(n), size)), "")
+
+    def fitted(self, sizes: Sizes) -> dict[str, int]:
+        """The sizes, each raised to the next that is taken, or lowered where there is none."""
+        return {name: _nearest(self.sizes.get(name), size) for name, size in sizes.items()}
+
+
+def _allowed(rule: Any, size: int) -> bool:
+    if rule is None:
+        return True
+    if not isinstance(rule, Mapping):
+        return size in rule
+    return size % rule.get("multiple", 1) == 0 and rule.get("min", 1) <= size <= rule.get("max", size)
+
+
+def _nearest(rule: Any, size: int) -> int:
+    if _allowed(rule, size):
+        return size
+    if not isinstance(rule, Mapping):
+        return min((n for n in rule if n >= size), default=max(rule))
+    multiple = rule.get("multiple", 1)
+    low = -(-max(size, rule.get("min", 1)) // multiple) * multiple
+    return low if low <= rule.get("max", low) else rule["max"] // multiple * multiple
+
+
+class Kernel:
+    """A function or class of theirs, with its limits; `calls` counts the calls that were not refused."""
+
+    def __init__(
+        self,
+        path: str,
+        function: Callable[..., Any],
+        limits: KernelLimits | None = None,
+        parameters: frozenset[str] | None = None,
+    ) -> None:
+        self.path, self.function, self.calls = path, function, 0
+        self.refused: dict[str, str] = {}
+        self.limits = declared(function) if limits is None else limits
+        self.parameters = parameters or parameters_of(function)
+
+    def lacks(self, option: str, features: Iterable[str] = ()) -> str:
+        """Why an option is not offered: by declaration or by signature; "" where it may be."""
+        limits = self.limits
+        if option in self.refused:
+            return self.refused[option]
+        if option in limits.not_offered or (limits.options is not None and option not in limits.options):
+            return f"{option} (declared)"
+        if option in features or self.name_of(option) is not None:
+            return ""
+        return f"{option} (not in its signature)"
+
+    def name_of(self, argument: str) -> str | None:
+        """Its own name of an argument; None where the signature has none."""
+        wanted = self.limits.names.get(argument, argument)
+        if self.parameters is None or wanted in self.parameters:
+            return wanted
+        return next((name for name in OTHER_NAMES.get(argument, ()) if name in self.parameters), None)
+
+    def call(self, required: Iterable[str], arguments: Mapping[str, Any]) -> Any:
+        """Call it: required arguments by place, the others by its own names. Raises NotOffered, Raised."""
+        required = list(required)
+        by_name = {}
+        for name, value in arguments.items():
+            if name not in required:
+                own = self.name_of(name)
+                if own is None:
+                    raise NotOffered(f"{name} (not in its signature)")
+                by_name[own] = value
+        return self.run(lambda: self.function(*(arguments[name] for name in required), **by_name), by_name)
+
+    def run(self, work: Callable[[], Any], names: Iterable[str] = ()) -> Any:
+        """Do something of the kernel's. Raises NotOffered, Raised."""
+        self.calls += 1
+        try:
+            return work()
+        except Exception as reason:  # someone else's code may raise anything
+            told = refusal(reason, names)
+            if told:
+                self.calls -= 1
+                raise NotOffered(told) from reason
+            raise Raised(f"{type(reason).__name__}: {_first_line(reason)}") from reason
+
+
+def refusal(reason: Exception, names: Iterable[str]) -> str:
+    """What an exception says the kernel does not take; "" where it is no refusal."""
+    text = _first_line(reason)
+    lacking = re.search(r"unexpected keyword argument '(\w+)'", text)
+    if isinstance(reason, TypeError) and lacking and lacking[1] in names:
+        return f"{lacking[1]} (not taken: {text})"
+    refused = isinstance(reason, NotImplementedError | ValueError | AssertionError)
+    if refused or (isinstance(reason, RuntimeError | TypeError) and _WORDS_OF_REFUSAL.search(text)):
+        return f"refused by {type(reason).__name__}: {text}"
+    return ""
+
+
+def _first_line(reason: Exception) -> str:
+    return (str(reason).strip().splitlines() or ["without a word"])[0][:200]
+
+
+def declared(function: Callable[..., Any]) -> KernelLimits:
+    """What the function declares, or its module for all of its functions."""
+    module = inspect.getmodule(function)
+    return KernelLimits.of(getattr(function, "conformance", None) or getattr(module, "conformance", None) or {})
+
+
+def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
+    """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any."""
+    bases = function.__mro__ if inspect.isclass(function) else ()
+    makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [function]
+    names: set[str] = set()
+    for maker in makers:
+        try:
+            found = list(inspect.signature(maker).parameters.values())
+        except (TypeError, ValueError):
+            return None
+        names |= {p.name for p in found}
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found):
+            return frozenset(names)
+    return None
