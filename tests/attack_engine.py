@@ -402,8 +402,9 @@ def limit_fails(rng: random.Random, step: Limit) -> dict | None:
         return None
     for at in points(rng, {p, y, q, n, m}, 4):
         try:
-            first, last = (_off(step, at, e) for e in (10, 30))
-            if last > mp.mpf(10) ** -2 and last >= first:
+            with mp.workdps(1000):  # what cancels near the point has digits left
+                first, last = (_off(step, at, e) for e in (20, 400))
+            if last > mp.mpf(10) ** -2 and last >= first / 2:
                 return at
         except (ValueError, OverflowError, ZeroDivisionError, StopIteration):
             continue
