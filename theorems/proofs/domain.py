@@ -12,7 +12,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from mamba_theorems.theorems.proofs.written import ForAll, is_written, put_in
+from mamba_theorems.theorems.proofs.written import ForAll, carried_out, is_written, put_in
 
 TOTAL = (
     sp.Add, sp.Mul, sp.exp, sp.sin, sp.cos, sp.sinh, sp.cosh, sp.tanh, sp.atan, sp.asinh, sp.erf, sp.erfc, sp.Abs,
@@ -41,7 +41,7 @@ def conditions(*expressions: sp.Basic, having: Collection[sp.Basic] = ()) -> tup
     `having` are parts that are known to have one. Raises Undefined where no such relations are known. An expression
     without imaginary parts has real values there.
     """
-    found = (c for e in expressions for c in _sides(e, frozenset(having)))
+    found = (carried_out(c) for e in expressions for c in _sides(e, frozenset(having)))
     return tuple(dict.fromkeys(c for c in found if c != sp.true))
 
 
