@@ -43,7 +43,11 @@ LETTERS = (x, y, p, q, n, m)
 FUNCTIONS = {"f": lambda t: mp.sin(3 * t) + mp.mpf(t) / 5, "g": lambda t: mp.cos(t) - mp.mpf(t) ** 2 / 7}
 f, g = (sp.Function(name, real=True) for name in FUNCTIONS)
 kept = {"evaluate": False}
-CLEAR = mp.mpf(10) ** -25
+
+
+def clear() -> mp.mpf:
+    """Differences below it are not told from 0."""
+    return mp.mpf(10) ** (-mp.mp.dps // 2)
 
 
 class NoValueError(ValueError):
@@ -116,12 +120,12 @@ def truth(r: sp.Basic, at: dict) -> bool | None:
     if name == "Implies":
         return truth(sp.Or(sp.Not(r.args[0]), r.args[1], **kept), at)
     if name == "Contains":
-        return any(abs(value(r.args[0] - v, at)) < CLEAR for v in r.args[1])
+        return any(abs(value(r.args[0] - v, at)) < clear() for v in r.args[1])
     if isinstance(r, ForAll):
         return all(truth(r.instance, at | {r.bound_symbols[0]: Fraction(v)}) for v in range(6))
     left, right = value(r.lhs, at), value(r.rhs, at)
     difference = left - right
-    close = abs(difference) < CLEAR * max(1, abs(left), abs(right))
+    close = abs(difference) < clear() * max(1, abs(left), abs(right))
     if name in ("Equality", "Unequality"):
         return close == (name == "Equality")
     weak = name in ("GreaterThan", "LessThan")

@@ -439,6 +439,21 @@ def test_a_power_of_0_is_no_exponential(power):
     assert equal(sp.sign(power), one).decide().truth is not Truth.TRUE
 
 
+def test_what_sympy_simplifies_away_is_looked_at():
+    """sympy's simplify makes sign(Σ n·f(k)) − 1 a −1."""
+    wrong = sp.sign(sp.Sum(n * f(k), (k, 1, 3)))
+    assert equal(wrong - 1, -one).decide().truth is not Truth.TRUE
+    step = Induction(
+        name="false",
+        index=n,
+        start=1,
+        initial=wrong.subs(n, 1),
+        next=lambda sequence, _: sequence + wrong.subs(n, 1),
+        closed=wrong,
+    )
+    assert step.decide().truth is not Truth.TRUE
+
+
 WHOLE = sp.Ge(sp.Sum(k * x, (k, 0, n)) ** 2, 0, **kept)
 """A premise that speaks of a sum, whose value is then known to exist."""
 
