@@ -91,7 +91,7 @@ def rows() -> Iterator[BlockRow]:
         yield row(f"packed.{words}", kind, cell="seq_idx", seq_idx=pattern)
     yield row("prefill", kinds.PIECES, "prefill")
     yield row("prefill.short", kinds.SHORT, "prefill", length=2)
-    yield row("several", kinds.PIECES, "several", "several tokens with a cache")
+    yield row("several", kinds.PIECES, "several", "several tokens")
     yield row("confined", kinds.LEAK, "confined", "NaN and inf")
     yield row("gradient", kinds.LOST, "gradients", batch=1, length=5)
 
@@ -142,7 +142,7 @@ def build(subject: Examinee, row: BlockRow) -> BuiltBlock:
 def _weight(n: Draws, name: str, shape: torch.Size) -> Tensor:
     if name == "A_log":
         return n.uniform(0.5, 3.0, *shape).log()
-    if name in ("dt_bias", "dt_proj.bias"):
+    if name in ("dt_bias", "dt_proj.bias", "log_dt"):
         return n.normal(*shape) - 1
     return n.uniform(0.5, 1.5, *shape) if name == "norm.weight" else n.normal(*shape, scale=0.5)
 
@@ -152,7 +152,10 @@ def right_of(f: Field, built: BuiltBlock, u: np.ndarray, weights: Mapping[str, A
     numbers = {name: f.array(w) for name, w in built.weights.items()} if weights is None else weights
     if built.is_mamba2:
         return mamba2(f, numbers, f.array(u), built.row.options)
-    return semantics.mamba(f, numbers, f.array(u))
+    if "log_dt" in numbers:
+        return semantics.mamba_s4d(f, numbers, f.array(u))
+    along_the_state = numbers["dt_proj.weight"].shape[0] != numbers["A_log"].shape[0]
+    return (semantics.mamba_delta_t if along_the_state else semantics.mamba)(f, numbers, f.array(u))
 
 
 def mamba2(f: Field, weights: Mapping[str, Any], u: np.ndarray, options: Mapping[str, Any]) -> np.ndarray:

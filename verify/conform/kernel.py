@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from torch import nn
+
 Sizes = Mapping[str, int]
 DECLARABLE = {
     "dtypes": "names of the dtypes it takes",
@@ -177,8 +179,12 @@ def declared(function: Callable[..., Any]) -> KernelLimits:
 
 
 def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
-    """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any."""
-    bases = function.__mro__ if inspect.isclass(function) else ()
+    """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any.
+
+    What torch's own classes would take is no parameter of a block's.
+    """
+    bases = inspect.getmro(function) if inspect.isclass(function) else ()
+    bases = bases[: bases.index(nn.Module)] if nn.Module in bases else bases
     makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [function]
     names: set[str] = set()
     for maker in makers:
@@ -189,4 +195,4 @@ def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
         names |= {p.name for p in found}
         if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in found):
             return frozenset(names)
-    return None
+    return frozenset(names) if bases and issubclass(bases[0], nn.Module) else None
