@@ -43,6 +43,7 @@ def _with_field_signature(scan: Callable[[Tensor, Tensor], Tensor]) -> Scan:
         y = y if z is None else y * functional.silu(z)
         return (y, states[:, -1]) if return_last_state else y
 
+    selective_scan.conformance = {"dtypes": ["float32", "float64"]}  # type: ignore[attr-defined] # decays as the inputs
     return selective_scan
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import wraps
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from planted import PLANTED  # noqa: E402
 from mamba_theorems.kernels import blocks as our_blocks  # noqa: E402
 from mamba_theorems.verify.commands import main as cli  # noqa: E402
 from mamba_theorems.verify.conform import blocks, kinds, scorecard, suite  # noqa: E402
-from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits  # noqa: E402
+from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, parameters_of  # noqa: E402
 from mamba_theorems.verify.conform.kernels import kernels_of  # noqa: E402
 from mamba_theorems.verify.conform.operations import OPERATIONS, SCAN, Draws, right  # noqa: E402
 from mamba_theorems.verify.conform.oracle import Precision, numbered  # noqa: E402
@@ -361,3 +362,34 @@ def test_under_pytest_a_row_is_a_test_and_an_xfail_file_is_held_to(theirs):
     code, printed = ran(theirs, *words, "--ssm-xfail=xfail.txt")
     assert code == 4
     assert "names no row of the suite: selective_state_update/nothing" in printed
+
+
+# --- signatures ------------------------------------------------------------------------------------------------------
+
+
+def test_a_function_that_wraps_another_has_its_own_parameters_unless_it_hands_all_on():
+    def inner(decay, write):
+        return decay, write
+
+    @wraps(inner)
+    def scan(u, delta, z=None):
+        return inner(u, delta), z
+
+    @wraps(scan)
+    def handing_on(*args, **options):
+        return scan(*args, **options)
+
+    assert parameters_of(scan) == parameters_of(handing_on) == {"u", "delta", "z"}
+
+
+def test_a_block_s_parameters_end_where_torch_s_begin():
+    class Base(torch.nn.Module):
+        def __init__(self, d_state=16, **unknown):
+            super().__init__()
+
+    class Block(Base):
+        def __init__(self, d_model, **options):
+            super().__init__(**options)
+
+    assert {"d_model", "d_state"} <= parameters_of(Block)
+    assert "headdim" not in parameters_of(Block)

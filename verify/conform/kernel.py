@@ -178,6 +178,13 @@ def declared(function: Callable[..., Any]) -> KernelLimits:
     return KernelLimits.of(getattr(function, "conformance", None) or getattr(module, "conformance", None) or {})
 
 
+def _own_parameters(maker: Callable[..., Any]) -> list[inspect.Parameter]:
+    """Those of the function that is called; of what it wraps where it hands all on."""
+    own = list(inspect.signature(maker, follow_wrapped=False).parameters.values())
+    hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own)
+    return list(inspect.signature(maker).parameters.values()) if hands_on else own
+
+
 def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
     """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any.
 
@@ -189,7 +196,7 @@ def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
     names: set[str] = set()
     for maker in makers:
         try:
-            found = list(inspect.signature(maker).parameters.values())
+            found = _own_parameters(maker)
         except (TypeError, ValueError):
             return None
         names |= {p.name for p in found}

@@ -39,9 +39,9 @@ def verdict(result: Result) -> Conformance:
 def _text(result: Result) -> str:
     dtypes = _dtypes(result)
     head = f"{result.operation}  {result.path}"
-    lines = [head, "─" * 80, f"{'':<26}{'':<10}" + "".join(f"{name:<11}" for name in dtypes)]
+    lines = [head, "─" * 80, f"{'':<22}{'':<9}" + "".join(f"{name:<12}" for name in dtypes)]
     for option, direction, row in _lines(result, dtypes):
-        lines.append((f"{option[:25]:<26}{direction:<10}" + "".join(f"{word:<11}" for word in row)).rstrip())
+        lines.append((f"{option[:21]:<22}{direction:<9}" + "".join(f"{word:<12}" for word in row)).rstrip())
     lines += [
         "─" * 80,
         *_told(result),
