@@ -182,7 +182,7 @@ def _own_parameters(maker: Callable[..., Any]) -> list[inspect.Parameter]:
     """Those of the function that is called; of what it wraps where it hands all on."""
     own = list(inspect.signature(maker, follow_wrapped=False).parameters.values())
     hands_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own)
-    return list(inspect.signature(maker).parameters.values()) if hands_on else own
+    return _own_parameters(maker.__wrapped__) if hands_on and hasattr(maker, "__wrapped__") else own
 
 
 def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
