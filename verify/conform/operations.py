@@ -50,7 +50,7 @@ class Draws:
 class Operation:
     """One operation: its required arguments in their order, its options, default sizes, draws and meaning.
 
-    `problem` reads arguments (float64) as a Channels or Taps; `outputs` lays the oracle's results out as the
+    `problem` reads arguments (float64) as a Channels or ConvolutionInput; `outputs` lays the oracle's results out as the
     kernel's. `length` is the axis of time of the signal; `heavy` arguments stay in float32 beside half precision.
     """
 
@@ -326,10 +326,10 @@ def _draw_convolution(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments
     return arguments | {name: make() for name, make in optional.items() if name in uses}
 
 
-def _convolution_problem(a: Arguments) -> oracle.Taps:
+def _convolution_problem(a: Arguments) -> oracle.ConvolutionInput:
     sequence = oracle.numbered(a.get("seq_idx"))
     activation = a.get("activation") in ("silu", "swish")
-    return oracle.Taps(a["x"], a["weight"], a.get("bias"), a.get("initial_states"), sequence, activation)
+    return oracle.ConvolutionInput(a["x"], a["weight"], a.get("bias"), a.get("initial_states"), sequence, activation)
 
 
 CONVOLUTION = Operation(

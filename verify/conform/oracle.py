@@ -307,7 +307,7 @@ def _weights(s: Channels, p: Precision, flat: float, exponent: Tensor, relative:
 
 
 @dataclass(frozen=True)
-class Taps:
+class ConvolutionInput:
     """x (b, d, t), weight (d, k); bias (d), start (b, d, k − 1) and sequence (b, t) or None; SiLU where asked."""
 
     x: Tensor
@@ -318,7 +318,7 @@ class Taps:
     silu: bool = False
 
 
-def convolution_values(s: Taps) -> dict[str, Tensor]:
+def convolution_values(s: ConvolutionInput) -> dict[str, Tensor]:
     """y (b, d, t), and the last k − 1 tokens of the last sequence (b, d, k − 1)."""
     taps, visible = _taps(s, s.x, s.start)
     y = torch.where(visible, s.weight[None, :, None, :] * taps[:, :, :-1], 0.0).sum(-1)
@@ -327,7 +327,7 @@ def convolution_values(s: Taps) -> dict[str, Tensor]:
     return {"y": _zeroed_like(s.sequence, y), "last_state": _final(s, taps)}
 
 
-def _final(s: Taps, taps: Tensor) -> Tensor:
+def _final(s: ConvolutionInput, taps: Tensor) -> Tensor:
     """What the next token would see before it: its taps but the last."""
     past = s.weight.shape[1] - 1
     return taps[:, :, -1, :past]
@@ -337,7 +337,7 @@ def _zeroed_like(sequence: Tensor | None, y: Tensor) -> Tensor:
     return y if sequence is None else torch.where((sequence >= 0)[:, None], y, 0.0)
 
 
-def _taps(s: Taps, x: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor]:
+def _taps(s: ConvolutionInput, x: Tensor, start: Tensor | None) -> tuple[Tensor, Tensor]:
     """(b, d, t + 1, k): the tokens that every step multiplies by its taps, the next token's (0) last; 0 where a token
     belongs to another sequence or is padding. And where they are seen, (b, 1, t, k).
     """
@@ -369,7 +369,7 @@ def _taps_of_row(x: Tensor, before: Tensor, sequence: Tensor, width: int) -> tup
 
 
 def convolution_bounds(
-    s: Taps, p: Precision, loss: Mapping[str, Tensor] | None
+    s: ConvolutionInput, p: Precision, loss: Mapping[str, Tensor] | None
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """As `scan_bounds`: ρ is k + 2 roundings; through SiLU the slopes are absolute, and one function is added."""
     names = [name for name in ("x", "weight", "bias", "start") if getattr(s, name) is not None]
@@ -407,7 +407,7 @@ def convolution_bounds(
     }
 
 
-def _before_activation(s: Taps) -> Tensor:
+def _before_activation(s: ConvolutionInput) -> Tensor:
     taps, visible = _taps(s, s.x, s.start)
     y = torch.where(visible, s.weight[None, :, None, :] * taps[:, :, :-1], 0.0).sum(-1)
     return (y if s.bias is None else y + s.bias[:, None]).detach()
