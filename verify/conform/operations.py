@@ -50,8 +50,8 @@ class Draws:
 class Operation:
     """One operation: its required arguments in their order, its options, default sizes, draws and meaning.
 
-    `problem` reads arguments (float64) as a Channels or ConvolutionInput; `outputs` lays the oracle's results out as the
-    kernel's. `length` is the axis of time of the signal; `heavy` arguments stay in float32 beside half precision.
+    `problem` reads arguments (float64) as a Channels or ConvolutionInput; `outputs` lays the oracle's results out as
+    the kernel's. `length` is the axis of time of the signal; `heavy` arguments stay in float32 beside half precision.
     """
 
     name: str
