@@ -7,8 +7,12 @@ import sys
 from functools import wraps
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
 
 HERE = Path(__file__).parent / "conform"
 sys.path.insert(0, str(HERE))
@@ -17,6 +21,7 @@ import reference  # noqa: E402
 from planted import PLANTED  # noqa: E402
 
 from mamba_theorems.kernels import blocks as our_blocks  # noqa: E402
+from mamba_theorems.kernels.bounds.running_error import HOST  # noqa: E402
 from mamba_theorems.verify.commands import main as cli  # noqa: E402
 from mamba_theorems.verify.conform import blocks, kinds, scorecard, suite  # noqa: E402
 from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, parameters_of  # noqa: E402
@@ -24,6 +29,7 @@ from mamba_theorems.verify.conform.kernels import kernels_of  # noqa: E402
 from mamba_theorems.verify.conform.operations import OPERATIONS, SCAN, Draws, right  # noqa: E402
 from mamba_theorems.verify.conform.oracle import Precision, numbered  # noqa: E402
 from mamba_theorems.verify.conform.rows import rows_of  # noqa: E402
+from mamba_theorems.verify.conform.spread import spread  # noqa: E402
 from mamba_theorems.verify.conform.suite import Conformance  # noqa: E402
 
 CASES = [(operation, broken) for operation, faults in PLANTED.items() for broken in faults]
@@ -364,6 +370,42 @@ def test_under_pytest_a_row_is_a_test_and_an_xfail_file_is_held_to(theirs):
     assert "names no row of the suite: selective_state_update/nothing" in printed
 
 
+# --- bounds of blocks ------------------------------------------------------------------------------------------------
+
+
+class Zeros(our_blocks.Mamba2):
+    """A block that gives nothing."""
+
+    def forward(self, *args, **options):
+        return super().forward(*args, **options) * 0
+
+    def step(self, *args):
+        y, *states = super().step(*args)
+        return y * 0, *states
+
+
+def test_no_row_of_a_block_is_content_with_zeros():
+    subject = blocks.subject_of_block("theirs:Block", Zeros, "cpu")
+    found = blocks.examine_block(subject, tuple(blocks.rows()))
+    assert not [f.row.id for f in found.findings if f.verdict is Conformance.CONFORMS]
+    assert len(found.failures) > len(found.findings) / 2
+
+
+@settings(max_examples=100)
+@given(st.lists(st.tuples(*[st.floats(-4, 4, width=32)] * 2), min_size=1, max_size=12), st.permutations(range(12)))
+def test_a_spread_holds_every_order_of_a_sum_and_what_is_made_of_it(pairs, order):
+    field = spread(torch.float32, HOST)
+    x, y = (np.array(column) for column in zip(*pairs, strict=True))
+    term = field.array(x) * field.array(y)
+    bounded = field.softplus(sum(term[1:], term[0])) / (field.exp(field.array(x)[0]) + field.array(y)[0] * 0)
+    terms = [np.float32(a) * np.float32(b) for a, b in pairs]
+    total = np.float32(0)
+    for i in (i for i in order if i < len(pairs)):
+        total = np.float32(total + terms[i])
+    got = functional.softplus(torch.tensor(total)) / torch.tensor(x[0], dtype=torch.float32).exp()
+    assert abs(float(got) - bounded.value) <= bounded.error
+
+
 # --- signatures ------------------------------------------------------------------------------------------------------
 
 
@@ -393,3 +435,24 @@ def test_a_block_s_parameters_end_where_torch_s_begin():
 
     assert {"d_model", "d_state"} <= parameters_of(Block)
     assert "headdim" not in parameters_of(Block)
+
+
+# --- other people's scans --------------------------------------------------------------------------------------------
+
+KNOWN = Path(__file__).parent.parent / "known_kernels"
+PEERS = [f"kernels.peers:{name}" for name in ("transformers_scan", "mambapy_scan", "accelerated_scan")]
+
+
+def table(text):
+    """A scorecard without what depends on how fast the machine is."""
+    return [line for line in text.splitlines() if not line.startswith("- not exercised")]
+
+
+def test_the_table_of_other_people_s_scans_is_what_the_suite_says(tmp_path):
+    command = [sys.executable, "-m", "verify", "conform", *PEERS, "--output-format", "markdown", "-o", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=KNOWN.parent, check=False)
+    assert done.returncode == cli.Exit.UNEXPECTED, done.stderr
+    files = [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*")) if path.suffix in (".md", ".py")]
+    assert files == [path.relative_to(KNOWN) for path in sorted(KNOWN.rglob("*")) if path.suffix in (".md", ".py")]
+    for file in files:
+        assert table((tmp_path / file).read_text()) == table((KNOWN / file).read_text())

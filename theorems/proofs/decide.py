@@ -115,6 +115,13 @@ def sample_points(symbols: Sequence[sp.Symbol], given: Sequence[sp.Basic], seed:
             return
 
 
+def _at_points(relation: sp.Basic, given: Sequence[sp.Basic]) -> tuple[sp.Basic, list[sp.Basic]]:
+    """The relation and what is left of `given`, its equations solved; facts for all values are left out."""
+    goal, *flat = _flat((relation, *(g for g in given if not isinstance(g, ForAll))))
+    solved, rest = _solve(flat)
+    return put_in(goal, solved), rest
+
+
 def counterpoint(relation: sp.Basic, given: Sequence[sp.Basic]) -> str | None:
     """A point where balls show `relation` false, as text; None if none was met.
 
@@ -122,9 +129,7 @@ def counterpoint(relation: sp.Basic, given: Sequence[sp.Basic]) -> str | None:
     """
     if any(isinstance(g, ForAll) for g in given):
         return None
-    goal, *flat = _flat((relation, *given))
-    solved, rest = _solve(flat)
-    goal = put_in(goal, solved)
+    goal, rest = _at_points(relation, given)
     for point in sample_points(_symbols(goal, *rest), rest):
         try:
             if holds(goal, point, AT_A_POINT) is False:
@@ -419,16 +424,18 @@ STRUCTURAL = ("expansion", "rational normal form", "splitting the last term")
 """Rules that only rearrange sums and products; whatever else sympy knows must be seen to be right at a point."""
 
 
+NARROW = 2.0**-32
+"""A ball's radius that tells a difference from most others."""
+
+
 def _seen_at_a_point(difference: sp.Expr, given: Sequence[sp.Basic]) -> bool:
-    """Whether balls at a point that satisfies `given` hold the difference and it may be 0 there."""
-    known = (g for g in given if not isinstance(g, ForAll))
+    """Whether narrow balls around 0 hold the difference at a point that satisfies `given`."""
     parts = difference.as_real_imag() if difference.has(sp.I) else (difference,)
-    goal, *flat = _flat((sp.And(*(sp.Eq(part, 0, evaluate=False) for part in parts), evaluate=False), *known))
-    solved, rest = _solve(flat)
-    goal = put_in(goal, solved)
+    goal, rest = _at_points(sp.And(*(sp.Eq(part, 0, evaluate=False) for part in parts), evaluate=False), given)
     try:
         point = next(sample_points(_symbols(goal, *rest), rest), None)
-        return point is not None and holds(goal, point, AT_A_POINT) is not False
+        balls = () if point is None else [enclose(part.lhs, point, AT_A_POINT[-1]) for part in sp.And.make_args(goal)]
+        return bool(balls) and all(ball.contains(0) and ball.rad() < NARROW for ball in balls)
     except NotEnclosed:
         return False
 
