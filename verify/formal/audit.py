@@ -1,15 +1,17 @@
 """What Rocq itself says of theorems: the type, the definitions that the type unfolds to, the axioms.
 
-One coqc for all of them. A theorem's digest covers its type and, transitively, every definition of this project that
-the type mentions, all as `Set Printing All` prints them; a reader is shown the type in the notations of the files.
+A theorem's digest covers its type and, transitively, every definition of this project that the type mentions, all as
+`Set Printing All` prints them; a reader is shown the type in the notations of the files.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -125,6 +127,8 @@ def _missing(name: str, sources: Sources, built: Built) -> str:
 
 Asked = tuple[str, str]
 """A question: says, shown, rests or means, and the name."""
+Question = tuple[Asked, str]
+"""A question, and the command that asks it."""
 
 
 def _globals(folder: Path, module: str) -> Iterator[tuple[str, str]]:
@@ -154,49 +158,64 @@ def _ask(
     together: list[str],
     own_reals: set[str],
 ) -> dict[Asked, str]:
-    """The answers to all questions, from one run of coqc. Raises RuntimeError where it fails.
+    """The answers to all questions. Raises RuntimeError where coqc fails.
 
-    What the theorems of `together` rest on is asked of all at once, under the name TOGETHER. Those of `own_reals` are
-    shown last, in OWN_REALS, which hides other notations.
+    What the theorems of `together` rest on is asked of all at once, under the name TOGETHER; what the others rest on
+    takes most of the time, and as many coqc as there are processors share it.
     """
-    exact: list[tuple[Asked, str]] = [(("says", name), f"Check @{ROOT}.{name}.") for name in theorems]
+    exact: list[Question] = [(("says", name), f"Check @{ROOT}.{name}.") for name in theorems]
     exact += [(("means", name), f"{how} {ROOT}.{name}.") for name, how in definitions.items()]
-    exact += [(("rests", name), f"Print Assumptions {ROOT}.{name}.") for name in theorems if name not in together]
-    exact += [(("rests", TOGETHER), f"Print Assumptions {TOGETHER}.")] if together else []
-    shown: list[tuple[Asked, str]] = [
-        (("shown", name), f"Check @{ROOT}.{name}.") for name in sorted(theorems, key=own_reals.__contains__)
+    shared: list[Question] = [
+        (("rests", name), f"Print Assumptions {ROOT}.{name}.") for name in theorems if name not in together
     ]
-    names = " ".join(modules)
-    lines = [
-        f"From {ROOT} Require {names}.",
-        *([f"Definition {TOGETHER} := ({', '.join(f'@{ROOT}.{name}' for name in together)})."] if together else []),
-        "Set Printing All.",
-        "Set Printing Width 1000000.",
-        "Set Printing Depth 1000000.",
-    ]
-    lines += [f'Redirect "{i}" {question}' for i, (_, question) in enumerate(exact)]
-    lines += [
-        "From mathcomp Require Import all_ssreflect all_algebra.",
-        *(ANALYSIS if any(module.startswith(REAL) for module in modules) else ()),
-        f"From {ROOT} Require Import {names}.",
-        "Import GRing.Theory Num.Theory Order.TTheory.",
-        "Open Scope ring_scope.",
-        "Unset Printing All.",
-        f"Set Printing Width {WIDTH}.",
-        "Set Printing Depth 1000000.",
-    ]
-    questions = [f'Redirect "{i}" {question}' for i, (_, question) in enumerate(shown, len(exact))]
-    others = len(theorems) - len(own_reals)
-    lines += [*questions[:others], *(OWN_REALS if own_reals else ()), *questions[others:]]
+    names, share = " ".join(modules), os.cpu_count() or 1
+    first = [*_exactly(names, [*exact, *shared[::share]], together), *_shown(names, theorems, own_reals)]
+    others = [list(_exactly(names, shared[i::share], [])) for i in range(1, min(share, len(shared)))]
+    with ThreadPoolExecutor(share) as pool:
+        runs = pool.map(lambda lines: _answers(lines, built), [first, *others])
+        return {asked: said for run in runs for asked, said in run.items()}
+
+
+def _exactly(modules: str, questions: Iterable[Question], together: list[str]) -> Iterator[str | Question]:
+    """The questions, in the words that digests cover."""
+    yield f"From {ROOT} Require {modules}."
+    if together:
+        yield f"Definition {TOGETHER} := ({', '.join(f'@{ROOT}.{name}' for name in together)})."
+    yield from ("Set Printing All.", "Set Printing Width 1000000.", "Set Printing Depth 1000000.")
+    yield from questions
+    if together:
+        yield ("rests", TOGETHER), f"Print Assumptions {TOGETHER}."
+
+
+def _shown(modules: str, theorems: list[str], own_reals: set[str]) -> Iterator[str | Question]:
+    """Every theorem in the notations of the files; those of `own_reals` last, in OWN_REALS, which hides others."""
+    yield "From mathcomp Require Import all_ssreflect all_algebra."
+    yield from ANALYSIS if any(module.startswith(REAL) for module in modules.split()) else ()
+    yield f"From {ROOT} Require Import {modules}."
+    yield from ("Import GRing.Theory Num.Theory Order.TTheory.", "Open Scope ring_scope.", "Unset Printing All.")
+    yield from (f"Set Printing Width {WIDTH}.", "Set Printing Depth 1000000.")
+    questions = {name: (("shown", name), f"Check @{ROOT}.{name}.") for name in theorems}
+    yield from (questions[name] for name in theorems if name not in own_reals)
+    yield from OWN_REALS if own_reals else ()
+    yield from (questions[name] for name in theorems if name in own_reals)
+
+
+def _answers(lines: Iterable[str | Question], built: Built) -> dict[Asked, str]:
+    """The answers to a file's questions, from one run of coqc. Raises RuntimeError where it fails."""
+    text, asked = [], []
+    for line in lines:
+        if isinstance(line, str):
+            text.append(line)
+        else:
+            text.append(f'Redirect "{len(asked)}" {line[1]}')
+            asked.append(line[0])
     with tempfile.TemporaryDirectory() as name:
         file = Path(name, "Asked.v")
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        file.write_text("\n".join(text) + "\n", encoding="utf-8")
         failed, said = rocq.coqc(file, built.folder, SECONDS)
         if failed:
             raise RuntimeError(f"the audit of theorems/formal fails: {said.strip()[-500:]}")
-        return {
-            asked: Path(name, f"{i}.out").read_text(encoding="utf-8") for i, (asked, _) in enumerate((*exact, *shown))
-        }
+        return {question: Path(name, f"{i}.out").read_text(encoding="utf-8") for i, question in enumerate(asked)}
 
 
 # --- the answers -----------------------------------------------------------------------------------------------------
