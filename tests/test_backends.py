@@ -76,6 +76,41 @@ def test_a_compiled_scan_leaves_torchs_threads_alone():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_exponential_for_all_states_that_decay_alike_changes_no_bit(dtype):
+    """The same scan beside a state that decays otherwise and that nothing reads: results and gradients, bit by bit."""
+    generator = torch.Generator().manual_seed(0)
+    seqlen, d_state, d_inner = 70, 3, 18
+
+    def drawn(*shape):
+        return torch.randn(shape, generator=generator, dtype=dtype)
+
+    u, delta, B, C, h = (drawn(2, n, seqlen) for n in (d_inner, d_inner, d_state, d_state, d_inner))
+    rates, h = -drawn(d_inner, 1).exp(), h[..., :d_state]
+    more = [torch.cat([m, 0 * m[:, :1]], 1) for m in (B, C)]
+    alike = rates.expand(-1, d_state), B, C, h
+    unlike = torch.cat([rates.expand(-1, d_state), 2 * rates], 1), *more, torch.cat([h, 0 * h[..., :1]], 2)
+    seq_idx = (torch.arange(seqlen) > 40).long().expand(2, -1)
+    found = []
+    for A, B_, C_, start in (alike, unlike):
+        inputs = [m.clone().requires_grad_() for m in (u, delta, A, B_, C_, start)]
+        options = {"initial_state": inputs[5], "seq_idx": seq_idx, "return_last_state": True, "delta_softplus": True}
+        y, last = ops.selective_scan(*inputs[:5], **options, backend="cpu")
+        gradients = torch.autograd.grad((y * u).sum(), inputs)
+        states = [g.narrow(i, 0, d_state) for g, i in zip(gradients[2:], (1, 1, 1, 2), strict=True)]
+        found.append([y, last[..., :d_state], *gradients[:2], *states])
+    assert all(torch.equal(one, other) for one, other in zip(*found, strict=True))
+
+
+def test_a_gradient_compiles_nothing_that_set_up_has_compiled():
+    program = (
+        "import torch; from numba.core import event; from mamba_theorems.kernels.cpu import backend\n"
+        "with event.install_recorder('numba:compile') as seen: backend.warm_up()\n"
+        "assert not seen.buffer, [e.data['dispatcher'].py_func.__name__ for _, e in seen.buffer]"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
 def test_a_compiled_loop_is_compiled_anew_when_what_it_inlines_has_changed():
     """The sources' checksum is part of its signature, and so of numba's key."""
     from mamba_theorems.kernels.cpu import s6 as cpu

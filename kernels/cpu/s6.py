@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit, prange
+from numba.extending import register_jitable
 
 from mamba_theorems.kernels.cpu import simd
 from mamba_theorems.kernels.cpu.simd import LANES, Array, load, splat, store
@@ -53,7 +54,7 @@ class ScanJob(NamedTuple):
     width: int
 
 
-@njit(inline="always")
+@register_jitable
 def _blocks_of_group(s):
     return (s.A.shape[0] // s.B.shape[1] + LANES - 1) // LANES
 
@@ -161,8 +162,20 @@ def _load_state_delta(s, block, n, start, length, delta):
 
 
 @njit
-def _run_tile(s, block, start, length, A, B_gain, C_gain, state, delta, delta_u, y):
-    """Advance every state component through one tile and add C·h to y."""
+def _alike(s, A):
+    """Whether all state components of a channel decay alike, so that one exponential a step serves them all."""
+    for i in range(LANES, A.size):
+        if A[i] != A[i - LANES]:
+            return False
+    return not s.state_delta.size
+
+
+@njit
+def _run_tile(s, block, start, length, A, B_gain, C_gain, state, delta, delta_u, decays, y):
+    """Advance every state component through one tile and add C·h to y; `decays` is room for one component's."""
+    alike = _alike(s, A)
+    for i in range(0, length * LANES if alike else 0, LANES):
+        store(decays, i, simd.exp(load(delta, i) * load(A, 0)))
     for n in range(A.size // LANES):
         i_n = n * LANES
         a, h = load(A, i_n), load(state, i_n)
@@ -172,10 +185,11 @@ def _run_tile(s, block, start, length, A, B_gain, C_gain, state, delta, delta_u,
         for t in range(length):
             i = t * LANES
             write = load(delta_u, i) * (b * B[start + t])
-            if s.fresh.size and s.fresh[block.batch, start + t]:  # noqa: SIM108
+            if s.fresh.size and s.fresh[block.batch, start + t]:
                 h = write  # selected: 0·NaN would carry a NaN over from the sequence before
             else:
-                h = simd.exp(load(delta, i) * a) * h + write
+                decay = load(decays, i) if alike else simd.exp(load(delta, i) * a)
+                h = decay * h + write
             store(y, i, load(y, i) + h * (c * C[start + t]))
         store(state, i_n, h)
 
@@ -201,8 +215,8 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
     if s.initial_state.size:
         _gather_matrix(state, s.initial_state[block.batch], block)
     skip, nothing = load(_lane_vector(s.D, block, dtype), 0), splat(dtype.type(0))
-    buffers = np.zeros((5, TILE * LANES), dtype)
-    u, raw, delta, delta_u, acc = buffers[0], buffers[1], buffers[2], buffers[3], buffers[4]
+    buffers = np.zeros((6, TILE * LANES), dtype)
+    u, raw, delta, delta_u, decays, acc = buffers[0], buffers[1], buffers[2], buffers[3], buffers[4], buffers[5]
     for start in range(0, length, TILE):
         m = min(TILE, length - start)
         if checkpoints.size:
@@ -212,7 +226,7 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
         for i in range(0, m * LANES, LANES):
             store(delta_u, i, load(delta, i) * load(u, i))
             store(acc, i, skip * load(u, i) if s.D.size else nothing)  # 0·∞ is NaN
-        _run_tile(s, block, start, m, A, B_gain, C_gain, state, delta, delta_u, acc)
+        _run_tile(s, block, start, m, A, B_gain, C_gain, state, delta, delta_u, decays, acc)
         if ungated.size:
             _scatter(acc, ungated, block, start, m, s.time_major)
         if s.z.size:
@@ -223,9 +237,9 @@ def _forward(s, job, y, last_state, checkpoints, ungated):
         _scatter_matrix(state, last_state[block.batch], block)
 
 
-@njit
+@register_jitable
 def number_of_jobs(s):
-    """Blocks of channels in all sequences together."""
+    """Blocks of channels in all sequences together; asked from Python too, and never compiled for that."""
     return s.u.shape[0] * s.B.shape[1] * _blocks_of_group(s)
 
 

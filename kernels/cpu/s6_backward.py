@@ -15,6 +15,7 @@ from numba import njit, prange
 from mamba_theorems.kernels.cpu import simd
 from mamba_theorems.kernels.cpu.s6 import (
     TILE,
+    _alike,
     _block,
     _blocks_of_group,
     _gather,
@@ -67,14 +68,18 @@ def _ungate(y_bar, z, ungated, z_bar, size):
 
 
 @njit
-def _recompute(s, block, n, start, length, a, b, before, delta, delta_u, decays, states):
-    """Decays and states of component n through one tile; states[0] is the state before it."""
+def _recompute(s, block, n, start, length, alike, a, b, before, delta, delta_u, decays, states):
+    """Decays and states of component n through one tile; states[0] is the state before it.
+
+    Where all components decay `alike`, `decays` holds the first one's.
+    """
     B, h = s.B[block.batch, block.group, n], before
     _load_state_delta(s, block, n, start, length, delta)
     store(states, 0, h)
     for t in range(length):
         i = t * LANES
-        decay, write = simd.exp(load(delta, i) * a), load(delta_u, i) * (b * B[start + t])
+        decay = load(decays, i) if alike and n else simd.exp(load(delta, i) * a)
+        write = load(delta_u, i) * (b * B[start + t])
         if s.fresh.size and s.fresh[block.batch, start + t]:  # noqa: SIM108
             h = write
         else:
@@ -157,7 +162,7 @@ def _backward(s, saved, g, job, part):
     _gather_gain(vectors[2], s.C_gain, block)
     if saved.last_state.size:
         _gather_matrix(vectors[6], saved.last_state[block.batch], block)
-    skip = load(_lane_vector(s.D, block, dtype), 0)
+    skip, alike = load(_lane_vector(s.D, block, dtype), 0), _alike(s, vectors[0])
     sums = np.zeros(2 * LANES, dtype)
     buffers = np.zeros((10, (TILE + 1) * LANES), dtype)
     u, raw, delta, delta_u, y_bar = buffers[0], buffers[1], buffers[2], buffers[3], buffers[4]
@@ -180,7 +185,7 @@ def _backward(s, saved, g, job, part):
         before = saved.checkpoints[job, tile]
         for n in range(n_states):
             a, b = load(vectors[0], n * LANES), load(vectors[1], n * LANES)
-            _recompute(s, block, n, start, m, a, b, load(before, n * LANES), delta, delta_u, decays, states)
+            _recompute(s, block, n, start, m, alike, a, b, load(before, n * LANES), delta, delta_u, decays, states)
             _reverse(s, g, part, block, n, start, m, vectors, y_bar, delta, delta_u, decays, states, out)
             _collect_state_delta(s, g, part, n, start, m, out[0])
         _finish(s, block, start, m, u, raw, delta, y_bar, skip, out, g, sums)
