@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify.checks.case import NotACase
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import (
@@ -33,7 +34,7 @@ from mamba_theorems.verify.evidence import Evidence, Report
 from mamba_theorems.verify.files import writable, write
 from mamba_theorems.verify.report import paper_map, readme, text
 from mamba_theorems.verify.report.formats import FORMATS, plain_text
-from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.settings import NotAvailable, Run
 
 
 def verify(args: Namespace, terminal: Terminal) -> Exit:
@@ -160,16 +161,31 @@ def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exi
         known = "" if others else f", with CHECK one of: {', '.join(names) or 'none'}"
         raise UsageError(f"--replay takes one claim and CHECK:CASE{known}")
     try:
-        instance = json.loads(case)
-    except json.JSONDecodeError as reason:
+        instance = json.loads(case, object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError) as reason:
         raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
     check_instruments()
     try:
         evidence = gather.replay(claim, name, instance, run)
-    except (TypeError, KeyError) as reason:
-        raise UsageError(f"the case does not fit check '{name}' ({reason}): copy the whole replay line") from reason
-    terminal.put(f"{claim}: {name}: {evidence.summary}")
+    except NotACase as reason:
+        raise UsageError(str(reason)) from reason
+    except NotAvailable as reason:
+        raise NothingRan(f"'{name}' cannot run here: {reason}") from reason
+    terminal.put(f"{claim}: {name}: {json.dumps(instance, ensure_ascii=False)}: {evidence.summary}")
     return outcome(bool(evidence.holds))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of JSON, in which each name stands once. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in it")
+    return found
+
+
+def _no_number(name: str) -> None:
+    """NaN and Infinity are no JSON. Raises ValueError."""
+    raise ValueError(f"{name} is no number")
 
 
 def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop_early: bool = False) -> Report:
