@@ -1,7 +1,7 @@
 """What a case may be: one domain a value, which says in words what fits, tells what does not, and draws what does.
 
-A check states its domains once. hypothesis draws from them, and a case that is given back as JSON is held to them before
-anything runs: every value needed, none unknown, each of its kind and within what the check can run.
+A check states its domains once. hypothesis draws from them, and a case that is given back as JSON is held to them
+before anything runs: every value needed, none unknown, each of its kind and within what the check can run.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 import sympy as sp
@@ -200,7 +201,7 @@ class Several(Domain):
         for i, entry in enumerate(value):
             if reason := self.of.misfit(entry, f"{where}[{i}]", run):
                 return reason
-        fallen = self.rising and any(Fraction(a) >= Fraction(b) for a, b in zip(value, value[1:], strict=False))
+        fallen = self.rising and any(Fraction(a) >= Fraction(b) for a, b in pairwise(value))
         return f"{where} must rise, and {_shown(value)} does not" if fallen else ""
 
     def drawn(self, run: Run) -> SearchStrategy[list[Any]]:
@@ -311,7 +312,10 @@ class Words(Domain):
 
 @dataclass(frozen=True)
 class Record(Domain):
-    """A mapping with a domain for each name, those of `optional` may be left out; `together` tells what else is wrong."""
+    """A mapping with a domain for each name; those of `optional` may be left out.
+
+    `together` tells what is wrong with values that fit one by one; empty if nothing is.
+    """
 
     of: Mapping[str, Domain]
     optional: frozenset[str] = frozenset()

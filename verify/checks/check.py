@@ -172,7 +172,9 @@ DTYPE = Annotated[str, Choice(DTYPES), lambda run: st.sampled_from(run.dtypes)]
 
 def _annotated(case_type: type) -> dict[str, tuple[Any, ...]]:
     """What each field of a case is annotated with. Raises ValueError for a field without a domain."""
-    names = vars(sys.modules[case_type.__module__])  # where a lambda in an annotation looks its names up
+    names: dict[str, Any] = {}  # where a lambda in an annotation looks its names up
+    for base in reversed(case_type.__mro__):
+        names |= vars(sys.modules[base.__module__])
     found = {}
     for name, hint in get_type_hints(case_type, names, include_extras=True).items():
         said = getattr(hint, "__metadata__", ())
