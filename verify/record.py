@@ -105,8 +105,13 @@ def said_of(claim: Claim, family: str) -> dict[str, Any]:
         "formal": _formal(claim.formal),
         "depends_on": list(claim.depends_on),
         "expected": str(claim.expected),
-        "erratum": asdict(claim.erratum) if claim.erratum else None,
+        "erratum": _erratum(claim.erratum) if claim.erratum else None,
     }
+
+
+def _erratum(erratum: Erratum) -> dict[str, str]:
+    """Its parts, the case as JSON."""
+    return {**asdict(erratum), "case": json.dumps(erratum.case, sort_keys=True)}
 
 
 def _formal(formal: Formal | None) -> dict[str, Any] | None:

@@ -155,12 +155,13 @@ def _no_swap(case: dict[str, Any]) -> str:
     """What is no context of pairs, or no query of it."""
     context, tail = (case[part].split(" ") for part in ("context", "tail"))
     pairs = zip(context[::2], context[1::2], strict=False)
-    if len(context) % 2 or not all(k[0] == "k" and v[0] == "v" for k, v in pairs):
-        return '"context" is pairs of a key and a value, as in "k1 v1 k2 v2"'
+    if len(context) % 2 or not all(k[0] in "ak" and v[0] in "uv" for k, v in pairs):
+        return '"context" is pairs of a key and a value, as in "a1 u1 k v1"'
     return "" if tail[-1] in context[::2] else '"tail" ends with a key of the context'
 
 
-TOKENS = Words('a text of keys, values and fillers, as in "k v1 f1"', r"k\d{0,2}|v\d{1,2}|[fP]\d{0,2}")
+KEY_VALUE_FILLER = r"[ak]\d{0,2}|[uv]\d{1,2}|[fP]\d{0,2}"
+TOKENS = Words('a text of keys k, a1, …, values v1, u1, … and fillers f1, … P, as in "k v1 f1"', KEY_VALUE_FILLER)
 SWAPS = Record(
     {"d_conv": Whole(1, 8), "decay": Ratio(-2, 2), "positions": Flag(), "context": TOKENS, "tail": TOKENS},
     together=_no_swap,
