@@ -79,6 +79,11 @@ class Erratum:
             text = text.replace(f"<{name}>", worded(value))
         object.__setattr__(self, "instance", text)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """Its parts in words by name, those that there are."""
+        return {name: text for name, text in vars(self).items() if isinstance(text, str) and text}
+
 
 def worded(value: Any) -> str:
     """A value of a case as a sentence says it: 10⁸, ½, ln 3, true; the values of a list one after the other."""

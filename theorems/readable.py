@@ -14,6 +14,7 @@ NAMES = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu
 GREEK = dict(zip(NAMES.split(), "αβγδεζηθικλμνξπρστφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
 OWN = {"that": "t̂"}
 RAISED = str.maketrans("0123456789-+()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺⁽⁾ⁿ")
+SETS = {"Reals": "ℝ", "Complexes": "ℂ", "Integers": "ℤ", "Naturals": "ℕ⁺", "Naturals0": "ℕ"}
 SIGNS = {"==": "=", "!=": "≠", "<=": "≤", ">=": "≥", "<": "<", ">": ">"}
 RANGED = (sp.Sum, sp.Product, sp.Integral)
 PRODUCT, POWER, RELATION = PRECEDENCE["Mul"], PRECEDENCE["Pow"], PRECEDENCE["Relational"]
@@ -172,7 +173,8 @@ class _Printer(StrPrinter):
         return f"∂{body}/{variables}" if isinstance(expr.expr, AppliedUndef) else f"∂/{variables} ({body})"
 
     def _ranged(self, sign: str, expr: sp.Basic) -> str:
-        ranges = "".join(f"{sign}_{{{self._print(i)}={self._print(a)}…{self._print(b)}}} " for i, a, b in expr.limits)
+        ends = (f"{self._print(i)}={self._print(a)}…{self._print(b)}".replace(" ", "") for i, a, b in expr.limits)
+        ranges = "".join(f"{sign}_{{{range_}}} " for range_ in ends)
         return f"{ranges}{self.parenthesize(expr.function, PRODUCT, strict=True)}"
 
     def _print_Sum(self, expr: sp.Sum) -> str:
@@ -210,6 +212,9 @@ class _Printer(StrPrinter):
     def _print_Subs(self, expr: sp.Subs) -> str:
         at = ", ".join(f"{self._print(v)} = {self._print(p)}" for v, p in zip(expr.variables, expr.point, strict=True))
         return f"[{self._print(expr.expr)} at {at}]"
+
+    def _print_Contains(self, expr: sp.Contains) -> str:
+        return f"{self._print(expr.args[0])} ∈ {SETS.get(str(expr.args[1]), expr.args[1])}"
 
     def _print_BooleanTrue(self, expr: sp.Basic) -> str:
         return "true"

@@ -13,7 +13,6 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
-from functools import cache
 from typing import Annotated, Any, Generic, TypeVar, get_type_hints
 
 from hypothesis import HealthCheck, Phase, given, seed, settings, target
@@ -170,7 +169,7 @@ DTYPE = Annotated[str, Choice(DTYPES), lambda run: st.sampled_from(run.dtypes)]
 """A dtype, drawn from those that the run asks for."""
 
 
-def _annotated(case_type: type) -> dict[str, tuple[Any, ...]]:
+def _annotated(case_type: Any) -> dict[str, tuple[Any, ...]]:
     """What each field of a case is annotated with. Raises ValueError for a field without a domain."""
     names: dict[str, Any] = {}  # where a lambda in an annotation looks its names up
     for base in reversed(case_type.__mro__):
@@ -184,8 +183,7 @@ def _annotated(case_type: type) -> dict[str, tuple[Any, ...]]:
     return found
 
 
-@cache
-def domains(case_type: type) -> dict[str, Domain]:
+def domains(case_type: Any) -> dict[str, Domain]:
     """The domain of each field of a case. Raises ValueError for a field without one."""
     return {name: said[0] for name, said in _annotated(case_type).items()}
 
@@ -325,7 +323,7 @@ def rejects(check: Check[S], mutant: S, run: Run) -> tuple[bool, str]:
 
 def replay_line(check: Check, finding: Finding) -> str:
     """The command that runs one instance again."""
-    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True)
+    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return f"python -m verify {check.claim} --replay {shlex.quote(f'{check.name}:{case}')}"
 
 

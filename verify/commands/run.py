@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify import recorded
 from mamba_theorems.verify.checks.case import NotACase
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
@@ -33,6 +34,7 @@ from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import Evidence, Report
 from mamba_theorems.verify.files import writable, write
 from mamba_theorems.verify.report import paper_map, readme, text
+from mamba_theorems.verify.report.explain import all_told
 from mamba_theorems.verify.report.formats import FORMATS, plain_text
 from mamba_theorems.verify.settings import NotAvailable, Run
 
@@ -69,7 +71,7 @@ def _ready(args: Namespace) -> None:
     asked.output(args, FORMATS[args.output_format].file)
     if args.record and not readme.README.exists():
         raise UsageError(f"--record writes into a checkout, and there is no {readme.README} here: start it in one")
-    for path in (paper_map.RECORD, paper_map.MAP, readme.README) if args.record else ():
+    for path in (recorded.RECORD, paper_map.MAP, readme.README) if args.record else ():
         writable(path)
 
 
@@ -86,10 +88,10 @@ def _hand_over(found: Report, args: Namespace, terminal: Terminal) -> None:
 
 def _record(found: Report) -> None:
     """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
-    document = data.recorded(found)
+    document = data.recorded(found, all_told(found))
     before = readme.README.read_text(encoding="utf-8")
     files = {
-        paper_map.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
+        recorded.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
         paper_map.MAP: paper_map.render(document),
         readme.README: readme.with_sample(before, plain_text(found)),
     }
@@ -115,7 +117,7 @@ def report(selected: list[str], args: Namespace) -> Report:
 
 def _last_record(args: Namespace) -> dict[str, Any] | None:
     """What the last recorded run says; None where there is none, and where this run makes the next."""
-    path = paper_map.last_record()
+    path = recorded.last_record()
     return asked.record(path) if path.exists() and not args.record else None
 
 

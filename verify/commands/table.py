@@ -124,8 +124,8 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 
 UNASKED: dict[str, Any] = {
-    "k": "", "stop_early": False, "controls": False, "record": False, "tier": "quick", "device": "cpu", "dtype": None,
-    "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
+    "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "tier": "quick", "device": "cpu",
+    "dtype": None, "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
@@ -139,6 +139,7 @@ OPTIONS = {
     "--dtype": _value("NAME", "only float32, or only float64", choices=DTYPES),
     "--seed": _value("N", "seed of every random draw (default: 0)", type=whole(0)),
     "fuzz --seed": _value("N", "seed of the campaign (default: 0; nightly: a new one)", type=whole(0)),
+    "--run": _switch("run it here and now, in place of the recorded run"),
     "--controls": _switch("also run every mutant; each must be rejected"),
     "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1)),
     "--input-seq-len": _value("L", "this length,", type=whole(1)),
@@ -179,13 +180,21 @@ COMMANDS = (
         "run:verify",
         FORMATS,
     ),
+    Command(
+        "paper",
+        "",
+        "the paper at a glance: each numbered statement, its outcome, errata",
+        "--from",
+        "show:paper_at_a_glance",
+    ),
     Command("list", "[CLAIM…]", "every claim, a line each", "words -k", "show:claims_list"),
     Command(
         "explain",
         "CLAIM… | -k TEXT",
         "a claim in full: statement, hypotheses, steps, weights, evidence",
-        f"words -k --tier {PLACE} {RECALL} --kernel",
+        f"words -k --run --tier {PLACE} {RECALL} --kernel",
         "show:explained",
+        more="Shows what the recorded run found; the options after --run go with it.",
     ),
     Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS),
     Command("figure", "NAME… -o DIR", "figures, or all, and the table of sizes", "words -o", "show:figure"),

@@ -12,6 +12,8 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from mamba_theorems.verify.report.layout import filled
+
 PROGRAM = "mamba-theorems" if Path(sys.argv[0]).stem == "mamba-theorems" else "python -m verify"
 """How this program was called."""
 
@@ -65,6 +67,11 @@ class Terminal(Console):
     def put(self, text: str) -> None:
         """Print text as it is, a line of it as one line."""
         self.print(text, soft_wrap=True, markup=False)
+
+    def put_wrapped(self, text: str) -> None:
+        """Print text broken between words at the terminal's width."""
+        for line in filled(text, self.width):
+            self.put(line)
 
     def document(self, text: str) -> None:
         """Print what a program reads: the same bytes as a file would have, UTF-8 whatever the terminal."""
