@@ -6,7 +6,6 @@ from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,6 @@ class Listing:
     title: str
 
 
-@cache
 def known() -> dict[str, Listing]:
     """Every claim by its id: from the record where that was made of the sources that are here, which is quick."""
     if recorded.is_current():

@@ -20,6 +20,7 @@ from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import (
     PROGRAM,
+    Beats,
     Exit,
     NothingRan,
     Terminal,
@@ -197,7 +198,7 @@ def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop
     if notes is not None and (known := sum(c in notes.claims for c in wanted)):
         say(f"{known} of {len(wanted)} claims are from an interrupted run ({notes.path})")
     try:
-        with _bar(len(wanted) * (2 if controls else 1)) as advance:
+        with progress_of(len(wanted) * (2 if controls else 1)) as advance:
             found = runner.verify(
                 selected, run, controls=controls, stop_early=stop_early, progress=advance, notes=notes
             )
@@ -212,10 +213,13 @@ def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A progress bar on a terminal's standard error, nothing elsewhere."""
+def progress_of(total: int) -> Iterator[Callable[[str], None]]:
+    """What tells of each thing that begins: a bar on a terminal's standard error, lines elsewhere."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Beats(total)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=total)
         yield lambda name: progress.update(task, description=name, advance=1)

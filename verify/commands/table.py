@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mamba_theorems.verify.commands.usage import PROGRAM, Exit, Terminal, UsageError
+from mamba_theorems.verify.commands.usage import PROGRAM, Exit, Terminal, UsageError, sign_of_life
 from mamba_theorems.verify.settings import Tier
 
 FORMATS = ("text", "json", "junit", "latex", "html")
@@ -28,6 +29,7 @@ class Command:
     """A command: `words` is its usage, `about` its help in one line, `work` the MODULE:FUNCTION that does it.
 
     `options` are their names; `formats` are its output formats, the default first; `more` is what its own help adds.
+    One that `shows` only what is known gives no sign of life.
     """
 
     name: str
@@ -37,11 +39,13 @@ class Command:
     work: str
     formats: Sequence[str] = ()
     more: str = ""
+    shows: bool = False
 
     def run(self, args: argparse.Namespace, terminal: Terminal) -> Exit:
         """Do it. Raises UsageError."""
         module, _, function = self.work.partition(":")
-        return getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function)(args, terminal)
+        with nullcontext() if self.shows and not args.run else sign_of_life(self.name):
+            return getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function)(args, terminal)
 
 
 class Parser(argparse.ArgumentParser):
@@ -186,17 +190,19 @@ COMMANDS = (
         "the paper at a glance: each numbered statement, its outcome, errata",
         "--from",
         "show:paper_at_a_glance",
+        shows=True,
     ),
-    Command("list", "[CLAIM…]", "every claim, a line each", "words -k", "show:claims_list"),
+    Command("list", "[CLAIM…]", "every claim, a line each", "words -k", "show:claims_list", shows=True),
     Command(
         "explain",
         "CLAIM… | -k TEXT",
         "a claim in full: statement, hypotheses, steps, weights, evidence",
         f"words -k --run --tier {PLACE} {RECALL} --kernel",
         "show:explained",
+        shows=True,
         more="Shows what the recorded run found; the options after --run go with it.",
     ),
-    Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS),
+    Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS, shows=True),
     Command("figure", "NAME… -o DIR", "figures, or all, and the table of sizes", "words -o", "show:figure"),
     Command(
         "appendix",
@@ -248,7 +254,7 @@ COMMANDS = (
         f"words {RECALL} --target --architecture -o",
         "export:export",
     ),
-    Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes"),
+    Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes", shows=True),
 )
 """In the order in which help shows them."""
 TABLE = {command.name: command for command in COMMANDS}

@@ -18,6 +18,7 @@ from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import (
     BEYOND,
+    FOUNDATIONS,
     GROUPS,
     LINK,
     MUTANTS,
