@@ -15,7 +15,7 @@ from mamba_theorems.theorems.claim import Kind, Outcome, worded
 from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import recorded
 from mamba_theorems.verify.checks.case import NotACase, Record, Whole
-from mamba_theorems.verify.checks.check import Examination, drawn, replay_line
+from mamba_theorems.verify.checks.check import Examination, Property, drawn, replay_line
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.checks.statements.test import StatementTest
 from mamba_theorems.verify.commands import main as cli
@@ -38,7 +38,9 @@ OTHERS = {
     ("dynamics.1d-mixed-all-diverge", "mixed-signs-enclosed"): {
         "mu": "1", "S_delta": "-1", "decay": "1", "start": THREE, "clock": "4",
     },
-    ("dynamics.nd-positive-eigenvalue", "saddle-in-rationals"): {"form": [["1", "0"], ["0", "-1"]], "start": ["1/2", "1"]},
+    ("dynamics.nd-positive-eigenvalue", "saddle-in-rationals"): {
+        "form": [["1", "0"], ["0", "-1"]], "start": ["1/2", "1"],
+    },
 }  # fmt: skip
 """What checks of whole runs print beside the instances that errata name."""
 PRINTED = {(c.id, TEXT): dict(c.erratum.case) for c in REFUTED} | OTHERS
@@ -47,11 +49,11 @@ TOGETHER = {
     ("haar.cor2", TEXT): {"x": [1, -1], "n": 2, "t": 2},
     ("mqar.lem4", TEXT): {"p": 2, "d": 2, "signs": 1},
     ("mqar.thm2-step1-printed", TEXT): {"sequence": "k1 v1 k2 v2 k1", "num_kv_pairs": 2},
-    ("mqar.thm2-step2", TEXT): {"sequence": "k v1 k k"},
-    ("mqar.thm3-relu-clip", TEXT): {"sequence": "k1 v1 k2 v2 k2", "num_kv_pairs": 2},
+    ("mqar.thm2-step2", TEXT): {"sequence": "k v2 k", "rival": "v1"},
+    ("mqar.thm3-relu-clip", TEXT): {"sequence": "k1 v1 k2 v1 k2", "num_kv_pairs": 2, "rival": "v2"},
     ("mqar.thm4-jl", TEXT): {"columns": ["++"]},
     ("induction.lem3", TEXT): {"num_tokens": 3, "tokens": [2, 1, 2]},
-    ("dynamics.1d-mixed-all-diverge", "mixed-signs-enclosed"): {"mu": "2", "start": ["1", "1/2", "-1/2"]},
+    ("dynamics.1d-mixed-all-diverge", "mixed-signs-enclosed"): {"clock": "1"},
     ("dynamics.nd-positive-eigenvalue", "saddle-in-rationals"): {
         "form": [["2", "0"], ["0", "-1"]],
         "start": ["1/4", "1"],
@@ -61,8 +63,11 @@ TOGETHER = {
 ONLY_ONE = {("mqar.thm2-step1-printed", "network"), ("mqar.thm2-step2", "network"), ("mqar.thm3-relu-clip", "network"),
             ("mqar.thm2-step2", "num_kv_pairs")}  # fmt: skip
 """What has no other value there."""
-INERT = {("haar.cor2", "x"), ("induction.lem3", "num_tokens")}
+INERT = {("haar.cor2", "x"), ("induction.lem3", "num_tokens"), ("induction.lem3", "tokens"),
+         ("mqar.thm3-relu-clip", "num_kv_pairs")}  # fmt: skip
 """What the point of this one case does not depend on, and TOGETHER changes."""
+SLOW = {("dynamics.1d-mixed-all-diverge", "mixed-signs-enclosed")}
+"""Balls around a solution take seconds: one other case is enough."""
 NOT_HERE = (None, [], {}, "\u2603", float("nan"), 1.5, -(10**30), "foo", True)
 OTHER_VALUES = (
     *(0, 1, 2, 3, 5, 16, 153, 0.25, True, False, "0", "1", "1/4", "2", "3/4", "3", "-2", "log(2)", "2*x", "float64"),
@@ -98,13 +103,13 @@ def test_a_replay_obeys_its_case_or_refuses_it(at):
     for name in case:
         with pytest.raises(NotACase, match=re.escape(f'"{name}"')):
             again(*at, {n: v for n, v in case.items() if n != name})
-        said = {
-            repr(value): tried(at, case | {name: value}) for value in (*NOT_HERE, *OTHER_VALUES) if value != case[name]
-        }
-        assert [said[repr(value)] for value in NOT_HERE if repr(value) in said].count("refused") >= len(NOT_HERE) - 3
-        ran = {value: found for value, found in said.items() if found != "refused"}
-        alike = [value for value, found in ran.items() if found == first and value.strip("'") != str(case[name])]
-        assert (claim, name) in INERT or not alike, f"{name} is taken and makes no difference"
+        wrong = [tried(at, case | {name: value}) for value in NOT_HERE if value != case[name]]
+        assert wrong.count("refused") >= len(NOT_HERE) - 3
+        if at in SLOW:
+            continue
+        others = (value for value in OTHER_VALUES if str(value) != str(case[name]))
+        ran = list(islice((found for v in others if (found := tried(at, case | {name: v})) != "refused"), 2))
+        assert (claim, name) in INERT or first not in ran, f"{name} is taken and makes no difference"
         assert ran or name in TOGETHER.get(at, {}) or (claim, name) in ONLY_ONE, f"no other value of {name} was tried"
     for none in (case | {"strange": 1}, None, 3, "x", [case]):
         assert tried(at, none) == "refused"
@@ -147,9 +152,10 @@ def test_no_examination_names_a_case_that_it_cannot_run():
     assert all((c.again is None) is (c.case is None) for c in CHECKS if isinstance(c, Examination))
 
 
-@pytest.mark.parametrize(
-    "check", [c for c in CHECKS if isinstance(c, StatementTest)], ids=lambda c: f"{c.claim}:{c.name}"
-)
+STATEMENTS, PROPERTIES = ([c for c in CHECKS if isinstance(c, kind)] for kind in (StatementTest, Property))
+
+
+@pytest.mark.parametrize("check", STATEMENTS, ids=lambda c: f"{c.claim}:{c.name}")
 def test_every_listed_instance_is_in_the_domain_of_its_statement(check):
     domain = check.source.domain(check.subject)
     for instances in islice(check.source.instances(check.subject, Tier.QUICK), 3):
