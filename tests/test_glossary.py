@@ -33,7 +33,7 @@ def test_no_text_says_more_of_a_proof_than_its_word_does():
 
 
 def texts(claim):
-    erratum = vars(claim.erratum).values() if claim.erratum else ()
+    erratum = claim.erratum.texts.values() if claim.erratum else ()
     return claim.paper, claim.title, claim.statement, *claim.assumed, *erratum
 
 

@@ -88,7 +88,7 @@ def test_every_instrument_has_what_must_pass_and_what_must_not():
         assert {i.true for i in INSTRUMENTS if i.name == name} == {True, False}
 
 
-@pytest.mark.parametrize("args", ["foundations.euler-gap", "explain foundations.euler-gap", "all -x"])
+@pytest.mark.parametrize("args", ["foundations.euler-gap", "explain foundations.euler-gap --run", "all -x"])
 def test_a_run_with_a_broken_instrument_exits_with_3_and_one_sentence_and_no_verdict(
     args, capsys, monkeypatch, tmp_path
 ):

@@ -67,7 +67,7 @@ def test_a_subscript_ends_at_a_transpose_or_a_power_and_names_have_none(text, su
 
 def test_every_word_about_a_claim_can_be_typeset_in_ascii():
     for claim in claims().values():
-        erratum = vars(claim.erratum).values() if claim.erratum else ()
+        erratum = claim.erratum.texts.values() if claim.erratum else ()
         for text in (claim.title, claim.paper, *claim.assumed, *erratum):
             assert latex.text(text).isascii()
 

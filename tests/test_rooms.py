@@ -23,7 +23,7 @@ FLOORS = (
     {"conform", "fuzz", "experiments"},
     {"checks"},
     {"certify", "formal"},
-    {"evidence", "record", "files", "settings", "version", "workers", "extras", "glossary", "shape"},
+    {"evidence", "record", "recorded", "files", "settings", "version", "workers", "extras", "glossary", "shape"},
 )
 """The floors of verify, from the top; what lies on one floor may import each other."""
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.statement import Hypothesis, Statement, predicate, truth
 from mamba_theorems.verify.checks import statements
+from mamba_theorems.verify.checks.case import Record, Whole
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import StatementTest, rows_of, tally
@@ -122,7 +123,8 @@ def test_nothing_inside_the_hypotheses_shows_nothing():
 
 def test_two_quantifiers_are_tested_as_they_stand():
     cases = [{"x": a, "y": b} for a in range(3) for b in range(3)]
-    source = Listed("a grid", lambda _: cases, lambda case: {x: case["x"], y: case["y"]})
+    both = Record({"x": Whole(0, 2), "y": Whole(0, 2)})
+    source = Listed("a grid", lambda _: cases, lambda case: {x: case["x"], y: case["y"]}, case=both)
     every_some = Statement((), sp.Eq(x, y), (x,), (y,))
     tested = found(every_some, source)
     assert tested.holds

@@ -5,13 +5,16 @@ A printed statement that fails is kept as printed, with its erratum; what is tru
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import sympy as sp
 
 from mamba_theorems.theorems.proofs.proof import Proof
+from mamba_theorems.theorems.readable import readable
 from mamba_theorems.theorems.statement import Hypothesis, Statement
 
 FAMILIES = ("foundations", "haar", "sensitivity", "mqar", "induction_heads", "token_dynamics")
@@ -52,13 +55,48 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Erratum:
-    """A printed statement that fails, stated soberly."""
+    """A printed statement that fails, or a printed argument for one that is true, stated soberly.
+
+    `case` is the one instance at which the statement fails, as the test of the statement takes it: `instance` tells
+    each of its values, as <name>, so that text, terminal and replay are about one instance. `further` tells others.
+    Where the statement is true and its printed argument does not give it there is no case.
+    """
 
     printed: str
     instance: str
     reading: str
     instead: str
     survives: str
+    case: Mapping[str, Any] | None = field(default=None, hash=False)
+    further: str = ""
+
+    def __post_init__(self) -> None:
+        """Put the case into the text. Raises ValueError where the text leaves a value out."""
+        text = self.instance
+        for name, value in (self.case or {}).items():
+            if f"<{name}>" not in text:
+                raise ValueError(f"an erratum leaves out the value of its case for '{name}': write <{name}>")
+            text = text.replace(f"<{name}>", worded(value))
+        object.__setattr__(self, "instance", text)
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """Its parts in words by name, those that there are."""
+        return {name: text for name, text in vars(self).items() if isinstance(text, str) and text}
+
+
+def worded(value: Any) -> str:
+    """A value of a case as a sentence says it: 10⁸, ½, ln 3, true; the values of a list one after the other."""
+    if isinstance(value, list):
+        return " ".join(map(worded, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str) and re.search(r"log|\*", value):
+        return readable(sp.sympify(value))
+    return HALVES.get(str(value), str(value).replace("-", "−") if isinstance(value, int) else str(value))
+
+
+HALVES = {"1/2": "½", "1/3": "⅓", "1/4": "¼"}
 
 
 @dataclass(frozen=True)
@@ -114,9 +152,12 @@ class Claim:
     formal: Formal | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a printed claim that is expected to fail but tells no erratum."""
-        if self.expected is Outcome.REFUTED and self.erratum is None:
-            raise ValueError(f"claim {self.id} is expected REFUTED: give its erratum")
+        """Refuse a claim that is expected to fail and does not say where, or that says so and is expected to hold."""
+        fails = self.erratum is not None and self.erratum.case is not None
+        if self.expected is Outcome.REFUTED and not fails:
+            raise ValueError(f"claim {self.id} is expected REFUTED: give its erratum, with the case at which it fails")
+        if fails and self.expected is not Outcome.REFUTED:
+            raise ValueError(f"claim {self.id} is expected {self.expected}, and its erratum has a case: leave it out")
 
     @property
     def says(self) -> Statement | None:

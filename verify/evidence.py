@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from mamba_theorems.theorems.claim import Claim, Form, Kind, Outcome
 from mamba_theorems.verify.settings import Run
@@ -49,7 +50,8 @@ class Line:
     """A proof step as it is shown: its name, its kind, its verdict, and how that was reached.
 
     `statement` is its relation as sympy writes it, `latex` the same in LaTeX. `given` is what the step assumes beyond
-    the steps before it, and `given_latex` the same in LaTeX. `where` is what each name in them stands for.
+    the steps before it, and `given_latex` the same in LaTeX. `where` is what each name in them stands for. `plain` is
+    what a terminal shows of them: statement, given, where, a line each.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Line:
     given: str = ""
     given_latex: str = ""
     where: str = ""
+    plain: str = ""
 
     @property
     def mark(self) -> str:
@@ -75,8 +78,8 @@ class Line:
 
 
 Steps = Mapping[str, tuple[Line, ...]]
-GROUPS = OWN, FOUNDATIONS, BEYOND, RESTATED = "the paper's own", "foundations", "beyond it", "restated"
-"""What the headline counts apart: a claim of the paper's, what it stands on, ours, and what others state."""
+GROUPS = OWN, BEYOND, FOUNDATIONS, OTHERS = "the paper's own", "beyond it", "foundations", "other papers'"
+"""What the headline counts apart: a claim of the paper's, ours, what both stand on, and what is about other papers."""
 THEOREM = "theorem"
 """The name of the piece of evidence that a claim's theorems in Rocq are."""
 MUTANTS = "statement mutants"
@@ -84,6 +87,12 @@ MUTANTS = "statement mutants"
 
 LINK = "a reader must see"
 """The fact of a DERIVED piece that tells what the steps leave to a reader."""
+
+
+def group_of(family: str, form: str) -> str:
+    """Where a claim of a family and a form counts."""
+    apart = {"foundations": FOUNDATIONS, "token_dynamics": OTHERS}
+    return apart.get(family, BEYOND if form == Form.EXTENSION else OWN)
 
 
 @dataclass(frozen=True)
@@ -104,8 +113,7 @@ class ClaimReport:
     @property
     def group(self) -> str:
         """Where the claim counts in the headline."""
-        apart = {Form.EXTENSION: BEYOND, Form.RESTATED: RESTATED}
-        return apart.get(self.claim.form, FOUNDATIONS if self.family == "foundations" else OWN)
+        return group_of(self.family, self.claim.form)
 
     @property
     def link(self) -> str:
@@ -162,12 +170,16 @@ class MutantResult:
 
 @dataclass(frozen=True)
 class Report:
-    """All that a run found: the claims that were asked for and, with controls, what became of each mutant."""
+    """All that a run found: the claims that were asked for and, with controls, what became of each mutant.
+
+    `made` is when and on what it was made, where the report was read from a file.
+    """
 
     claims: tuple[ClaimReport, ...]
     run: Run
     seconds: float
     mutants: tuple[tuple[str, MutantResult], ...] = ()
+    made: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:

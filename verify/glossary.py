@@ -250,7 +250,7 @@ def _extension(letter: str, ids: tuple[str, ...]) -> Gloss:
 def used(claim: Claim, family: str, words: Iterable[str] = ()) -> list[Gloss]:
     """The entries that a claim of `family` uses in its text or in further `words`, letters last."""
     stated = (claim.title, claim.statement, *claim.assumed)
-    erratum = vars(claim.erratum).values() if claim.erratum else ()
+    erratum = claim.erratum.texts.values() if claim.erratum else ()
     text = "\n".join((claim.id, claim.paper, *stated, *erratum, *words))
     letters = {g.name: g for g in LETTERS if family in g.families}
     seen = {name for part in stated for name in symbols(part, letters)}

@@ -12,6 +12,7 @@ import platform
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
@@ -32,6 +33,8 @@ from mamba_theorems.verify.evidence import (
     outcome_of,
 )
 from mamba_theorems.verify.files import SHIPPED
+from mamba_theorems.verify.recorded import digest
+from mamba_theorems.verify.recorded import fingerprint as fingerprint_of_claims
 from mamba_theorems.verify.settings import Run, Tier
 from mamba_theorems.verify.shape import misfit
 from mamba_theorems.verify.version import __version__
@@ -57,11 +60,6 @@ def canonical(report: Report) -> dict[str, Any]:
     }
 
 
-def digest(part: Mapping[str, Any]) -> str:
-    """SHA-256 of a part in one fixed spelling."""
-    return hashlib.sha256(json.dumps(part, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def document(report: Report) -> dict[str, Any]:
     """Both parts, and their digests."""
     part, extra = canonical(report), volatile(report)
@@ -73,10 +71,14 @@ def dumps(report: Report) -> str:
     return json.dumps(document(report), indent=2, ensure_ascii=False) + "\n"
 
 
-def recorded(report: Report) -> dict[str, Any]:
-    """What is kept of a run beside the code: the canonical part, and its digest."""
-    part = canonical(report)
-    return {"canonical": part, "digest": digest(part)}
+def recorded(report: Report, told: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a run beside the code: the canonical part, and what is shown of it without a run, each with its
+    digest. `told` is each claim as `explain` tells it.
+    """
+    part, extra = canonical(report), volatile(report)
+    run = {name: extra[name] for name in ("date", "tier", "seed", "python", "machine", "versions")}
+    shown = {"run": run, "sources": fingerprint_of_claims(), "told": dict(told)}
+    return {"canonical": part, "digest": digest(part), "shown": shown, "shown_digest": digest(shown)}
 
 
 def _claim(report: ClaimReport) -> dict[str, Any]:
@@ -105,7 +107,15 @@ def said_of(claim: Claim, family: str) -> dict[str, Any]:
         "formal": _formal(claim.formal),
         "depends_on": list(claim.depends_on),
         "expected": str(claim.expected),
-        "erratum": asdict(claim.erratum) if claim.erratum else None,
+        "erratum": _erratum(claim.erratum) if claim.erratum else None,
+    }
+
+
+def _erratum(erratum: Erratum) -> dict[str, str]:
+    """Its parts, the case as JSON."""
+    return {
+        **asdict(erratum),
+        "case": json.dumps(erratum.case, separators=(",", ":"), sort_keys=True, ensure_ascii=False),
     }
 
 
@@ -153,15 +163,16 @@ def _evidence(e: Evidence) -> dict[str, Any]:
 def volatile(report: Report) -> dict[str, Any]:
     """Times, measured figures, texts of findings, and what it ran on."""
     return {
+        "date": report.made.get("date") or datetime.now(UTC).date().isoformat(),
         "seconds": round(report.seconds, 2),
         "tier": str(report.run.tier),
         "seed": report.run.seed,
         "device": report.run.device,
         "dtypes": list(report.run.dtypes),
         "kernel": report.run.kernel or "ours",
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "versions": versions(),
+        "python": report.made.get("python") or platform.python_version(),
+        "machine": report.made.get("machine") or platform.machine(),
+        "versions": report.made.get("versions") or versions(),
         "claims": {c.claim.id: _volatile_claim(c) for c in report.claims},
     }
 
@@ -234,36 +245,34 @@ RECORDED: Shape = {
     },
     "digest": str,
 }
+RUN: Shape = {"date": str, "tier": _words(Tier), "seed": int, "python": str, "machine": str, "versions": {str: str}}
+KEPT: Shape = RECORDED | {"shown": {"run": RUN, "sources": str, "told": {str: [[(str, [[str]])]]}}, "shown_digest": str}
 WRITTEN: Shape = RECORDED | {
     "volatile": {
-        "seconds": float, "tier": _words(Tier), "seed": int, "device": str, "dtypes": [str], "kernel": str,
+        "date": str, "seconds": float, "tier": _words(Tier), "seed": int, "device": str, "dtypes": [str], "kernel": str,
         "python": str, "machine": str, "versions": {str: str}, "claims": {str: VOLATILE_CLAIM},
     },
     "volatile_digest": str,
 }  # fmt: skip
 
 
-def parsed(text: str) -> Any:
-    """A JSON text as data. Raises ValueError, in one sentence."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as reason:
-        raise ValueError(f"it is no whole JSON text ({reason})") from reason
+DIGESTS = {"canonical": "digest", "volatile": "volatile_digest", "shown": "shown_digest"}
+"""The parts of a document, each with the name of its digest."""
 
 
 def read_record(document: Any) -> dict[str, Any]:
     """The canonical part of what `recorded` or `document` wrote. Raises ValueError, which says what is wrong."""
-    written = isinstance(document, dict) and "volatile" in document
+    parts = [part for part in DIGESTS if isinstance(document, dict) and part in document]
     part = document.get("canonical") if isinstance(document, dict) else None
     version = part.get("version") if isinstance(part, dict) else None
     if version != __version__:
         known = isinstance(version, str) and re.fullmatch(r"[\w.+-]{1,40}", version)
         by = f"mamba-theorems {version}" if known else "no version of mamba-theorems that says so"
         raise ValueError(f"it was written by {by}, and this is {__version__}: make it again")
-    if reason := misfit(document, WRITTEN if written else RECORDED):
+    if reason := misfit(document, WRITTEN if "volatile" in parts else KEPT if "shown" in parts else RECORDED):
         raise ValueError(f"it is no report of this program: {reason}")
-    for name in ("canonical", "volatile") if written else ("canonical",):
-        if digest(document[name]) != document["digest" if name == "canonical" else "volatile_digest"]:
+    for name in parts:
+        if digest(document[name]) != document[DIGESTS[name]]:
             raise ValueError(f"its digest does not fit its {name} part: it was edited by hand")
     return document["canonical"]
 
@@ -281,7 +290,8 @@ def load(document: Any) -> Report:
     mutants = tuple(
         (m["claim"], MutantResult(m["check"], m["mutant"], m["rejected"], "", m["reason"])) for m in part["mutants"]
     )
-    report = Report(found, _read_run(extra), extra["seconds"], mutants)
+    made = {name: extra[name] for name in ("date", "python", "machine", "versions")}
+    report = Report(found, _read_run(extra), extra["seconds"], mutants, made)
     if other := differences(part, report):
         raise ValueError(f"it says otherwise than this version of {other[0]}: make it again")
     if c := next((c for c in report.claims if not _follows(c, report)), None):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import isqrt
 
+import sympy as sp
+
 from mamba_theorems.constructions.compiler.channels import LinearMap, Space, family
 from mamba_theorems.constructions.compiler.compile import compile_weights, hyperparameters
 from mamba_theorems.constructions.compiler.description import MixerDescription
@@ -56,7 +58,7 @@ def one_hot_values(count: int, weight: Exact) -> Values:
 def sign_values(columns: Sequence[str], shift: Exact, bias_factor: Exact = 0) -> Values:
     """Step 2: value j is m_j + β1, read by m_j; the head's bias is −`bias_factor` Σ_r (m_j)_r.
 
-    `columns` spell the signs of M = ±1/√p. Raises ValueError where √p is no integer.
+    `columns` spell the signs of M = ±1/√p.
     """
     signs = [sign_column(column) for column in columns]
     return Values(
@@ -67,12 +69,11 @@ def sign_values(columns: Sequence[str], shift: Exact, bias_factor: Exact = 0) ->
     )
 
 
-def sign_column(pattern: str) -> list[Fraction]:
-    """±1/√p as a pattern such as "++-+" spells it. Raises ValueError where √p is no integer."""
+def sign_column(pattern: str) -> list[Exact]:
+    """±1/√p as a pattern such as "++-+" spells it: a fraction where √p is an integer."""
     root = isqrt(len(pattern))
-    if root * root != len(pattern):
-        raise ValueError(f"1/√{len(pattern)} is irrational: give a square number of signs.")
-    return [Fraction(1 if sign == "+" else -1, root) for sign in pattern]
+    size: Exact = Fraction(1, root) if root * root == len(pattern) else 1 / sp.sqrt(len(pattern))
+    return [size if sign == "+" else -size for sign in pattern]
 
 
 def shared_convolution(vocabulary: Vocabulary, numbers: Numbers, values: Values) -> Construction:

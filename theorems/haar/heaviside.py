@@ -272,13 +272,16 @@ CLAIMS = (
         disproof=_no_uniform_limit,
         erratum=Erratum(
             printed="For every ε three S6 functions satisfy |ψ_{j,k}(s) − (g₁ + g₃ − 2g₂)(s)| < ε for all s in [0, 1].",
-            instance="j = k = 0, ε = ½: every g is continuous while ψ jumps by 2 at s = ½, so the error is ≥ 1 on one"
-            " side; the infimum over continuous functions is exactly 2^{j/2}, attained by 0, and the printed"
-            " functions' supremum tends to 2·2^{j/2} as w → −∞.",
+            instance="j = <j>, k = <k>, ε = <epsilon>: every g is continuous while ψ jumps by 2 at s = ½, so whatever "
+            "the three functions are the error is at least 1 on one side; the printed ones with W = <W> miss ψ "
+            "by more than 1 there.",
             reading="the supremum norm on [0, 1], as printed; (18) further needs H(s) = 1[s ≥ 0]",
             instead="haar.thm1-amended: L² error below ε with |w| = 32·4^j/ε⁴, and haar.thm1-pointwise: convergence"
             " at every point, with its rate",
             survives="the construction itself, three functions, and what later results use: the L² statement",
+            case={"j": 0, "k": 0, "epsilon": "1/2", "W": 10},
+            further="The infimum over continuous functions is exactly 2^{j/2}, attained by 0, and the printed "
+            "functions' supremum tends to 2·2^{j/2} as w → −∞.",
         ),
         formal=Formal(
             ("real.HaarUniform.thm1_refuted", "real.HaarUniform.thm1_fails"),

@@ -209,12 +209,15 @@ CLAIMS = (
         disproof=_printed_sign,
         erratum=Erratum(
             printed="KEEP n-TH is the difference of the Heaviside at n and the one at n − 1, two states of one S6.",
-            instance="n = 1 and the single token 1: the printed difference gives 0 with H(0) = 1, and −1 with H(0) = 0;"
-            " n = 2 and the input 1, 1, 1, …: −1 at every t ≥ n.",
+            instance="The single token <x>, n = <n>, t = <t>, H(0) = <H(0)>: the printed difference gives 0, "
+            "and x_1 is "
+            "1.",
             reading="H(s) = 1[s ≥ 0] or 1[s > 0], ideal Heavisides; the sign is reversed in both",
             instead="haar.cor2-amended: the Heaviside at n less the one at n + 1 (H(0) = 1), in two channels: Δ is"
             " one per channel and shared by its states",
             survives="that S6 with time as input solves KEEP n-TH; one state is even enough: haar.keep-nth-one-state",
+            case={"x": [1], "n": 1, "t": 1, "H(0)": 1},
+            further="With H(0) = 0 it gives −1; for n = 2 and the input 1, 1, 1, … it gives −1 at every t ≥ n.",
         ),
         formal=Formal(
             ("haar.KeepPrinted.cor2_refuted", "haar.KeepPrinted.cor2_reads"),

@@ -290,11 +290,13 @@ CLAIMS = (
         disproof=_s4d_clause_fails,
         erratum=Erratum(
             printed="S4D approximates functions with jumps at the rate O(N^{−1}).",
-            instance="f = 1_[0,1/2): any N exponentials have ‖f − e‖ > 1/(π√(2N + 1)), which exceeds C/N for every"
-            " N > 3π²C²; C = 1, N = 20.",
+            instance="f = 1_[0,1/2), C = <C>, N = <N>: no <N> exponentials come as near to f as C/N.",
             reading="the rate as a statement about the L² norm, as for the S6 clause",
             instead="haar.s4d-lower-bound with haar.cor1-amended: the norm is Θ(N^{−1/2})",
             survives="the rate for the squared norm, and the separation, which the lower bound makes a theorem",
+            case={"C": 1, "N": 20},
+            further="Every C has its N: ‖f − e‖ > 1/(π√(2N + 1)) for any N exponentials, which exceeds C/N for every N "
+            "> 3π²C².",
         ),
     ),
     Claim(

@@ -329,13 +329,17 @@ CLAIMS = (
         ),
         erratum=Erratum(
             printed="One Mamba-Δ^⊤ layer with d = 2|V|, N = |V|, Λ = −1 and Δ = softplus(w[I|0]x̂) solves the task.",
-            instance="L = 1, any token: every logit is 0 and blank is not among them. In float32 0 1 … 1 0 fails first"
-            " at L = 152, in float64 at L = 1077: the column of 0 is halved at every step.",
+            instance="|V| = <num_tokens>, w = <w>, the sequence <tokens> (L = 1): the answer is blank, every "
+            "logit is 0, "
+            "and blank has none.",
             reading="blank is an answer, as the task defines it; softplus(0) = ln 2, so columns that are not erased are"
             " halved and (109)–(110), which leave them alone, do not hold",
             instead="induction.lem3-amended: argument w(2[I|0]x̂ − 1), w ≥ ln(2L), and a constant logit ½ for blank",
             survives="the sizes; in real arithmetic the argmax over tokens is right at every repeated token, for every"
             " w ≥ 0 (induction.lem3-argmax)",
+            case={"num_tokens": 2, "w": "3", "tokens": [0]},
+            further="So at every token that occurs first. In float32 0 1 … 1 0 fails first at L = 152, in float64 at L "
+            "= 1077: the column of 0 is halved at every step.",
         ),
     ),
     Claim(

@@ -182,10 +182,14 @@ CLAIMS = (
         ),
         erratum=Erratum(
             printed="There is M with entries ±1/√p such that |⟨Me_i, Me_j⟩| ≤ ε for all i, j, p = O(log d / ε²).",
-            instance="d = p = 1, M = [1], i = j = 1: the product is 1 > ε. It is 1 for every sign matrix.",
+            instance="p = <p>, d = <d>, M = [1] (its free signs are <signs>), ε = <epsilon>, i = j = 1: the "
+            "product is 1 "
+            "> ε.",
             reading="'for all i, j' includes i = j",
             instead="mqar.lem4-amended: for all i ≠ j, strictly, once p ε² ≥ 4 log d",
             survives="everything: the proofs use the lemma for i ≠ j only",
+            case={"p": 1, "d": 1, "signs": 0, "epsilon": "9/10"},
+            further="It is 1 for every sign matrix.",
         ),
     ),
     Claim(

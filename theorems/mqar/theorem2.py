@@ -261,11 +261,19 @@ CLAIMS = (
         formal=FORMAL_PRINTED,
         erratum=Erratum(
             printed="A one-layer Mamba with N = κ and d = κ + |V| solves the task of eq. (46).",
-            instance="κ = 1, |V| = 2, L = 5: k v1 k v2 k. The window (query k, noise v2) is stored as a second pair,"
-            " both values have the same logit, and no strict argmax exists; with k v2 appended the wrong one wins.",
+            instance="<network>, on <sequence> (L = 5, pairs: <num_kv_pairs>): the window (query k, noise v2) "
+            "is stored "
+            "as a second pair, v1 and <rival> have the same logit, and no strict argmax exists.",
             reading="noise may follow a query and the key may be queried again, as eq. (46) allows",
             instead="mqar.thm2-step1: exact whenever no key is queried again after a query that a value follows (H2)",
             survives="the sizes N = κ and d = κ + |V|, and the weights, unchanged",
+            case={
+                "network": "Theorem 2, k = 2, v = 1, c_0 = 1, c_1 = 2, b = 1",
+                "sequence": "k v1 k v2 k",
+                "num_kv_pairs": 1,
+                "rival": "v2",
+            },
+            further="κ = 1 and |V| = 2 are enough; with k v2 appended the wrong one wins.",
         ),
     ),
 )

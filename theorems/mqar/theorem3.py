@@ -365,13 +365,16 @@ CLAIMS = (
         ),
         erratum=Erratum(
             printed="Mamba-2 solves the task with N = O(log κ), keys being columns of a sign matrix.",
-            instance="κ = 32^C keys, for every C: C log₂κ = 5C² < 32^C states, and mqar.n-lower-bound asks for κ"
-            " (C = 1: already κ = 2 with N = 1). With the printed weights, N = 4 and κ = 5, keys ++++, −+++, +−++,"
-            " ++−+, +++− (times ½): on q u a v b v c v d v q the margin of u over v is 1 − 4·½ = −1.",
+            instance="C = <C>, κ = <kappa>: C log₂κ = 1, and N = <N> state does not recall them, since "
+            "mqar.n-lower-bound asks for κ.",
             reading="all inputs of eq. (46) under H1 and H2, values may coincide; no gate, as in the theorem",
             instead="mqar.n-lower-bound: N ≥ κ, whatever the weights; mqar.thm3-amended for the printed weights",
             survives="step 1; and where values are distinct and nothing else is stored, every ε"
             " < 1 and so N = O(log κ)",
+            case={"C": 1, "kappa": 2, "N": 1},
+            further="Every C has its κ = 32^C: C log₂κ = 5C² < 32^C states. With the printed weights, N = 4 and κ = 5, "
+            "keys ++++, −+++, +−++, ++−+, +++− (times ½): on q u a v b v c v d v q the margin of u over v is 1 "
+            "− 4·½ = −1.",
         ),
     ),
     Claim(
@@ -388,11 +391,18 @@ CLAIMS = (
         disproof=_clipped,
         erratum=Erratum(
             printed="Keys with entries ±1/√p pass through the block that Table 2 defines.",
-            instance="N = 4, κ = 3, |V| = 2, L = 7: orthogonal keys a = ++++, q = ++−−, c = +−+−; on a u q v c u q the"
-            " margin of v over u is ½ − (½ + ¼) = −¼; without ReLU it is 1. At L = 5, a u q v q ties: ½ − ½.",
+            instance="<network> (orthogonal, times ½), on <sequence> (L = 7, pairs: <num_kv_pairs>): the margin of v2 "
+            "over <rival> is ½ − (½ + ¼) = −¼.",
             reading="x, B and C pass the same non-linearity, as in Table 2",
             instead="codes ≥ 0: mqar.thm3-step1 (one-hot) and mqar.n2-distinct (K² − k²)",
             survives="the statement for linear B and C where mqar.thm3-amended holds",
+            case={
+                "network": "Theorem 3, step 2, keys ++++ ++-- +-+-, ReLU",
+                "sequence": "k1 v1 k2 v2 k3 v1 k2",
+                "num_kv_pairs": 3,
+                "rival": "v1",
+            },
+            further="Without ReLU it is 1. On k1 v1 k2 v2 k2 (L = 5) v1 and v2 tie: ½ − ½.",
         ),
         formal=Formal(
             (

@@ -291,11 +291,13 @@ CLAIMS = (
         disproof=_sum_is_longer,
         erratum=Erratum(
             printed="One more vector in Lemma 4 makes (Me_i)ᵀ1 ≤ ε, so the shift β1 does no harm.",
-            instance="p = 3, one column m = (+,+,−)/√3: ⟨m, 1/√3⟩ = ⅓ = ε, and mᵀ1 = 1/√3 > ε. In general"
-            " (Me_i)ᵀ1 = √p⟨Me_i, 1/√p⟩.",
+            instance="p = 3, the one column m = <columns> over √3, ε = <epsilon>: ⟨m, 1/√3⟩ = ⅓ = ε, and mᵀ1 = 1/√3 "
+            "> ε.",
             reading="the vector of Lemma 4 is ±1/√p; flipping rows of M makes it 1/√p, and entries stay ±1/√p",
             instead="(Me_i)ᵀ1 ≤ √p ε",
             survives="the conclusion, with the printed weights: mqar.thm4-jl-small-epsilon",
+            case={"columns": ["++-"], "epsilon": "1/3"},
+            further="In general (Me_i)ᵀ1 = √p⟨Me_i, 1/√p⟩.",
         ),
         formal=Formal(
             ("mqar.Theorem4.thm4_jl_refuted", "mqar.Theorem4.thm4_jl_three", "mqar.Theorem4.thm4_jl_instead"),

@@ -391,11 +391,17 @@ CLAIMS = (
         erratum=Erratum(
             printed="With β = 2, k = 10, c_0 = 1, c_1 = 10, b = 3 and head bias −(c_0k − b) W_o"
             " s the block recalls; β > −1/√p.",
-            instance="κ = 1, |V| = 2, p = 2, orthogonal columns (+,−)/√2 and (+,+)/√2, the sequence k u k (L = 3): the"
-            " margin of u over v is 7(970 − 1632√2) < 0.",
+            instance="<network> (orthogonal, over √2), on <sequence> (L = 3, pairs: <num_kv_pairs>): the margin of v1 "
+            "over <rival> is 7(970 − 1632√2) < 0.",
             reading="any sign matrix that Lemma 4 allows, here with ε = 0",
             instead="mqar.thm2-step2-amended: bias −(c_1k − b)(c_0k − b) W_o s, or columns that sum to 0; and β > 1/√p",
             survives="d = κ + O(log|V|); sharper, p = ⌈log₂|V|⌉ distinct columns are enough and no ε is needed",
+            case={
+                "network": "Theorem 2, step 2, k = 10, β = 2, c_0 = 1, c_1 = 10, b = 3, bias × 1, columns +- ++",
+                "sequence": "k v1 k",
+                "num_kv_pairs": 1,
+                "rival": "v2",
+            },
         ),
         formal=Formal(
             ("mqar.PrintedBias.thm2_step2_refuted", "mqar.PrintedBias.thm2_step2_two_signs"),

@@ -228,11 +228,14 @@ CLAIMS = (
         disproof=query_disproof,
         erratum=Erratum(
             printed="|∂y_t/∂x_j| ≤ (C/t)(min_r e^{…})^{−1} for every j ≤ t.",
-            instance="one dimension, W_V = 1, q = 1, x_r = +1, −1, …, +1, −1, x_t = 0: all scores are 0 and ∂y_t/∂x_t ="
-            " (q(t−1) + 1)/t = 1, while the right side is C/t; with the C of j < t it fails from t = 9 on (1 > 3e/9).",
+            instance="One dimension, W_V = 1, q = <q>, C = <C>, the tokens +1, −1, 0 (t = 2C + 1 = 3), the query's own "
+            "token moved (<own>): all scores are 0 and ∂y_t/∂x_t = (q(t − 1) + 1)/t = 1, while the right side "
+            "is C/t = 1/3.",
             reading="x_j for j = t, the token that is also the query: every score moves with it",
             instead="sensitivity.attention for j < t; at j = t one term more, W_V Cov(x) W_Kᵀ W_Q, at most 2M²q‖W_V‖",
             survives="the O(1/t) decay for every earlier token",
+            case={"q": "1", "own": True, "C": 1},
+            further="Every C has its length t = 2C + 1; with the C of j < t it fails from t = 9 on (1 > 3e/9).",
         ),
         formal=Formal(
             ("real.AttentionQuery.eq45_refuted", "real.AttentionQuery.query_felt"),

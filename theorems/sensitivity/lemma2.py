@@ -294,15 +294,18 @@ CLAIMS = (
         erratum=Erratum(
             printed="If λΣΔ(x_r) converges to at most c, then lim |∂h_t/∂x_j| ≥ e^{−c} |∂(BΔx)/∂x_j|;"
             " to remember, Mamba must necessarily push λΔ to 0.",
-            instance="λ = 1, Δ = softplus, B(x) = 1 + βx with β = (2 − ln 3)/(ln 3)², x_1 = ln 3, x_2 = 0,"
-            " x_{2+r} = ln(e^{2^{−r}} − 1): h_1 = 4 ln 2, K_2 = ln 2 − h_1/4 = 0, so the left side is 0 at every t ≥ 2;"
-            " c = 3 ln 2 + 1 (1 if the sum starts after j) and the right side is ln 2/(8e) = 0.0319 (ln 2/e)."
-            " With B = 1 the same happens at x_1 = 1.57357716…, the root of a·softplus(a) = 4 ln 2.",
+            instance="λ = 1, Δ = softplus, B(x) = <B>, x_1 = <x_1>, x_2 = <x_2>, then m = <m> tokens x_{2+r} = "
+            "ln(e^{2^{−r}} − 1), c = <c>: h_1 = 4 ln 2 and K_2 = ln 2 − h_1/4 = 0, so the left side is 0, and "
+            "the right side is ln 2/e.",
             reading="x_j moves Δ_j, hence Λ̄_j, hence what is kept of h_{j−1}, as eq. (11) itself says",
             instead="sensitivity.lem2-amended: the limit is |K_j| e^{−λΣ_{r>j}Δ_r}, with equality; the printed bound"
             " holds when (BΔx)′Δ′h_{j−1} ≤ 0, in particular for the first token",
             survives="a summable λΔ keeps every input with K_j ≠ 0; that Δ must tend to 0 is the converse, and true"
             " (sensitivity.criterion)",
+            case={"B": "1 + (2 - log(3))/log(3)**2*x", "x_1": "log(3)", "x_2": "0", "m": 4, "c": "1"},
+            further="The left side is 0 at every t ≥ 2; if the sum starts with the first token, c = 3 ln 2 + 1 and the "
+            "right side is ln 2/(8e) = 0.0319. With B = 1 the same happens at x_1 = 1.57357716…, the root of "
+            "a·softplus(a) = 4 ln 2.",
         ),
         formal=Formal(
             ("real.Lemma2Printed.lem2_refuted", "real.Lemma2Printed.lem2_instance"),

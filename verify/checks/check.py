@@ -20,7 +20,9 @@ from hypothesis import strategies as st
 from hypothesis.errors import UnsatisfiedAssumption
 from hypothesis.strategies import SearchStrategy
 
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.case import Choice, Domain, NotACase, Record, Whole
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 S = TypeVar("S")
@@ -89,7 +91,7 @@ class Check(ABC, Generic[S]):
 
     @abstractmethod
     def replay(self, case: Any, run: Run) -> Finding:
-        """Run the check on one instance, given as JSON data."""
+        """Run the check on one instance, given as JSON data. Raises NotACase for what is none."""
 
     def wanted(self, run: Run) -> bool:
         """Whether the tier asked for includes this check."""
@@ -102,8 +104,9 @@ class Property(Check[S], Generic[S, C]):
     """score(subject, case) passes for every case that the strategy draws.
 
     `case_type` is a dataclass of plain data, so that a case can be printed and replayed; the annotation of the
-    score's `case` says which, unless a subclass is given. `examples` is the number for the quick tier; the full tier
-    draws five times as many.
+    score's `case` says which, unless a subclass is given. Each of its fields is annotated with its domain, and its
+    method `together`, where it has one, tells what is wrong with the fields together. `examples` is the number for the
+    quick tier; the full tier draws five times as many.
     """
 
     cases: Callable[[S, Run], SearchStrategy[C]]
@@ -119,6 +122,7 @@ class Property(Check[S], Generic[S, C]):
         if not is_dataclass(case_type):
             raise ValueError(f"check {self.claim}:{self.name}: annotate its score's `case` with a dataclass")
         object.__setattr__(self, "case_type", case_type)
+        domains(case_type)
 
     def examine(self, subject: S, run: Run) -> Finding:
         """Draw cases, aim at worse ones, and shrink one that fails."""
@@ -137,30 +141,58 @@ class Property(Check[S], Generic[S, C]):
         summary = error or f"fails with {score.unit} {score.value:.3g}"
         return Finding(False, summary, self.facts, seen.figures(), _plain(case), crashed=bool(error))
 
+    def case_of(self, data: Any, run: Run) -> C:
+        """The case that JSON data is. Raises NotACase, which says what a case must be."""
+        if reason := Record(domains(self.case_type)).misfit(data, f"a case of '{self.name}'", run):
+            raise NotACase(reason)
+        case = self.case_type(**data)
+        if reason := getattr(case, "together", str)():
+            raise NotACase(f"a case of '{self.name}' cannot be so: {reason}")
+        return case
+
     def replay(self, case: Any, run: Run) -> Finding:
         """Score one case again, given as JSON data."""
-        score = self.score(self.subject, self.case_type(**case), run)
+        fitting = self.case_of(case, run)
+        try:
+            score = self.score(self.subject, fitting, run)
+        except NotAvailable:
+            raise
+        except Exception as reason:
+            return Finding(False, f"raises {type(reason).__name__}: {reason}", {}, {}, case, crashed=True)
         word = "passes" if score.passes else "fails"
         return Finding(score.passes, f"{word} with {score.unit} {score.value:.6g}", {}, {score.unit: score.value}, case)
 
 
-SEED = Annotated[int, st.integers(0, 999)]
-WIDE_SEED = Annotated[int, st.integers(0, 2**16)]
-DTYPE = Annotated[str, lambda run: st.sampled_from(run.dtypes)]
-"""A dtype of those that the run asks for."""
+SEED = Annotated[int, Whole(0, 2**32 - 1, usual=999)]
+WIDE_SEED = Annotated[int, Whole(0, 2**32 - 1, usual=2**16)]
+DTYPE = Annotated[str, Choice(DTYPES), lambda run: st.sampled_from(run.dtypes)]
+"""A dtype, drawn from those that the run asks for."""
+
+
+def _annotated(case_type: Any) -> dict[str, tuple[Any, ...]]:
+    """What each field of a case is annotated with. Raises ValueError for a field without a domain."""
+    names: dict[str, Any] = {}  # where a lambda in an annotation looks its names up
+    for base in reversed(case_type.__mro__):
+        names |= vars(sys.modules[base.__module__])
+    found = {}
+    for name, hint in get_type_hints(case_type, names, include_extras=True).items():
+        said = getattr(hint, "__metadata__", ())
+        if not said or not isinstance(said[0], Domain):
+            raise ValueError(f"{case_type.__name__}.{name} does not say what it may be: annotate it with a domain")
+        found[name] = said
+    return found
+
+
+def domains(case_type: Any) -> dict[str, Domain]:
+    """The domain of each field of a case. Raises ValueError for a field without one."""
+    return {name: said[0] for name, said in _annotated(case_type).items()}
 
 
 def drawn(case_type: type[C]) -> Callable[[Any, Run], SearchStrategy[C]]:
-    """How a case is drawn, field by field: each field's annotation has a strategy, or a function from a run to one.
-
-    Raises ValueError for a field whose annotation has neither.
+    """How a case is drawn, field by field: from its domain, or as a strategy, or a function from a run to one, says
+    that stands behind the domain. Raises ValueError for a field without a domain.
     """
-    ways = {}
-    names = vars(sys.modules[case_type.__module__])  # where a lambda in an annotation looks its names up
-    for name, hint in get_type_hints(case_type, names, include_extras=True).items():
-        if not hasattr(hint, "__metadata__"):
-            raise ValueError(f"{case_type.__name__}.{name} does not say how it is drawn: annotate it with a strategy")
-        ways[name] = hint.__metadata__[0]
+    ways = {name: said[1] if len(said) > 1 else said[0].drawn for name, said in _annotated(case_type).items()}
 
     def cases(_: Any, run: Run) -> SearchStrategy[C]:
         return st.builds(case_type, **{name: way(run) if callable(way) else way for name, way in ways.items()})
@@ -247,19 +279,36 @@ def hunt(
 
 @dataclass(frozen=True, kw_only=True)
 class Examination(Check[S]):
-    """look(subject, run) decides at stated sizes; `again` does it for one instance."""
+    """look(subject, run) decides at stated sizes; `again` does it for one instance, which is in the domain `case`.
+
+    A check that looks at all its sizes at once has neither, and its findings name no case.
+    """
 
     look: Callable[[S, Run], Finding]
     again: Callable[[S, Any, Run], Finding] | None = None
+    case: Domain | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a way to look at a case of which nothing says what it may be, and the converse."""
+        super().__post_init__()
+        if (self.again is None) is not (self.case is None):
+            raise ValueError(f"check {self.claim}:{self.name}: give both `again` and the domain of its `case`, or none")
 
     def examine(self, subject: S, run: Run) -> Finding:
-        """Look once."""
-        return self.look(subject, run)
+        """Look once. Raises TypeError for a finding that names a case which cannot be run again."""
+        found = self.look(subject, run)
+        if found.case is not None and self.again is None:
+            raise TypeError(f"check {self.claim}:{self.name} names a case and has no way to run it: give it `again`")
+        return found
 
     def replay(self, case: Any, run: Run) -> Finding:
         """Look at one instance."""
-        if self.again is None:
-            return self.look(self.subject, run)
+        if self.again is None or self.case is None:
+            raise NotACase(
+                f"'{self.name}' looks at all its sizes at once and takes no case: run `python -m verify {self.claim}`"
+            )
+        if reason := self.case.misfit(case, f"a case of '{self.name}'", run):
+            raise NotACase(reason)
         return self.again(self.subject, case, run)
 
 
@@ -274,7 +323,7 @@ def rejects(check: Check[S], mutant: S, run: Run) -> tuple[bool, str]:
 
 def replay_line(check: Check, finding: Finding) -> str:
     """The command that runs one instance again."""
-    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True)
+    case = json.dumps(finding.case, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return f"python -m verify {check.claim} --replay {shlex.quote(f'{check.name}:{case}')}"
 
 

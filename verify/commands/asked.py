@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mamba_theorems.theorems.claim import FAMILIES
-from mamba_theorems.theorems.registry import claims, family_of
-from mamba_theorems.verify import record as data
-from mamba_theorems.verify.checks.foreign import foreign
+from mamba_theorems.verify import recorded
 from mamba_theorems.verify.commands.table import TABLE
 from mamba_theorems.verify.commands.usage import PROGRAM, NothingRan, UsageError, as_usage_error
 from mamba_theorems.verify.files import writable
+from mamba_theorems.verify.recorded import parsed
 from mamba_theorems.verify.settings import Run, Sizes, Tier
 
 
@@ -26,21 +25,40 @@ def selected(args: Namespace, unnamed: Iterable[str] = ()) -> list[str]:
     words = args.words or (["all"] if args.k else list(unnamed))
     if not words:
         raise UsageError(f"name claims, a family, or all, as in `mqar.thm2-step1`: `{PROGRAM} list` shows every claim")
-    chosen = dict.fromkeys(claim for word in words for claim in _named(word))
-    narrowed = [c for c in chosen if args.k.lower() in f"{c} {claims()[c].title}".lower()]
+    listed = known()
+    chosen = dict.fromkeys(claim for word in words for claim in _named(word, listed))
+    narrowed = [c for c in chosen if args.k.lower() in f"{c} {listed[c].title}".lower()]
     if not narrowed:
         raise NothingRan(f"no claim matches -k '{args.k}': `{PROGRAM} list` shows every claim")
     return narrowed
 
 
-def _named(word: str) -> list[str]:
+@dataclass(frozen=True)
+class Listing:
+    """What a list shows of a claim."""
+
+    family: str
+    form: str
+    title: str
+
+
+def known() -> dict[str, Listing]:
+    """Every claim by its id: from the record where that was made of the sources that are here, which is quick."""
+    if recorded.is_current():
+        return {i: Listing(c["family"], c["form"], c["title"]) for i, c in recorded.claims().items()}
+    from mamba_theorems.theorems.registry import claims, family_of  # noqa: PLC0415 - building every claim takes seconds
+
+    return {i: Listing(family_of(i), str(c.form), c.title) for i, c in claims().items()}
+
+
+def _named(word: str, listed: Mapping[str, Listing]) -> list[str]:
     """One claim, a family's, or all."""
-    found = [c for c in claims() if word in ("all", c, family_of(c), c.partition(".")[0])]
+    found = [c for c, of in listed.items() if word in ("all", c, of.family, c.partition(".")[0])]
     if word in TABLE:
         raise UsageError(f"`{word}` is a command and comes first, as in `{PROGRAM} {word} --help`")
     if not found:
-        known = [*claims(), *FAMILIES, "all", *TABLE]
-        raise UsageError(f"there is no claim '{word}'{closest(word, known)}: `{PROGRAM} list` shows every claim")
+        words = [*listed, *dict.fromkeys(of.family for of in listed.values()), "all", *TABLE]
+        raise UsageError(f"there is no claim '{word}'{closest(word, words)}: `{PROGRAM} list` shows every claim")
     return found
 
 
@@ -83,6 +101,8 @@ def sizes(args: Namespace) -> Sizes | None:
 
 def _kernel(name: str) -> str:
     """The name of someone else's kernel, once it is known to be there."""
+    from mamba_theorems.verify.checks.foreign import foreign  # noqa: PLC0415 - what needs no run needs no kernel
+
     with as_usage_error(), foreign(name):
         return name
 
@@ -90,7 +110,7 @@ def _kernel(name: str) -> str:
 def document(path: Path) -> Any:
     """What a JSON file holds."""
     try:
-        return data.parsed(path.read_text(encoding="utf-8"))
+        return parsed(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as reason:
         raise UsageError(f"cannot read {path} ({reason}): give the JSON that -o wrote") from reason
 
@@ -98,8 +118,10 @@ def document(path: Path) -> Any:
 def record(path: Path) -> dict[str, Any]:
     """The canonical part of a report or of a recorded run."""
     found = document(path)
+    from mamba_theorems.verify.record import read_record  # noqa: PLC0415 - reading a report builds its claims
+
     with as_usage_error(f"cannot use {path}: "):
-        return data.read_record(found)
+        return read_record(found)
 
 
 def output(args: Namespace, *names: str) -> None:

@@ -134,13 +134,13 @@ def _tell(campaign: Campaign, args: Namespace, terminal: Terminal) -> None:
 
 # --- progress --------------------------------------------------------------------------------------------------------
 
-EVERY = 60
+EVERY = 10
 """Seconds between progress lines where there is no terminal."""
 
 
 @contextmanager
 def _progress() -> Iterator[Callable[[Campaign], None]]:
-    """One line that is written over on a terminal's standard error, a line a minute elsewhere."""
+    """One line that is written over on a terminal's standard error, a line every ten seconds elsewhere."""
     console, last = Console(stderr=True, highlight=False), time.monotonic()
     with console.status("starting", spinner="dots") if console.is_terminal else nullcontext() as status:
         tell, every = (status.update, 0.2) if status else (say, EVERY)

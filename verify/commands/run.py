@@ -14,10 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify import recorded
+from mamba_theorems.verify.checks.case import NotACase
 from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import (
     PROGRAM,
+    Beats,
     Exit,
     NothingRan,
     Terminal,
@@ -32,8 +35,9 @@ from mamba_theorems.verify.engine.journal import Journal
 from mamba_theorems.verify.evidence import Evidence, Report
 from mamba_theorems.verify.files import writable, write
 from mamba_theorems.verify.report import paper_map, readme, text
+from mamba_theorems.verify.report.explain import all_told
 from mamba_theorems.verify.report.formats import FORMATS, plain_text
-from mamba_theorems.verify.settings import Run
+from mamba_theorems.verify.settings import NotAvailable, Run
 
 
 def verify(args: Namespace, terminal: Terminal) -> Exit:
@@ -68,7 +72,7 @@ def _ready(args: Namespace) -> None:
     asked.output(args, FORMATS[args.output_format].file)
     if args.record and not readme.README.exists():
         raise UsageError(f"--record writes into a checkout, and there is no {readme.README} here: start it in one")
-    for path in (paper_map.RECORD, paper_map.MAP, readme.README) if args.record else ():
+    for path in (recorded.RECORD, paper_map.MAP, readme.README) if args.record else ():
         writable(path)
 
 
@@ -85,10 +89,10 @@ def _hand_over(found: Report, args: Namespace, terminal: Terminal) -> None:
 
 def _record(found: Report) -> None:
     """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
-    document = data.recorded(found)
+    document = data.recorded(found, all_told(found))
     before = readme.README.read_text(encoding="utf-8")
     files = {
-        paper_map.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
+        recorded.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
         paper_map.MAP: paper_map.render(document),
         readme.README: readme.with_sample(before, plain_text(found)),
     }
@@ -114,7 +118,7 @@ def report(selected: list[str], args: Namespace) -> Report:
 
 def _last_record(args: Namespace) -> dict[str, Any] | None:
     """What the last recorded run says; None where there is none, and where this run makes the next."""
-    path = paper_map.last_record()
+    path = recorded.last_record()
     return asked.record(path) if path.exists() and not args.record else None
 
 
@@ -160,16 +164,31 @@ def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exi
         known = "" if others else f", with CHECK one of: {', '.join(names) or 'none'}"
         raise UsageError(f"--replay takes one claim and CHECK:CASE{known}")
     try:
-        instance = json.loads(case)
-    except json.JSONDecodeError as reason:
+        instance = json.loads(case, object_pairs_hook=_once, parse_constant=_no_number)
+    except (ValueError, RecursionError) as reason:
         raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
     check_instruments()
     try:
         evidence = gather.replay(claim, name, instance, run)
-    except (TypeError, KeyError) as reason:
-        raise UsageError(f"the case does not fit check '{name}' ({reason}): copy the whole replay line") from reason
-    terminal.put(f"{claim}: {name}: {evidence.summary}")
+    except NotACase as reason:
+        raise UsageError(str(reason)) from reason
+    except NotAvailable as reason:
+        raise NothingRan(f"'{name}' cannot run here: {reason}") from reason
+    terminal.put(f"{claim}: {name}: {json.dumps(instance, ensure_ascii=False)}: {evidence.summary}")
     return outcome(bool(evidence.holds))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of JSON, in which each name stands once. Raises ValueError."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in it")
+    return found
+
+
+def _no_number(name: str) -> None:
+    """NaN and Infinity are no JSON. Raises ValueError."""
+    raise ValueError(f"{name} is no number")
 
 
 def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop_early: bool = False) -> Report:
@@ -179,7 +198,7 @@ def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop
     if notes is not None and (known := sum(c in notes.claims for c in wanted)):
         say(f"{known} of {len(wanted)} claims are from an interrupted run ({notes.path})")
     try:
-        with _bar(len(wanted) * (2 if controls else 1)) as advance:
+        with progress_of(len(wanted) * (2 if controls else 1)) as advance:
             found = runner.verify(
                 selected, run, controls=controls, stop_early=stop_early, progress=advance, notes=notes
             )
@@ -194,10 +213,13 @@ def with_progress(selected: list[str], run: Run, *, controls: bool = False, stop
 
 
 @contextmanager
-def _bar(total: int) -> Iterator[Callable[[str], None]]:
-    """A progress bar on a terminal's standard error, nothing elsewhere."""
+def progress_of(total: int) -> Iterator[Callable[[str], None]]:
+    """What tells of each thing that begins: a bar on a terminal's standard error, lines elsewhere."""
     console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Beats(total)
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("starting", total=total)
         yield lambda name: progress.update(task, description=name, advance=1)

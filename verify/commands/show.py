@@ -4,30 +4,51 @@ from __future__ import annotations
 
 from argparse import Namespace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mamba_theorems.theorems.claim import Outcome
-from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import recorded
 from mamba_theorems.verify.commands import asked
-from mamba_theorems.verify.commands.usage import Exit, Terminal, UsageError, outcome
+from mamba_theorems.verify.commands.table import UNASKED
+from mamba_theorems.verify.commands.usage import (
+    PROGRAM,
+    Exit,
+    NothingRan,
+    Terminal,
+    UsageError,
+    as_usage_error,
+    outcome,
+    say,
+)
 from mamba_theorems.verify.files import write
-from mamba_theorems.verify.report import graph, paper_map
+from mamba_theorems.verify.report import layout, paper
 
-DRAWN = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}
+if TYPE_CHECKING:
+    from mamba_theorems.theorems.claim import Outcome
+
+ONLY_WITH_RUN = {
+    "--tier": "tier", "--device": "device", "--dtype": "dtype", "--seed": "seed", "--kernel": "kernel",
+    "--vocab-size": "vocab_size", "--input-seq-len": "input_seq_len", "--num-kv-pairs": "num_kv_pairs",
+}  # fmt: skip
 
 
 def claims_list(args: Namespace, terminal: Terminal) -> Exit:
     """`list`: a line each."""
-    selected = asked.selected(args, unnamed=["all"])
-    width = max(map(len, selected))
-    for name in selected:
-        terminal.put(f"{name:<{width}}  {claims()[name].form:<9}  {claims()[name].title}")
+    selected, listed = asked.selected(args, unnamed=["all"]), asked.known()
+    width = max(map(len, selected)) + 2
+    rows = ((f"{name:<{width}}{listed[name].form}", listed[name].title) for name in selected)
+    for line in layout.columns(rows, terminal.width, width + 11):
+        terminal.put(line)
     return Exit.EXPECTED
 
 
 def claims_graph(args: Namespace, terminal: Terminal) -> Exit:
     """`graph`: what rests on what."""
     selected = asked.selected(args, unnamed=["all"])
-    drawn = DRAWN[args.output_format](selected, _outcomes(args.source))
+    from mamba_theorems.verify.report import graph  # noqa: PLC0415 - builds every claim
+
+    drawn = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}[args.output_format](
+        selected, _outcomes(args.source)
+    )
     if args.output is None:
         terminal.document(drawn)
     else:
@@ -37,22 +58,61 @@ def claims_graph(args: Namespace, terminal: Terminal) -> Exit:
 
 def _outcomes(source: Path | None) -> dict[str, Outcome]:
     """Outcomes by claim, from a report or else from the last recorded run."""
-    found = asked.record(source or paper_map.last_record())["claims"]
+    from mamba_theorems.theorems.claim import Outcome  # noqa: PLC0415 - builds every claim
+    from mamba_theorems.theorems.registry import claims  # noqa: PLC0415
+
+    found = asked.record(source or recorded.last_record())["claims"]
     return {c["id"]: Outcome(c["outcome"]) for c in found if c["id"] in claims()}
 
 
 def explained(args: Namespace, terminal: Terminal) -> Exit:
-    """`explain`: claims in full."""
-    from mamba_theorems.verify.commands import run  # noqa: PLC0415 - `list` needs no engine
+    """`explain`: claims in full, as the recorded run tells them, or with --run from a run."""
+    selected = asked.selected(args)
+    if args.run:
+        return _explained_by_a_run(selected, args, terminal)
+    for option, name in ONLY_WITH_RUN.items():
+        if getattr(args, name) != UNASKED[name]:
+            raise UsageError(f"{option} goes with --run: without it the recorded run is shown")
+    with as_usage_error():
+        told, known = recorded.read()["shown"]["told"], recorded.claims()
+        terminal.put_wrapped(recorded.made())
+    if lacking := [claim for claim in selected if claim not in told]:
+        raise NothingRan(f"the record has no {lacking[0]}: `{PROGRAM} explain {lacking[0]} --run` runs it")
+    if not recorded.is_current():
+        say("the record was made of other sources of the claims: --run tells them as they are here")
+    for claim in selected:
+        terminal.put("")
+        layout.show(told[claim], terminal)
+    return outcome(all(known[claim]["outcome"] == known[claim]["expected"] for claim in selected))
+
+
+def _explained_by_a_run(selected: list[str], args: Namespace, terminal: Terminal) -> Exit:
+    from mamba_theorems.verify.commands import run  # noqa: PLC0415 - the record needs no engine
     from mamba_theorems.verify.report import explain  # noqa: PLC0415
 
-    selected = asked.selected(args)
     report = run.report(selected, args)
     outcomes = {c.claim.id: c.outcome for c in report.claims}
     found = [c for c in report.claims if c.claim.id in selected]
     for claim in found:
         explain.write(claim, terminal, outcomes)
     return outcome(all(c.as_expected for c in found))
+
+
+def paper_at_a_glance(args: Namespace, terminal: Terminal) -> Exit:
+    """`paper`: what the paper numbers, in its order, and what became of it; then its errata."""
+    if args.source is None:
+        with as_usage_error():
+            canonical, about = recorded.read()["canonical"], recorded.made()
+    else:
+        canonical, about = asked.record(args.source), f"from {args.source}"
+    whole = {claim["id"] for claim in canonical["claims"]} >= asked.known().keys()
+    for line in (about, "", *paper.counted(canonical["counts"]), ""):
+        terminal.put_wrapped(line)
+    for line in layout.columns(paper.terminal(paper.rows(canonical["claims"], whole=whole)), terminal.width, 20):
+        terminal.put(line)
+    terminal.put("")
+    layout.show(paper.errata(canonical["claims"]), terminal)
+    return Exit.EXPECTED
 
 
 def figure(args: Namespace, terminal: Terminal) -> Exit:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mamba_theorems.verify.commands.usage import PROGRAM, Exit, Terminal, UsageError
+from mamba_theorems.verify.commands.usage import PROGRAM, Exit, Terminal, UsageError, sign_of_life
 from mamba_theorems.verify.settings import Tier
 
 FORMATS = ("text", "json", "junit", "latex", "html")
@@ -28,6 +29,7 @@ class Command:
     """A command: `words` is its usage, `about` its help in one line, `work` the MODULE:FUNCTION that does it.
 
     `options` are their names; `formats` are its output formats, the default first; `more` is what its own help adds.
+    One that `shows` only what is known gives no sign of life.
     """
 
     name: str
@@ -37,11 +39,13 @@ class Command:
     work: str
     formats: Sequence[str] = ()
     more: str = ""
+    shows: bool = False
 
     def run(self, args: argparse.Namespace, terminal: Terminal) -> Exit:
         """Do it. Raises UsageError."""
         module, _, function = self.work.partition(":")
-        return getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function)(args, terminal)
+        with nullcontext() if self.shows and not args.run else sign_of_life(self.name):
+            return getattr(import_module(f"mamba_theorems.verify.commands.{module}"), function)(args, terminal)
 
 
 class Parser(argparse.ArgumentParser):
@@ -124,8 +128,8 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 
 UNASKED: dict[str, Any] = {
-    "k": "", "stop_early": False, "controls": False, "record": False, "tier": "quick", "device": "cpu", "dtype": None,
-    "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
+    "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "tier": "quick", "device": "cpu",
+    "dtype": None, "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
@@ -139,6 +143,7 @@ OPTIONS = {
     "--dtype": _value("NAME", "only float32, or only float64", choices=DTYPES),
     "--seed": _value("N", "seed of every random draw (default: 0)", type=whole(0)),
     "fuzz --seed": _value("N", "seed of the campaign (default: 0; nightly: a new one)", type=whole(0)),
+    "--run": _switch("run it here and now, in place of the recorded run"),
     "--controls": _switch("also run every mutant; each must be rejected"),
     "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1)),
     "--input-seq-len": _value("L", "this length,", type=whole(1)),
@@ -179,15 +184,25 @@ COMMANDS = (
         "run:verify",
         FORMATS,
     ),
-    Command("list", "[CLAIM…]", "every claim, a line each", "words -k", "show:claims_list"),
+    Command(
+        "paper",
+        "",
+        "the paper at a glance: each numbered statement, its outcome, errata",
+        "--from",
+        "show:paper_at_a_glance",
+        shows=True,
+    ),
+    Command("list", "[CLAIM…]", "every claim, a line each", "words -k", "show:claims_list", shows=True),
     Command(
         "explain",
         "CLAIM… | -k TEXT",
         "a claim in full: statement, hypotheses, steps, weights, evidence",
-        f"words -k --tier {PLACE} {RECALL} --kernel",
+        f"words -k --run --tier {PLACE} {RECALL} --kernel",
         "show:explained",
+        shows=True,
+        more="Shows what the recorded run found; the options after --run go with it.",
     ),
-    Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS),
+    Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS, shows=True),
     Command("figure", "NAME… -o DIR", "figures, or all, and the table of sizes", "words -o", "show:figure"),
     Command(
         "appendix",
@@ -239,7 +254,7 @@ COMMANDS = (
         f"words {RECALL} --target --architecture -o",
         "export:export",
     ),
-    Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes"),
+    Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes", shows=True),
 )
 """In the order in which help shows them."""
 TABLE = {command.name: command for command in COMMANDS}

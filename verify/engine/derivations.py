@@ -14,6 +14,7 @@ from mamba_theorems.theorems.proofs.decide import Truth, proved, unknown
 from mamba_theorems.theorems.proofs.proof import Proof, ProofResult, StepResult
 from mamba_theorems.theorems.proofs.steps import Given
 from mamba_theorems.theorems.proofs.written import Named, latex
+from mamba_theorems.theorems.readable import readable
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.verify.evidence import COMMA, LINK, Evidence, Line, MutantResult, Steps
@@ -145,7 +146,27 @@ def _line(result: StepResult, assumed: Given) -> Line:
         given=", ".join(map(_words, assumed)),
         given_latex=COMMA.join(map(latex, assumed)),
         where=_values(part for part in (step.relation, *assumed) if part is not None),
+        plain=_plain(words if words != relation else "", step.relation if relation else None, assumed),
     )
+
+
+LONG = 1200
+"""Characters from which a formula is cut in the terminal; the page and the PDF set it whole."""
+
+
+def _plain(words: str, relation: sp.Basic | None, assumed: Given) -> str:
+    """What a step states, what it assumes, and what its names stand for, as lines of text."""
+    parts = [words] if words else []
+    shown = [part for part in (relation, *assumed) if part is not None]
+    parts += [_cut(readable(relation))] if relation is not None else []
+    given = ", ".join(_cut(readable(condition)) for condition in assumed)
+    named = {(str(n), readable(n.args[1])) for part in shown for n in part.atoms(Named)}
+    where = ", ".join(f"{name} = {_cut(value)}" for name, value in sorted(named))
+    return "\n".join([*parts, *([f"given {given}"] if given else []), *([f"where {where}"] if where else [])])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONG else f"{text[: LONG // 2]} … {text[-LONG // 4 :]}"
 
 
 def _values(shown: Iterable[sp.Basic]) -> str:

@@ -71,7 +71,9 @@ def _as_evidence(check: Check, finding: Finding, run: Run) -> Evidence:
 
 
 def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
-    """Run one instance of one check again. Raises KeyError if the claim has no such check."""
+    """Run one instance of one check again. Raises KeyError if the claim has no such check, NotACase for no case of it,
+    NotAvailable where it cannot run here.
+    """
     check = {c.name: c for c in all_checks()[claim_id]}[check_name]
     with foreign(run.kernel):
         return _as_evidence(check, replace(check.replay(case, run), case=case), run)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import sympy as sp
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ from mamba_theorems.verify.certify import catalogue
 from mamba_theorems.verify.certify.argument import canonical, digest_of
 from mamba_theorems.verify.certify.certificate import Refused
 from mamba_theorems.verify.checks import certificates
+from mamba_theorems.verify.checks.case import Whole
 from mamba_theorems.verify.checks.check import Property, Score
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.test import StatementTest
@@ -144,7 +145,7 @@ def _no_time() -> Iterator[None]:
 class Case:
     """A case that any draw is."""
 
-    number: int
+    number: Annotated[int, Whole(0, 9)]
 
 
 def tests(value: float, unit: str) -> Callable[[], bool]:

@@ -35,7 +35,7 @@ class Hunted:
         if self.finding is None or self.finding.failure.case is None:
             return None
         check = properties(self.finding.claim)[self.finding.check]
-        return coverage.sizes(check.case_type(**self.finding.failure.case)).get("L")
+        return coverage.sizes(check.case_of(self.finding.failure.case, Run())).get("L")
 
 
 def hunt(bug: str, selected: Sequence[str], run: Run, pool: CellPool, seconds: float = SECONDS) -> Hunted:

@@ -62,7 +62,7 @@ class Found:
         """How the case fails now; None where it passes. Raises ValueError where it does not fit this version."""
         try:
             return search.replay(self.claim, self.check, self.failure, self.run, self.bug)
-        except (KeyError, TypeError) as reason:
+        except (KeyError, ValueError) as reason:
             raise ValueError(f"its case does not fit a check of this version ({reason})") from reason
 
 

@@ -136,11 +136,11 @@ class Watch(Seen):
 def replay(claim: str, check_name: str, failure: Failure, run: Run, bug: str = "") -> Failure | None:
     """Run a failure's case again in the same way: how it fails now, or None where it passes.
 
-    Raises KeyError or TypeError if the claim has no such check or the case does not fit it.
+    Raises KeyError if the claim has no such check, NotACase if the case does not fit it.
     """
     torch.set_num_threads(1)
     check = properties(claim)[check_name]
-    case = check.case_type(**failure.case)
+    case = check.case_of(failure.case, run)
     with foreign(run.kernel), planted(bug), running(failure.execution):
         try:
             score = check.score(check.subject, case, run)

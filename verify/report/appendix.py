@@ -20,6 +20,7 @@ from mamba_theorems.verify.report.book import Book, ClaimEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
+from mamba_theorems.verify.report.paper import Row
 from mamba_theorems.verify.report.rocq import Theorems
 
 REPRODUCTION = "Each line of this report comes from the run named on its first page; these commands make it again."
@@ -71,9 +72,13 @@ def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[
         "run": chapters.run,
         "words": [(word.name, word.meaning) for word in WORDS.values()],
         "families": [{"name": name, "entries": list(map(_entry, members))} for _, name, members in chapters.families],
+        "paper": list(map(_row, chapters.paper)),
         "errata": [_erratum(entry) for entry, _ in chapters.errata],
-        "extensions": [_heading(e) for e in chapters.extensions],
-        "restated": [_heading(e) for e in chapters.restated],
+        "arguments": [_erratum(entry) for entry in chapters.arguments],
+        "apart": [
+            {"title": book.GROUP_TITLES[group], "entries": list(map(_heading, members))}
+            for group, members in chapters.apart
+        ],
         "sizes": sizes,
         "sizes_caption": _prose(SIZES),
         "figures": [{"name": f.name, "file": f"{f.name}.svg", "caption": _prose(f.caption)} for f in figures],
@@ -159,8 +164,18 @@ def _step(line: Line) -> dict[str, Any]:
 
 def _erratum(entry: ClaimEntry) -> dict[str, Any]:
     fields = {title: _prose(text) for title, text in entry.failing.items()}
-    replays = [p.replay for p in entry.pieces if p.replay]
-    return _heading(entry) | {"fields": fields, "replays": replays}
+    replay = entry.named.replay if entry.named else ""
+    return _heading(entry) | {"fields": fields, "replays": [replay] if replay else []}
+
+
+def _row(row: Row) -> dict[str, Any]:
+    printed = row.printed.id if row.printed else ""
+    parts = {name: _prose(text) for name, text in (("words", row.words), ("instead", row.instead))}
+    claims = {
+        name: [vars(c) | {"title": _prose(c.title)} for c in of]
+        for name, of in (("amended", row.amended), ("beyond", row.beyond))
+    }
+    return {"item": row.item, "outcome": row.outcome, "printed": printed, **parts, **claims}
 
 
 def _commands(figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> list[tuple[Any, str]]:

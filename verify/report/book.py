@@ -16,10 +16,23 @@ from mamba_theorems.theorems.claim import FAMILIES, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
 from mamba_theorems.verify import glossary
 from mamba_theorems.verify import record as data
-from mamba_theorems.verify.evidence import LINK, MUTANTS, RESTATED, ClaimReport, Evidence, Line, Report
+from mamba_theorems.verify.evidence import (
+    BEYOND,
+    FOUNDATIONS,
+    GROUPS,
+    LINK,
+    MUTANTS,
+    OTHERS,
+    THEOREM,
+    ClaimReport,
+    Evidence,
+    Line,
+    Report,
+)
 from mamba_theorems.verify.glossary import WORDS, Gloss
 from mamba_theorems.verify.report import rocq
 from mamba_theorems.verify.report.formula import clauses
+from mamba_theorems.verify.report.paper import Row, rows
 from mamba_theorems.verify.report.places import places
 from mamba_theorems.verify.report.rocq import Definition, Theorems
 
@@ -36,6 +49,13 @@ FAMILY_TITLES = {
     "induction_heads": "Induction heads",
     "token_dynamics": "Token dynamics",
 }
+GROUP_TITLES = {
+    BEYOND: "Beyond the paper",
+    FOUNDATIONS: "Foundations, which the paper and these claims stand on",
+    OTHERS: "Other papers' statements, known to us by restatement, and ours about them: nobody's errata",
+}
+NAMED = "statement"
+"""The check whose case an erratum names."""
 TRUSTED = (
     "Rocq's kernel, the axioms shown, and the definitions of theorems/formal, compared with Python's by running both",
     "sympy: identities, limits, sums and products, where a step says so",
@@ -100,13 +120,27 @@ class ClaimEntry(ClaimReport):
 
     @property
     def failure(self) -> str:
-        """What the account of a statement that fails is called."""
-        return "Where it fails" if self.group == RESTATED else "Erratum"
+        """What the account of a statement that fails is called, or of an argument that does not give a true one."""
+        if self.claim.erratum is not None and self.claim.erratum.case is None:
+            return "The printed argument"
+        return "Where it fails" if self.claim.form is Form.RESTATED else "Erratum"
 
     @property
     def failing(self) -> dict[str, str]:
-        """The parts of that account; {} where the statement does not fail."""
+        """The parts of that account; {} where there is none."""
         return erratum(self.claim.erratum, self.claim.form) if self.claim.erratum else {}
+
+    @property
+    def named(self) -> EvidenceEntry | None:
+        """The evidence on the instance that the erratum names; None where nothing fails, or nothing ran."""
+        refuting = (p for p in self.pieces if p.kind is Kind.REFUTED and p.check == NAMED and p.verdict == "shown")
+        return next(refuting, None) if self.claim.expected is Outcome.REFUTED else None
+
+    @property
+    def further(self) -> tuple[EvidenceEntry, ...]:
+        """Other counterexamples."""
+        refuting = (p for p in self.pieces if p.kind is Kind.REFUTED and p.verdict == "shown" and p.check != THEOREM)
+        return tuple(p for p in refuting if p.replay and p.check != NAMED)
 
     @property
     def lines(self) -> list[str]:
@@ -237,17 +271,39 @@ class Book:
     @property
     def errata(self) -> tuple[tuple[ClaimEntry, Erratum], ...]:
         """Statements of the paper that fail as printed."""
-        return tuple((e, e.claim.erratum) for e in self.entries if e.claim.erratum and e.group != RESTATED)
+        told = ((e, e.claim.erratum) for e in self.entries if e.claim.form is not Form.RESTATED)
+        return tuple((e, erratum) for e, erratum in told if erratum is not None and erratum.case is not None)
+
+    @property
+    def arguments(self) -> tuple[ClaimEntry, ...]:
+        """True statements of the paper that its argument does not give."""
+        return tuple(e for e in self.entries if e.claim.erratum is not None and e.claim.erratum.case is None)
+
+    @cached_property
+    def paper(self) -> list[Row]:
+        """The paper at a glance, in its own order."""
+        return rows(data.canonical(self.report)["claims"], whole=self.is_whole)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every claim is in the report."""
+        return len(self.report.claims) == len(claims())
+
+    @property
+    def apart(self) -> list[tuple[str, list[ClaimEntry]]]:
+        """What is not the paper's own, group by group."""
+        groups = ((group, [e for e in self.entries if e.group == group]) for group in GROUPS[1:])
+        return [(group, members) for group, members in groups if members]
 
     @property
     def extensions(self) -> tuple[ClaimEntry, ...]:
         """What is shown beyond the paper."""
-        return tuple(e for e in self.entries if e.claim.form is Form.EXTENSION)
+        return tuple(e for e in self.entries if e.group == BEYOND)
 
     @property
     def restated(self) -> tuple[ClaimEntry, ...]:
-        """What other papers state."""
-        return tuple(e for e in self.entries if e.claim.form is Form.RESTATED)
+        """What other papers state, and what is shown about them."""
+        return tuple(e for e in self.entries if e.group == OTHERS)
 
     @property
     def definitions(self) -> list[Definition]:
@@ -309,8 +365,9 @@ def _piece(e: Evidence) -> EvidenceEntry:
 
 def erratum(e: Erratum, form: Form = Form.PRINTED) -> dict[str, str]:
     """The parts of an erratum by what they are called; a restated sentence was not printed, as far as we know."""
-    names = {"instance": "Fails at"} | ({"printed": "Restated"} if form is Form.RESTATED else {})
-    return {names.get(name, name.capitalize()): text for name, text in vars(e).items()}
+    names = {"instance": "It gives" if e.case is None else "Fails at", "further": "Also"}
+    names |= {"printed": "Restated"} if form is Form.RESTATED else {}
+    return {names.get(name, name.capitalize()): text for name, text in e.texts.items()}
 
 
 LONG, DIGITS, POWER = 6000, 36, 1 << 20

@@ -35,6 +35,8 @@ def page(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Seque
         words=WORDS.values(),
         glossary=glossary(),
         trusted=book.TRUSTED,
+        paper=chapters.paper,
+        titles=book.GROUP_TITLES,
         table=table,
         figures=figures,
     )

@@ -18,14 +18,25 @@ FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 def dumps(report: Report) -> str:
     """The whole document."""
     root = ET.Element("testsuites", name="verify", time=f"{report.seconds:.3f}")
-    for family, _, members in Book(report).families:
+    book = Book(report)
+    for family, _, members in book.families:
         _suite(root, family, members)
+    for suite in root[:1]:
+        suite.insert(0, _properties(book))
     if report.mutants:
         _controls(root, report)
     for attribute in ("tests", "failures", "skipped"):
         root.set(attribute, str(sum(int(suite.get(attribute, "0")) for suite in root)))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _properties(book: Book) -> ET.Element:
+    """What the headline counts apart: the paper's own claims, ours, foundations, other papers'."""
+    properties = ET.Element("properties")
+    for name, value in (("headline", book.headline), *book.counts, ("digest", book.digest)):
+        ET.SubElement(properties, "property", name=_clean(name), value=_clean(value))
+    return properties
 
 
 def _suite(root: ET.Element, family: str, members: Sequence[ClaimEntry]) -> None:
@@ -72,7 +83,7 @@ def _fail(case: ET.Element, message: str, text: str = "") -> None:
 
 
 def _count(suite: ET.Element) -> None:
-    suite.set("tests", str(len(suite)))
+    suite.set("tests", str(len(suite.findall("testcase"))))
     suite.set("failures", str(len(suite.findall("testcase/failure"))))
     suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
 

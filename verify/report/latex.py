@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from mamba_theorems.verify.evidence import Line, Report
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
-from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry
+from mamba_theorems.verify.report.book import GROUP_TITLES, TRUSTED, Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.markup import pieces
+from mamba_theorems.verify.report.paper import Row
 from mamba_theorems.verify.report.rocq import Theorems
 
 if TYPE_CHECKING:
@@ -35,11 +36,11 @@ WIDE = 110
 def dumps(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Sequence[str]] = ()) -> str:
     """The whole text; `figures` lie in the folder figures, `table` is the sizes with their head."""
     chapters = Book(report)
-    parts = [HEAD.replace("DIGEST", chapters.digest), _opening(chapters)]
+    parts = [HEAD.replace("DIGEST", chapters.digest), _paper(chapters), _errata(chapters), *_apart(chapters)]
+    parts.append(_opening(chapters))
     for _, name, members in chapters.families:
         parts += [f"\\section{{{text(name)}}}", *map(_entry, members)]
-    parts += [_glossary(), _errata(chapters), _listed("Beyond the paper", chapters.extensions)]
-    parts += [_listed("Restated", chapters.restated), _table(table), _figures(figures), _trusted(chapters)]
+    parts += [_glossary(), _table(table), _figures(figures), _trusted(chapters)]
     return "\n".join(filter(None, parts)) + "\n\\endgroup\n"
 
 
@@ -99,10 +100,9 @@ def _items(lines: Iterable[str], kind: str = "itemize") -> str:
 
 
 def _opening(chapters: Book) -> str:
-    counts = "; ".join(text(f"{group}: {words}") for group, words in chapters.counts)
     words = [f"\\textbf{{{word.name}}}: {text(word.meaning)}" for word in WORDS.values()]
     run = "; ".join(f"{text(name)} {text(value)}" for name, value in chapters.run)
-    return f"\\section{{How to read this}}\n{chapters.headline}: {counts}. {run}.\\par\n{_items(words)}"
+    return f"\\section{{How to read this}}\n{run}.\\par\n{_items(words)}"
 
 
 def _entry(entry: ClaimEntry) -> str:
@@ -167,19 +167,42 @@ def _description(pairs: Iterable[tuple[str, str]]) -> str:
     return f"\\begin{{description}}\n{body}\n\\end{{description}}"
 
 
+def _paper(chapters: Book) -> str:
+    """The paper in its own order: each numbered statement, its outcome, what is true instead, what goes beyond."""
+    counts = "; ".join(text(f"{group}: {words}") for group, words in chapters.counts)
+    rows = _description((text(row.item), _row(row)) for row in chapters.paper)
+    body = rows if chapters.paper else "None of these claims is about a numbered statement of the paper."
+    return f"\\section{{The paper at a glance}}\n{chapters.headline}: {counts}.\\par\n{body}"
+
+
+def _row(row: Row) -> str:
+    parts = [f"\\textbf{{{row.outcome}}} {text(row.words)}".strip()]
+    parts += [f"Instead: {text(row.instead)}"] if row.instead else []
+    for name, claims in (("True", row.amended), ("Beyond", row.beyond)):
+        parts += [f"{name}: \\textbf{{{c.outcome}}} \\claimname{{{c.id}}} {text(c.title)}" for c in claims]
+    return " \\\\ ".join(parts)
+
+
 def _errata(chapters: Book) -> str:
-    parts = [_erratum(entry) for entry, _ in chapters.errata]
+    parts = [_erratum(entry) for entry in (*(e for e, _ in chapters.errata), *chapters.arguments)]
     return "\n".join(["\\section{Errata}", *parts]) if parts else ""
 
 
 def _erratum(entry: ClaimEntry) -> str:
     head = f"\\subsection{{{text(entry.claim.paper)} (\\claimname{{{entry.claim.id}}})}}"
-    return f"{head}\n{_description((name, text(value)) for name, value in entry.failing.items())}"
+    replay = verbatim(entry.named.replay) if entry.named and entry.named.replay else ""
+    failing = _description((name, text(value)) for name, value in entry.failing.items())
+    return f"{head}\n\\textbf{{{entry.outcome}}}. {text(entry.failure)}.\n{failing}\n{replay}".rstrip()
+
+
+def _apart(chapters: Book) -> list[str]:
+    """What goes beyond the paper, foundations and other papers' claims, each apart."""
+    return [_listed(GROUP_TITLES[group], members) for group, members in chapters.apart]
 
 
 def _listed(title: str, entries: Iterable[ClaimEntry]) -> str:
     lines = [f"{text(e.claim.title)}: \\textbf{{{e.outcome}}} (\\claimname{{{e.claim.id}}})" for e in entries]
-    return f"\\section{{{title}}}\n{_items(lines)}" if lines else ""
+    return f"\\section{{{text(title)}}}\n{_items(lines)}" if lines else ""
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

@@ -10,12 +10,18 @@ from rich.text import Text
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.verify.evidence import THEOREM, Report
 from mamba_theorems.verify.glossary import WORDS
+from mamba_theorems.verify.report import layout, paper
 from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 
 
 def write(report: Report, console: Console) -> None:
-    """Print the whole report."""
+    """Print the whole report; where it has every claim, the paper at a glance first."""
     book = Book(report)
+    if book.is_whole:
+        console.print(Text("the paper at a glance", style="bold"))
+        for line in layout.columns(paper.terminal(book.paper), console.width - 2, 20):
+            console.print(Text(f"  {line}"), soft_wrap=True)
+        console.print()
     width = max((len(e.claim.id) for e in book.entries), default=0)
     for family, _, members in book.families:
         console.print(Text(family, style="bold"))
@@ -49,21 +55,28 @@ def figures(entry: ClaimEntry) -> str:
 def _details(entry: ClaimEntry) -> Iterator[Text]:
     """What a reader must see at once: the counterexample of a REFUTED line, and everything that went wrong."""
     for piece in entry.pieces:
+        if piece.kind is Kind.REFUTED and piece.verdict == "shown" and piece in entry.further:
+            continue
         if piece.kind is Kind.REFUTED and piece.verdict == "shown" and piece.summary:
-            yield Text(f"      {_against(piece)}: {piece.summary}", style="magenta")
+            yield Text(f"      {_against(entry, piece)}", style="magenta")
         elif piece.fails:
             yield Text(f"      {piece.verdict}: {piece.check}: {piece.summary}", style="red")
         else:
             continue
         if piece.replay:
             yield Text(f"      replay: {piece.replay}", style="dim")
+    if entry.further:
+        told = f"python -m verify explain {entry.claim.id}"
+        yield Text(f"      further counterexamples: {len(entry.further)} ({told})", style="dim")
     if entry.surprise:
         yield Text(f"      {entry.surprise}", style="bold red")
 
 
-def _against(piece: EvidenceEntry) -> str:
-    """What refutes a claim: an instance, or a theorem in Rocq."""
-    return f"refuted by the theorem {piece.figures['theorems']}" if piece.check == THEOREM else "counterexample"
+def _against(entry: ClaimEntry, piece: EvidenceEntry) -> str:
+    """What refutes a claim: a theorem in Rocq, or the instance that its erratum names."""
+    if piece.check == THEOREM:
+        return f"refuted by the theorem {piece.figures['theorems']}: {piece.summary}"
+    return f"fails at: {entry.claim.erratum.instance if entry.claim.erratum else piece.summary}"
 
 
 def _conclusion(book: Book) -> Iterator[Text]:

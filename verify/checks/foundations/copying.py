@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.foundations.copying import LEAST_MARGIN
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
+from mamba_theorems.verify.checks.case import Several, Whole
+from mamba_theorems.verify.checks.check import DTYPE, Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -58,11 +59,18 @@ def module(network: Network, num_values: int, num_tokens: int, dtype: str) -> to
 class CopyCase:
     """Contents and their increasing places in a sequence of length L (places count from 0)."""
 
-    num_values: int
-    contents: list[int]
-    places: list[int]
-    input_seq_len: int
-    dtype: str
+    num_values: Annotated[int, Whole(2, 32)]
+    contents: Annotated[list[int], Several(Whole(0, 31), 1, 64)]
+    places: Annotated[list[int], Several(Whole(0, 9999), 1, 64, rising=True)]
+    input_seq_len: Annotated[int, Whole(2, 10_000)]
+    dtype: DTYPE
+
+    def together(self) -> str:
+        """A content a place, before the markers."""
+        free = self.input_seq_len - len(self.contents)
+        if len(self.places) != len(self.contents) or self.places[-1] >= free:
+            return f'"places" are {len(self.contents)} of the first {max(free, 0)}, one a content, counted from 0'
+        return "" if max(self.contents) < self.num_values else f'"contents" are below {self.num_values}'
 
     @property
     def task(self) -> Copying:

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import numpy as np
 from flint import arb, arb_mat
-from hypothesis import strategies as st
 
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import BALL, Field
+from mamba_theorems.verify.checks.case import Real
 from mamba_theorems.verify.checks.check import Check, Property, Score, drawn
 from mamba_theorems.verify.settings import Run
 
@@ -21,8 +21,8 @@ Discretization = semantics.Discretization
 class StepCase:
     """One state −`rate`, one step `delta`: λΔ from 1e-6 to 40, both sides of 2."""
 
-    rate: Annotated[float, st.floats(1e-3, 20)]
-    delta: Annotated[float, st.floats(1e-3, 2)]
+    rate: Annotated[float, Real(1e-3, 20)]
+    delta: Annotated[float, Real(1e-3, 2)]
 
 
 def factors(discretization: Discretization, case: StepCase) -> tuple[arb, arb]:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from hypothesis import strategies as st
 
 from mamba_theorems.constructions import foundations as forms
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.backends import DEFINITION, choices
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
+from mamba_theorems.verify.checks.case import Choice, Whole
 from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
@@ -31,12 +31,12 @@ def fast_backends(device: str) -> list[str]:
 class ChunkCase:
     """Random numbers from a seed: L steps, N states, P rows, chunks of a size that may not divide L, on a backend."""
 
-    length: Annotated[int, st.integers(1, 9)]
-    d_state: Annotated[int, st.integers(1, 3)]
-    headdim: Annotated[int, st.integers(1, 3)]
-    chunk_size: Annotated[int, st.integers(1, 5)]
+    length: Annotated[int, Whole(1, 64, usual=9)]
+    d_state: Annotated[int, Whole(1, 32, usual=3)]
+    headdim: Annotated[int, Whole(1, 32, usual=3)]
+    chunk_size: Annotated[int, Whole(1, 512, usual=5)]
     seed: SEED
-    backend: Annotated[str, lambda run: st.sampled_from(fast_backends(run.device))] = "auto"
+    backend: Annotated[str, Choice(lambda run: fast_backends(run.device))] = "auto"
 
 
 def gated_score(subject: Discretization, case: ChunkCase, run: Run) -> Score:

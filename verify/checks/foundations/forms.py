@@ -18,6 +18,7 @@ from mamba_theorems.kernels.arguments import S6
 from mamba_theorems.kernels.backends import choices
 from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL
+from mamba_theorems.verify.checks.case import Choice, Several, Whole
 from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
@@ -32,9 +33,15 @@ Combine = Callable[[Pair, Pair], Pair]
 class TreeCase:
     """Rational decays and writes (numerators over 4), and where to split each block."""
 
-    decays: list[int]
-    writes: list[int]
-    seed: int
+    decays: Annotated[list[int], Several(Whole(-8, 8), 1, 100)]
+    writes: Annotated[list[int], Several(Whole(-8, 8), 1, 100)]
+    seed: SEED
+
+    def together(self) -> str:
+        """A write a step."""
+        return (
+            "" if len(self.decays) == len(self.writes) else f'"writes" has {len(self.decays)} values, as "decays" has'
+        )
 
 
 def tree_cases(subject: Combine, run: Run) -> st.SearchStrategy[TreeCase]:
@@ -70,7 +77,7 @@ def tree_score(subject: Combine, case: TreeCase, run: Run) -> Score:
     return Score(int(_fold(subject, steps, np.random.default_rng(case.seed))[1] != last), "mismatches")
 
 
-BACKEND = Annotated[str, lambda run: st.sampled_from(choices("selective_scan", run.device))]
+BACKEND = Annotated[str, Choice(lambda run: choices("selective_scan", run.device))]
 CUT_LENGTH = st.shared(st.integers(2, 90), key="length")
 
 
@@ -78,11 +85,15 @@ CUT_LENGTH = st.shared(st.integers(2, 90), key="length")
 class CutCase:
     """A scan cut at any step but its ends, the state carried over, on a backend ("auto": the compiled one)."""
 
-    length: Annotated[int, CUT_LENGTH]
-    cut: Annotated[int, CUT_LENGTH.flatmap(lambda length: st.integers(1, length - 1))]
-    d_state: Annotated[int, st.integers(1, 9)]
+    length: Annotated[int, Whole(2, 2000), CUT_LENGTH]
+    cut: Annotated[int, Whole(1, 1999), CUT_LENGTH.flatmap(lambda length: st.integers(1, length - 1))]
+    d_state: Annotated[int, Whole(1, 64, usual=9)]
     seed: SEED
     backend: BACKEND
+
+    def together(self) -> str:
+        """The cut lies inside."""
+        return "" if self.cut < self.length else f'"cut" is a step from 1 to {self.length - 1}'
 
 
 cut_cases = drawn(CutCase)
@@ -137,9 +148,13 @@ def cut_score(subject: Callable[..., torch.Tensor], case: CutCase, run: Run) -> 
 class ConvolutionCase:
     """S4D states: decays and gains as numerators over 8, inputs as integers."""
 
-    decays: list[int]
-    gains: list[int]
-    inputs: list[int]
+    decays: Annotated[list[int], Several(Whole(-8, 8), 1, 16)]
+    gains: Annotated[list[int], Several(Whole(-8, 8), 1, 16)]
+    inputs: Annotated[list[int], Several(Whole(-99, 99), 1, 64)]
+
+    def together(self) -> str:
+        """A gain a state."""
+        return "" if len(self.decays) == len(self.gains) else f'"gains" has {len(self.decays)} values, as "decays" has'
 
 
 @st.composite
@@ -177,8 +192,8 @@ def convolution_score(subject: Callable[..., np.ndarray], case: ConvolutionCase,
 class FftCase:
     """A random S4D of d_state states on a backend, against the FFT; lengths around powers of two."""
 
-    d_state: Annotated[int, st.integers(1, 16)]
-    length: Annotated[int, st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])]
+    d_state: Annotated[int, Whole(1, 64, usual=16)]
+    length: Annotated[int, Whole(1, 4000), st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])]
     seed: SEED
     backend: BACKEND
 
@@ -222,9 +237,13 @@ Map = Callable[[np.ndarray], np.ndarray]
 class LinearityCase:
     """Two input sequences of one channel, and a delay."""
 
-    first: list[int]
-    second: list[int]
-    delay: int
+    first: Annotated[list[int], Several(Whole(1, 6), 1, 16)]
+    second: Annotated[list[int], Several(Whole(1, 6), 1, 16)]
+    delay: Annotated[int, Whole(1, 16)]
+
+    def together(self) -> str:
+        """Two sequences of one length."""
+        return "" if len(self.first) == len(self.second) else f'"second" has {len(self.first)} values, as "first" has'
 
 
 @st.composite

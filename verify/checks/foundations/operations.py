@@ -20,12 +20,13 @@ from mamba_theorems.kernels.arguments import DTYPE_NAMED, S6, SSD
 from mamba_theorems.kernels.backends import DEFINITION, choices
 from mamba_theorems.kernels.bounds.running_error import Approximate, selective_scan_bound
 from mamba_theorems.kernels.bounds.ssd import ssd_bound
+from mamba_theorems.verify.checks.case import Choice, Domain, Flag, Real, Subset, Whole
 from mamba_theorems.verify.checks.check import DTYPE, WIDE_SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
 
 Operation = Callable[..., Any]
-LAYOUT = Annotated[str, st.sampled_from(("contiguous", "time-major", "strided"))]
+LAYOUT = Annotated[str, Choice(("contiguous", "time-major", "strided"))]
 """How a signal lies in memory."""
 GROUPS = st.shared(st.integers(1, 3), key="groups")
 
@@ -58,12 +59,13 @@ def _times(low: int, high: int) -> st.SearchStrategy[int]:
     return st.builds(mul, GROUPS, st.integers(low, high))
 
 
-def _some_of(*names: str) -> st.SearchStrategy[list[str]]:
-    return st.lists(st.sampled_from(names), unique=True).map(sorted)
+def _backends(operation: str) -> Domain:
+    return Choice(lambda run: choices(operation, run.device))
 
 
-def _backends(operation: str) -> Callable[[Run], st.SearchStrategy[str]]:
-    return lambda run: st.sampled_from(choices(operation, run.device))
+def _shared(name: str, count: int, groups: int) -> str:
+    """What is wrong with a count that groups do not divide; a layout without heads has no groups."""
+    return "" if count % groups == 0 else f'"{name}" is a multiple of "groups", which is {groups}'
 
 
 def _moved(arguments: dict[str, Any], device: str) -> dict[str, Any]:
@@ -81,19 +83,23 @@ def _chosen(optional: dict[str, Tensor], options: list[str]) -> dict[str, Tensor
 class ScanOptions:
     """Ragged sizes and options of `ops.selective_scan`; `constants` of B and C do not vary with time; Δ is shifted."""
 
-    groups: Annotated[int, GROUPS]
-    batch: Annotated[int, st.integers(1, 3)]
-    d_inner: Annotated[int, _times(1, 8)]
-    d_state: Annotated[int, st.integers(1, 9)]
-    length: Annotated[int, st.integers(1, 80)]
-    options: Annotated[list[str], _some_of("D", "z", "delta_bias", "initial_state", "seq_idx")]
-    constants: Annotated[str, st.sampled_from(["", "B", "C", "BC"])]
+    groups: Annotated[int, Whole(1, 3), GROUPS]
+    batch: Annotated[int, Whole(1, 16, usual=3)]
+    d_inner: Annotated[int, Whole(1, 64), _times(1, 8)]
+    d_state: Annotated[int, Whole(1, 64, usual=9)]
+    length: Annotated[int, Whole(1, 1000, usual=80)]
+    options: Annotated[list[str], Subset(("D", "z", "delta_bias", "initial_state", "seq_idx"))]
+    constants: Annotated[str, Choice(["", "B", "C", "BC"])]
     layout: LAYOUT
-    scale: Annotated[float, st.sampled_from([1.0, 1e-6, 1e6])]
-    delta_shift: Annotated[float, st.sampled_from([0.0, -8.0, 8.0, 30.0])]
+    scale: Annotated[float, Real(0, 1e6), st.sampled_from([1.0, 1e-6, 1e6])]
+    delta_shift: Annotated[float, Real(-200, 700), st.sampled_from([0.0, -8.0, 8.0, 30.0])]
     dtype: DTYPE
     backend: Annotated[str, _backends("selective_scan")]
     seed: WIDE_SEED
+
+    def together(self) -> str:
+        """Groups divide the channels."""
+        return _shared("d_inner", self.d_inner, self.groups)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
@@ -145,18 +151,22 @@ class SsdOptions:
     A chunk may divide L or not, and may be longer than L.
     """
 
-    groups: Annotated[int, GROUPS]
-    batch: Annotated[int, st.integers(1, 2)]
-    nheads: Annotated[int, _times(1, 3)]
-    headdim: Annotated[int, st.integers(1, 17)]
-    d_state: Annotated[int, st.integers(1, 9)]
-    length: Annotated[int, st.integers(1, 40)]
-    chunk_size: Annotated[int, st.integers(1, 50)]
-    options: Annotated[list[str], _some_of("D", "z", "dt_bias", "initial_states", "seq_idx")]
-    wide_skip: Annotated[bool, st.booleans()]
+    groups: Annotated[int, Whole(1, 3), GROUPS]
+    batch: Annotated[int, Whole(1, 16, usual=2)]
+    nheads: Annotated[int, Whole(1, 16), _times(1, 3)]
+    headdim: Annotated[int, Whole(1, 64, usual=17)]
+    d_state: Annotated[int, Whole(1, 64, usual=9)]
+    length: Annotated[int, Whole(1, 1000, usual=40)]
+    chunk_size: Annotated[int, Whole(1, 1000, usual=50)]
+    options: Annotated[list[str], Subset(("D", "z", "dt_bias", "initial_states", "seq_idx"))]
+    wide_skip: Annotated[bool, Flag()]
     dtype: DTYPE
     backend: Annotated[str, _backends("ssd_chunk_scan")]
     seed: WIDE_SEED
+
+    def together(self) -> str:
+        """Groups divide the heads."""
+        return _shared("nheads", self.nheads, self.groups)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""
@@ -194,12 +204,12 @@ def ssd_score(subject: Operation, case: SsdOptions, run: Run) -> Score:
 class ConvOptions:
     """Sizes and options of `ops.causal_conv1d`; a sequence may be shorter than the convolution."""
 
-    batch: Annotated[int, st.integers(1, 3)]
-    dim: Annotated[int, st.integers(1, 9)]
-    length: Annotated[int, st.integers(1, 40)]
-    width: Annotated[int, st.integers(1, 5)]
-    options: Annotated[list[str], _some_of("bias", "initial_states", "seq_idx")]
-    activation: Annotated[str, st.sampled_from(["", "silu"])]
+    batch: Annotated[int, Whole(1, 16, usual=3)]
+    dim: Annotated[int, Whole(1, 64, usual=9)]
+    length: Annotated[int, Whole(1, 1000, usual=40)]
+    width: Annotated[int, Whole(1, 5)]
+    options: Annotated[list[str], Subset(("bias", "initial_states", "seq_idx"))]
+    activation: Annotated[str, Choice(["", "silu"])]
     layout: LAYOUT
     dtype: DTYPE
     backend: Annotated[str, _backends("causal_conv1d")]
@@ -251,15 +261,19 @@ def conv_score(subject: Operation, case: ConvOptions, run: Run) -> Score:
 class StepOptions:
     """Sizes and options of `ops.selective_state_update`; nheads = 0 is Mamba-1's layout, without heads."""
 
-    groups: Annotated[int, GROUPS]
-    batch: Annotated[int, st.integers(1, 3)]
-    nheads: Annotated[int, _times(0, 3)]
-    headdim: Annotated[int, st.integers(1, 9)]
-    d_state: Annotated[int, st.integers(1, 9)]
-    options: Annotated[list[str], _some_of("D", "z", "dt_bias")]
+    groups: Annotated[int, Whole(1, 3), GROUPS]
+    batch: Annotated[int, Whole(1, 16, usual=3)]
+    nheads: Annotated[int, Whole(0, 16), _times(0, 3)]
+    headdim: Annotated[int, Whole(1, 64, usual=9)]
+    d_state: Annotated[int, Whole(1, 64, usual=9)]
+    options: Annotated[list[str], Subset(("D", "z", "dt_bias"))]
     dtype: DTYPE
     backend: Annotated[str, _backends("selective_state_update")]
     seed: WIDE_SEED
+
+    def together(self) -> str:
+        """Groups divide the heads."""
+        return _shared("nheads", self.nheads, self.groups)
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the call."""

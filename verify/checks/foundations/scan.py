@@ -18,6 +18,7 @@ from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.arguments import DTYPE_NAMED, S6
 from mamba_theorems.kernels.bounds.running_error import contains, rounding, selective_scan_bound
 from mamba_theorems.kernels.fields import BALL, FLOAT64, RATIONAL, SYMPY, Field
+from mamba_theorems.verify.checks.case import Flag, Real, Whole
 from mamba_theorems.verify.checks.check import DTYPE, WIDE_SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import EVERY_DTYPE, disjoint
 from mamba_theorems.verify.settings import Run
@@ -37,13 +38,13 @@ class ScanCase:
     a small state is not hidden behind it.
     """
 
-    batch: Annotated[int, st.integers(1, 3)]
-    d_inner: Annotated[int, st.integers(1, 9)]
-    d_state: Annotated[int, st.integers(1, 9)]
-    length: Annotated[int, st.integers(1, 70)]
-    delta_scale: Annotated[float, st.sampled_from([1e-6, 0.1, 1.0, 20.0])]
-    delta_shift: Annotated[float, st.sampled_from([0.0, 20.0, -20.0, -60.0])]
-    skip: Annotated[bool, st.booleans()]
+    batch: Annotated[int, Whole(1, 16, usual=3)]
+    d_inner: Annotated[int, Whole(1, 64, usual=9)]
+    d_state: Annotated[int, Whole(1, 64, usual=9)]
+    length: Annotated[int, Whole(1, 1000, usual=70)]
+    delta_scale: Annotated[float, Real(0, 100), st.sampled_from([1e-6, 0.1, 1.0, 20.0])]
+    delta_shift: Annotated[float, Real(-200, 700), st.sampled_from([0.0, 20.0, -20.0, -60.0])]
+    skip: Annotated[bool, Flag()]
     dtype: DTYPE
     seed: WIDE_SEED
 
@@ -116,9 +117,9 @@ SCAN_MUTANTS: dict[str, Scan] = {
 class FieldCase:
     """Sizes and the seed of small rational weights; the sizes are small, since exact rationals grow with the length."""
 
-    d: Annotated[int, st.integers(1, 3)]
-    d_state: Annotated[int, st.integers(1, 2)]
-    length: Annotated[int, st.integers(1, 4)]
+    d: Annotated[int, Whole(1, 3)]
+    d_state: Annotated[int, Whole(1, 2)]
+    length: Annotated[int, Whole(1, 4)]
     seed: WIDE_SEED
 
 

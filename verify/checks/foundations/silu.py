@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from mamba_theorems.kernels import ops
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
+from mamba_theorems.verify.checks.case import Real, Whole
 from mamba_theorems.verify.checks.check import DTYPE, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import Run
@@ -22,7 +23,7 @@ VALUES = st.builds(lambda m, e, s: s * m * 10.0**e, st.floats(1, 10), st.integer
 class SiluCase:
     """A value, its magnitude from 1e-30 to 1e4, its sign either; and a dtype."""
 
-    x: Annotated[float, VALUES]
+    x: Annotated[float, Real(-1e4, 1e4), VALUES]
     dtype: DTYPE
 
 
@@ -49,8 +50,8 @@ def silu_pair_score(subject: Activation, case: SiluCase, run: Run) -> Score:
 class StepValueCase:
     """An integer d, |d| up to 1,000, and a sharpness w (a power of two) up to 256."""
 
-    d: Annotated[int, st.integers(-1000, 1000)]
-    log_w: Annotated[int, st.integers(0, 8)]
+    d: Annotated[int, Whole(-1000, 1000)]
+    log_w: Annotated[int, Whole(0, 8)]
     dtype: DTYPE
 
 

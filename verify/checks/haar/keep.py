@@ -25,6 +25,7 @@ from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.haar import keep as theorem
 from mamba_theorems.theorems.haar import one_state
 from mamba_theorems.theorems.proofs.enclose import enclose
+from mamba_theorems.verify.checks.case import Several, Whole
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -37,16 +38,20 @@ VOCAB_SIZE = 16
 
 CONSTANT = st.builds(lambda value, times: [value] * times, st.integers(1, 9), st.integers(1, 16))
 KEPT = st.shared(st.lists(st.integers(-9, 9), min_size=1, max_size=16) | CONSTANT, key="signal")
-SLOPES = Annotated[int, st.integers(4, 60)]
+SLOPES = Annotated[int, Whole(4, 60)]
 
 
 @dataclass(frozen=True)
 class KeepCase:
     """A signal of small integers, n (counted from 1), and the slope of the gate."""
 
-    signal: Annotated[list[int], KEPT]
-    n: Annotated[int, KEPT.flatmap(lambda signal: st.integers(1, len(signal)))]
+    signal: Annotated[list[int], Several(Whole(-9, 9), 1, 100), KEPT]
+    n: Annotated[int, Whole(1, 100), KEPT.flatmap(lambda signal: st.integers(1, len(signal)))]
     slope: SLOPES
+
+    def together(self) -> str:
+        """n is a place of the signal."""
+        return "" if self.n <= len(self.signal) else f'"n" is a place of the signal, from 1 to {len(self.signal)}'
 
 
 @dataclass(frozen=True)
@@ -162,12 +167,18 @@ SIGNAL = st.shared(st.lists(st.integers(-9, 9), min_size=3, max_size=20), key="s
 class WaveletCase:
     """A signal of small integers, three places of it in increasing order, and the slope of the gates."""
 
-    signal: Annotated[list[int], SIGNAL]
+    signal: Annotated[list[int], Several(Whole(-9, 9), 3, 100), SIGNAL]
     places: Annotated[
         list[int],
+        Several(Whole(1, 100), 3, 3, rising=True),
         SIGNAL.flatmap(lambda s: st.lists(st.integers(1, len(s)), min_size=3, max_size=3, unique=True).map(sorted)),
     ]
     slope: SLOPES
+
+    def together(self) -> str:
+        """Places are those of the signal."""
+        fits = self.places[-1] <= len(self.signal)
+        return "" if fits else f'"places" are places of the signal, from 1 to {len(self.signal)}'
 
 
 @dataclass(frozen=True)
@@ -228,8 +239,7 @@ def _every_n_look(subject: Gate, run: Run) -> Finding:
     facts: dict[str, str | int] = {"n": f"1 … {LENGTH}", "L": LENGTH, "d_state": 1, "dtype": "float32", "sequences": 4}
     if bool(wrong.any()):
         _, channel, position = (int(i) for i in wrong.nonzero()[0])
-        case = {"n": channel + 1, "t": position + 1}
-        return Finding(False, f"n = {channel + 1}: y differs from x_n at t = {position + 1}", facts, case=case)
+        return Finding(False, f"n = {channel + 1}: y differs from x_n at t = {position + 1}", facts)
     return Finding(True, "", facts)
 
 
@@ -258,7 +268,7 @@ def _block_look(shift: int, run: Run) -> Finding:
         y = keep_nth(max(n - shift, 1), VOCAB_SIZE).on_kernels(tokens, torch.float32, run.device)[:, n - 1 :]
         wrong = (y != np.eye(VOCAB_SIZE)[tokens[:, n - 1]][:, None]).any(-1)
         if wrong.any():
-            return Finding(False, f"n = {n}: {int(wrong.sum())} outputs differ from token n", case={"n": n})
+            return Finding(False, f"n = {n}: {int(wrong.sum())} outputs differ from token n")
     facts: dict[str, str | int] = {
         "n": len(chosen),
         "L": LENGTH,

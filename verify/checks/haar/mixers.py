@@ -19,6 +19,7 @@ from mamba_theorems.constructions.haar import discrete_step, mamba1_haar, wavele
 from mamba_theorems.constructions.haar.transform import clock_block
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.fields import BALL, RATIONAL, Field
+from mamba_theorems.verify.checks.case import Several, Whole
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.checks.haar.transform import changed
 from mamba_theorems.verify.checks.scoring import ELEMENTARY
@@ -31,9 +32,9 @@ from mamba_theorems.verify.settings import Run
 class ClockCase:
     """λ = rate/1024 and Δ₀ = step/16, both in ℝ, over `length` tokens."""
 
-    rate: Annotated[int, st.integers(1, 512)]
-    step: Annotated[int, st.integers(1, 64)]
-    length: Annotated[int, st.integers(2, 40)]
+    rate: Annotated[int, Whole(1, 512)]
+    step: Annotated[int, Whole(1, 64)]
+    length: Annotated[int, Whole(2, 400, usual=40)]
 
 
 ClockError = Callable[[arb, int], arb]
@@ -117,8 +118,8 @@ TIME: Examination[int | None] = Examination(
 class WeightCase:
     """Positive weights by their numerators, summing to half of their total; a seed for the signal."""
 
-    weights: Annotated[list[int], st.lists(st.integers(1, 999), min_size=2, max_size=64)]
-    seed: Annotated[int, st.integers(0, 99)]
+    weights: Annotated[list[int], Several(Whole(1, 999), 2, 64)]
+    seed: Annotated[int, Whole(0, 2**32 - 1, usual=99)]
 
 
 def backwards(weights: np.ndarray) -> np.ndarray:
@@ -157,8 +158,8 @@ WEIGHTS: Property = Property(
 class HeadCase:
     """Length and a seed for a head's inputs."""
 
-    length: Annotated[int, st.integers(2, 24)]
-    seed: Annotated[int, st.integers(0, 99)]
+    length: Annotated[int, Whole(2, 400, usual=24)]
+    seed: Annotated[int, Whole(0, 2**32 - 1, usual=99)]
 
 
 def _head_score(shift: int, case: HeadCase, run: Run) -> Score:
@@ -194,9 +195,9 @@ HEADS: Property = Property(
 class GateCase:
     """Threshold c, the number of tokens after it, and the slope W."""
 
-    threshold: Annotated[int, st.integers(1, 9)]
-    after: Annotated[int, st.integers(0, 12)]
-    slope: Annotated[int, st.integers(1, 60)]
+    threshold: Annotated[int, Whole(1, 9)]
+    after: Annotated[int, Whole(0, 100, usual=12)]
+    slope: Annotated[int, Whole(1, 60)]
 
 
 Recurrence = Callable[[Field, np.ndarray, int, int], np.ndarray]

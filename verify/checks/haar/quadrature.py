@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Annotated
+from typing import Annotated, Any
 
 import sympy as sp
 from flint import acb, arb
@@ -18,6 +18,7 @@ from mamba_theorems.constructions.haar import Steps, wavelet_steps
 from mamba_theorems.constructions.haar.heavisides import ball
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.haar.heaviside import sufficient_w
+from mamba_theorems.verify.checks.case import Ratio, Record, Several, Whole
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.settings import Run, Tier
 
@@ -69,7 +70,8 @@ def _theorem1_look(subject: Theorem1, run: Run) -> Finding:
             for k in _positions(level, run):
                 least = least.min(subject.relative_error(level, k, w / SLACK, error))
                 if not least > 1:
-                    return _missed(level, k, error, w, f"W/{SLACK} is enough already: {least.str(4)} of ε²")
+                    why = f"W/{SLACK} is enough already: {least.str(4)} of ε²"
+                    return replace(_missed(level, k, error, w, why), case=None)
     facts: dict[str, str | int] = {
         "wavelets": f"all (j, k) with j ≤ {LEVELS}",
         "errors": ", ".join(map(str, ERRORS)),
@@ -83,6 +85,18 @@ def _theorem1_look(subject: Theorem1, run: Run) -> Finding:
 def _missed(level: int, k: int, error: Fraction, w: Fraction, why: str) -> Finding:
     case = {"j": level, "k": k, "error": str(error), "W": str(w)}
     return Finding(False, f"j = {level}, k = {k}, ε = {error}, W = {float(w):.4g}: {why}", case=case)
+
+
+def _missed_again(subject: Theorem1, case: Any, run: Run) -> Finding:
+    """Whether the error of one wavelet with one W is at most ε."""
+    square = subject.relative_error(case["j"], case["k"], Fraction(case["W"]), Fraction(case["error"]))
+    return Finding(bool(square <= 1), f"the squared error is {square.str(4)} of ε²", case=case)
+
+
+WAVELETS = Record(
+    {"j": Whole(0, 9), "k": Whole(0, 511), "error": Ratio(Fraction(1, 100), 10), "W": Ratio(1, 10**12)},
+    together=lambda case: "" if case["k"] < 2 ** case["j"] else f'"k" is below 2^j = {2 ** case["j"]}',
+)
 
 
 def _shifted(level: int, k: int, w: Fraction) -> Steps:
@@ -108,6 +122,8 @@ QUADRATURE = Examination(
         "middle breakpoint late": replace(THEOREM1, steps=_shifted),
     },
     look=_theorem1_look,
+    again=_missed_again,
+    case=WAVELETS,
 )
 
 
@@ -122,9 +138,21 @@ def _sup_look(distance: Fraction, run: Run) -> Finding:
     errors = [_error_at(Fraction(1, 2) - distance, Fraction(10**power)) for power in (1, 2, 4, 8)]
     refutes = all(e > 1 for e in errors) and errors[-1] > ball(Fraction(199, 100))
     figures = {"sup error at least, W = 10^8": float(errors[-1].lower())}
-    case = {"s": "1/2 from the left", "W": 10**8, "epsilon": "1/2"}
+    case = {"s": "1/2", "W": 10**8, "epsilon": "1/2"}
     text = "j = k = 0: at s = ½ from the left the three functions miss ψ = 1 by more than 1 at W = 10 … 10⁸, → 2"
     return Finding(refutes, text if refutes else "the error is below 1 here", {"W": "10, 10², 10⁴, 10⁸"}, figures, case)
+
+
+def _sup_again(distance: Fraction, case: Any, run: Run) -> Finding:
+    """Whether the three functions with one W miss ψ_{0,0} by more than ε at one s; at the jump, from the left."""
+    s, w, allowed = (Fraction(case[name]) for name in ("s", "W", "epsilon"))
+    error = _error_at(s - distance, w)
+    side = " from the left" if s - distance == Fraction(1, 2) else ""
+    word = "more than" if error > ball(allowed) else "at most" if error <= ball(allowed) else "about"
+    said = (
+        f"at s = {s - distance}{side} the three functions with W = {w} miss ψ_{{0,0}} by {error.str(6, radius=False)}"
+    )
+    return Finding(word == "more than", f"{said}, which is {word} ε = {allowed}", case=case)
 
 
 def _error_at(s: Fraction, w: Fraction) -> arb:
@@ -145,6 +173,10 @@ PRINTED = Examination(
     subject=Fraction(0),
     mutants={"away from the breakpoint": Fraction(1, 100), "far away from it": Fraction(1, 5)},
     look=_sup_look,
+    again=_sup_again,
+    case=Record(
+        {"s": Ratio(0, 1), "W": Ratio(0, 10**12, open=True), "epsilon": Ratio(0, 10**12, open=True)},
+    ),
 )
 
 
@@ -159,9 +191,18 @@ JUMP = st.integers(1, 9).flatmap(lambda size: st.sampled_from([size, -size]))
 class JumpCase:
     """A piecewise-constant function by its jumps at multiples of 1/64, and the wanted error as a share of Σ|jump|."""
 
-    places: Annotated[list[int], PLACES]
-    jumps: Annotated[list[int], PLACES.flatmap(lambda places: st.tuples(*[JUMP] * len(places)).map(list))]
-    share: Annotated[int, st.integers(2, 16)]
+    places: Annotated[list[int], Several(Whole(0, 60), 1, 5, rising=True), PLACES]
+    jumps: Annotated[
+        list[int],
+        Several(Whole(-9, 9), 1, 5),
+        PLACES.flatmap(lambda places: st.tuples(*[JUMP] * len(places)).map(list)),
+    ]
+    share: Annotated[int, Whole(2, 16)]
+
+    def together(self) -> str:
+        """A jump a place, none of them 0."""
+        fits = len(self.jumps) == len(self.places) and all(self.jumps)
+        return "" if fits else f'"jumps" are {len(self.places)} whole numbers other than 0, one a place'
 
 
 @dataclass(frozen=True)
@@ -202,10 +243,10 @@ EXACT_JUMPS: Property = Property(
 class DecayingClockCase:
     """λ, W, t̂ and a distance, all rationals given by their numerators over 16."""
 
-    rate: Annotated[int, st.integers(1, 64)]
-    w: Annotated[int, st.integers(1, 1600)]
-    threshold: Annotated[int, st.integers(1, 15)]
-    distance: Annotated[int, st.integers(1, 15)]
+    rate: Annotated[int, Whole(1, 64)]
+    w: Annotated[int, Whole(1, 1600)]
+    threshold: Annotated[int, Whole(1, 15)]
+    distance: Annotated[int, Whole(1, 15)]
 
 
 @dataclass(frozen=True)

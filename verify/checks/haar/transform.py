@@ -22,7 +22,8 @@ from mamba_theorems.constructions.haar import HaarNetwork, Wavelet, full_basis, 
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.fields import BALL, Field
-from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score, drawn
+from mamba_theorems.verify.checks.case import Whole
+from mamba_theorems.verify.checks.check import DTYPE, SEED, Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
@@ -89,12 +90,18 @@ def _worst_ratio(found: np.ndarray, wanted: np.ndarray, bound: np.ndarray) -> fl
 class CoefficientCase:
     """One coefficient: 2^level·blocks is the length, k its place, `scale` the size of the signal, `seed` its draw."""
 
-    level: int
-    blocks: int
-    k: int
-    scale: int
-    seed: int
-    dtype: str
+    level: Annotated[int, Whole(1, 12)]
+    blocks: Annotated[int, Whole(1, 2048)]
+    k: Annotated[int, Whole(0, 2047)]
+    scale: Annotated[int, Whole(-10, 10)]
+    seed: SEED
+    dtype: DTYPE
+
+    def together(self) -> str:
+        """k is a place, and the signal is of a length that runs."""
+        if self.blocks * 2**self.level > 2**12:
+            return '"blocks" times 2^"level", the length of the signal, is at most 4096'
+        return "" if self.k < self.blocks else f'"k" is a place below {self.blocks}, counted from 0'
 
 
 def _coefficient_cases(subject: Transform, run: Run) -> st.SearchStrategy[CoefficientCase]:
@@ -197,7 +204,7 @@ def _full_look(tamper: Tamper, run: Run) -> Finding:
             ratio = _worst_ratio(found, wanted, bound)
             worst[name] = max(worst.get(name, 0.0), ratio)
             if not ratio <= 1:
-                return Finding(False, f"{name}: error/bound {ratio:.3g} at L = {length}", case={"L": length})
+                return Finding(False, f"{name}: error/bound {ratio:.3g} at L = {length}")
     facts: dict[str, str | int] = {"L": ", ".join(map(str, lengths)), "oracle": "PyWavelets haar", "dtype": "float32"}
     return Finding(True, "", facts, {f"error/bound, {name}": value for name, value in worst.items()})
 
@@ -226,7 +233,7 @@ def _long_look(tamper: Tamper, run: Run) -> Finding:
         ratio = _worst_ratio(found, wanted, rounding_bound(signal, basis, "float32"))
         figures[f"error/bound, {name}"] = ratio
         if not ratio <= 1:
-            return Finding(False, f"{name}: error/bound {ratio:.3g} at L = {length}", case={"L": length})
+            return Finding(False, f"{name}: error/bound {ratio:.3g} at L = {length}")
     return Finding(True, "", {"L": length, "coefficients": len(basis), "dtype": "float32"}, figures)
 
 
@@ -246,8 +253,8 @@ LONG = Examination(
 class SiluStepCase:
     """Slope in sixteenths, and t − a."""
 
-    slope: Annotated[int, st.integers(32, 640)]
-    offset: Annotated[int, st.integers(-40, 40)]
+    slope: Annotated[int, Whole(32, 640)]
+    offset: Annotated[int, Whole(-40, 40)]
 
 
 @dataclass(frozen=True)

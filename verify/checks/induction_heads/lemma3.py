@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,9 @@ from mamba_theorems.constructions.induction_heads import (
     lemma3_printed,
     lone_write,
 )
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.case import Choice, Record, Whole
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property
 from mamba_theorems.verify.checks.induction_heads.heads import (
     TestedHead,
@@ -83,7 +86,16 @@ def _first_failing(head: TestedHead, run: Run) -> Finding:
         found[dtype] = next((length for length, r in zip(lengths, right, strict=True) if not r), 0)
     holds = all(found[dtype] == FIRST_FAILING[dtype] for dtype in run.dtypes)
     facts: dict[str, str | int] = {f"first failing L, {dtype}": length for dtype, length in found.items()}
-    return Finding(holds, "0 1 … 1 0 is answered wrongly at its last token", facts, case={"tokens": "0 1^(L-2) 0"})
+    dtype = run.dtypes[0]
+    summary = f"0 1 … 1 0 of L = {found[dtype]} is answered wrongly at its last token, in {dtype}"
+    return Finding(holds, summary, facts, case={"L": found[dtype], "dtype": dtype})
+
+
+def _fails_at(head: TestedHead, case: Any, run: Run) -> Finding:
+    """Whether 0 1 … 1 0 of one length is answered wrongly at its last token."""
+    (right,) = answered(head, [lone_write(case["L"] - 2)], case["dtype"], run)
+    word = "rightly" if right else "wrongly"
+    return Finding(not right, f"0 1 … 1 0 of L = {case['L']} is answered {word} at its last token, in {case['dtype']}")
 
 
 def _kept_better(num_tokens: int) -> Construction:
@@ -100,6 +112,8 @@ CHECKS: tuple[Check, ...] = (
         subject=PRINTED,
         mutants={"the amended weights": AMENDED, "kept a little better": TestedHead(lambda n, _: _kept_better(n))},
         look=_first_failing,
+        again=_fails_at,
+        case=Record({"L": Whole(2, 2000), "dtype": Choice(DTYPES)}),
     ),
     Property(
         claim="induction.lem3-argmax",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from mamba_theorems.constructions.induction_heads import (
     answers,
 )
 from mamba_theorems.kernels.fields import BALL
-from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.checks.case import Several, Whole
+from mamba_theorems.verify.checks.check import DTYPE, Score
 from mamba_theorems.verify.checks.induction_heads.heads import TestedHead, margins
 from mamba_theorems.verify.settings import Run
 
@@ -22,9 +23,13 @@ from mamba_theorems.verify.settings import Run
 class SequenceCase:
     """Tokens 0 … num_tokens−1, and the dtype."""
 
-    num_tokens: int
-    tokens: list[int]
-    dtype: str
+    num_tokens: Annotated[int, Whole(1, 64)]
+    tokens: Annotated[list[int], Several(Whole(0, 63), 1, 2000)]
+    dtype: DTYPE
+
+    def together(self) -> str:
+        """Tokens are those of the vocabulary."""
+        return "" if max(self.tokens) < self.num_tokens else f'"tokens" are below {self.num_tokens}'
 
 
 @st.composite

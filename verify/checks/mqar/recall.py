@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import IGNORED, Batch, Vocabulary, answers
 from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.backends import using_backend
-from mamba_theorems.verify.checks.check import Score
+from mamba_theorems.verify.checks.case import Several, Whole
+from mamba_theorems.verify.checks.check import DTYPE, Score
 from mamba_theorems.verify.settings import Run
 
 LONGEST_GAP = 40
@@ -56,10 +57,21 @@ class Recall:
 class RecallCase:
     """One sequence over the paper's vocabulary (keys first, then values), and the dtype it runs in."""
 
-    num_keys: int
-    num_values: int
-    tokens: list[int]
-    dtype: str
+    num_keys: Annotated[int, Whole(1, 128)]
+    num_values: Annotated[int, Whole(1, 1024)]
+    tokens: Annotated[list[int], Several(Whole(0, 1152), 3, 20_000)]
+    dtype: DTYPE
+
+    def together(self) -> str:
+        """Pairs of a key and a value, as many as there are keys; then a query, and other tokens of the vocabulary."""
+        v, context = self.vocabulary, self.tokens[: 2 * self.num_keys]
+        if max(self.tokens) >= v.size:
+            return f'"tokens" are below {v.size}: keys, then values'
+        pairs = zip(context[::2], context[1::2], strict=False)
+        if len(context) < 2 * self.num_keys or not all(key in v.keys and value in v.values for key, value in pairs):
+            return f'"tokens" begin with {self.num_keys} pairs of a key and a value'
+        asked = any(token in context[::2] for token in self.tokens[2 * self.num_keys :])
+        return "" if asked else '"tokens" ask for a key of the context behind it'
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -11,7 +11,9 @@ import numpy as np
 
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import Batch, Vocabulary, answers, requeried_mqar, zoology_mqar
+from mamba_theorems.kernels.dtypes import DTYPES
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.case import Choice, Record, Several, Whole
 from mamba_theorems.verify.checks.check import Examination, Finding
 from mamba_theorems.verify.checks.mqar.recall import Recall, batch_margins, network
 from mamba_theorems.verify.settings import Run, Sizes, Tier
@@ -100,6 +102,29 @@ def _zoology_again(subject: Zoology, case: Any, run: Run) -> Finding:
     return Finding(margin > 0, f"least margin {margin:.6g}", {}, {"margin": margin}, case)
 
 
+def _misfit(case: Any) -> str:
+    """Pairs of Zoology's keys and values, and a query behind them."""
+    vocabulary, context = Vocabulary.zoology(case["vocab_size"]), case["tokens"][: 2 * case["num_kv_pairs"]]
+    if max(case["tokens"]) >= case["vocab_size"]:
+        return f'"tokens" are below {case["vocab_size"]}'
+    keys, values = context[::2], context[1::2]
+    if not all(k in vocabulary.keys and v in vocabulary.values for k, v in zip(keys, values, strict=False)):
+        return f'"tokens" begin with {case["num_kv_pairs"]} pairs of a key and a value'
+    asked = any(token in keys for token in case["tokens"][2 * case["num_kv_pairs"] :])
+    return "" if asked else '"tokens" ask for a key of the context behind it'
+
+
+ZOOLOGY = Record(
+    {
+        "vocab_size": Whole(4, 16384),
+        "num_kv_pairs": Whole(1, 1024),
+        "tokens": Several(Whole(0, 16383), 3, 4096),
+        "dtype": Choice(DTYPES),
+    },
+    together=_misfit,
+)
+
+
 def recall_on_zoology(
     claim: str, name: str, subject: Zoology, tier: Tier, mutants: Mapping[str, Zoology]
 ) -> Examination:
@@ -113,4 +138,5 @@ def recall_on_zoology(
         tier=tier,
         look=_zoology_look,
         again=_zoology_again,
+        case=ZOOLOGY,
     )

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.sensitivity.attention import QUERY_CONSTANT
+from mamba_theorems.verify.checks.case import Flag, Real, Record, Whole
 from mamba_theorems.verify.checks.check import SEED, Check, Examination, Finding, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import UNIT
 from mamba_theorems.verify.settings import Run
@@ -27,13 +28,17 @@ class AttentionCase:
     Scores reach from none at all (Q = 0, where the bound is attained) to sharp.
     """
 
-    length: Annotated[int, LENGTH]
-    d: Annotated[int, st.integers(1, 4)]
-    j: Annotated[int, LENGTH.flatmap(lambda length: st.integers(0, length - 2))]
-    sharp: Annotated[float, st.sampled_from([0.0, 0.1, 1.0])]
-    radius: Annotated[float, st.sampled_from([0.3, 1.0, 1.5])]
-    extreme: Annotated[bool, st.booleans()]
+    length: Annotated[int, Whole(2, 200), LENGTH]
+    d: Annotated[int, Whole(1, 4)]
+    j: Annotated[int, Whole(0, 198), LENGTH.flatmap(lambda length: st.integers(0, length - 2))]
+    sharp: Annotated[float, Real(0, 1), st.sampled_from([0.0, 0.1, 1.0])]
+    radius: Annotated[float, Real(0.1, 1.5), st.sampled_from([0.3, 1.0, 1.5])]
+    extreme: Annotated[bool, Flag()]
     seed: SEED
+
+    def together(self) -> str:
+        """j is not the last token."""
+        return "" if self.j < self.length - 1 else f'"j" is a token before {self.length - 1}, counted from 0'
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Tokens (t, d), Q = W_Qᵀ W_K and W_V (d, d)."""
@@ -127,6 +132,7 @@ CHECKS: tuple[Check, ...] = (
         subject=9,
         mutants={"t = 7, where 3e/7 > 1": 7},
         look=look_at_query,
-        again=lambda _, case, run: look_at_query(int(case["t"]), run),
+        again=lambda _, case, run: look_at_query(case["t"], run),
+        case=Record({"t": Whole(3, 33, odd=True)}),
     ),
 )

@@ -20,7 +20,8 @@ from mamba_theorems.kernels.arguments import DTYPE_NAMED
 from mamba_theorems.kernels.blocks import Mamba
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, Field
-from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
+from mamba_theorems.verify.checks.case import Real, Several, Whole
+from mamba_theorems.verify.checks.check import DTYPE, SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, EVERY_DTYPE, disjoint
 from mamba_theorems.verify.checks.sensitivity.recurrence import gradient_score, mixer_cases, wrong_scan
 from mamba_theorems.verify.settings import Run
@@ -35,10 +36,14 @@ ROUNDINGS = ELEMENTARY * 7 + 6 * (WRITE + FROZEN) // WRITE + 30
 class LatchCase:
     """Flags at some of the steps, values in [−1, 1] from a seed."""
 
-    flags: list[int]
-    length: int
-    dtype: str
-    seed: int
+    flags: Annotated[list[int], Several(Whole(0, 9999), 1, 100, rising=True)]
+    length: Annotated[int, Whole(1, 10_000)]
+    dtype: DTYPE
+    seed: SEED
+
+    def together(self) -> str:
+        """Flags are steps."""
+        return "" if self.flags[-1] < self.length else f'"flags" are steps before {self.length}, counted from 0'
 
     def tokens(self) -> torch.Tensor:
         """(1, L, 3): value, flag, 1."""
@@ -94,10 +99,10 @@ class RivalCase:
     The bound does not depend on the size.
     """
 
-    d_inner: Annotated[int, st.integers(1, 12)]
-    d_state: Annotated[int, st.integers(1, 16)]
-    gap: Annotated[int, st.integers(4, 30)]
-    scale: Annotated[float, st.sampled_from([0.1, 1.0, 3.0])]
+    d_inner: Annotated[int, Whole(1, 12)]
+    d_state: Annotated[int, Whole(1, 16)]
+    gap: Annotated[int, Whole(4, 30)]
+    scale: Annotated[float, Real(0, 10), st.sampled_from([0.1, 1.0, 3.0])]
     seed: SEED
 
 
@@ -141,11 +146,15 @@ HEAD_LENGTH = st.shared(st.integers(2, 7), key="length")
 class SsdHeadCase:
     """An SSD head: N states, P rows; the derivative of all states along x_j, past the step j, not the last."""
 
-    length: Annotated[int, HEAD_LENGTH]
-    headdim: Annotated[int, st.integers(1, 2)]
-    d_state: Annotated[int, st.integers(1, 3)]
-    j: Annotated[int, HEAD_LENGTH.flatmap(lambda length: st.integers(0, length - 2))]
+    length: Annotated[int, Whole(2, 40), HEAD_LENGTH]
+    headdim: Annotated[int, Whole(1, 2)]
+    d_state: Annotated[int, Whole(1, 3)]
+    j: Annotated[int, Whole(0, 38), HEAD_LENGTH.flatmap(lambda length: st.integers(0, length - 2))]
     seed: SEED
+
+    def together(self) -> str:
+        """j is not the last step."""
+        return "" if self.j < self.length - 1 else f'"j" is a step before {self.length - 1}, counted from 0'
 
 
 Ssd = Callable[..., np.ndarray]

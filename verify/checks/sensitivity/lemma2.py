@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import sympy as sp
@@ -20,6 +20,7 @@ from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.sensitivity.lemma2 import BETA, BRACKET, FIRST, tail_input
+from mamba_theorems.verify.checks.case import Choice, Real, Record, Whole
 from mamba_theorems.verify.checks.check import Check, Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT
 from mamba_theorems.verify.checks.sensitivity.latch import ROUNDINGS
@@ -59,7 +60,7 @@ def look_exactly(subject: Counterexample, run: Run) -> Finding:
 
 def look_again(subject: Counterexample, case: Any, run: Run) -> Finding:
     """The left sides for another number of later steps."""
-    left = exact_sensitivity(subject, int(case["steps"]))
+    left = exact_sensitivity(subject, case["steps"])
     return Finding(not any(left), f"left sides {', '.join(map(str, left))}; right side ln 2/(8e)", case=case)
 
 
@@ -78,11 +79,13 @@ def root_ball(low: sp.Rational, high: sp.Rational) -> arb:
     return a
 
 
-def look_enclosed(shift: int, run: Run) -> Finding:
-    """B = 1: x_1 in a ball proved to hold the root, moved by `shift`; |∂h_t/∂x_2| below the printed bound to t = 8."""
+def look_enclosed(shift: int, run: Run, steps: int = 6) -> Finding:
+    """B = 1: x_1 in a ball proved to hold the root, moved by `shift`; |∂h_t/∂x_2| below the printed bound, at x_2 and
+    at so many later steps.
+    """
     first = root_ball(*BRACKET) + shift
     with BALL.arithmetic():
-        tail = [BALL.number(tail_input(r)) for r in range(1, 7)]
+        tail = [BALL.number(tail_input(r)) for r in range(1, steps + 1)]
         x = perturbed(BALL, np.array([first, arb(0), *tail], dtype=object)[:, None], (1, 0))
         f = dual(BALL)
         history = semantics.state_history(f, x, f.softplus(x), f.array([[-1]]), f.array(np.ones_like(x)))
@@ -92,8 +95,9 @@ def look_enclosed(shift: int, run: Run) -> Finding:
     holds = all(value < printed for value in left)
     facts: dict[str, str | int] = {"x_1": first.str(12, radius=False), "times": len(left)}
     lower = printed.str(6, radius=False)
-    summary = f"x_1 = {facts['x_1']} (ball): left side below {largest:.1e}, printed lower bound {lower}"
-    return Finding(holds, summary, facts, {"left side below": largest}, case={"times": len(left)})
+    where = f"x_1 = {facts['x_1']} (ball), t = 2 … {steps + 2}"
+    summary = f"{where}: left side below {largest:.1e}, printed lower bound {lower}"
+    return Finding(holds, summary, facts, {"left side below": largest}, case={"steps": steps})
 
 
 # --- the limit, on random steps ----------------------------------------------------------------------------------
@@ -103,11 +107,18 @@ def look_enclosed(shift: int, run: Run) -> Finding:
 class StepsCase:
     """Δ_r of a kind, r = 1 … length: geometric a·q^r, power a/r^p; λ = `rate`. The input stands at r = 0 with Δ = 1."""
 
-    kind: str
-    amplitude: float
-    exponent: float
-    rate: float
-    length: int
+    kind: Annotated[str, Choice(("geometric", "power"))]
+    amplitude: Annotated[float, Real(0.05, 2)]
+    exponent: Annotated[float, Real(0.1, 3)]
+    rate: Annotated[float, Real(0.05, 2)]
+    length: Annotated[int, Whole(1, LONGEST)]
+
+    def together(self) -> str:
+        """What the bounds on the rest of a series ask of the exponent."""
+        if self.kind == "geometric":
+            return "" if self.exponent <= 0.95 else 'the "exponent" of a geometric series is at most 0.95'
+        near = 1 < self.exponent < 1.1
+        return 'the "exponent" of a power is at most 1, or at least 1.1' if near or self.exponent < 0.3 else ""
 
     def steps(self) -> np.ndarray:
         """Δ_1 … Δ_length."""
@@ -255,6 +266,7 @@ CHECKS: tuple[Check, ...] = (
         },
         look=look_exactly,
         again=look_again,
+        case=Record({"steps": Whole(0, 8)}),
     ),
     Examination(
         claim="sensitivity.lem2",
@@ -263,6 +275,8 @@ CHECKS: tuple[Check, ...] = (
         subject=0,
         mutants={"x_1 one larger": 1, "x_1 one smaller": -1},
         look=look_enclosed,
+        again=lambda shift, case, run: look_enclosed(shift, run, case["steps"]),
+        case=Record({"steps": Whole(0, 40)}),
     ),
     Property(
         claim="sensitivity.criterion",

@@ -18,7 +18,8 @@ from mamba_theorems.constructions.sensitivity import S6Mixer
 from mamba_theorems.kernels import ops, semantics
 from mamba_theorems.kernels.duals import dual, perturbed, tangents
 from mamba_theorems.kernels.fields import BALL, FLOAT64, Field
-from mamba_theorems.verify.checks.check import Check, Property, Score, drawn
+from mamba_theorems.verify.checks.case import Flag, Real, Several, Whole
+from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, drawn
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
@@ -30,13 +31,19 @@ Scan = Callable[..., Any]
 class MixerCase:
     """Sizes and the seed of an S6 mixer; the derivative of h_1 … h_L with respect to x̂_{j,e}, j and e from 0."""
 
-    d: int
-    d_state: int
-    length: int
-    j: int
-    e: int
-    seed: int
-    one_head: bool = False
+    d: Annotated[int, Whole(1, 8)]
+    d_state: Annotated[int, Whole(1, 8)]
+    length: Annotated[int, Whole(1, 100)]
+    j: Annotated[int, Whole(0, 99)]
+    e: Annotated[int, Whole(0, 7)]
+    seed: SEED
+    one_head: Annotated[bool, Flag()] = False
+
+    def together(self) -> str:
+        """j is a step, e a coordinate."""
+        if self.j >= self.length:
+            return f'"j" is a step before {self.length}, counted from 0'
+        return "" if self.e < self.d else f'"e" is a coordinate below {self.d}, counted from 0'
 
     def draw(self) -> tuple[S6Mixer, np.ndarray]:
         """The mixer and its input (L, d); `one_head` makes it a Mamba-2 head: one Δ and one decay for all."""
@@ -178,9 +185,9 @@ def wrong_scan(kind: str) -> Scan:
 class SlopeCase:
     """Constant Δ = `step`, one state with eigenvalue −`rate`; λΔL stays within float64's range."""
 
-    rate: Annotated[float, st.floats(0.01, 4)]
-    step: Annotated[float, st.floats(0.01, 1)]
-    length: Annotated[int, st.sampled_from([2, 17, 64, 100])]
+    rate: Annotated[float, Real(0.01, 4)]
+    step: Annotated[float, Real(0.01, 1)]
+    length: Annotated[int, Whole(2, 100), st.sampled_from([2, 17, 64, 100])]
 
 
 def sensitivities(scan: Scan, delta: np.ndarray, rate: float, device: str = "cpu") -> np.ndarray:
@@ -219,11 +226,15 @@ def _uneven(delta: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
 class BoundedCase:
     """One channel, one state: inputs in [−radius, radius]·`reach`, Δ = softplus(wx + b), λ = `rate`."""
 
-    weight: float
-    bias: float
-    rate: float
-    inputs: list[float]
-    j: int
+    weight: Annotated[float, Real(-2, 2)]
+    bias: Annotated[float, Real(-2, 2)]
+    rate: Annotated[float, Real(0.1, 3)]
+    inputs: Annotated[list[float], Several(Real(-1, 1), 2, 12)]
+    j: Annotated[int, Whole(0, 10)]
+
+    def together(self) -> str:
+        """j is not the last step."""
+        return "" if self.j < len(self.inputs) - 1 else f'"j" is a step before {len(self.inputs) - 1}, counted from 0'
 
 
 @st.composite

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache, reduce
 from itertools import combinations, product
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import BALL, RATIONAL
 from mamba_theorems.theorems.foundations import copying, discretisation, duality, recurrence
 from mamba_theorems.theorems.statement import Point
+from mamba_theorems.verify.checks.case import Choice, Flag, Kinds, Ratio, Record, Several, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.source import Listed
@@ -80,6 +82,19 @@ def recurrence_cases(tier: Tier) -> Iterator[Case]:
     yield {"decays": ("1/2", "-2", "3"), "writes": ("1", "-3", "2"), "initial": "0", "off": "0"}
 
 
+SMALL = Ratio(-99, 99)
+STEPS = {"decays": Several(SMALL, 0, 8), "writes": Several(SMALL, 0, 8), "initial": SMALL, "off": SMALL}
+
+
+def _one_each(case: Case) -> str:
+    """A write a step."""
+    count = len(case["decays"])
+    return "" if len(case["writes"]) == count else f'"writes" has {count} values, as "decays" has'
+
+
+BLOCKS = Record({**STEPS, "i": Whole(0, 8), "from": SMALL}, together=_one_each)
+
+
 def _run(case: Case) -> tuple[list[Fraction], list[Fraction], list[Fraction]]:
     decays, writes = fractions(case["decays"]), fractions(case["writes"])
     found = states(decays, writes, Fraction(case["initial"]))
@@ -135,6 +150,17 @@ def convolution_cases(tier: Tier) -> Iterator[Case]:
         for period in range(1, 2 * length + 2):
             inputs = [str((j * j) % 5 - 1) for j in range(1, length + 1)]
             yield {"decays": decays, "gains": gains, "inputs": inputs, "period": period}
+
+
+STATES = Record(
+    {
+        "decays": Several(SMALL, 1, 4),
+        "gains": Several(SMALL, 1, 4),
+        "inputs": Several(SMALL, 1, 12),
+        "period": Whole(1, 64),
+    },
+    together=lambda case: "" if len(case["gains"]) == len(case["decays"]) else '"gains" has as many values as "decays"',
+)
 
 
 def convolution_point(case: Case) -> Point:
@@ -208,6 +234,9 @@ def ssd_cases(tier: Tier) -> Iterator[Case]:
         yield {"length": length, "d_state": d_state, "chunk_size": 1 + length // 2}
 
 
+SSD = Record({"length": Whole(1, 32), "d_state": Whole(1, 8), "chunk_size": Whole(1, 64)})
+
+
 def ssd_point(case: Case) -> Point:
     """The last output of the recurrence, and by chunks."""
     length, d_state = case["length"], case["d_state"]
@@ -245,6 +274,36 @@ def copying_cases(tier: Tier) -> Iterator[Case]:
     for C in ([[1, 0], [0, 1]], [[1, 1], [0, 1]], [[2, 1], [1, 2]], [[0, 0], [0, 0]], [[1, 0], [0, 1], [1, 1]]):
         yield {"network": "matrices", "C": C, "B": np.array(C).T.tolist()}
     yield {"network": "digits", "M": 2}
+
+
+def _too_large(case: Case) -> str:
+    """What a copier has no room, or no address, for."""
+    m, length = case["M"], case["L"]
+    if case["N"] > m or length < 2 * m:
+        return f'"N" is at most "M", which is {m}, and "L" at least {2 * m}'
+    return "" if comb(length - m, m) * 2**m <= 2000 else '"L" is smaller: it has too many sequences'
+
+
+def _not_matrices(case: Case) -> str:
+    """What is no product of a (M, N) and an (N, M) matrix."""
+    rows, columns = len(case["C"]), len(case["C"][0])
+    fits = all(len(row) == columns for row in case["C"]) and len(case["B"]) == columns
+    return "" if fits and all(len(row) == rows for row in case["B"]) else '"C" is M × N, and "B" N × M'
+
+
+ROWS = Several(Several(Whole(-99, 99), 1, 4), 1, 4)
+COPYING = Kinds(
+    "network",
+    {
+        "copier": Record(
+            {"network": Choice(("copier",)), "M": Whole(1, 3), "N": Whole(1, 3), "L": Whole(2, 12), "too many": Flag()},
+            optional=frozenset({"too many"}),
+            together=_too_large,
+        ),
+        "matrices": Record({"network": Choice(("matrices",)), "C": ROWS, "B": ROWS}, together=_not_matrices),
+        "digits": Record({"network": Choice(("digits",)), "M": Whole(1, 10)}),
+    },
+)
 
 
 def copying_point(case: Case) -> Point:
@@ -313,24 +372,45 @@ CHECKS: tuple[Check, ...] = (
     ),
     statement_test(
         "foundations.unrolled",
-        Listed("all recurrences over small rationals, n ≤ 2", recurrence_cases, unrolled_point),
+        Listed(
+            "all recurrences over small rationals, n ≤ 2",
+            recurrence_cases,
+            unrolled_point,
+            case=Record(STEPS, together=_one_each),
+        ),
     ),
     statement_test(
         "foundations.scan-associative",
-        Listed("blocks of m ≤ 2 steps of all recurrences over small rationals", block_cases, block_point),
+        Listed("blocks of m ≤ 2 steps of all recurrences over small rationals", block_cases, block_point, case=BLOCKS),
     ),
     statement_test(
         "foundations.lti-convolution",
-        Listed("S4D with 1 or 2 states over rationals, L ≤ 4, P ≤ 2L + 1", convolution_cases, convolution_point),
+        Listed(
+            "S4D with 1 or 2 states over rationals, L ≤ 4, P ≤ 2L + 1",
+            convolution_cases,
+            convolution_point,
+            case=STATES,
+        ),
     ),
-    statement_test("foundations.s6-not-lti", Listed("S6 on inputs of either sign, in balls", s6_cases, s6_point)),
-    statement_test("foundations.ssd-duality", Listed("SSD with L ≤ 4, N ≤ 2, in balls", ssd_cases, ssd_point)),
+    statement_test(
+        "foundations.s6-not-lti",
+        Listed(
+            "S6 on inputs of either sign, in balls",
+            s6_cases,
+            s6_point,
+            case=Record({"x": SMALL, "delay": Whole(0, 32)}),
+        ),
+    ),
+    statement_test(
+        "foundations.ssd-duality", Listed("SSD with L ≤ 4, N ≤ 2, in balls", ssd_cases, ssd_point, case=SSD)
+    ),
     statement_test(
         "foundations.selective-copying",
         Listed(
             "all sequences of two values, M = 1, L = 3 and M = 2, L = 5, in balls; small matrices",
             copying_cases,
             copying_point,
+            case=COPYING,
         ),
         survivors={
             "an eighth sharper: margin > 5/8": "the least margin is 0.857, at M = 1; the derivation takes the largest"

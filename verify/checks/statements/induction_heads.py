@@ -30,6 +30,7 @@ from mamba_theorems.kernels.fields import BALL, FLOAT64
 from mamba_theorems.theorems.induction_heads import lemma3 as stated
 from mamba_theorems.theorems.induction_heads import plain
 from mamba_theorems.theorems.statement import Point, Statement
+from mamba_theorems.verify.checks.case import Domain, Formula, Ratio, Record, Several, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.induction_heads.heads import margins
 from mamba_theorems.verify.checks.statements.source import Instances, Listed, Source
@@ -81,12 +82,18 @@ class Lemma3(Source):
             found.append((case, self._at(case)))
         yield _columns([point for _, point in found], [case for case, _ in found])
 
-    def again(self, statement: Statement, case: Any) -> Instances:
+    def domain(self, statement: Statement) -> Domain:
+        """A number of tokens, w, and a sequence."""
+        return Record(
+            {"num_tokens": Whole(1, 8), "w": Formula(), "tokens": Several(Whole(0, 7), 1, 400)},
+            together=lambda case: (
+                "" if max(case["tokens"]) < case["num_tokens"] else f'"tokens" are below {case["num_tokens"]}'
+            ),
+        )
+
+    def one(self, statement: Statement, case: Any) -> Instances:
         """The last position of the case's sequence."""
-        try:
-            return _columns([self._at(case)], [case])
-        except (KeyError, TypeError, IndexError, sp.SympifyError) as reason:
-            raise ValueError(f"a case has num_tokens, w and tokens below num_tokens: {reason}") from reason
+        return _columns([self._at(case)], [case])
 
     def _at(self, case: Case) -> Point:
         w = sp.sympify(case["w"])
@@ -205,12 +212,25 @@ class PlainS6(Source):
         ]
         yield _columns(list(map(_plain_point, cases)), cases)
 
-    def again(self, statement: Statement, case: Any) -> Instances:
+    def domain(self, statement: Statement) -> Domain:
+        """A number of tokens, n, ρ and θ."""
+        share = Ratio(0, 1)
+        names = {"num_tokens": Whole(1, 4), "n": Whole(0, 6), "rho": Ratio(Fraction(1, 32), 1), "theta": share}
+        return Record(names, together=self._misfit)
+
+    @staticmethod
+    def _misfit(case: Any) -> str:
+        """What float64 would round, or has too many sequences."""
+        rho, theta, steps = Fraction(case["rho"]), Fraction(case["theta"]), case["n"] + 3
+        bits = {number.denominator.bit_length() - 1 for number in (rho**steps, theta)}
+        dyadic = all(d & (d - 1) == 0 for d in (rho.denominator, theta.denominator))
+        if not dyadic or max(bits) > 48:
+            return '"rho" and "theta" have powers of 2 as denominators, and "rho" to the n + 3 at most 48 bits'
+        return "" if case["num_tokens"] ** (steps - 1) <= 20_000 else "it has too many sequences: lower n or num_tokens"
+
+    def one(self, statement: Statement, case: Any) -> Instances:
         """All sequences of the case's size."""
-        try:
-            return _columns([_plain_point(case)], [case])
-        except (KeyError, TypeError, ValueError) as reason:
-            raise ValueError(f"a case has num_tokens, n, rho and theta: {reason}") from reason
+        return _columns([_plain_point(case)], [case])
 
 
 def _plain_point(case: Case) -> Point:
@@ -317,10 +337,14 @@ def in_floats(case: Case) -> Point:
     }
 
 
+RATES = Ratio(Fraction(1, 4096), Fraction(3, 4))
+FLOATS = Record({"p": Whole(2, 64), "s": Whole(1, 2000), "rho": RATES, "k": Whole(1, 400), "g": Whole(0, 3000)})
+
+
 def _plain() -> Iterator[Check]:
     yield statement_test("induction.plain-s6", PlainS6())
     words = "exact rounding in formats (p, s) " + ", ".join(map(str, FORMATS))
-    yield statement_test("induction.plain-s6-limits", Listed(words, float_cases, in_floats))
+    yield statement_test("induction.plain-s6-limits", Listed(words, float_cases, in_floats, case=FLOATS))
 
 
 CHECKS: tuple[Check, ...] = (*_lemma3(), *_plain())

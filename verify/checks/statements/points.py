@@ -18,8 +18,9 @@ from sympy.core.function import UndefinedFunction
 from sympy.core.relational import Relational
 
 from mamba_theorems.theorems.statement import Statement
+from mamba_theorems.verify.checks.case import Choice, Domain, Flag, Formula, Ratio, Record
 from mamba_theorems.verify.checks.statements.source import Instances, Source
-from mamba_theorems.verify.settings import Tier
+from mamba_theorems.verify.settings import Run, Tier
 
 Value = Any
 """An exact number, or a truth value of sympy's."""
@@ -30,6 +31,23 @@ PRODUCT = 250
 RANDOM = {Tier.QUICK: 150, Tier.FULL: 3000, Tier.GPU: 150}
 LONGEST = 80  # letters of a boundary's equation that sympy is asked to solve
 DECLARED = ("integer", "positive", "nonnegative", "negative", "nonpositive", "nonzero")
+
+
+@dataclass(frozen=True)
+class Exact(Domain):
+    """An exact number that a symbol may be, as sympy writes it."""
+
+    symbol: sp.Symbol
+
+    @property
+    def words(self) -> str:
+        """What the symbol is declared to be."""
+        return f'an exact number as in "3/8" or "log(3)"{"".join(f", {fact}" for fact in _facts(self.symbol))}'
+
+    def fits(self, value: Any, run: Run) -> bool:
+        """As the symbol's other values."""
+        number = Ratio().fits(value, run) or Formula().fits(value, run)
+        return number and _may_be(self.symbol, _read(value))
 
 
 @dataclass(frozen=True)
@@ -76,20 +94,18 @@ class Points(Source):
         plain = [*self._simple(statement), *self._random(statement, rng, RANDOM[tier])]
         return dict.fromkeys([*plain, *(p for row in plain for p in _boundaries(statement, row))])
 
-    def again(self, statement: Statement, case: Any) -> Instances:
-        """Every symbol and function by its name, as sympy writes it."""
-        names = (*statement.symbols, *statement.functions)
-        wanted = {str(s) for s in names}
-        if not isinstance(case, dict) or set(case) != wanted:
-            raise ValueError(f"a case gives a value to {', '.join(sorted(wanted))}, and to nothing else")
-        try:
-            row = {s: _read(case[str(s)]) for s in names}
-        except (sp.SympifyError, SyntaxError, TypeError) as reason:
-            raise ValueError(f"a value of the case is no exact number: {reason}") from reason
-        wrong = next((s for s in statement.symbols if not _may_be(s, row[s])), None)
-        if wrong is not None:
-            raise ValueError(f"{wrong} cannot be {row[wrong]}: it is {', '.join(_facts(wrong)) or 'a number'}")
-        return Instances({s: (v,) for s, v in row.items()}, lambda _: case)
+    def domain(self, statement: Statement) -> Domain:
+        """Every symbol and function by its name; a number as sympy writes it, a function as one of those listed."""
+        truths = _booleans(statement)
+        values: dict[str, Domain] = {str(s): Flag() if s in truths else Exact(s) for s in statement.symbols}
+        functions = {str(f): Choice([_written(given) for given in self.functions[f]]) for f in statement.functions}
+        return Record({**values, **functions})
+
+    def one(self, statement: Statement, case: Any) -> Instances:
+        """Every symbol and function by its name."""
+        given = {_written(value): value for values in self.functions.values() for value in values}
+        columns = {s: (_read(case[str(s)]),) for s in statement.symbols}
+        return Instances(columns | {f: (given[case[str(f)]],) for f in statement.functions}, lambda _: case)
 
     def _candidates(self, statement: Statement, symbol: sp.Symbol) -> tuple[Value, ...]:
         if symbol in self.values:

@@ -25,6 +25,7 @@ from mamba_theorems.theorems.sensitivity import attention, latch, lemma2, mamba2
 from mamba_theorems.theorems.sensitivity.bounded import bias, radius, z
 from mamba_theorems.theorems.sensitivity.recurrence import Decay, Delta, K, Write, a, b, before, floor, j, lam, m, r, x
 from mamba_theorems.theorems.statement import Statement
+from mamba_theorems.verify.checks.case import Choice, Domain, Flag, Formula, Ratio, Record, Several, Tuple, Whole, Words
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -55,6 +56,13 @@ VALUES: dict[str, tuple[str, ...]] = {
     "z": ("-1", "(-1)**r", "r"),
 }
 """Dyadic numbers and functions: where no exponential stands, both sides of an equality are exact."""
+NUMBER, COUNT = Ratio(-999, 999), Words('a whole number from 0 to 12 as a text, as in "4"', r"\d|1[0-2]", 1)
+DOMAINS: dict[str, Domain] = {
+    **dict.fromkeys(("lambda", "h_{j-1}", "x", "delta", "S", "b_Delta", "rho"), NUMBER),
+    **dict.fromkeys(("m", "j"), COUNT),
+    **dict.fromkeys(("Lambda", "w"), Formula(("x",))),
+    **dict.fromkeys(("Delta", "a", "z"), Formula(("r",))),
+}
 QUICK, FULL = 6, 150
 
 
@@ -97,8 +105,9 @@ MIXER = ("h_{j-1}", "x", "m", "j", "Lambda", "w")
 
 def on_functions(*names: str, also: tuple[Case, ...] = ()) -> Listed:
     """Instances of a statement about the unrolled sum; besides the mixer's, values of `names`."""
+    put = Record({name: DOMAINS[name] for name in (*MIXER, *names)})
     words = f"functions put in for the decay, the write and the steps, m ≤ 4; values of {', '.join((*MIXER, *names))}"
-    return Listed(words, grid((*MIXER, *names), also), put_in)
+    return Listed(words, grid((*MIXER, *names), also), put_in, case=put)
 
 
 # --- Lemma 2 as printed: an S6 state with Δ = softplus ------------------------------------------------------------
@@ -123,6 +132,9 @@ def printed_lemma2(case: Case) -> dict[Any, Any]:
     }
 
 
+LEMMA2 = Record(
+    {"B": Formula(("x",)), "x_1": Formula(), "x_2": Formula(), "m": Whole(0, 12), "c": Formula()},
+)
 LEMMA2_CASES = [
     {"B": gain, "x_1": first, "x_2": "0", "m": steps, "c": c}
     for gain, first in (("1 + (2 - log(3))/log(3)**2*x", "log(3)"), ("1", "1"), ("1", "3"), ("1", "-1"))
@@ -162,6 +174,9 @@ def decayed(steps: str, rate: str) -> sp.Expr:
     return sp.limit(sp.exp(-sp.Rational(rate) * partial), n, sp.oo)
 
 
+CRITERION = Record({"Delta": Choice(tuple(SERIES)), "lambda": NUMBER, "K": NUMBER})
+
+
 def criterion(case: Case) -> dict[Any, Any]:
     """Whether lim |∂h_t/∂x_j| > 0, from the closed form of the partial sums."""
     now = sp.Rational(case["K"])
@@ -180,6 +195,18 @@ def criterion_cases(_: Tier) -> Iterable[Case]:
 
 
 # --- the latch ----------------------------------------------------------------------------------------------------
+
+
+STEP = Ratio(0, 99, open=True)
+LATCH = Record(
+    {
+        "tokens": Several(Tuple((Choice((0, 1)), Ratio(-99, 99))), 1, 64),
+        "D": STEP,
+        "epsilon": STEP,
+        "lti": Several(NUMBER, 4, 4),
+    },
+    together=lambda case: "" if any(flag for flag, _ in case["tokens"]) else '"tokens" has a flag 1',
+)
 
 
 def latched(case: Case) -> dict[Any, Any]:
@@ -221,6 +248,13 @@ def latch_cases(_: Tier) -> Iterable[Case]:
 
 
 # --- attention ----------------------------------------------------------------------------------------------------
+
+
+SCORE = Ratio(-9, 9)
+ATTENTION = Record(
+    {"tokens": Several(SCORE, 1, 64), "j": Whole(1, 64), "q": SCORE, "W": SCORE},
+    together=lambda case: "" if case["j"] <= len(case["tokens"]) else f'"j" is a token from 1 to {len(case["tokens"])}',
+)
 
 
 def attended(case: Case) -> dict[Any, Any]:
@@ -331,6 +365,7 @@ CHECKS: tuple[Check, ...] = (
             "S6 with Δ = softplus, two inputs and a tail that adds up to at most 1",
             lambda _: LEMMA2_CASES,
             printed_lemma2,
+            case=LEMMA2,
         ),
         mutants={
             "only where the two terms of K_j have one sign": Statement(
@@ -343,22 +378,35 @@ CHECKS: tuple[Check, ...] = (
     ),
     statement_test(
         "sensitivity.criterion",
-        Listed("seven series of steps, three eigenvalues, three K_j", criterion_cases, criterion),
+        Listed("seven series of steps, three eigenvalues, three K_j", criterion_cases, criterion, case=CRITERION),
     ),
     statement_test(
         "sensitivity.latch",
-        Listed("S6 states in balls and LTI mixers in rationals, up to 13 tokens", latch_cases, latched),
+        Listed("S6 states in balls and LTI mixers in rationals, up to 13 tokens", latch_cases, latched, case=LATCH),
     ),
     statement_test(
         "sensitivity.attention",
-        Listed("causal attention in one dimension in balls, up to 17 tokens", attention_cases, attended),
+        Listed(
+            "causal attention in one dimension in balls, up to 17 tokens", attention_cases, attended, case=ATTENTION
+        ),
     ),
     statement_test(
         "sensitivity.attention-query",
-        Listed("for every C the length 2C + 1, two scores, the first token or the query's own", query_cases, at_query),
+        Listed(
+            "for every C the length 2C + 1, two scores, the first token or the query's own",
+            query_cases,
+            at_query,
+            case=Record({"q": SCORE, "own": Flag(), "C": Whole(1, 200)}),
+        ),
         mutants={"for every token but the query's own": WITHOUT_OWN},
     ),
     statement_test(
-        "sensitivity.mamba2", Listed("heads of two components, a window of two steps, in balls", head_cases, faded)
+        "sensitivity.mamba2",
+        Listed(
+            "heads of two components, a window of two steps, in balls",
+            head_cases,
+            faded,
+            case=Record({"x": Several(SCORE, 3, 32), "rates": Several(Ratio(0, 9), 2, 2), "n": Choice((0, 1))}),
+        ),
     ),
 )

@@ -22,6 +22,7 @@ from mamba_theorems.constructions.tasks import Vocabulary, broken_h1, broken_h2,
 from mamba_theorems.kernels.fields import FLOAT64, RATIONAL, Field
 from mamba_theorems.theorems.mqar import task
 from mamba_theorems.theorems.statement import Statement
+from mamba_theorems.verify.checks.case import Choice, Domain, Record, Whole, Words
 from mamba_theorems.verify.checks.statements.source import Columns, Instances, Source
 from mamba_theorems.verify.settings import Tier
 
@@ -229,17 +230,48 @@ class AllSequences(Source):
             tokens = sequences(network.vocabulary, length, pairs, network.keys_alike, network.values_alike)
             yield self._measured(asked_of(network, tokens, pairs, network.numbers))
 
-    def again(self, statement: Statement, case: Any) -> Instances:
+    def domain(self, statement: Statement) -> Domain:
+        """A network by its name, and a sequence in words."""
+        least = min(len(n.vocabulary.keys) for n in self.networks), min(len(n.vocabulary.values) for n in self.networks)
+        most = max(len(n.vocabulary.keys) for n in self.networks), max(len(n.vocabulary.values) for n in self.networks)
+        keys, values = (str(low) if low == high else f"{low} to {high}" for low, high in zip(least, most, strict=True))
+        words = f'a text as in "k1 v1 k1" of keys k1 … (of {keys}), values v1 … (of {values}) and fillers f'
+        return Record(
+            {
+                "network": Choice([network.name for network in self.networks]),
+                "sequence": Words(words, r"k|[kv][1-9]\d?|f", MOST_TOKENS),
+                "num_kv_pairs": Whole(1, MOST_TOKENS // 2),
+                "rival": Words('a value, as in "v2"', r"v[1-9]\d?", 1),
+            },
+            together=self._misfit,
+        )
+
+    def _misfit(self, case: Any) -> str:
+        """What of a sequence does not fit its network."""
+        v, pairs = self._network(case).vocabulary, case["num_kv_pairs"]
+        known = {words(np.array([token]), v, only=False) for token in range(v.size)} | {"k"}
+        for word in (*case["sequence"].split(" "), case["rival"]):
+            if word not in known:
+                return f"the network has the tokens {', '.join(sorted(known))}, and no '{word}'"
+        tokens = np.array([_token(word, v) for word in case["sequence"].split(" ")])
+        context = tokens[: 2 * pairs]
+        fits = v.is_key(context[::2]).all() and v.is_value(context[1::2]).all()
+        if not (2 * pairs < len(tokens) and fits and tokens[-1] in context[::2]):
+            return f"a sequence starts with its {pairs} pairs of a key and a value, and ends with one of these keys"
+        (right,) = _held(tokens[None], v, pairs)[:, tokens[-1] - v.keys.start]
+        own = _token(case["rival"], v) - v.values.start == right
+        return f"the rival is another value than {case['rival']}, which is the answer" if own else ""
+
+    def _network(self, case: Any) -> ExactNetwork:
+        return next(n for n in self.networks if n.name == case["network"])
+
+    def one(self, statement: Statement, case: Any) -> Instances:
         """The one sequence and rival, in rationals where the network needs no balls."""
-        try:
-            network = next(n for n in self.networks if n.name == case["network"])
-            tokens = np.array([_token(word, network.vocabulary) for word in case["sequence"].split()])
-            pairs, rival = int(case["num_kv_pairs"]), _token(case["rival"], network.vocabulary)
-        except (StopIteration, KeyError, TypeError, AttributeError, ValueError) as reason:
-            raise ValueError(f"{case} names no network, sequence, number of pairs and rival of these") from reason
-        _requireasked_of(tokens, network.vocabulary, pairs)
-        asked = asked_of(network, tokens[None], pairs, RATIONAL if network.numbers is FLOAT64 else network.numbers)
-        return self._measured(asked.among(asked.rival == rival - network.vocabulary.values.start), case)
+        network = self._network(case)
+        v, numbers = network.vocabulary, RATIONAL if network.numbers is FLOAT64 else network.numbers
+        tokens = np.array([_token(word, v) for word in case["sequence"].split(" ")])
+        asked = asked_of(network, tokens[None], case["num_kv_pairs"], numbers)
+        return self._measured(asked.among(asked.rival == _token(case["rival"], v) - v.values.start), case)
 
     def _measured(self, asked: Asked, case: Any = None) -> Instances:
         same = {name: [value] * len(asked.tokens) for name, value in asked.network.facts.items()}
@@ -273,10 +305,14 @@ def _number(value: Any) -> Any:
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def words(tokens: np.ndarray, vocabulary: Vocabulary) -> str:
-    """k1 v1 f k1: keys, values and fillers; k where the first key is the only one."""
-    keys = set(tokens[vocabulary.is_key(tokens)].tolist())
-    only = keys == {vocabulary.keys.start}
+MOST_TOKENS = 64
+"""The longest sequence that is run again in rationals."""
+
+
+def words(tokens: np.ndarray, vocabulary: Vocabulary, *, only: bool | None = None) -> str:
+    """k1 v1 f k1: keys, values and fillers; k where the first key is the `only` one."""
+    if only is None:
+        only = set(tokens[vocabulary.is_key(tokens)].tolist()) == {vocabulary.keys.start}
     return " ".join(_word(token, vocabulary, only) for token in tokens.tolist())
 
 
@@ -292,10 +328,3 @@ def _token(word: str, vocabulary: Vocabulary) -> int:
     if word == "f" and vocabulary.filler is not None:
         return vocabulary.filler
     return {"k": vocabulary.keys, "v": vocabulary.values}[word[0]][int(word[1:] or 1) - 1]
-
-
-def _requireasked_of(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> None:
-    context = tokens[: 2 * pairs]
-    fits = vocabulary.is_key(context[::2]).all() and vocabulary.is_value(context[1::2]).all()
-    if not (0 < 2 * pairs < len(tokens) and fits and tokens[-1] in context[::2]):
-        raise ValueError(f"a sequence starts with its {pairs} pairs and ends with one of their keys")

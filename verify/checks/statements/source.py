@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mamba_theorems.theorems.statement import Point, Statement
-from mamba_theorems.verify.settings import Tier
+from mamba_theorems.verify.checks.case import Domain, NotACase
+from mamba_theorems.verify.settings import Run, Tier
 
 Columns = Mapping[Any, Any]
 """Symbols, or undefined functions, to their exact values, one an instance."""
@@ -55,17 +56,34 @@ class Source(ABC):
         return self
 
     @abstractmethod
+    def domain(self, statement: Statement) -> Domain:
+        """What a case of this source may be."""
+
+    @abstractmethod
+    def one(self, statement: Statement, case: Any) -> Instances:
+        """The one instance of a case that is in the domain. Raises ValueError where it has none all the same."""
+
     def again(self, statement: Statement, case: Any) -> Instances:
-        """The one instance of a case. Raises ValueError for a case that is none of this source."""
+        """The one instance of a case. Raises NotACase, which says what a case must be."""
+        if reason := self.domain(statement).misfit(case, "a case of this statement", Run()):
+            raise NotACase(reason)
+        try:
+            return self.one(statement, case)
+        except (ValueError, ArithmeticError, LookupError, TypeError) as reason:
+            raise NotACase(f"this case of the statement cannot be worked out ({reason}): change it") from reason
 
 
 @dataclass(frozen=True)
 class Listed(Source):
-    """Instances worked out: the JSON cases of a tier, and the point that `measure` finds for each."""
+    """Instances worked out: the JSON cases of a tier, and the point that `measure` finds for each.
+
+    `case` says what a case may be, listed or not.
+    """
 
     words: str
     cases: Callable[[Tier], Iterable[Any]]
     measure: Callable[[Any], Point] = field(compare=False)
+    case: Domain = field(compare=False, kw_only=True)
 
     @property
     def said(self) -> str:
@@ -74,12 +92,12 @@ class Listed(Source):
 
     def instances(self, statement: Statement, tier: Tier) -> Iterable[Instances]:
         """Case by case."""
-        return (self.again(statement, case) for case in self.cases(tier))
+        return (self.one(statement, case) for case in self.cases(tier))
 
-    def again(self, statement: Statement, case: Any) -> Instances:
+    def domain(self, statement: Statement) -> Domain:
+        """As it was given."""
+        return self.case
+
+    def one(self, statement: Statement, case: Any) -> Instances:
         """The case's point."""
-        try:
-            point = self.measure(case)
-        except (KeyError, TypeError, IndexError) as reason:
-            raise ValueError(f"{case} is no case of this statement ({self.words}): {reason}") from reason
-        return Instances({s: (v,) for s, v in point.items()}, lambda _: case)
+        return Instances({s: (v,) for s, v in self.measure(case).items()}, lambda _: case)

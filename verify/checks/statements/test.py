@@ -7,7 +7,7 @@ reason why it is true as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import sympy as sp
 from flint import arb
 
 from mamba_theorems.theorems.claim import Kind, Outcome
+from mamba_theorems.theorems.readable import letter, readable
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Point, Statement, truth
 from mamba_theorems.verify.checks.check import Check, Finding
@@ -32,6 +33,11 @@ class Row:
     case: Any
     count: int = 1
     known: dict[sp.Basic, bool | None] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def said(self) -> str:
+        """The point in words: each symbol with its value."""
+        return "; ".join(f"{letter(str(name))} = {_valued(value)}" for name, value in self.point.items())
 
     def truth(self, part: sp.Basic) -> bool | None:
         """Whether a part of a statement, or of its mutants, is true here; each is worked out once."""
@@ -66,6 +72,17 @@ def rows_of(source: Source, statement: Statement, tier: Tier) -> tuple[Row, ...]
             row = found.setdefault(key, [dict(zip(names, values, strict=True)), instances.case, i, 0])
             row[-1] += 1
     return tuple(Row(point, case(i), count) for point, case, i, count in found.values())
+
+
+def _valued(value: Any) -> str:
+    """A value in words: a ball by its first digits, or by its ends where it is wide."""
+    if isinstance(value, arb):
+        narrow = value.rad() <= abs(value.mid()) * 1e-6
+        ends = f"[{float(value.lower()):.4g}, {float(value.upper()):.4g}]"
+        return (value.str(8, radius=False) if narrow else ends).replace("-", "−")
+    if isinstance(value, bool) or value in (sp.true, sp.false):
+        return str(bool(value)).lower()
+    return readable(sp.sympify(value))
 
 
 def _hashable(value: Any) -> Any:
@@ -129,10 +146,12 @@ def _tally_group(statement: Statement, group: list[Row]) -> tuple[Row | None, bo
 class StatementTest(Check[Statement]):
     """Whether an instance of the source contradicts the statement; for a printed one that fails, that one does.
 
-    `survivors` are the mutants that are true as well, by name, each with the reason.
+    `survivors` are the mutants that are true as well, by name, each with the reason. `named` is the case that the
+    erratum of a printed statement names: it must contradict the statement, and is the one that is told.
     """
 
     name: str = "statement"
+    named: Any = None
     mutants: Mapping[str, Statement] = field(default_factory=dict)
     source: Source
 
@@ -143,18 +162,37 @@ class StatementTest(Check[Statement]):
         facts: dict[str, str | int] = {"instances": found.inside, "source": self.source.said}
         if found.undecided:
             facts["undecided"] = found.undecided
+        if found.false is not None and self.named is not None and subject is self.subject:
+            return self._as_named(rows, facts)
         if found.false is not None:
-            return self._contradicted(subject, found, facts)
+            return self._contradicted(found.false, found.part, facts)
         if self.kind is Kind.REFUTED:
             return Finding(False, f"no counterexample among {found.inside} instances", facts)
         if not found.inside or found.undecided > found.inside // 2:
             return Finding(None, f"{found.inside} instances inside, {found.undecided} undecided", facts)
         return self._controls(rows, facts, run.tier) if subject is self.subject else Finding(True, "", facts)
 
-    def _contradicted(self, subject: Statement, found: Tally, facts: dict[str, str | int]) -> Finding:
-        assert found.false is not None
+    def _contradicted(self, row: Row, part: sp.Basic | None, facts: dict[str, str | int]) -> Finding:
         shown = self.kind is Kind.REFUTED
-        return Finding(shown, f"false at {found.false.case}: {found.part}", facts, {}, found.false.case)
+        relation = f"{readable(part)}: " if part is not None else ""
+        return Finding(shown, f"{relation}false at {row.said}", facts, {}, row.case)
+
+    def _as_named(self, rows: tuple[Row, ...], facts: dict[str, str | int]) -> Finding:
+        """Whether the instance that the erratum names is false, and of two quantifiers all that share its outer one."""
+        (row,) = self._rows_of(self.named)
+        s = self.subject
+        group = rows if s.every and s.some and not s.uniform else ()
+        alike = [other for other in group if all(other.point[e] == row.point[e] for e in s.every)]
+        false = [tally(replace(s, every=(), some=()), (one,)) for one in (row, *alike)]
+        if any(found.false is None for found in false):
+            return Finding(False, f"the instance that the erratum names does not contradict it: {row.said}", facts)
+        return self._contradicted(row, false[0].part, facts)
+
+    def _rows_of(self, case: Any) -> tuple[Row, ...]:
+        """The points of one case. Raises NotACase."""
+        again = self.source.again(self.subject, case)
+        names = tuple(map(_by_name(self.subject), again.columns))
+        return tuple(Row(dict(zip(names, values, strict=True)), case) for values, _ in again)
 
     def _controls(self, rows: tuple[Row, ...], facts: dict[str, str | int], tier: Tier) -> Finding:
         """How many mutants there are and how many an instance contradicts; an unexcused or a false excuse fails."""
@@ -172,14 +210,12 @@ class StatementTest(Check[Statement]):
 
     def replay(self, case: Any, run: Run) -> Finding:
         """Evaluate one instance again."""
-        again = self.source.again(self.subject, case)
-        names = map(_by_name(self.subject), again.columns)
-        rows = tuple(Row(dict(zip(names, values, strict=True)), case) for values, _ in again)
+        rows = self._rows_of(case)
         found = tally(self.subject, rows)
         word = "false" if found.false else "true" if found.inside and not found.undecided else "undecided or outside"
         holds = (found.false is not None) is (self.kind is Kind.REFUTED)
-        values_said = "; ".join(f"{s} = {v}" for row in rows for s, v in row.point.items())
-        return Finding(holds, f"{word} at {values_said}", {}, {}, case)
+        part = f"{readable(found.part)}: " if found.part is not None else ""
+        return Finding(holds, f"{part}{word} at {'; '.join(row.said for row in rows)}", {}, {}, case)
 
 
 def statement_test(
@@ -203,5 +239,6 @@ def statement_test(
         mutants=mutants,
         source=source,
         survivors=survivors or {},
+        named=claim.erratum.case if claim.erratum and refuted else None,
         **options,
     )

@@ -23,6 +23,7 @@ from mamba_theorems.constructions.token_dynamics.system import TokenSystem
 from mamba_theorems.kernels.fields import BALL, SYMPY
 from mamba_theorems.theorems.proofs.enclose import number
 from mamba_theorems.theorems.token_dynamics import convergence, divergence, many_dimensions, refinements, slow, system
+from mamba_theorems.verify.checks.case import Choice, Domain, Ratio, Record, Several, Whole, matrix
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -44,7 +45,7 @@ def floats(*numbers: str) -> np.ndarray:
 
 def moving(x: Numbers) -> Numbers:
     """Without the zeros at the end, which stay where they are and drive nobody."""
-    return moving(x[:-1]) if x[-1] == "0" else x
+    return moving(x[:-1]) if not Fraction(x[-1]) else x
 
 
 @cache
@@ -87,7 +88,7 @@ def scalar(case: Case) -> dict[Any, Any]:
     }
     if case["t"] == "0":
         return point | {system.now: point[system.begun], system.after: sp.S.Zero}
-    if case["S"] == "0" and token == 0:
+    if not Fraction(case["S"]) and token == 0:
         return point | _constant_step(point, sp.Rational(case["t"]))
     path, mark = followed(case)
     return point | {system.now: at_mark(path, mark, token), system.after: moment(path, mark)}
@@ -251,12 +252,12 @@ def ends(case: Case) -> dict[Any, Any]:
     mu, S, a, x = case["mu"], case["S"], case["a"], tuple(case["x"])
     start = sp.Rational(x[case["l"] - 1])
     numbers = (float(Fraction(mu)), abs(float(Fraction(S))), abs(float(start)))
-    alone = _life_at_zero(mu, str(start)) if S == "0" else life(*numbers)
+    alone = _life_at_zero(mu, str(start)) if not Fraction(S) else life(*numbers)
     return {
         system.rate: sp.Rational(mu),
         system.weight: sp.Rational(S),
         system.begun: start,
-        divergence.end: _life_at_zero(mu, x[0]) if S == "0" else ending(mu, S, a, x)[1],
+        divergence.end: _life_at_zero(mu, x[0]) if not Fraction(S) else ending(mu, S, a, x)[1],
         divergence.own_life: alone,
         divergence.ALONE: len(x) == 1,
     }
@@ -651,6 +652,72 @@ def reordered_cases(_: Tier) -> Iterable[Case]:
             yield family.case(2, time) | {"scores": given, "tau": tau}
 
 
+# --- what a case may be -----------------------------------------------------------------------------------------
+
+
+NUMBER, SHARE = Ratio(-99, 99), Ratio(0, 10**6, open=True)
+LATER = Choice(tuple(map(str, MOMENTS)))
+TIMED = {"until": LATER, "l": Whole(1, 4), "t": Choice(("0", *map(str, MOMENTS)))}
+SYSTEM: dict[str, Domain] = {"mu": NUMBER, "S": NUMBER, "a": Ratio(0, 999), "x": Several(NUMBER, 1, 4)}
+
+
+def _not_followed(case: Case) -> str:
+    """What is no token, a start of zeros, or beyond the time up to which a solution is followed."""
+    if case["l"] > len(case["x"]):
+        return f'"l" is a token from 1 to {len(case["x"])}'
+    if not any(map(any, ([Fraction(v) for v in (x if isinstance(x, list) else [x])] for x in case["x"]))):
+        return '"x" is not 0 throughout'
+    return "" if Fraction(case.get("t", 0)) <= Fraction(case.get("until", 0)) else '"t" is at most "until"'
+
+
+def with_more(**others: Domain) -> Record:
+    """A scalar system with its start, a token, a time, and other values."""
+    return Record({**SYSTEM, **TIMED, **others}, together=_not_followed)
+
+
+SCALAR = with_more()
+ENDED = Record({**SYSTEM, "l": Whole(1, 4)}, together=_not_followed)
+SIZED = Record({**SYSTEM, "l": Whole(1, 4), "R": SHARE}, together=_not_followed)
+IN_PLANE: dict[str, Domain] = {
+    "S": matrix(NUMBER, 2, 2),
+    "S_delta": Several(NUMBER, 2, 2),
+    "x": Several(Several(NUMBER, 2, 2), 1, 3),
+    "a": Ratio(0, 999),
+    **TIMED,
+}
+PLANE = Record(IN_PLANE, together=_not_followed)
+SINKS = Record({**IN_PLANE, "radius": SHARE}, together=_not_followed)
+
+
+def _no_form(case: Case) -> str:
+    """What is no P with a scale a row."""
+    rows = len(case["P"])
+    return "" if len(case["s"]) == rows else f'"s" has {rows} values, one a row of "P"'
+
+
+FORMS = Record(
+    {
+        "P": Several(Several(NUMBER, 2, 2), 1, 2),
+        "s": Several(NUMBER, 1, 2),
+        "x": Several(NUMBER, 2, 2),
+    },
+    together=_no_form,
+)
+
+
+def _not_sorted(case: Case) -> str:
+    """What has no neighbour, or two equal scores."""
+    if len(set(map(Fraction, case["scores"]))) < len(case["scores"]):
+        return '"scores" are different'
+    return _not_followed(case) or (
+        "" if case["l"] > 1 else '"l" is a token from 2 on: it is held against the one before'
+    )
+
+
+SORTED = Record(
+    {**SYSTEM, **TIMED, "scores": Several(NUMBER, 1, 6), "tau": Ratio(Fraction(1, 100), 99)}, together=_not_sorted
+)
+
 # --- checks -------------------------------------------------------------------------------------------------------
 
 AT_ONE_MOMENT = {
@@ -661,55 +728,81 @@ CHECKS: tuple[Check, ...] = (
     statement_test(
         "dynamics.1d-monotone",
         Listed(
-            SOLUTIONS, of(*SINKING, *GROWING, *ENDING, STILL, times=("1/16", "1/8", "1", "100000000")), with_velocity
+            SOLUTIONS,
+            of(*SINKING, *GROWING, *ENDING, STILL, times=("1/16", "1/8", "1", "100000000")),
+            with_velocity,
+            case=SCALAR,
         ),
     ),
-    statement_test("dynamics.1d-converge", Listed(SOLUTIONS, of(*SINKING, *GROWING[:1], times=TIMES), scalar)),
+    statement_test(
+        "dynamics.1d-converge", Listed(SOLUTIONS, of(*SINKING, *GROWING[:1], times=TIMES), scalar, case=SCALAR)
+    ),
     statement_test(
         "dynamics.1d-converge-rates",
-        Listed(SOLUTIONS, rate_cases, second_rate),
+        Listed(SOLUTIONS, rate_cases, second_rate, case=with_more(t_m=LATER)),
         survivors=AT_ONE_MOMENT,
     ),
-    statement_test("dynamics.1d-converge-constants", Listed(SOLUTIONS, constants_cases, constants)),
+    statement_test(
+        "dynamics.1d-converge-constants", Listed(SOLUTIONS, constants_cases, constants, case=with_more(near=SHARE))
+    ),
     statement_test(
         "dynamics.1d-diverge-slow",
-        Listed(SOLUTIONS, of(*GROWING, HIGH, STEEP, times=("1/16", "1/4", "2", "100", "100000000")), scalar),
+        Listed(
+            SOLUTIONS, of(*GROWING, HIGH, STEEP, times=("1/16", "1/4", "2", "100", "100000000")), scalar, case=SCALAR
+        ),
     ),
-    statement_test("dynamics.1d-slow-ratios", Listed(SOLUTIONS, passing_cases, passing)),
+    statement_test("dynamics.1d-slow-ratios", Listed(SOLUTIONS, passing_cases, passing, case=with_more(R=SHARE))),
     statement_test(
-        "dynamics.1d-blowup", Listed("ends of solutions between two bounds, up to 3 tokens", lambda _: ENDS, ends)
+        "dynamics.1d-blowup",
+        Listed("ends of solutions between two bounds, up to 3 tokens", lambda _: ENDS, ends, case=ENDED),
     ),
     statement_test(
-        "dynamics.1d-mixed", Listed("solutions on the way to their ends, up to 3 tokens", mixed_cases, at_the_end)
+        "dynamics.1d-mixed",
+        Listed("solutions on the way to their ends, up to 3 tokens", mixed_cases, at_the_end, case=SIZED),
     ),
     statement_test(
         "dynamics.1d-mixed-all-diverge",
-        Listed("solutions of three tokens with the time they end, between two bounds", lambda _: STAYS, stays),
+        Listed(
+            "solutions of three tokens with the time they end, between two bounds", lambda _: STAYS, stays, case=ENDED
+        ),
     ),
     statement_test(
         "dynamics.nd-symmetric",
         Listed(
-            PLANES, in_planes(*DEFINITE, *SADDLE, *RISING, ASKEW, LEVEL, times=("0", "1/16", "1/2", "100")), symmetric
+            PLANES,
+            in_planes(*DEFINITE, *SADDLE, *RISING, ASKEW, LEVEL, times=("0", "1/16", "1/2", "100")),
+            symmetric,
+            case=PLANE,
         ),
     ),
     statement_test(
         "dynamics.nd-first-token",
-        Listed(PLANES, in_planes(*DEFINITE, *TWISTED, *SADDLE, TURNING, times=("0", "1/16", "100")), on_line),
+        Listed(
+            PLANES, in_planes(*DEFINITE, *TWISTED, *SADDLE, TURNING, times=("0", "1/16", "100")), on_line, case=PLANE
+        ),
     ),
     statement_test(
         "dynamics.nd-positive-eigenvalue",
-        Listed(PLANES, in_planes(*SADDLE[:3], ROUND, DEFINITE[1], times=("0", "1/16", "1/8", "100000000")), on_line),
+        Listed(
+            PLANES,
+            in_planes(*SADDLE[:3], ROUND, DEFINITE[1], times=("0", "1/16", "1/8", "100000000")),
+            on_line,
+            case=PLANE,
+        ),
     ),
     statement_test(
         "dynamics.nd-nonsymmetric",
-        Listed(PLANES, in_planes(*DEFINITE, *TWISTED, *RISING, times=("0", "1/16", "1/2", "100000000")), damped),
+        Listed(
+            PLANES, in_planes(*DEFINITE, *TWISTED, *RISING, times=("0", "1/16", "1/2", "100000000")), damped, case=PLANE
+        ),
     ),
-    statement_test("dynamics.nd-conjecture", Listed(PLANES, sinking_cases, sinking)),
+    statement_test("dynamics.nd-conjecture", Listed(PLANES, sinking_cases, sinking, case=SINKS)),
     statement_test(
-        "dynamics.exclude-convergent", Listed("forms of one and two states in fractions", lambda _: EXCLUDED, excluded)
+        "dynamics.exclude-convergent",
+        Listed("forms of one and two states in fractions", lambda _: EXCLUDED, excluded, case=FORMS),
     ),
     statement_test(
         "dynamics.reorder",
-        Listed("SoftSort in balls up to 3 scores, solutions up to t = 10^4", reordered_cases, reordered),
+        Listed("SoftSort in balls up to 3 scores, solutions up to t = 10^4", reordered_cases, reordered, case=SORTED),
     ),
 )

@@ -16,6 +16,7 @@ from mamba_theorems.kernels.fields import RATIONAL
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.token_dynamics.divergence import MIXED
 from mamba_theorems.theorems.token_dynamics.many_dimensions import SADDLE, SADDLE_START
+from mamba_theorems.verify.checks.case import Ratio, Record, Several, matrix
 from mamba_theorems.verify.checks.check import Examination, Finding
 from mamba_theorems.verify.settings import Run
 
@@ -51,6 +52,20 @@ MIXED_SIGNS = ScalarInstance(
     tuple(Fraction(int(x.p), int(x.q)) for x in MIXED),
     Fraction(4),
 )
+
+
+SMALL = Ratio(-8, 8)
+THREE_TOKENS = Record(
+    {
+        "mu": SMALL,
+        "S_delta": SMALL,
+        "decay": Ratio(0, 8),
+        "start": Several(SMALL, 3, 3),
+        "clock": Ratio(0, 16, open=True),
+    },
+    together=lambda case: "" if all(map(Fraction, case["start"])) else '"start" has no token that is 0',
+)
+"""The three tokens of which two are to stay finite."""
 
 
 def _finite_at_the_end(instance: ScalarInstance, _: Run) -> Finding:
@@ -170,6 +185,7 @@ CHECKS = (
         },
         look=_finite_at_the_end,
         again=lambda _, case, run: _finite_at_the_end(ScalarInstance.of_case(case), run),
+        case=THREE_TOKENS,
     ),
     Examination(
         claim="dynamics.nd-positive-eigenvalue",
@@ -184,6 +200,7 @@ CHECKS = (
         },
         look=_sinks,
         again=_again,
+        case=Record({"form": matrix(Ratio(-99, 99), 2, 2), "start": Several(Ratio(-99, 99), 2, 2)}),
     ),
     Examination(
         claim="dynamics.1d-monotone",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from mamba_theorems.constructions.token_dynamics.bounded import UNIT
 from mamba_theorems.constructions.token_dynamics.refinements import PositiveForm, positive_form, softsort
 from mamba_theorems.constructions.token_dynamics.system import TokenSystem, quadratic_forms
 from mamba_theorems.theorems.claim import Kind
+from mamba_theorems.verify.checks.case import Ratio, Real, Several
 from mamba_theorems.verify.checks.check import Examination, Finding, Property, Score
 from mamba_theorems.verify.checks.scoring import ELEMENTARY
 from mamba_theorems.verify.checks.token_dynamics.law import (
@@ -43,9 +45,16 @@ Form = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 class FormCase:
     """Upper entries, s and a token, as text of fractions."""
 
-    upper: list[list[str]]
-    s: list[str]
-    token: list[str]
+    upper: Annotated[list[list[str]], Several(Several(Ratio(-99, 99), 1, 8), 1, 8)]
+    s: Annotated[list[str], Several(Ratio(0, 99, open=True), 1, 8)]
+    token: Annotated[list[str], Several(Ratio(-99, 99), 1, 8)]
+
+    def together(self) -> str:
+        """One size, and a token that is not 0."""
+        d = len(self.s)
+        if len(self.upper) != d or len(self.token) != d or any(len(row) != d for row in self.upper):
+            return f'"upper" is {d} × {d} and "token" has {d} values, as "s" has'
+        return "" if any(map(Fraction, self.token)) else '"token" is not 0 in every coordinate'
 
 
 @st.composite
@@ -160,8 +169,13 @@ Sort = Callable[[torch.Tensor, float], torch.Tensor]
 class SortCase:
     """Scores, and a temperature."""
 
-    scores: list[float]
-    tau: float
+    scores: Annotated[list[float], Several(Real(-99, 99), 2, 32)]
+    tau: Annotated[float, Real(0.01, 0.5)]
+
+    def together(self) -> str:
+        """The bound counts on exact gaps."""
+        exact = all(8 * score == round(8 * score) for score in self.scores)
+        return "" if exact and len(set(self.scores)) == len(self.scores) else '"scores" are different multiples of 1/8'
 
 
 @st.composite

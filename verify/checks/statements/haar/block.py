@@ -16,6 +16,7 @@ from mamba_theorems.constructions.haar import full_basis, mamba1_haar
 from mamba_theorems.kernels import semantics
 from mamba_theorems.theorems.haar import block
 from mamba_theorems.theorems.statement import Point
+from mamba_theorems.verify.checks.case import Choice, Ratio, Record, Several, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.haar.keep import BALL
 from mamba_theorems.verify.checks.statements.points import Points
@@ -62,6 +63,12 @@ def _solved(weights: tuple[Fraction, ...]) -> tuple[np.ndarray, arb, Fraction]:
     ones = BALL.array(np.ones((len(x), 1), dtype=int))
     y = semantics.selective_scan(BALL, BALL.array(x)[:, None], np.array(delta)[:, None], BALL.array([[-1]]), ones, ones)
     return np.array(delta), y[-1, 0], sum((w * v for w, v in zip(weights, x, strict=True)), Fraction(0))
+
+
+WEIGHT = Record(
+    {"w": Several(Ratio(-9, 9), 1, 64), "s": Whole(1, 64)},
+    together=lambda case: "" if case["s"] <= len(case["w"]) else f'"s" is a place from 1 to {len(case["w"])}',
+)
 
 
 def _weight_point(case: Any) -> Point:
@@ -111,6 +118,20 @@ def _coefficients(signal: tuple[int, ...], known: str) -> np.ndarray:
     return network.read(network.layers[-1].run(BALL, y))
 
 
+def _no_signal(case: Any) -> str:
+    """What is no coefficient of a signal."""
+    length = len(case["x"])
+    if length & (length - 1):
+        return '"x" has 2, 4, 8 or 16 values'
+    return "" if case["n"] < length else f'"n" is a coefficient from 0 to {length - 1}'
+
+
+SIGNAL = Record(
+    {"x": Several(Whole(-99, 99), 2, 16), "n": Whole(0, 15), "time": Choice(("input", "first layer", "none"))},
+    together=_no_signal,
+)
+
+
 def _haar_point(case: Any) -> Point:
     signal, n = tuple(case["x"]), case["n"]
     psi = full_basis(len(signal))[n].values(len(signal))
@@ -129,6 +150,12 @@ def _haar_point(case: Any) -> Point:
 def _head_cases(tier: Tier) -> Iterable[Any]:
     honest = [{"seed": seed, "length": 1 + seed % 6} for seed in range(12 if tier is Tier.QUICK else 60)]
     return [*honest, {"seed": 4, "length": 5, "decays": [1, 1, 2]}, {"seed": 4, "length": 5, "shift": 1}]
+
+
+HEAD = Record(
+    {"seed": Whole(0, 2**32 - 1), "length": Whole(1, 64), "decays": Several(Whole(1, 9), 3, 3), "shift": Whole(0, 8)},
+    optional=frozenset({"decays", "shift"}),
+)
 
 
 def _head_point(case: Any) -> Point:
@@ -160,14 +187,20 @@ CHECKS: tuple[Check, ...] = (
             "eighteen weight vectors of up to 32 weights: Δ solved backwards, runs in balls",
             _weight_cases,
             _weight_point,
+            case=WEIGHT,
         ),
     ),
     statement_test(
         "haar.official-block",
-        Listed("signals of length 2, 4, 8 (full: 16), every coefficient: the block in balls", _haar_cases, _haar_point),
+        Listed(
+            "signals of length 2, 4, 8 (full: 16), every coefficient: the block in balls",
+            _haar_cases,
+            _haar_point,
+            case=SIGNAL,
+        ),
     ),
     statement_test(
         "haar.remark1",
-        Listed("12 heads with N = 3, L ≤ 6 (full: 60): runs in balls", _head_cases, _head_point),
+        Listed("12 heads with N = 3, L ≤ 6 (full: 60): runs in balls", _head_cases, _head_point, case=HEAD),
     ),
 )

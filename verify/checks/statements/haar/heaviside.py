@@ -15,6 +15,7 @@ from mamba_theorems.constructions.haar.heavisides import Steps, ball
 from mamba_theorems.theorems.haar.heaviside import L2, SUP, eps, j, k, sufficient_w
 from mamba_theorems.theorems.haar.pointwise import W
 from mamba_theorems.theorems.statement import Point, Statement
+from mamba_theorems.verify.checks.case import Ratio, Record, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.points import Points
 from mamba_theorems.verify.checks.statements.source import Listed
@@ -83,6 +84,20 @@ def _uniform_cases(tier: Tier) -> Iterable[Any]:
     ]
 
 
+SHIFTS = {"j": Whole(0, 9), "k": Whole(0, 511)}
+POSITIVE = Ratio(0, 10**12, open=True)
+
+
+def _no_shift(case: Any) -> str:
+    """What is no wavelet on [0, 1]."""
+    return "" if case["k"] < 2 ** case["j"] else f'"k" is below 2^j = {2 ** case["j"]}'
+
+
+UNIFORMLY = Record({**SHIFTS, "epsilon": POSITIVE, "W": POSITIVE}, together=_no_shift)
+FACTOR = Ratio(Fraction(1, 1000), 1000)
+IN_NORM = Record({**SHIFTS, "epsilon": Ratio(Fraction(1, 100), 100), "factor": FACTOR}, together=_no_shift)
+
+
 def _uniform(case: Any) -> Point:
     level, position, error, w = case["j"], case["k"], Fraction(case["epsilon"]), Fraction(case["W"])
     steps, scale = wavelet_steps(level, position, w), arb(2) ** (ball(Fraction(level, 2)))
@@ -116,7 +131,10 @@ CHECKS: tuple[Check, ...] = (
     statement_test(
         "haar.thm1",
         Listed(
-            "ψ_{j,k}, j ≤ 2, by the printed functions with W = 10, 10³, 10⁸: suprema enclosed", _uniform_cases, _uniform
+            "ψ_{j,k}, j ≤ 2, by the printed functions with W = 10, 10³, 10⁸: suprema enclosed",
+            _uniform_cases,
+            _uniform,
+            case=UNIFORMLY,
         ),
         mutants={"at a distance from the breakpoints": UNIFORM},
     ),
@@ -127,6 +145,7 @@ CHECKS: tuple[Check, ...] = (
             "first and last ψ_{j,k} of j ≤ 2 (full: all of j ≤ 6), ε = ½, ¼, 1, 2, W = W(ε, j), half, twice: in balls",
             _norm_cases,
             _norm,
+            case=IN_NORM,
         ),
     ),
 )

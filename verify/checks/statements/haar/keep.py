@@ -15,6 +15,7 @@ from mamba_theorems.constructions.haar import keep_two_channels
 from mamba_theorems.kernels.fields import ball
 from mamba_theorems.theorems.haar import keep, one_state
 from mamba_theorems.theorems.statement import Point, Statement
+from mamba_theorems.verify.checks.case import Choice, Flag, Ratio, Record, Several, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -35,6 +36,18 @@ def _printed_cases(tier: Tier) -> Iterator[Any]:
     for x in _signals(3 if tier is Tier.QUICK else 6):
         places = product(range(1, len(x) + 1), range(1, len(x) + 1), (1, 0))
         yield from ({"x": x, "n": n, "t": t, "H(0)": at_zero} for n, t, at_zero in places)
+
+
+PLACES = {"x": Several(Whole(-99, 99), 1, 64), "n": Whole(1, 64), "t": Whole(1, 64)}
+
+
+def _no_place(case: Any) -> str:
+    """What is no place of the signal."""
+    length = len(case["x"])
+    return "" if max(case["n"], case["t"]) <= length else f'"n" and "t" are places of the signal, from 1 to {length}'
+
+
+PRINTED = Record({**PLACES, "H(0)": Choice((0, 1))}, together=_no_place)
 
 
 def _printed_point(case: Any) -> Point:
@@ -74,6 +87,10 @@ def _soft_cases(tier: Tier) -> Iterator[Any]:
         yield from ({"x": list(x), "n": n, "t": t, "w": slope} for n, t in places)
 
 
+SLOPE = Ratio(-200, 200)
+SOFT = Record({**PLACES, "w": SLOPE}, together=_no_place)
+
+
 def _soft_point(case: Any) -> Point:
     x, n, t, slope = tuple(case["x"]), case["n"], case["t"], Fraction(case["w"])
     return {
@@ -105,6 +122,11 @@ def _one_state_cases(tier: Tier) -> Iterator[Any]:
         if len(case["x"]) <= 2 and case["w"] == "20"
         for bound in TOO_SMALL
     )
+
+
+ONE_STATE = Record(
+    {**PLACES, "w": SLOPE, "too small": Choice(TOO_SMALL)}, optional=frozenset({"too small"}), together=_no_place
+)
 
 
 def _one_state_point(case: Any) -> Point:
@@ -164,6 +186,33 @@ def _copies(n: int, t: int, delta: int, vocab: int, factors: tuple[int, int]) ->
     return tables.tolist()
 
 
+def _no_model(case: Any) -> str:
+    """What has no table for a lag, or too many sequences."""
+    lags, vocab = case["t"] + case["delta"], case["V"]
+    if vocab ** max(lags, case["n"]) > 20_000:
+        return "it has too many sequences: lower n, t, delta or V"
+    if np.shape(case["lags"]) != (lags, vocab, vocab) or np.shape(case["bias"]) != (2, vocab):
+        return f'"lags" is {lags} × {vocab} × {vocab}, and "bias" 2 × {vocab}'
+    return ""
+
+
+TABLE = Several(Several(Whole(-99, 99), 2, 4), 2, 4)
+CHANGES = ("varies", "equal tokens", "ties win")
+MODEL = Record(
+    {
+        "n": Whole(1, 6),
+        "t": Whole(1, 6),
+        "delta": Whole(0, 4),
+        "V": Whole(2, 4),
+        "lags": Several(TABLE, 1, 10),
+        "bias": TABLE,
+        **dict.fromkeys(CHANGES, Flag()),
+    },
+    optional=frozenset(CHANGES),
+    together=_no_model,
+)
+
+
 def _model_point(case: Any) -> Point:
     """Shares of wrong answers over all sequences of length t + δ, exactly: logits Σ_lag a_lag(x_{t−lag}) + c_t."""
     n, t, delta, vocab = (case[name] for name in ("n", "t", "delta", "V"))
@@ -200,7 +249,10 @@ CHECKS: tuple[Check, ...] = (
     statement_test(
         "haar.cor2",
         Listed(
-            "all signals of ±1 with L ≤ 3 (full: 6), every n and t, both values of H(0)", _printed_cases, _printed_point
+            "all signals of ±1 with L ≤ 3 (full: 6), every n and t, both values of H(0)",
+            _printed_cases,
+            _printed_point,
+            case=PRINTED,
         ),
         mutants={"as amended": Statement((keep.SEEN,), sp.Eq(keep.kept, keep.asked, evaluate=False))},
     ),
@@ -210,6 +262,7 @@ CHECKS: tuple[Check, ...] = (
             "eleven signals with L ≤ 7 (full: all of ±1 with L ≤ 6), every n and t: runs in balls",
             _soft_cases,
             _soft_point,
+            case=SOFT,
         ),
     ),
     statement_test(
@@ -218,10 +271,16 @@ CHECKS: tuple[Check, ...] = (
             "eleven signals with L ≤ 7 (full: all of ±1 with L ≤ 6, every t), every n: the sums in balls",
             _one_state_cases,
             _one_state_point,
+            case=ONE_STATE,
         ),
     ),
     statement_test(
         "haar.keep-nth-s4d-impossible",
-        Listed("additive models at six sizes with L ≤ 5, |V| ≤ 3: every sequence, exact", _model_cases, _model_point),
+        Listed(
+            "additive models at six sizes with L ≤ 5, |V| ≤ 3: every sequence, exact",
+            _model_cases,
+            _model_point,
+            case=MODEL,
+        ),
     ),
 )

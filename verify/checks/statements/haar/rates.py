@@ -14,16 +14,19 @@ from mamba_theorems.constructions.haar.heavisides import ball
 from mamba_theorems.theorems.haar import rates
 from mamba_theorems.theorems.haar.pointwise import W
 from mamba_theorems.theorems.statement import Point, Statement
+from mamba_theorems.verify.checks.case import Flag, Ratio, Record, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.haar.heaviside import hull
 from mamba_theorems.verify.checks.statements.haar.separation import (
     HALF,
+    JUMPS,
     PRECISION,
     Jumps,
     fourier,
     fourier_coefficients,
     norm,
     step_down,
+    unordered,
 )
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -39,6 +42,9 @@ FUNCTIONS: tuple[list[list[str]], ...] = (
     [["0", "3"], ["1/4", "-1"], ["3/4", "2"]],
     [["1/8", "1"], ["1/4", "-1"], ["1/2", "1"], ["3/4", "-1"]],
 )
+
+
+FUNCTION = {"jumps": JUMPS, "all": Flag()}
 
 
 def _jumps(case: Any) -> Jumps:
@@ -172,13 +178,19 @@ CHECKS: tuple[Check, ...] = (
     statement_test(
         "haar.cor1-s6",
         Listed(
-            "five functions with 1 to 4 jumps, N ≤ 8 (full: 16): L² errors in balls", _printed_cases, _printed_point
+            "five functions with 1 to 4 jumps, N ≤ 8 (full: 16): L² errors in balls",
+            _printed_cases,
+            _printed_point,
+            case=Record({**FUNCTION, "N": Whole(0, 60)}, together=unordered),
         ),
     ),
     statement_test(
         "haar.cor1-s4d",
         Listed(
-            "C ≤ 3 and N ≤ 178: the infimum between the proved bound and Fourier's exponentials", _s4d_cases, _s4d_point
+            "C ≤ 3 and N ≤ 178: the infimum between the proved bound and Fourier's exponentials",
+            _s4d_cases,
+            _s4d_point,
+            case=Record({"C": Whole(1, 20), "N": Whole(1, 2000)}),
         ),
         mutants={
             name: Statement((), truth, (rates.count,), (rates.constant,), uniform=True) for name, truth in NORMS.items()
@@ -190,6 +202,7 @@ CHECKS: tuple[Check, ...] = (
             "every p = a/b with b ≤ 6 (full: 15), J ≤ 4, M ≤ 5: exact projections, Fourier's error in balls",
             _rate_cases,
             _rate_point,
+            case=Record({"p": Ratio(-9, 9), "J": Whole(0, 12), "M": Whole(1, 40)}),
         ),
     ),
     statement_test(
@@ -198,6 +211,7 @@ CHECKS: tuple[Check, ...] = (
             "five functions with 1 to 4 jumps, W = 1, 16, 1024 (full: more): L² errors in balls",
             _jump_cases,
             _jump_point,
+            case=Record({**FUNCTION, "W": Ratio(0, 10**9, open=True)}, together=unordered),
         ),
     ),
 )

@@ -20,6 +20,7 @@ from mamba_theorems.constructions.haar import Steps
 from mamba_theorems.constructions.haar.heavisides import ball
 from mamba_theorems.theorems.haar import separation
 from mamba_theorems.theorems.statement import Point
+from mamba_theorems.verify.checks.case import Choice, Flag, Ratio, Record, Several, Tuple, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.source import Listed
 from mamba_theorems.verify.checks.statements.test import statement_test
@@ -155,6 +156,30 @@ def _centred_cases(tier: Tier) -> Iterable[Any]:
     return [*cases, {"e": "S6", "size": 2, "counted": True}, {"e": "optimised", "size": 4, "counted": False}]
 
 
+JUMPS = Several(Tuple((Ratio(0, 1), Ratio(-99, 99))), 1, 8)
+"""Places with jumps."""
+
+
+def unordered(case: Any) -> str:
+    """What is no jump, or does not stand behind the one before it."""
+    places, sizes = ([Fraction(pair[i]) for pair in case["jumps"]] for i in (0, 1))
+    fits = all(sizes) and places[-1] < 1 and all(a < b for a, b in pairwise(places))
+    return "" if fits else '"jumps" have rising places below 1, and sizes other than 0'
+
+
+def _not_known(case: Any) -> str:
+    """What no optimiser has found."""
+    optimised = case["e"] == "optimised" and case["size"] not in NEAR_BEST
+    return f'the "size" of "optimised" is one of {", ".join(map(str, NEAR_BEST))}' if optimised else ""
+
+
+APPROXIMATION = {"size": Whole(1, 64), "counted": Flag()}
+CENTRED = Record(
+    {"e": Choice(("polynomial", "Fourier", "optimised", "S6")), **APPROXIMATION},
+    together=lambda case: 'the "size" of "S6" is 2' if case["e"] == "S6" and case["size"] != 2 else _not_known(case),
+)
+
+
 def _centred_point(case: Any) -> Point:
     """`counted` is false where each complex state read through its real part counts once."""
     with ctx.workprec(PRECISION):
@@ -235,6 +260,29 @@ def _jump_cases(tier: Tier) -> Iterable[Any]:
     return [*cases, {**outside, "e": "S6", "counted": True}, {**outside, "e": "optimised", "counted": False}]
 
 
+def _no_windows(case: Any) -> str:
+    """What is no function with a window a jump, or no singular value of the delay."""
+    if wrong := unordered(case) or _not_known(case):
+        return wrong
+    inner = sum(Fraction(place) > 0 for place, _ in case["jumps"])
+    if len(case["halves"]) != inner:
+        return f'"halves" has {inner} values, one for each jump inside (0, 1)'
+    return "" if case["k"] <= case["n"] else f'"k" is a singular value from 1 to {case["n"]}'
+
+
+WINDOWED = Record(
+    {
+        "jumps": JUMPS,
+        "halves": Several(Ratio(0, 1), 0, 8),
+        "e": Choice(("Fourier", "optimised", "S6")),
+        **APPROXIMATION,
+        "n": Whole(1, 16),
+        "k": Whole(1, 16),
+    },
+    together=_no_windows,
+)
+
+
 def _jump_point(case: Any) -> Point:
     f = _windowed(case)
     with ctx.workprec(PRECISION):
@@ -273,6 +321,7 @@ CHECKS: tuple[Check, ...] = (
             "1_[0,1/2) by best polynomials, Fourier's and optimised exponentials, N ≤ 17 (full: 49): errors in balls",
             _centred_cases,
             _centred_point,
+            case=CENTRED,
         ),
     ),
     statement_test(
@@ -281,6 +330,7 @@ CHECKS: tuple[Check, ...] = (
             "six functions with 1 to 3 jumps by Fourier's and an optimiser's exponentials, and delays up to 12",
             _jump_cases,
             _jump_point,
+            case=WINDOWED,
         ),
     ),
 )

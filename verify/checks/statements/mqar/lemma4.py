@@ -12,6 +12,7 @@ import sympy as sp
 
 from mamba_theorems.theorems.mqar import lemma4
 from mamba_theorems.theorems.statement import Point
+from mamba_theorems.verify.checks.case import Ratio, Record, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.mqar.networks import repaired
 from mamba_theorems.verify.checks.statements.source import Listed
@@ -61,7 +62,14 @@ def matrix_products(case: dict[str, Any]) -> Point:
     }
 
 
-MATRICES = Listed("all sign matrices with 1 to 3 columns and few rows", sign_matrices, matrix_products)
+SIGNS = Record(
+    {"p": Whole(1, 16), "d": Whole(1, 4), "signs": Whole(0, 2**45), "epsilon": Ratio(0, 1, open=True)},
+    together=lambda case: (
+        "" if case["signs"] < 2 ** ((case["p"] - 1) * (case["d"] - 1)) else '"signs" is below 2^((p − 1)(d − 1))'
+    ),
+)
+"""A matrix by the signs below its first row and right of its first column, as bits."""
+MATRICES = Listed("all sign matrices with 1 to 3 columns and few rows", sign_matrices, matrix_products, case=SIGNS)
 
 
 CHECKS: tuple[Check, ...] = (

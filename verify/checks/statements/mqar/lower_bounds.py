@@ -21,6 +21,7 @@ from mamba_theorems.kernels.fields import RATIONAL
 from mamba_theorems.kernels.semantics import paper_mamba
 from mamba_theorems.theorems.mqar import lower_bounds, task
 from mamba_theorems.theorems.statement import Point
+from mamba_theorems.verify.checks.case import Choice, Flag, Ratio, Record, Whole, Words
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.mqar.networks import (
     PRECISE,
@@ -128,7 +129,10 @@ def by_name(_: Tier) -> Iterator[str]:
 
 
 ALL_NETWORKS = Listed(
-    "the family's networks for κ ≤ 3, run on all assignments and queries, exactly", by_name, network_facts
+    "the family's networks for κ ≤ 3, run on all assignments and queries, exactly",
+    by_name,
+    network_facts,
+    case=Choice(tuple(by_name(Tier.QUICK))),
 )
 
 
@@ -145,6 +149,23 @@ def swaps(_: Tier) -> Iterator[dict[str, Any]]:
     for d_conv, decay, positions, i in product(range(1, 5), ("1", "1/2"), (False, True), range(len(UNSEEN))):
         context, tail = UNSEEN[i]
         yield {"d_conv": d_conv, "decay": decay, "positions": positions, "context": context, "tail": tail}
+
+
+def _no_swap(case: dict[str, Any]) -> str:
+    """What is no context of pairs, or no query of it."""
+    context, tail = (case[part].split(" ") for part in ("context", "tail"))
+    pairs = zip(context[::2], context[1::2], strict=False)
+    if len(context) % 2 or not all(k[0] in "ak" and v[0] in "uv" for k, v in pairs):
+        return '"context" is pairs of a key and a value, as in "a1 u1 k v1"'
+    return "" if tail[-1] in context[::2] else '"tail" ends with a key of the context'
+
+
+KEY_VALUE_FILLER = r"[ak]\d{0,2}|[uv]\d{1,2}|[fP]\d{0,2}"
+TOKENS = Words('a text of keys k, a1, …, values v1, u1, … and fillers f1, … P, as in "k v1 f1"', KEY_VALUE_FILLER)
+SWAPS = Record(
+    {"d_conv": Whole(1, 8), "decay": Ratio(-2, 2), "positions": Flag(), "context": TOKENS, "tail": TOKENS},
+    together=_no_swap,
+)
 
 
 def swap_seen(case: dict[str, Any]) -> Point:
@@ -179,6 +200,7 @@ CHECKS: tuple[Check, ...] = (
     statement_test("mqar.n-lower-bound", ALL_NETWORKS),
     statement_test("mqar.n1-impossible", ALL_NETWORKS),
     statement_test(
-        "mqar.h2-necessary", Listed("sequences and their swaps, d_conv ≤ 4, decay 1 and ½", swaps, swap_seen)
+        "mqar.h2-necessary",
+        Listed("sequences and their swaps, d_conv ≤ 4, decay 1 and ½", swaps, swap_seen, case=SWAPS),
     ),
 )

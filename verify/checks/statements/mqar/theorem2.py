@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
 
@@ -23,6 +23,7 @@ from mamba_theorems.verify.checks.statements.mqar.networks import (
     BALANCED,
     EVERY,
     MIDDLE,
+    PRECISE,
     SHORT,
     SMALL,
     UNBALANCED,
@@ -147,6 +148,8 @@ SIGN_CODES = AllSequences(
 )
 ORTHOGONAL = ("++--", "++++")
 PRINTED = (Shifted(ORTHOGONAL, factor=1), Shifted(ORTHOGONAL, factor=97))
+TWO_SIGNS = replace(Shifted(("+-", "++"), factor=1).network((3, 3), keys=1), numbers=PRECISE)
+"""p = 2: 1/√p is no dyadic number, so this one is run in balls."""
 
 
 def printed_columns(asked: Asked) -> Columns:
@@ -165,7 +168,7 @@ CHECKS: tuple[Check, ...] = (
     repaired("mqar.thm2-step1-printed", AllSequences(THEOREM2.networks[:1]), "H2 kept", added=(H2,)),
     repaired(
         "mqar.thm2-step2",
-        AllSequences(tuple(numbers.network() for numbers in PRINTED), printed_columns),
+        AllSequences((TWO_SIGNS, *(numbers.network() for numbers in PRINTED)), printed_columns),
         "the factor a₁",
         added=(Hypothesis("f", "f = a₁", sp.Eq(values.factor, 97)),),
         dropped=(values.PRINTED_BIAS,),

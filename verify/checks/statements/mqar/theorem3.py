@@ -16,6 +16,7 @@ from mamba_theorems.constructions.mqar.printed import (
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.theorems.mqar import theorem3
 from mamba_theorems.theorems.statement import Hypothesis, Point
+from mamba_theorems.verify.checks.case import Record, Whole
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.mqar.networks import (
     EVERY,
@@ -100,6 +101,9 @@ def states_and_keys(tier: Tier) -> Iterator[dict[str, int]]:
         yield from ({"C": constant, "kappa": kappa, "N": n} for n in range(1, kappa + 1))
 
 
+STATES = Record({"C": Whole(1, 64), "kappa": Whole(1, 6), "N": Whole(1, 64)})
+
+
 def recall_with(case: dict[str, int]) -> Point:
     """Whether N states recall κ keys: no where hyperplanes cut R^N into fewer than 2^κ cells, else by a run."""
     kappa, n = case["kappa"], case["N"]
@@ -130,7 +134,7 @@ CHECKS: tuple[Check, ...] = (
     statement_test("mqar.thm3-amended", LINEAR),
     repaired(
         "mqar.thm3",
-        Listed("C ≤ 2, κ ≤ 5 and every N ≤ κ", states_and_keys, recall_with),
+        Listed("C ≤ 2, κ ≤ 5 and every N ≤ κ", states_and_keys, recall_with, case=STATES),
         "N ≤ Cκ",
         conclusion=sp.And(theorem3.RECALLS, sp.Le(theorem3.N, theorem3.constant * theorem3.kappa)),
     ),

@@ -20,6 +20,7 @@ from mamba_theorems.constructions.mqar.printed import (
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.theorems.mqar import theorem4
 from mamba_theorems.theorems.statement import Point
+from mamba_theorems.verify.checks.case import Ratio, Record, Several, Words
 from mamba_theorems.verify.checks.check import Check
 from mamba_theorems.verify.checks.statements.mqar.networks import (
     BALANCED,
@@ -142,6 +143,12 @@ def column_sets(tier: Tier) -> Iterator[dict[str, Any]]:
                 yield {"columns": list(columns), "epsilon": eps}
 
 
+COLUMNS = Record(
+    {"columns": Several(Words('a text of signs, as in "++-"', r"[+-]{1,64}", 1), 1, 2), "epsilon": Ratio(0, 99)},
+    together=lambda case: "" if len(set(map(len, case["columns"]))) == 1 else '"columns" have equally many signs',
+)
+
+
 def column_products(case: dict[str, Any]) -> Point:
     """The largest product of two columns, of one with 1/√p, and the largest sum."""
     signs = [[1 if s == "+" else -1 for s in column] for column in case["columns"]]
@@ -160,7 +167,7 @@ CHECKS: tuple[Check, ...] = (
     statement_test("mqar.thm4", THEOREM4),
     repaired(
         "mqar.thm4-jl",
-        Listed("one or two columns of few signs", column_sets, column_products),
+        Listed("one or two columns of few signs", column_sets, column_products, case=COLUMNS),
         "√p as much",
         conclusion=sp.Le(theorem4.column_sum, sp.sqrt(theorem4.p) * theorem4.eps),
     ),
