@@ -16,7 +16,7 @@ from mamba_theorems.verify.evidence import Line
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report import book, citation
-from mamba_theorems.verify.report.book import Book, ClaimEntry
+from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
@@ -117,9 +117,14 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
             {"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.derivations.items()
         ],
         "weights": entry.weights,
-        "pieces": [vars(p) | {"figures": p.counted, "summary": _prose(p.summary)} for p in entry.gathered],
+        "pieces": list(map(_piece, entry.gathered)),
         "command": entry.command,
     }
+
+
+def _piece(piece: EvidenceEntry) -> dict[str, Any]:
+    figures = [(_prose(name), _prose(value)) for name, value in piece.counted]
+    return vars(piece) | {"figures": figures, "summary": _prose(piece.summary)}
 
 
 def _theorems(told: Theorems) -> dict[str, Any]:

@@ -60,9 +60,9 @@ class EvidenceEntry:
     replay: str
 
     @property
-    def counted(self) -> tuple[str, ...]:
-        """The figures as name and value; what a proof cites or leaves to a reader stands in a place of its own."""
-        return tuple(f"{name}: {value}" for name, value in self.figures.items() if name not in ("cited", LINK))
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """The figures by name; what a proof cites or leaves to a reader stands in a place of its own."""
+        return tuple((name, value) for name, value in self.figures.items() if name not in ("cited", LINK))
 
     @property
     def fails(self) -> bool:

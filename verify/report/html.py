@@ -95,8 +95,8 @@ def _span(span: Span) -> Markup:
 
 
 def hypothesis(text: str) -> Markup:
-    """A hypothesis: a formula, or words."""
-    return math(text) if is_formula(text) else prose(text)
+    """A hypothesis: a formula, which scrolls where it is too wide, or words."""
+    return Markup('<div class="formula">{}</div>').format(math(text)) if is_formula(text) else prose(text)
 
 
 def rocq(theorem: Shown) -> Markup:

@@ -69,12 +69,12 @@ def _accented(match: re.Match) -> str:
     return f"\\ensuremath{{\\{COMBINED[match[2]]}{{{letter}}}}}"
 
 
-def text(plain: str) -> str:
-    """Plain text as LaTeX: scripts raised and lowered, claims in typewriter."""
+def text(plain: str, *, claim: str = "\\claimname{{{}}}") -> str:
+    """Plain text as LaTeX: scripts raised and lowered, claims in the form `claim`, by default in typewriter."""
     shown = []
     for piece in pieces(plain):
         inner = text(piece.text) if piece.kind in ("sup", "sub") else _encoder().unicode_to_latex(piece.text)
-        form = {"claim": "\\claimname{{{}}}", "sup": "\\textsuperscript{{{}}}", "sub": "\\textsubscript{{{}}}"}
+        form = {"claim": claim, "sup": "\\textsuperscript{{{}}}", "sub": "\\textsubscript{{{}}}"}
         shown.append(form.get(piece.kind, "{}").format(inner))
     return "".join(shown)
 
@@ -147,7 +147,7 @@ def _step(line: Line) -> str:
 
 def _piece(piece: EvidenceEntry) -> str:
     shown = f"\\textbf{{{piece.kind}}} {text(f'{piece.check}: {piece.verdict}')}"
-    shown += f" ({text('; '.join(piece.counted))})" if piece.counted else ""
+    shown += f" ({text('; '.join(map(': '.join, piece.counted)))})" if piece.counted else ""
     shown += f" {text(piece.summary)}" if piece.summary else ""
     return shown + (f" \\\\ {verbatim(piece.replay)}" if piece.replay else "")
 
@@ -186,7 +186,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
     body = " \\\\\n".join(" & ".join(map(text, row)) for row in rows)
-    return f"\\section{{Sizes}}\n\\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}\n{body}\n\\end{{tabular}}"
+    columns = f"l{'r' * (len(rows[0]) - 2)}l"
+    return f"\\section{{Sizes}}\n{{\\footnotesize\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}}}"
 
 
 def _figures(figures: Sequence[Drawn]) -> str:

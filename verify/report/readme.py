@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mamba_theorems.verify import files
 from mamba_theorems.verify.glossary import EVIDENCE, Gloss, glossary
-from mamba_theorems.verify.report.markup import Span, pieces
+from mamba_theorems.verify.report.markup import markdown
 
 README, GLOSSARY = Path("README.md"), Path("glossary.md")
 HEAD = """# Glossary
@@ -68,18 +68,8 @@ def page() -> str:
 
 def table(glosses: Iterable[Gloss]) -> str:
     """Names and meanings in Markdown."""
-    rows = (f"| {_markdown(g.name)} | {_markdown(g.meaning)}{f' *({g.scope})*' if g.scope else ''} |" for g in glosses)
+    rows = (f"| {markdown(g.name)} | {markdown(g.meaning)}{f' *({g.scope})*' if g.scope else ''} |" for g in glosses)
     return "\n".join(["| word | meaning |", "|---|---|", *rows])
-
-
-def _markdown(text: str) -> str:
-    return "".join(map(_span, pieces(text)))
-
-
-def _span(span: Span) -> str:
-    if span.kind in ("sup", "sub"):
-        return f"<{span.kind}>{_markdown(span.text)}</{span.kind}>"
-    return f"`{span.text}`" if span.kind == "claim" else span.text.replace("|", r"\|").replace("*", r"\*")
 
 
 if __name__ == "__main__":
