@@ -77,7 +77,7 @@ def _fill(claim: str, outcomes: Outcomes) -> str:
 
 # --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD, SIGN, FONT = 172, 22, 28, 6, 10, 22, 110, 10.5
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD, SIGN, FONT, PAD = 168, 22, 22, 6, 10, 22, 104, 10.5, 5
 COLUMNS = 4
 """A page of A4 upright: every name is legible in print."""
 Places = dict[str, tuple[float, float]]
@@ -95,7 +95,7 @@ def svg(selected: Sequence[str], outcomes: Outcomes) -> str:
         f'font-family="DejaVu Sans Mono, monospace" font-size="{FONT}">',
         '<rect class="paper" width="100%" height="100%" fill="#fff"/>',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" '
-        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
+        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#666"/></marker></defs>',
     ]
     parts += [_band(family, top, bottom, size[0]) for family, top, bottom in bands]
     parts += [_arrow(places[a], places[b]) for a, b in _edges(selected)]
@@ -148,9 +148,9 @@ def _sign(x: float, top: float, word: EvidenceWord) -> str:
     """One word of the legend below the bands."""
     dashed = ' stroke-dasharray="5 2"' if word.name == Outcome.REFUTED else ""
     return (
-        f'<g><rect x="{x}" y="{top:g}" width="{SIGN - 14}" height="{HEIGHT}" rx="4" '
+        f'<g><rect x="{x:g}" y="{top:g}" width="{SIGN - 12}" height="{HEIGHT}" rx="4" '
         f'fill="{word.fill}" stroke="#333"{dashed}/>'
-        f'<text x="{x + 7}" y="{top + 15:g}" fill="#111">{word.mark} {word.name}</text></g>'
+        f'<text x="{x + PAD:g}" y="{top + 15:g}" fill="#111">{word.mark} {word.name}</text></g>'
     )
 
 
@@ -160,11 +160,11 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     x2, y2 = end[0] + WIDTH, end[1] + HEIGHT / 2
     if x2 > x1:
         x2 = end[0]
-        bend = f"C{x1 - 26:g} {y1:g} {x2 - 26:g} {y2:g}"
+        bend = f"C{x1 - 2 * MARGIN:g} {y1:g} {x2 - 2 * MARGIN:g} {y2:g}"
     else:
         bend = f"C{x1 - GAP_X / 2:g} {y1:g} {x2 + GAP_X / 2:g} {y2:g}"
     path = f"M{x1:g} {y1:g}{bend} {x2:g} {y2:g}"
-    return f'<path d="{path}" fill="none" stroke="#777" stroke-width="1.1" marker-end="url(#tip)"/>'
+    return f'<path d="{path}" fill="none" stroke="#666" stroke-width="1.1" marker-end="url(#tip)"/>'
 
 
 def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
@@ -174,5 +174,5 @@ def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
         f'<a href="#{claim}"><title>{escape(claims()[claim].title)}{f" — {outcome}" if outcome else ""}</title>'
         f'<rect x="{place[0]:g}" y="{place[1]:g}" width="{WIDTH}" height="{HEIGHT}" rx="4" '
         f'fill="{_fill(claim, outcomes)}" stroke="#333"{dashed}/>'
-        f'<text x="{place[0] + 7:g}" y="{place[1] + 15:g}" fill="#111">{escape(_short(claim, outcomes))}</text></a>'
+        f'<text x="{place[0] + PAD:g}" y="{place[1] + 15:g}" fill="#111">{escape(_short(claim, outcomes))}</text></a>'
     )
