@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mamba_theorems.theorems.claim import Form, Outcome
-from mamba_theorems.theorems.registry import claims
+from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import files
 from mamba_theorems.verify.glossary import EVIDENCE, Gloss, glossary
 from mamba_theorems.verify.report import graph, paper_map
@@ -57,10 +57,14 @@ def with_words(reading: str) -> str:
 
 
 def picture(record: Mapping[str, Any]) -> str:
-    """The graph of the paper's own claims, coloured by their outcomes in a record: the picture of the README."""
+    """The graph of the paper's claims, as printed and as amended, by their outcomes in a record: the README's picture."""
     outcomes = {c["id"]: Outcome(c["outcome"]) for c in record["claims"]}
-    own = [name for name, claim in claims().items() if claim.form is Form.PRINTED and name in outcomes]
-    return graph.svg(own, outcomes)
+    paper = [
+        name
+        for name, claim in claims().items()
+        if claim.form in (Form.PRINTED, Form.AMENDED) and family_of(name) != "foundations" and name in outcomes
+    ]
+    return graph.svg(paper, outcomes)
 
 
 def _between(reading: str, part: str, body: str) -> str:
