@@ -124,7 +124,7 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
 
 def _piece(piece: EvidenceEntry) -> dict[str, Any]:
     figures = [(_prose(name), _prose(value)) for name, value in piece.counted]
-    return vars(piece) | {"figures": figures, "summary": _prose(piece.summary)}
+    return vars(piece) | {"figures": figures, "spelled_out": piece.spelled_out, "summary": _prose(piece.summary)}
 
 
 def _theorems(told: Theorems) -> dict[str, Any]:
