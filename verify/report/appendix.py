@@ -18,6 +18,7 @@ from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report import book, citation
 from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
+from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
 from mamba_theorems.verify.report.rocq import Theorems
@@ -108,7 +109,7 @@ def _heading(entry: ClaimEntry) -> dict[str, Any]:
 
 def _entry(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {
-        "lines": [typst_math(line) for line in entry.lines],
+        "lines": [list(map(_run, runs(line))) for line in entry.lines],
         "hypotheses": list(map(_hypothesis, entry.claim.assumed)),
         "theorems": _theorems(entry.theorems) if entry.theorems else {},
         "link": _prose(entry.link),
@@ -122,9 +123,15 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
     }
 
 
+def _run(run: tuple[bool, str]) -> dict[str, Any]:
+    is_math, part = run
+    return {"typst": typst_math(part) if is_math else "", "pieces": [] if is_math else _prose(part)}
+
+
 def _piece(piece: EvidenceEntry) -> dict[str, Any]:
     figures = [(_prose(name), _prose(value)) for name, value in piece.counted]
-    return vars(piece) | {"figures": figures, "spelled_out": piece.spelled_out, "summary": _prose(piece.summary)}
+    spelled = [(name, value if "**" in value else "", _prose(value)) for name, value in piece.spelled_out]
+    return vars(piece) | {"figures": figures, "spelled_out": spelled, "summary": _prose(piece.summary)}
 
 
 def _theorems(told: Theorems) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report.book import TRUSTED, Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
+from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.markup import pieces
 from mamba_theorems.verify.report.rocq import Theorems
 
@@ -87,6 +88,11 @@ def math(latex: str) -> str:
     return f"$\\displaystyle {_encoder(True).unicode_to_latex(latex)}$"
 
 
+def statement(latex: str) -> str:
+    """A line of a statement: formulas, and long words between them as words."""
+    return "".join(math(part) if is_math else text(part) for is_math, part in runs(latex))
+
+
 def verbatim(line: str) -> str:
     """Typewriter text that may break at spaces and after signs."""
     escaped = re.sub("([,:/_=(])", r"\1\\allowbreak{}", _encoder().unicode_to_latex(line))
@@ -109,7 +115,7 @@ def _entry(entry: ClaimEntry) -> str:
     claim = entry.claim
     head = f"\\subsection{{{text(claim.title)}}}\\label{{claim:{claim.id}}}"
     about = f"{text(claim.paper)}, {claim.form}: \\textbf{{{entry.outcome}}} (\\claimname{{{claim.id}}})\\par"
-    parts = [head, about, *(f"{math(line)}\\par" for line in entry.lines)]
+    parts = [head, about, *(f"{statement(line)}\\par" for line in entry.lines)]
     if claim.assumed:
         parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.assumed)]
     if entry.theorems:
@@ -149,7 +155,7 @@ def _piece(piece: EvidenceEntry) -> str:
     shown = f"\\textbf{{{piece.kind}}} {text(f'{piece.check}: {piece.verdict}')}"
     shown += f" ({text('; '.join(map(': '.join, piece.counted)))})" if piece.counted else ""
     shown += f" {text(piece.summary)}" if piece.summary else ""
-    shown += "".join(f" {text(name)}: {verbatim(value)}" for name, value in piece.spelled_out)
+    shown += "".join(f" {text(name)}: {verbatim(value) if '**' in value else text(value)}" for name, value in piece.spelled_out)
     return shown + (f" \\\\ {verbatim(piece.replay)}" if piece.replay else "")
 
 
