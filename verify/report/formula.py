@@ -191,7 +191,7 @@ def _symbol(char: str) -> str:
 # --- a statement's clauses ------------------------------------------------------------------------------------------
 
 _BREAK = re.compile(r"\\qq?uad(?![A-Za-z])|;\\ ")
-_OPENED = re.compile(r"\\left|\\begin")
+_OPENED = re.compile(r"\\left(?![a-z])|\\begin")
 
 
 def clauses(latex: str) -> list[str]:
