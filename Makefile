@@ -1,4 +1,4 @@
-# Each command sets everything up on a fresh machine, then runs. Only .venv is written, and companion by appendix.
+# Each command sets everything up on a fresh machine, then runs. Only .venv is written, companion by appendix, site by docs.
 PYTHON ?= python3
 VENV   := .venv
 RUN    := $(VENV)/bin/python
@@ -6,13 +6,17 @@ RUN    := $(VENV)/bin/python
 # What theorems/formal requires: Coq 8.16 and mathcomp 1.15, as in Debian 12.
 ROCQ   := coq libcoq-mathcomp-algebra libcoq-mathcomp-algebra-tactics libcoq-mathcomp-analysis libcoq-coquelicot
 
-.PHONY: verify appendix test lint formal rocq setup clean
+.PHONY: verify appendix docs test lint formal rocq setup clean
 
 verify: setup
 	$(RUN) -m verify all
 
 appendix: setup
 	$(RUN) -m verify appendix -o companion
+
+docs: setup
+	$(RUN) -m mkdocs build --quiet
+	@echo 'written: site/index.html'
 
 formal: setup rocq
 	$(RUN) -m verify formal
@@ -44,9 +48,9 @@ setup: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,interop,oracle,peers,report]'
+	$(RUN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,interop,oracle,peers,report,docs,mutation]'
 	$(RUN) -m kernels.cpu.backend
 	touch $@
 
 clean:
-	rm -rf $(VENV) .verify .hypothesis
+	rm -rf $(VENV) site .verify .hypothesis

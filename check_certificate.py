@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Check certificates with Python's standard library alone: `python check_certificate.py FILE...`; exit code 0 or 1.
 
 A certificate says of stated sizes, and of weights given bit by bit, that a network answers every admissible input
@@ -184,16 +183,17 @@ def check(text):
     return f"{c['claim']} ({c['target']}, {c['dtype']}, {c['sizes']}): {c['statement']} Argument: {said}."
 
 
-def main(paths):
-    """Print yes or no, and the reason, for every file; 0 if all are certificates that hold."""
-    refused = not paths
-    for path in paths:
+def main(words):
+    """Print yes or no, and the reason, for every file, then how many hold: 0 if all do; for no file, what this is."""
+    asked, held = {"-h", "--help"} & {*words}, 0
+    for path in () if asked else words:
         try:
             print(f"yes: {path}: {check(Path(path).read_text(encoding='utf-8'))}")
+            held += 1
         except Exception as reason:
-            refused = True
             print(f"no: {path}: {reason} ({type(reason).__name__})")
-    return int(refused)
+    print(__doc__ if asked or not words else f"{held} of {len(words)} certificates hold")
+    return int(not asked and (held < len(words) or not words))
 
 
 if __name__ == "__main__":

@@ -346,7 +346,8 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("TRITON_INTERPRET", "1")
     if find_spec("cosmic_ray") is None:
-        raise SystemExit("tests/mutation.py needs cosmic-ray, which is not installed: pip install '.[mutation]'")
+        command = f"{sys.executable} -m pip install -c constraints.txt '.[mutation]'"
+        raise SystemExit(f"tests/mutation.py needs cosmic-ray, which is not installed: {command}")
     for library in LIBRARIES:
         import_module(library)
     run([*(again() if args.again else ()), *sample(args.sample, args.seed, args.only)], args.limit)

@@ -99,12 +99,16 @@ def test_the_stand_alone_checker_runs_alone_and_tells_by_its_exit_code(tmp_path)
     good.write_text(small_text())
     bad.write_text(small_text().replace('"ulps": 4', '"ulps": 3'))
     runs = [
-        subprocess.run([sys.executable, "-I", script, p], capture_output=True, text=True, check=False)
-        for p in (good, bad)
+        subprocess.run([sys.executable, "-I", script, *words], capture_output=True, text=True, check=False)
+        for words in ([good], [bad], [good, bad], [], ["--help"])
     ]
-    assert [run.returncode for run in runs] == [0, 1]
+    assert [run.returncode for run in runs] == [0, 1, 1, 1, 0]
     assert runs[0].stdout.startswith("yes")
     assert "hash" in runs[1].stdout
+    assert [run.stdout.splitlines()[-1] for run in runs[:3]] == [
+        f"{held} of {number} certificates hold" for held, number in ((1, 1), (0, 1), (1, 2))
+    ]
+    assert all("check_certificate.py FILE" in run.stdout and not run.stderr for run in runs[3:])
 
 
 # ----------------------------------------------------------------------------------------- what is refused

@@ -14,6 +14,7 @@ from mamba_theorems.theorems.claim import FAMILIES
 from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.commands import asked, run, show, table
+from mamba_theorems.verify.commands import certify as certificates
 from mamba_theorems.verify.commands import fuzz as campaigns
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.engine.derivations import steps_of
@@ -90,13 +91,12 @@ def test_wrong_usage_gets_one_sentence(capsys, args):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        ("all --input-seq-len -3", "--input-seq-len: give a whole number from 1, not '-3'"),
-        ("all --seed x", "--seed: give a whole number from 0, not 'x'"),
-        ("fuzz all --examples 0", "--examples: give a whole number from 1, not '0'"),
-        ("fuzz all --workers 0", "--workers: give a whole number from 1, not '0'"),
-        ("fuzz all --time 0m", "--time: give a time as in 90s, 10m or 1h30m, not '0m'"),
-        ("certify mqar.thm4 --sizes kappa=0", "--sizes: give a whole number from 1, not '0'"),
+        ("all --input-seq-len -3", "--input-seq-len: give a whole number from 1 to 1,000,000,000, not '-3'"),
+        ("all --seed x", "--seed: give a whole number from 0 to 4,294,967,295, not 'x'"),
+        ("fuzz all --time 0m", "--time: give a time as in 90s, 10m or 1h30m, of a year at most, not '0m'"),
         ("check nowhere.json", "cannot read nowhere.json (No such file or directory)"),
+        ("check certificates", "cannot read certificates (Is a directory)"),
+        ("cite mqar.thm5", "there is no claim 'mqar.thm5'"),
         ("all --fuzz nowhere.json", "cannot read nowhere.json"),
         ("conform math:pi", "'math:pi' is no MODULE:FUNCTION (it is of type float)"),
         ("all --record -k haar", "--record goes with `all`"),
@@ -104,6 +104,55 @@ def test_wrong_usage_gets_one_sentence(capsys, args):
 )
 def test_a_wrong_value_is_told_before_anything_runs(capsys, args, says):
     assert says in usage(capsys, *args.split())
+
+
+READS_NUMBERS = ("whole.<locals>.read", "seconds", "workers", "size")
+"""The readers of options that are numbers."""
+
+
+def numeric() -> list[tuple[str, str]]:
+    """Every command with each of its options that is a number."""
+    return [
+        (name, action.option_strings[-1])
+        for name, command in table.TABLE.items()
+        for action in table.Parser(command)._actions
+        if getattr(action.type, "__qualname__", "") in READS_NUMBERS
+    ]
+
+
+@pytest.mark.parametrize(("command", "option"), numeric())
+@pytest.mark.parametrize("number", ["-3", "1.5.2", "nan", "inf", "1e99", "9" * 17, "", "²"])
+def test_a_number_that_makes_no_sense_gets_one_sentence_in_every_command(capsys, command, option, number):
+    given = f"vocab_size={number}" if option == "--sizes" else number
+    assert option in usage(capsys, command, "mqar.thm4", f"{option}={given}")
+
+
+def test_every_option_that_is_a_number_has_a_range():
+    """An option with a bare `int` or `float` would take anything."""
+    taken = {option for _, option in numeric()}
+    assert {"--seed", "--vocab-size", "--input-seq-len", "--num-kv-pairs", "--time", "--examples", "--sizes"} <= taken
+    for command in table.TABLE.values():
+        assert not any(action.type in (int, float) for action in table.Parser(command)._actions)
+
+
+def test_check_without_files_takes_those_that_ship_and_tells_how_many_hold(capsys, monkeypatch):
+    monkeypatch.setattr(certificates, "SHIPPED", Path("tests"))
+    assert cli.main(["check"]) == cli.Exit.EXPECTED
+    assert capsys.readouterr().out == "0 of 0 certificates hold\n"
+    monkeypatch.undo()
+    (smallest, *_) = sorted(Path("certificates").glob("*.json"), key=lambda path: path.stat().st_size)
+    monkeypatch.setattr(certificates, "_sound", lambda path, *_: Path(path).name != smallest.name)
+    assert cli.main(["check"]) == cli.Exit.UNEXPECTED
+    number = len(list(Path("certificates").glob("*.json")))
+    assert capsys.readouterr().out == f"{number - 1} of {number} certificates hold\n"
+
+
+@pytest.mark.parametrize("kept", [0, 1, 1000, -2])
+@pytest.mark.parametrize("args", ["all --from", "graph --from", "cite mqar.thm4 --from", "all --fuzz", "fuzz --replay"])
+def test_a_record_that_is_cut_short_is_noticed_by_everything_that_reads_one(capsys, tmp_path, args, kept):
+    whole = Path("recorded.json").read_text(encoding="utf-8")
+    (tmp_path / "cut.json").write_text(whole[:kept], encoding="utf-8")
+    assert "cut.json" in usage(capsys, *args.split(), str(tmp_path / "cut.json"))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +284,7 @@ def test_a_folder_in_the_place_of_the_report_is_told_before_the_run(tmp_path, ca
 def test_a_record_is_written_only_where_there_is_one(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "with_progress", None)
-    assert "README.md" in usage(capsys, "all", "--record")
+    assert "docs/reading.md" in usage(capsys, "all", "--record")
     assert not list(tmp_path.iterdir())
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from mamba_theorems.theorems.claim import FAMILIES, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import glossary
-from mamba_theorems.verify.report import explain, formula, html, latex, readme
+from mamba_theorems.verify.report import explain, formula, html, latex, paper_map, readme
 
 ALL = tuple(chain.from_iterable(glossary.glossary().values()))
 NAMES = {gloss.name for gloss in ALL}
@@ -19,7 +19,7 @@ SIGNS = {"π", "Σ"}
 """Greek letters that are signs of their own where no family uses them otherwise."""
 
 
-SHOWN = [Path("README.md"), Path("glossary.md"), *Path("notebooks").glob("*.ipynb")]
+SHOWN = [Path("README.md"), Path("glossary.md"), *Path("docs").rglob("*.md"), *Path("notebooks").glob("*.ipynb")]
 SHOWN += [p for room in ("verify", "theorems") for p in Path(room).rglob("*") if p.suffix in (".py", ".html", ".typ")]
 
 
@@ -142,8 +142,9 @@ def test_page_latex_and_explain_show_the_glossary(small_report):
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
-def test_glossary_md_and_the_readme_s_table_are_not_stale():
-    front, page = (path.read_text(encoding="utf-8") for path in (readme.README, readme.GLOSSARY))
-    assert page == readme.page(), "run `python -m verify.report.readme`"
-    assert front == readme.with_words(front), "run `python -m verify.report.readme`"
-    assert f"]({readme.GLOSSARY})" in front
+def test_glossary_md_the_table_of_words_and_the_picture_are_not_stale():
+    again = "run `python -m verify.report.readme`"
+    reading, page, picture = (p.read_text(encoding="utf-8") for p in (readme.READING, readme.GLOSSARY, readme.PICTURE))
+    assert page == readme.page(), again
+    assert reading == readme.with_words(reading), again
+    assert picture == readme.picture(paper_map.recorded()["canonical"]), again

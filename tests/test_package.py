@@ -175,10 +175,12 @@ def test_everything_runs_from_an_empty_folder_once_installed(installed, tmp_path
     assert "every outcome is the expected one" in said([program, "mqar.value-code"], tmp_path)
     where = said([interpreter, "-c", "from mamba_theorems.verify.files import SHIPPED; print(SHIPPED)"], tmp_path)
     certificates = sorted(map(str, Path(where.strip(), "certificates").glob("*.json")))
-    for check in ([program, "check"], [interpreter, "-m", "mamba_theorems.check_certificate"]):
-        lines = said([*check, *certificates], tmp_path).splitlines()
-        assert len(lines) == len(certificates) > 100
+    number = len(certificates)
+    for check in ([program, "check"], [interpreter, "-m", "mamba_theorems.check_certificate", *certificates]):
+        *lines, total = said(check, tmp_path).splitlines()
+        assert len(lines) == number > 100
         assert all(line.startswith("yes: ") for line in lines)
+        assert total == f"{number} of {number} certificates hold"
 
 
 @pytest.mark.slow

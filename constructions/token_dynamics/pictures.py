@@ -97,7 +97,7 @@ def plane_picture(S: np.ndarray, S_delta: np.ndarray, decay: float, starts: np.n
         for token in range(starts.shape[1]):
             axes.plot(*paths[:, solution, token].T, color=f"C{token}")
             axes.plot(*paths[0, solution, token], "o", color=f"C{token}")
-    axes.set(title=f"S = {np.asarray(S).tolist()}", xlabel="x¹", ylabel="x²")
+    axes.set(title=f"S = {np.asarray(S).tolist()}", xlabel="first coordinate", ylabel="second coordinate")
     return figure
 
 

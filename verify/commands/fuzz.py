@@ -56,6 +56,8 @@ def fuzz(args: Namespace, terminal: Terminal) -> Exit:
     campaign = _campaign(selected, run, args, terminal)
     if campaign.interrupted:
         return Exit.INTERRUPTED
+    if not campaign.rounds and not campaign.findings:
+        return Exit.NOTHING
     return outcome(not campaign.findings)
 
 

@@ -71,7 +71,6 @@ def overview() -> str:
             "",
             "`COMMAND --help` shows the options of a command, `all --help` those of verify;",
             "--version shows the version.",
-            "",
             "Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error,",
             "4 wrong usage, 5 nothing ran.",
         ]

@@ -70,9 +70,9 @@ def _ready(args: Namespace) -> None:
         raise UsageError("--record goes with `all`, without -k and --kernel: a record of less would lose the rest")
     FORMATS[args.output_format].ready()
     asked.output(args, FORMATS[args.output_format].file)
-    if args.record and not readme.README.exists():
-        raise UsageError(f"--record writes into a checkout, and there is no {readme.README} here: start it in one")
-    for path in (recorded.RECORD, paper_map.MAP, readme.README) if args.record else ():
+    if args.record and not readme.READING.exists():
+        raise UsageError(f"--record writes into a checkout, and there is no {readme.READING} here: start it in one")
+    for path in (recorded.RECORD, paper_map.MAP, readme.READING, readme.PICTURE) if args.record else ():
         writable(path)
 
 
@@ -88,13 +88,14 @@ def _hand_over(found: Report, args: Namespace, terminal: Terminal) -> None:
 
 
 def _record(found: Report) -> None:
-    """Write recorded.json (the canonical part and its digest), paper_map.md, and the README's sample of the output."""
+    """Write recorded.json (the canonical part and its digest), and what pages show of it: map, sample, picture."""
     document = data.recorded(found, all_told(found))
-    before = readme.README.read_text(encoding="utf-8")
+    before = readme.READING.read_text(encoding="utf-8")
     files = {
         recorded.RECORD: json.dumps(document, indent=1, ensure_ascii=False) + "\n",
         paper_map.MAP: paper_map.render(document),
-        readme.README: readme.with_sample(before, plain_text(found)),
+        readme.READING: readme.with_sample(before, plain_text(found)),
+        readme.PICTURE: readme.picture(document["canonical"]),
     }
     for path, content in files.items():
         write(path, content)

@@ -1,4 +1,4 @@
-"""What is known without a run, and what a run is shown as: list, explain, graph, figure, appendix, sizes."""
+"""What is known without a run, and what a run is shown as: list, explain, graph, figure, appendix, cite, sizes."""
 
 from __future__ import annotations
 
@@ -146,6 +146,25 @@ def appendix(args: Namespace, terminal: Terminal) -> Exit:
         write(args.output / path, content)
     terminal.put(f"written: {args.output / 'appendix.pdf'}")
     return outcome(found.as_expected)
+
+
+def cite(args: Namespace, terminal: Terminal) -> Exit:
+    """`cite`: an entry a claim, and the paper's, from the last recorded run or from the report that --from names."""
+    from mamba_theorems.verify import record as data  # noqa: PLC0415 - an optional extra
+    from mamba_theorems.verify.report import citation  # noqa: PLC0415
+
+    selected = asked.selected(args)
+    part = asked.record(args.source or recorded.last_record())
+    found = {claim["id"]: claim for claim in part["claims"]}
+    if missing := [name for name in selected if name not in found]:
+        raise UsageError(f"the results have no {missing[0]}: run `{PROGRAM} {missing[0]}` with --output-format json -o DIR")
+    digest = data.digest(part)
+    if args.output_format == "text":
+        terminal.document("".join(f"{citation.claim_text(found[name], digest)}\n" for name in selected))
+    else:
+        entries = [citation.claim_bibtex(found[name], digest) for name in selected]
+        terminal.document("\n".join([*entries, citation.PAPER_BIBTEX]))
+    return Exit.EXPECTED
 
 
 def sizes(args: Namespace, terminal: Terminal) -> Exit:

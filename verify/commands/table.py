@@ -82,30 +82,38 @@ class Parser(argparse.ArgumentParser):
 # --- what options take -----------------------------------------------------------------------------------------------
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """A reader of whole numbers from `least`."""
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """A reader of whole numbers from `least` to `most`."""
 
     def read(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < least:
-            raise argparse.ArgumentTypeError(f"give a whole number from {least}, not '{text}'")
+        if not re.fullmatch(r"[0-9]{1,18}", text) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"give a whole number from {least} to {most:,}, not '{text}'")
         return int(text)
 
     return read
 
 
+LONGEST = 365 * 24 * 3600.0
+"""Seconds that a campaign may be told to hunt."""
+
+
 def seconds(text: str) -> float:
-    """10m, 90s, 2h, 1h30m, or a number of seconds; more than none."""
+    """10m, 90s, 2h, 1h30m, or a number of seconds; more than none, and a year at most."""
     number, units = r"\d+(?:\.\d+)?", {"s": 1, "m": 60, "h": 3600}
     parts = re.findall(rf"({number})([smh])", f"{text}s" if re.fullmatch(number, text) else text)
     found = sum(float(count) * units[unit] for count, unit in parts)
-    if not re.fullmatch(rf"({number}[smh])+|{number}", text) or found <= 0:
-        raise argparse.ArgumentTypeError(f"give a time as in 90s, 10m or 1h30m, not '{text}'")
+    if not re.fullmatch(rf"({number}[smh])+|{number}", text) or not 0 < found <= LONGEST:
+        raise argparse.ArgumentTypeError(f"give a time as in 90s, 10m or 1h30m, of a year at most, not '{text}'")
     return found
 
 
 def workers(text: str) -> int | None:
     """A number of processes; None for auto."""
-    return None if text == "auto" else whole(1)(text)
+    return None if text == "auto" else whole(1, 1024)(text)
+
+
+SEEDS, LARGEST = 2**32 - 1, 10**9
+"""What random generators take as a seed; a size or a number of examples beyond which nothing here ends."""
 
 
 def size(text: str) -> tuple[str, int]:
@@ -113,7 +121,7 @@ def size(text: str) -> tuple[str, int]:
     name, _, number = text.partition("=")
     if not name.isidentifier():
         raise argparse.ArgumentTypeError(f"give NAME=N, as in vocab_size=64, not '{text}'")
-    return name, whole(1)(number)
+    return name, whole(1, LARGEST)(number)
 
 
 # --- the options and the commands ------------------------------------------------------------------------------------
@@ -141,13 +149,13 @@ OPTIONS = {
     "--tier": _value("NAME", "quick (default), full or gpu", choices=list(map(str, Tier))),
     "--device": _value("NAME", "cpu (default) or cuda"),
     "--dtype": _value("NAME", "only float32, or only float64", choices=DTYPES),
-    "--seed": _value("N", "seed of every random draw (default: 0)", type=whole(0)),
-    "fuzz --seed": _value("N", "seed of the campaign (default: 0; nightly: a new one)", type=whole(0)),
+    "--seed": _value("N", "seed of every random draw (default: 0)", type=whole(0, SEEDS)),
+    "fuzz --seed": _value("N", "seed of the campaign (default: 0; nightly: a new one)", type=whole(0, SEEDS)),
     "--run": _switch("run it here and now, in place of the recorded run"),
     "--controls": _switch("also run every mutant; each must be rejected"),
-    "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1)),
-    "--input-seq-len": _value("L", "this length,", type=whole(1)),
-    "--num-kv-pairs": _value("K", "and this number of pairs (all three together)", type=whole(1)),
+    "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1, LARGEST)),
+    "--input-seq-len": _value("L", "this length,", type=whole(1, LARGEST)),
+    "--num-kv-pairs": _value("K", "and this number of pairs (all three together)", type=whole(1, LARGEST)),
     "--row": _value("TEXT", "only rows whose id contains TEXT, and no random draws", default=""),
     "--kernel": _value("KERNEL", "run on your own: [OPERATION=]MODULE:FUNCTION"),
     "--replay": _value("CHECK:CASE", "run one instance of one check again"),
@@ -161,8 +169,8 @@ OPTIONS = {
     "export --target": _value("NAME", "transformers (default), mamba_ssm, safetensors", default="transformers"),
     "--architecture": _value("NAME", "mamba or mamba2 (default: the one the claim is about)"),
     "--time": _value("10m", "hunt so long; whole rounds count", type=seconds),
-    "--examples": _value("N", "cases for each way of drawing each property", type=whole(1)),
-    "--per-cell": _value("N", "cases of one task (default: 25)", type=whole(1), default=25),
+    "--examples": _value("N", "cases for each way of drawing each property", type=whole(1, LARGEST)),
+    "--per-cell": _value("N", "cases of one task (default: 25)", type=whole(1, LARGEST), default=25),
     "--workers": _value("N", "processes (default: auto, one a processor)", type=workers),
     "--scheduler": _value("tcp://…", "run on this Dask cluster instead"),
     "--profile": _value("NAME", "quick (default), ci or nightly", choices=PROFILES, default="quick"),
@@ -239,7 +247,13 @@ COMMANDS = (
         "words -k --sizes --target --dtype --longest -o",
         "certify:certify",
     ),
-    Command("check", "FILE…", "check certificates against the weights built here", "words", "certify:check"),
+    Command(
+        "check",
+        "[FILE…]",
+        "check certificates (those that ship) against the weights built here",
+        "words",
+        "certify:check",
+    ),
     Command(
         "formal",
         "[CLAIM…]",
@@ -253,6 +267,15 @@ COMMANDS = (
         "a claim's language model as a folder that other libraries load",
         f"words {RECALL} --target --architecture -o",
         "export:export",
+    ),
+    Command(
+        "cite",
+        "CLAIM… | -k TEXT",
+        "how to cite a claim: BibTeX with version, outcome and digests",
+        "words -k --from",
+        "show:cite",
+        ("bibtex", "text"),
+        shows=True,
     ),
     Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes", shows=True),
 )

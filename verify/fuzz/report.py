@@ -242,11 +242,24 @@ def _conclusion(campaign: Campaign) -> list[Text]:
         cells = "" if size == PER_ROUND else f" --per-cell {size}"
         again = f"--examples {examples}{cells} --seed {campaign.settings.run.seed}"
         lines.append(Text(f"the same canonical result again: {again}", style="dim"))
+    if not campaign.rounds and not campaign.interrupted:
+        lines.append(Text(nothing_whole(campaign), style="bold yellow"))
     if campaign.interrupted:
         lines.append(Text("interrupted: the same command goes on from here", style="bold yellow"))
     number = len(campaign.findings)
     if number:
         lines.append(Text(f"{number} finding{'s' if number > 1 else ''}", style="bold red"))
-    else:
+    elif campaign.rounds:
         lines.append(Text("no counterexample found", style="green"))
     return lines
+
+
+def nothing_whole(campaign: Campaign) -> str:
+    """Why a campaign without a whole round counts nothing, and what to do: a time that a round takes, or fewer claims."""
+    done, cells = sum(cell.round == 0 for cell in campaign.results), len(campaign.settings.streams)
+    minutes = math.ceil(campaign.seconds * cells / done * 1.5 / 60) if done else 0
+    longer = f"--time {minutes}m" if minutes else "a longer --time"
+    return (
+        f"no round is whole, so nothing counts ({done} of its {cells} cells are done): give {longer}, "
+        f"or fewer claims, or --examples {campaign.settings.per_round}"
+    )

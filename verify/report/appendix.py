@@ -16,8 +16,9 @@ from mamba_theorems.verify.evidence import Line
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report import book, citation
-from mamba_theorems.verify.report.book import Book, ClaimEntry
+from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
+from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
 from mamba_theorems.verify.report.paper import Row
@@ -113,7 +114,7 @@ def _heading(entry: ClaimEntry) -> dict[str, Any]:
 
 def _entry(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {
-        "lines": [typst_math(line) for line in entry.lines],
+        "lines": [list(map(_run, runs(line))) for line in entry.lines],
         "hypotheses": list(map(_hypothesis, entry.claim.assumed)),
         "theorems": _theorems(entry.theorems) if entry.theorems else {},
         "link": _prose(entry.link),
@@ -122,9 +123,20 @@ def _entry(entry: ClaimEntry) -> dict[str, Any]:
             {"name": name.capitalize(), "lines": list(map(_step, lines))} for name, lines in entry.derivations.items()
         ],
         "weights": entry.weights,
-        "pieces": [vars(p) | {"figures": p.counted, "summary": _prose(p.summary)} for p in entry.gathered],
+        "pieces": list(map(_piece, entry.gathered)),
         "command": entry.command,
     }
+
+
+def _run(run: tuple[bool, str]) -> dict[str, Any]:
+    is_math, part = run
+    return {"typst": typst_math(part) if is_math else "", "pieces": [] if is_math else _prose(part)}
+
+
+def _piece(piece: EvidenceEntry) -> dict[str, Any]:
+    figures = [(_prose(name), _prose(value)) for name, value in piece.counted]
+    spelled = [(name, value if "**" in value else "", _prose(value)) for name, value in piece.spelled_out]
+    return vars(piece) | {"figures": figures, "spelled_out": spelled, "summary": _prose(piece.summary)}
 
 
 def _theorems(told: Theorems) -> dict[str, Any]:

@@ -68,6 +68,10 @@ TRUSTED = (
 """What a reader must believe; the facts that proofs cite come from the run."""
 
 
+CELL = 300
+"""Characters that a cell of the table of evidence holds."""
+
+
 @dataclass(frozen=True)
 class EvidenceEntry:
     """One piece of evidence: its word, check (or checks), verdict, figures, finding and replay line."""
@@ -80,9 +84,15 @@ class EvidenceEntry:
     replay: str
 
     @property
-    def counted(self) -> tuple[str, ...]:
-        """The figures as name and value; what a proof cites or leaves to a reader stands in a place of its own."""
-        return tuple(f"{name}: {value}" for name, value in self.figures.items() if name not in ("cited", LINK))
+    def counted(self) -> tuple[tuple[str, str], ...]:
+        """The figures by name; what a proof cites or leaves to a reader, and what is long, stands in places of its own."""
+        apart = ("cited", LINK, *(name for name, _ in self.spelled_out))
+        return tuple((name, value) for name, value in self.figures.items() if name not in apart)
+
+    @property
+    def spelled_out(self) -> tuple[tuple[str, str], ...]:
+        """Figures that no cell of a table holds, by name: mutants as sympy writes them, with the reason of each."""
+        return tuple((name, value) for name, value in self.figures.items() if len(value) > CELL and name != "cited")
 
     @property
     def fails(self) -> bool:

@@ -191,7 +191,7 @@ def _symbol(char: str) -> str:
 # --- a statement's clauses ------------------------------------------------------------------------------------------
 
 _BREAK = re.compile(r"\\qq?uad(?![A-Za-z])|;\\ ")
-_OPENED = re.compile(r"\\left|\\begin")
+_OPENED = re.compile(r"\\left(?![a-z])|\\begin")
 
 
 def clauses(latex: str) -> list[str]:
@@ -209,3 +209,21 @@ def clauses(latex: str) -> list[str]:
             start = match.end()
     found.append(latex[start:])
     return [part for text in found if (part := text.strip().removesuffix("\\").rstrip(",; "))]
+
+
+WORDS = 40
+"""Characters of text from which the words of a formula are set as words, between which a line may end."""
+
+
+def runs(latex: str) -> list[tuple[bool, str]]:
+    """A formula as formulas and the long texts between them, each with whether it is a formula: no box of words."""
+    if _OPENED.search(latex):
+        return [(True, latex)]
+    found, start, depth = [], 0, 0
+    for match in re.finditer(rf"\\text\{{([^{{}}$]{{{WORDS},}})\}}|\\[{{}}]|[{{}}]", latex):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0 and match[1]:
+            found += [(True, latex[start : match.start()]), (False, match[1].replace("\\ ", " "))]
+            start = match.end()
+    found.append((True, latex[start:]))
+    return [(is_formula, part) for is_formula, part in found if part.strip()]

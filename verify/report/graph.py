@@ -5,6 +5,7 @@ Claims come from the registry, outcomes from a run. Each outcome has a sign too:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
@@ -20,7 +21,7 @@ Outcomes = Mapping[str, Outcome]
 
 def dot(selected: Sequence[str], outcomes: Outcomes) -> str:
     """Graphviz's language; an arrow from a claim to each that it rests on."""
-    lines = ["digraph claims {", "  rankdir=RL;", '  node [shape=box, style=filled, fontname="sans-serif"];']
+    lines = ["digraph claims {", "  rankdir=RL; outputorder=edgesfirst;", '  node [shape=box, style=filled, fontname="sans-serif"];']
     for family, members in _families(selected):
         lines += [f'  subgraph "cluster_{family}" {{', f'    label="{FAMILY_TITLES[family]}";']
         lines += [f'    "{c}" [label="{_label(c, outcomes)}", fillcolor="{_fill(c, outcomes)}"];' for c in members]
@@ -76,7 +77,7 @@ def _fill(claim: str, outcomes: Outcomes) -> str:
 
 # --- SVG: a band a family, a column a depth ---------------------------------------------------------------------------
 
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD, FOOT, SIGN = 172, 22, 28, 6, 10, 22, 30, 110
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN, HEAD, SIGN, FONT, PAD = 168, 22, 22, 6, 10, 22, 104, 10.5, 5
 COLUMNS = 4
 """A page of A4 upright: every name is legible in print."""
 Places = dict[str, tuple[float, float]]
@@ -85,17 +86,24 @@ Places = dict[str, tuple[float, float]]
 def svg(selected: Sequence[str], outcomes: Outcomes) -> str:
     """A drawing that stands alone; each claim links to #ID. Colours of text and lines follow the page's."""
     places, bands, size = _layout(selected)
+    words = _legend(selected, outcomes)
+    a_row = max(1, int(size[0] - 2 * MARGIN) // SIGN)
+    height = size[1] + math.ceil(len(words) / a_row) * (HEIGHT + GAP_Y)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {size[0]:g} {size[1] + FOOT:g}" '
-        f'width="{size[0]:g}" height="{size[1] + FOOT:g}" role="img" aria-label="what rests on what" '
-        'font-family="DejaVu Sans Mono, sans-serif" font-size="10.5">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="graph" viewBox="0 0 {size[0]:g} {height:g}" '
+        f'width="{size[0]:g}" height="{height:g}" role="img" aria-label="what rests on what" '
+        f'font-family="DejaVu Sans Mono, monospace" font-size="{FONT}">',
+        '<rect class="paper" width="100%" height="100%" fill="#fff"/>',
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" '
-        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#777"/></marker></defs>',
+        'orient="auto"><path d="M0 0L8 4L0 8z" fill="#666"/></marker></defs>',
     ]
     parts += [_band(family, top, bottom, size[0]) for family, top, bottom in bands]
     parts += [_arrow(places[a], places[b]) for a, b in _edges(selected)]
     parts += [_box(claim, places[claim], outcomes) for claim in selected]
-    parts += [_sign(i, word, size[1]) for i, word in enumerate(_legend(selected, outcomes))]
+    parts += [
+        _sign(2 * MARGIN + i % a_row * SIGN, size[1] + i // a_row * (HEIGHT + GAP_Y), word)
+        for i, word in enumerate(words)
+    ]
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
@@ -136,13 +144,13 @@ def _band(family: str, top: float, bottom: float, width: float) -> str:
     )
 
 
-def _sign(number: int, word: EvidenceWord, top: float) -> str:
+def _sign(x: float, top: float, word: EvidenceWord) -> str:
     """One word of the legend below the bands."""
-    x, dashed = 2 * MARGIN + number * SIGN, ' stroke-dasharray="5 2"' if word.name == Outcome.REFUTED else ""
+    dashed = ' stroke-dasharray="5 2"' if word.name == Outcome.REFUTED else ""
     return (
-        f'<g><rect x="{x}" y="{top:g}" width="{SIGN - 14}" height="{HEIGHT}" rx="4" '
+        f'<g><rect x="{x:g}" y="{top:g}" width="{SIGN - 12}" height="{HEIGHT}" rx="4" '
         f'fill="{word.fill}" stroke="#333"{dashed}/>'
-        f'<text x="{x + 7}" y="{top + 15:g}" fill="#111">{word.mark} {word.name}</text></g>'
+        f'<text x="{x + PAD:g}" y="{top + 15:g}" fill="#111">{word.mark} {word.name}</text></g>'
     )
 
 
@@ -152,11 +160,11 @@ def _arrow(start: tuple[float, float], end: tuple[float, float]) -> str:
     x2, y2 = end[0] + WIDTH, end[1] + HEIGHT / 2
     if x2 > x1:
         x2 = end[0]
-        bend = f"C{x1 - 26:g} {y1:g} {x2 - 26:g} {y2:g}"
+        bend = f"C{x1 - 2 * MARGIN:g} {y1:g} {x2 - 2 * MARGIN:g} {y2:g}"
     else:
         bend = f"C{x1 - GAP_X / 2:g} {y1:g} {x2 + GAP_X / 2:g} {y2:g}"
     path = f"M{x1:g} {y1:g}{bend} {x2:g} {y2:g}"
-    return f'<path d="{path}" fill="none" stroke="#777" stroke-width="1.1" marker-end="url(#tip)"/>'
+    return f'<path d="{path}" fill="none" stroke="#666" stroke-width="1.1" marker-end="url(#tip)"/>'
 
 
 def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
@@ -166,5 +174,5 @@ def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
         f'<a href="#{claim}"><title>{escape(claims()[claim].title)}{f" — {outcome}" if outcome else ""}</title>'
         f'<rect x="{place[0]:g}" y="{place[1]:g}" width="{WIDTH}" height="{HEIGHT}" rx="4" '
         f'fill="{_fill(claim, outcomes)}" stroke="#333"{dashed}/>'
-        f'<text x="{place[0] + 7:g}" y="{place[1] + 15:g}" fill="#111">{escape(_short(claim, outcomes))}</text></a>'
+        f'<text x="{place[0] + PAD:g}" y="{place[1] + 15:g}" fill="#111">{escape(_short(claim, outcomes))}</text></a>'
     )

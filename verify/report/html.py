@@ -12,7 +12,7 @@ from mamba_theorems.verify.glossary import WORDS, glossary, is_formula
 from mamba_theorems.verify.report import book, graph
 from mamba_theorems.verify.report.book import Book
 from mamba_theorems.verify.report.figures import Drawn
-from mamba_theorems.verify.report.formula import mathml
+from mamba_theorems.verify.report.formula import mathml, runs
 from mamba_theorems.verify.report.markup import Span, pieces
 from mamba_theorems.verify.report.rocq import Shown
 
@@ -72,7 +72,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (math, prose, hypothesis, step, rocq)
+    filters = (math, statement, prose, hypothesis, step, rocq)
     environment.filters |= {filter_.__name__: filter_ for filter_ in filters}
     return environment
 
@@ -80,6 +80,11 @@ def _environment() -> Environment:
 def math(latex: str, display: bool = False) -> Markup:
     """A formula as MathML."""
     return Markup(mathml(latex, display=display))
+
+
+def statement(latex: str) -> Markup:
+    """A line of a statement: formulas as MathML, long words between them as words."""
+    return Markup("").join(math(part, display=True) if is_math else prose(part) for is_math, part in runs(latex))
 
 
 def prose(text: str) -> Markup:
@@ -97,8 +102,8 @@ def _span(span: Span) -> Markup:
 
 
 def hypothesis(text: str) -> Markup:
-    """A hypothesis: a formula, or words."""
-    return math(text) if is_formula(text) else prose(text)
+    """A hypothesis: a formula, which scrolls where it is too wide, or words."""
+    return Markup('<div class="formula">{}</div>').format(math(text)) if is_formula(text) else prose(text)
 
 
 def rocq(theorem: Shown) -> Markup:

@@ -15,6 +15,7 @@ from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
 from mamba_theorems.verify.report.book import GROUP_TITLES, TRUSTED, Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
+from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.markup import pieces
 from mamba_theorems.verify.report.paper import Row
 from mamba_theorems.verify.report.rocq import Theorems
@@ -70,12 +71,12 @@ def _accented(match: re.Match) -> str:
     return f"\\ensuremath{{\\{COMBINED[match[2]]}{{{letter}}}}}"
 
 
-def text(plain: str) -> str:
-    """Plain text as LaTeX: scripts raised and lowered, claims in typewriter."""
+def text(plain: str, *, claim: str = "\\claimname{{{}}}") -> str:
+    """Plain text as LaTeX: scripts raised and lowered, claims in the form `claim`, by default in typewriter."""
     shown = []
     for piece in pieces(plain):
         inner = text(piece.text) if piece.kind in ("sup", "sub") else _encoder().unicode_to_latex(piece.text)
-        form = {"claim": "\\claimname{{{}}}", "sup": "\\textsuperscript{{{}}}", "sub": "\\textsubscript{{{}}}"}
+        form = {"claim": claim, "sup": "\\textsuperscript{{{}}}", "sub": "\\textsubscript{{{}}}"}
         shown.append(form.get(piece.kind, "{}").format(inner))
     return "".join(shown)
 
@@ -86,6 +87,11 @@ def math(latex: str) -> str:
         latex = latex.replace("\\left. ", "").replace("\\right|_", "\\Big|_")
         latex = re.sub(r"\\left(?=[(\[|])|\\right(?=[)\]|])", "", latex)
     return f"$\\displaystyle {_encoder(True).unicode_to_latex(latex)}$"
+
+
+def statement(latex: str) -> str:
+    """A line of a statement: formulas, and long words between them as words."""
+    return "".join(math(part) if is_math else text(part) for is_math, part in runs(latex))
 
 
 def verbatim(line: str) -> str:
@@ -109,7 +115,7 @@ def _entry(entry: ClaimEntry) -> str:
     claim = entry.claim
     head = f"\\subsection{{{text(claim.title)}}}\\label{{claim:{claim.id}}}"
     about = f"{text(claim.paper)}, {claim.form}: \\textbf{{{entry.outcome}}} (\\claimname{{{claim.id}}})\\par"
-    parts = [head, about, *(f"{math(line)}\\par" for line in entry.lines)]
+    parts = [head, about, *(f"{statement(line)}\\par" for line in entry.lines)]
     if claim.assumed:
         parts += ["\\paragraph{Hypotheses}", _items(math(h) if is_formula(h) else text(h) for h in claim.assumed)]
     if entry.theorems:
@@ -147,8 +153,9 @@ def _step(line: Line) -> str:
 
 def _piece(piece: EvidenceEntry) -> str:
     shown = f"\\textbf{{{piece.kind}}} {text(f'{piece.check}: {piece.verdict}')}"
-    shown += f" ({text('; '.join(piece.counted))})" if piece.counted else ""
+    shown += f" ({text('; '.join(map(': '.join, piece.counted)))})" if piece.counted else ""
     shown += f" {text(piece.summary)}" if piece.summary else ""
+    shown += "".join(f" {text(name)}: {verbatim(value) if '**' in value else text(value)}" for name, value in piece.spelled_out)
     return shown + (f" \\\\ {verbatim(piece.replay)}" if piece.replay else "")
 
 
@@ -209,7 +216,8 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
     body = " \\\\\n".join(" & ".join(map(text, row)) for row in rows)
-    return f"\\section{{Sizes}}\n\\begin{{tabular}}{{l{'r' * (len(rows[0]) - 1)}}}\n{body}\n\\end{{tabular}}"
+    columns = f"l{'r' * (len(rows[0]) - 2)}l"
+    return f"\\section{{Sizes}}\n{{\\footnotesize\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}}}"
 
 
 def _figures(figures: Sequence[Drawn]) -> str:

@@ -19,9 +19,19 @@ class Span:
 
 
 _GROUP = r"\{((?:[^{}]|\{[^{}]*\})*)\}"
+_INTERVAL = r"[\[(][^\[\](){}\s]*,[^\[\](){}\s]*[\])]"
+_POWER = r"\(((?:[^()]|\([^()]*\))*)\)"
+_LETTERS = r"[a-z]+(?=[a-z][_^])|[a-z]+|[A-Z](?:[a-z]{3,}|\d[A-Z])?"  # Δ_lx_l is Δ_l x_l; S_B, N_Fourier, p_S4D
+_INDEX = rf"[−-]?(?:\d+|(?:[Α-ω]|{_LETTERS})\d*)"
+_CODE = re.compile(
+    r"(?<![\w.])(?:"
+    r"[A-Za-z]\w*(?:\.[A-Za-z]\w*)*\.[A-Za-z]\w*_\w+"  # a theorem's path in Rocq
+    r"|(?![A-Z][a-z]_|[d∂]x_)[A-Za-z][A-Za-z0-9]+(?:_[A-Za-z0-9]{2,})+"  # num_kv_pairs, but Px_lj and dx_lj
+    r")(?!\w)"
+)
 _SCRIPT = re.compile(
-    r"(?:(?<![A-Za-z][A-Za-z])|(?<=(?<![A-Za-z])[A-Z][a-z]))"  # x_l and Px_l have scripts, num_keys none
-    rf"(?<=[\w)\]∞∑∫∏Σ\u0302\u0304])([_^])(?:{_GROUP}|(⊤|∞|[−-]?(?:\d+|(?:[Α-ω]|[^\W\d_ᵀ²³Α-ω]+)\d*)))"
+    r"(?<=[\w)\]}|‖⟩′½∞∂∑∫∏Σ\u0302\u0304])"
+    rf"(?:_(?:{_GROUP}|({_INTERVAL}|\([a-z]\)|⊤|∞|{_INDEX}))|\^(?:{_GROUP}|{_POWER}|(⊤|∞|\*|{_INDEX})))"
 )
 
 
@@ -43,11 +53,33 @@ def _names() -> re.Pattern[str]:
 
 
 def _scripts(text: str) -> Iterator[Span]:
+    """The scripts of a text, but for those that look so in the name of an option or of a theorem."""
+    at = 0
+    for name in _CODE.finditer(text):
+        yield from _raised_and_lowered(text[at : name.start()])
+        yield Span("text", name[0])
+        at = name.end()
+    yield from _raised_and_lowered(text[at:])
+
+
+def _raised_and_lowered(text: str) -> Iterator[Span]:
     at = 0
     for match in _SCRIPT.finditer(text):
         if match.start() > at:
             yield Span("text", text[at : match.start()])
-        yield Span("sup" if match[1] == "^" else "sub", match[2] if match[2] is not None else match[3])
+        kind, inner = "sup" if match[0][0] == "^" else "sub", next(g for g in match.groups() if g is not None)
+        yield Span(kind, inner)
         at = match.end()
     if at < len(text):
         yield Span("text", text[at:])
+
+
+def markdown(text: str) -> str:
+    """Plain text as Markdown, in a cell of a table too: scripts as HTML, claims in typewriter."""
+    return "".join(map(_markdown, pieces(text)))
+
+
+def _markdown(span: Span) -> str:
+    if span.kind in ("sup", "sub"):
+        return f"<{span.kind}>{markdown(span.text)}</{span.kind}>"
+    return f"`{span.text}`" if span.kind == "claim" else span.text.replace("|", r"\|").replace("*", r"\*")

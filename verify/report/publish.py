@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify import record as data
@@ -15,9 +15,13 @@ from mamba_theorems.verify.report.figures import Drawn
 
 Files = dict[str, str | bytes]
 TABLE = "sizes"
-HEAD = ("claim", "κ", "|V|", "width d", "state N", "weights", "bits of state", "least dtype")
+HEAD = (
+    "claim", "κ [pairs]", "|V| [values]", "d [channels]", "N [states a channel]", "weights [numbers]", "state [bits]",
+    "least dtype",
+)  # fmt: skip
+"""What each column of the table of sizes counts, and in what."""
 PAIRS, VALUES = (4, 16), 16
-"""What the table of sizes counts: [P] Table 1 states sizes by order; a test holds these numbers to the weights."""
+"""The sizes that the table counts: [P] Table 1 states them by order; a test holds these numbers to the weights."""
 
 
 def ready() -> None:
@@ -29,7 +33,7 @@ def ready() -> None:
 def companion(report: Report) -> Files:
     """The PDF, its LaTeX version, the page, the results and the figures, by path inside the folder."""
     shown = [c.claim.id for c in report.claims]
-    drawn, table = [_graph(report), *figures.draw_all(shown)], sizes(shown)
+    drawn, table = [_graph(report), *figures.draw_all(shown)], legible(sizes(shown))
     files: Files = {
         "appendix.pdf": appendix.pdf(Book(report), drawn, table),
         "appendix.tex": latex.dumps(report, figures=drawn, table=table),
@@ -67,6 +71,11 @@ def names() -> list[str]:
 def _vectors(figure: Drawn, folder: str) -> Files:
     head = '<?xml version="1.0" encoding="utf-8"?>\n'
     return {f"{folder}{figure.name}.svg": head + figure.svg, f"{folder}{figure.name}.pdf": figure.pdf}
+
+
+def legible(table: Iterable[Sequence[str]]) -> list[tuple[str, ...]]:
+    """A table for people: whole numbers by thousands."""
+    return [tuple(f"{int(cell):,}" if cell.isdecimal() else cell for cell in row) for row in table]
 
 
 def sizes(selected: Iterable[str]) -> list[tuple[str, ...]]:

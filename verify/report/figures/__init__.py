@@ -128,3 +128,14 @@ def new_canvas(**labels: str) -> tuple[Canvas, Any]:
     axes = canvas.subplots()
     axes.set(**labels)
     return canvas, axes
+
+
+def new_panels(heights: Sequence[float], **labels: str) -> tuple[Canvas, Any]:
+    """A canvas and its axes one below the other over one x axis, of these heights, with labels and scales."""
+    from matplotlib.figure import Figure as MatplotlibFigure  # noqa: PLC0415
+
+    canvas = MatplotlibFigure()
+    panels = canvas.subplots(len(heights), 1, sharex=True, height_ratios=list(heights))
+    for axes in panels:
+        axes.set(**labels)
+    return canvas, panels

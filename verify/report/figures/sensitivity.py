@@ -25,7 +25,7 @@ def steps(length: int) -> dict[str, np.ndarray]:
         "S4D: Δ = 1": np.ones(length),
         "S6, bounded inputs: Δ ≥ ½": np.concatenate([[1.0], 0.75 + 0.25 * np.cos(later)]),
         "S6: Δ = ln(1 + 1/t)": np.concatenate([[1.0], np.log1p(1 / later)]),
-        "S6: Δ summable, 2^(−t)": np.concatenate([[1.0], 0.5**later]),
+        "S6: Δ summable, $2^{-t}$": np.concatenate([[1.0], 0.5**later]),
         "S6, frozen: Δ = softplus(−100)": np.concatenate([[1.0], np.full(length - 1, np.log1p(np.exp(-FROZEN)))]),
     }
 
