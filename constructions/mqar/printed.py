@@ -16,11 +16,13 @@ from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, describe, one_hot
 from mamba_theorems.constructions.mqar.products import ProductCodes, gated
 from mamba_theorems.constructions.mqar.selective import PAPER_CLOCK, selective
-from mamba_theorems.constructions.mqar.theorem2 import token_space
+from mamba_theorems.constructions.mqar.theorem2 import COLUMNS, token_space
+from mamba_theorems.constructions.mqar.theorem2 import INNER as ONE_HOT
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact
 
 Code = Mapping[int, Exact]
+INNER = {**ONE_HOT, "code": "entry n of the code of the value that stands here, shifted: what is written"}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def sign_column(pattern: str) -> list[Fraction]:
 def shared_convolution(vocabulary: Vocabulary, numbers: Numbers, values: Values) -> Construction:
     """[P] Theorem 2: one convolution for keys and values, B = C = the key channels, N = keys, Λ = 0, Δ = 1."""
     keys, code = family("key", len(vocabulary.keys)), family("code", values.width)
-    tokens, inner, state = token_space(vocabulary), Space(keys + code), Space(keys)
+    tokens, inner, state = token_space(vocabulary), Space(keys + code, INNER), Space(keys, COLUMNS)
     embedding = {(key, key): numbers.key for key in keys}
     named = tokens.named("value")
     embedding |= {(code[r], token): e for token, v in zip(named, values.codes, strict=True) for r, e in v.items()}
