@@ -115,8 +115,10 @@ class Construction:
     def _block(self, f: Field, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
         options: dict[str, Any] = {}
         target = TARGETS[self.target]
+        if target.is_the_papers:
+            options["activation"] = self.activation
         if target.delta_activation is not None:
-            options = {"activation": self.activation, "delta_activation": target.delta_activation}
+            options["delta_activation"] = target.delta_activation
         if "ngroups" in self.hyperparameters:
             options["ngroups"] = self.hyperparameters["ngroups"]
         return target.equation(f, weights, x, **options)
@@ -212,12 +214,13 @@ def compiled(
     """
     width = len(description.read if "mamba2" in target else description.inner)
     layout = layout or Layout(expand=-(-width // description.stream_width))
+    weights = compile_weights(description, target, layout)
     sizes = hyperparameters(description, target, layout)
     return Construction(
         claim,
         target,
         sizes,
-        compile_weights(description, target, layout),
+        weights,
         activation=description.activation,
         description=description,
         closed_form=form,

@@ -292,8 +292,10 @@ def paper_s4d(
 
 def _constant_states(f: Field, weights: Weights, u: Array, delta: Array, decay: Array, write: Array) -> Array:
     """Every state of an S4D mixer, whose Δ, B and C are the same at each position."""
-    for name, value in {"u": u, "delta": delta, "B": weights["B"], "C": weights["C"]}.items():
-        f.note(name, value)
+    f.note("u", u)
+    f.note("delta", delta)
+    for name in ("B", "C"):
+        f.note(name, np.broadcast_to(weights[name], write.shape))
     return recurrence(f, decay, write)
 
 

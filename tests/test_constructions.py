@@ -173,7 +173,7 @@ def test_the_table_has_the_tensors_of_the_module_and_the_shapes(name):
     target = TARGETS[name]
     full = complete({"d_model": 6, "d_inner": 8, "d_state": 3, "d_conv": 4, "dt_rank": 2, "nheads": 2})
     options = {size: full[size] for size in target.sizes if size in full}
-    paper = {} if target.delta_activation is None else {"gate": "gate.weight" in target.table, "bias": False}
+    paper = {"gate": "gate.weight" in target.table, "bias": False} if target.is_the_papers else {}
     module = target.module(6, **options, **paper)
     given = {"gate.weight": 0} if "gate.weight" in target.table else {}
     filled = {tensor: weight.shape for tensor, weight in fill(target.table, full, given).items()}

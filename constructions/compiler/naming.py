@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mamba_theorems.constructions.compiler import counting
 from mamba_theorems.constructions.compiler.channels import Channel, Space
 from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
+from mamba_theorems.constructions.compiler.s4d import without_constants
 from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.compiler.tensors import Table, Weights
 
@@ -79,7 +80,7 @@ def layer_names(description: MixerDescription, target: str, sizes: Mapping[str, 
     """The names of the block that holds a described mixer."""
     inner, states = description.inner, (description.state,)
     if target in ("paper", "paper_s4d"):
-        inner = inner.among(inner.channels[: sizes["d_model"]])
+        inner = inner if target == "paper" else without_constants(description).inner
         return LayerNames(inner, inner, states, inner, inner)
     stream = _stream(description, sizes["d_model"])
     if "mamba2" in target:

@@ -12,6 +12,7 @@ from mamba_theorems.constructions.compiler.channels import LinearMap, Space, fam
 from mamba_theorems.constructions.compiler.compile import compile_weights, hyperparameters
 from mamba_theorems.constructions.compiler.description import MixerDescription
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index
+from mamba_theorems.constructions.compiler.naming import names_of
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, describe, one_hot
 from mamba_theorems.constructions.mqar.products import ProductCodes, gated
@@ -132,7 +133,15 @@ def shrinking(vocabulary: Vocabulary, rho: Fraction) -> Construction:
 
 def _network(description: MixerDescription, target: str = "paper", activation: str = "relu") -> Construction:
     sizes, weights = hyperparameters(description, target), compile_weights(description, target)
-    return Construction("", target, sizes, weights, activation=activation, description=description)
+    return Construction(
+        "",
+        target,
+        sizes,
+        weights,
+        activation=activation,
+        description=description,
+        naming=names_of(description, target, sizes),
+    )
 
 
 def _with_bias(built: Construction, vocabulary: Vocabulary, values: Values) -> Construction:

@@ -18,7 +18,15 @@ import sympy as sp
 from flint import arb
 
 from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.tasks import Vocabulary, broken_h1, broken_h2, broken_h3, broken_h4
+from mamba_theorems.constructions.tasks import (
+    Vocabulary,
+    broken_h1,
+    broken_h2,
+    broken_h3,
+    broken_h4,
+    token_of,
+    words,
+)
 from mamba_theorems.kernels.fields import FLOAT64, RATIONAL, Field
 from mamba_theorems.theorems.mqar import task
 from mamba_theorems.theorems.statement import Statement
@@ -233,8 +241,8 @@ class AllSequences(Source):
         """The one sequence and rival, in rationals where the network needs no balls."""
         try:
             network = next(n for n in self.networks if n.name == case["network"])
-            tokens = np.array([_token(word, network.vocabulary) for word in case["sequence"].split()])
-            pairs, rival = int(case["num_kv_pairs"]), _token(case["rival"], network.vocabulary)
+            tokens = np.array([token_of(word, network.vocabulary) for word in case["sequence"].split()])
+            pairs, rival = int(case["num_kv_pairs"]), token_of(case["rival"], network.vocabulary)
         except (StopIteration, KeyError, TypeError, AttributeError, ValueError) as reason:
             raise ValueError(f"{case} names no network, sequence, number of pairs and rival of these") from reason
         _requireasked_of(tokens, network.vocabulary, pairs)
@@ -268,30 +276,6 @@ def _number(value: Any) -> Any:
         return value
     exact = Fraction(value)
     return sp.Rational(exact.numerator, exact.denominator)
-
-
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def words(tokens: np.ndarray, vocabulary: Vocabulary) -> str:
-    """k1 v1 f k1: keys, values and fillers; k where the first key is the only one."""
-    keys = set(tokens[vocabulary.is_key(tokens)].tolist())
-    only = keys == {vocabulary.keys.start}
-    return " ".join(_word(token, vocabulary, only) for token in tokens.tolist())
-
-
-def _word(token: int, vocabulary: Vocabulary, only: bool) -> str:
-    if token == vocabulary.filler:
-        return "f"
-    if token in vocabulary.keys:
-        return "k" if only else f"k{token - vocabulary.keys.start + 1}"
-    return f"v{token - vocabulary.values.start + 1}"
-
-
-def _token(word: str, vocabulary: Vocabulary) -> int:
-    if word == "f" and vocabulary.filler is not None:
-        return vocabulary.filler
-    return {"k": vocabulary.keys, "v": vocabulary.values}[word[0]][int(word[1:] or 1) - 1]
 
 
 def _requireasked_of(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> None:
