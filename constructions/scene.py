@@ -18,6 +18,8 @@ from mamba_theorems.kernels.fields import FLOAT64, RATIONAL, Field
 
 LONGEST = 48
 """Tokens that are shown at most."""
+OF = " of "
+"""Between a channel and the state that keeps it."""
 Rows: TypeAlias = dict[str, np.ndarray]
 """Numbers over time, (L,), by what they are called."""
 
@@ -49,6 +51,19 @@ class Scene:
             return self.network.named
         parts = [layer.named for layer in self.network.layers]
         return Naming(parts[0].tokens, tuple(names for part in parts for names in part.layers), parts[-1].classes)
+
+    @property
+    def read(self) -> list[set[str]]:
+        """The inner channels of each layer that what follows reads: where its out_proj, or the head, is not 0."""
+        parts = (self.network,) if isinstance(self.network, Construction) else self.network.layers
+        maps = [
+            weight.to(FLOAT64)
+            for part in parts
+            for name, weight in part.weights.items()
+            if name.endswith("out_proj.weight") or (name == "head.weight" and part.target.startswith("paper"))
+        ]
+        layers = zip(self.naming.layers, maps, strict=True)
+        return [{str(c) for c, row in zip(layer.inner, matrix.T, strict=True) if row.any()} for layer, matrix in layers]
 
     def run(self, f: Field) -> np.ndarray:
         """What comes out, (L, classes), by the definition over the field."""
@@ -123,8 +138,13 @@ class LayerTrace:
     @property
     def state(self) -> Rows:
         """h, by state and inner channel."""
+        return self._of_state(self.states)
+
+    @property
+    def states(self) -> np.ndarray:
+        """h, (L, d, N)."""
         h = self.seen["state"]
-        return self._of_state(np.moveaxis(h, 0, 1).reshape(self.length, -1, h.shape[-1]) if self._by_head else h)
+        return np.moveaxis(h, 0, 1).reshape(self.length, -1, h.shape[-1]) if self._by_head else h
 
     @property
     def readout(self) -> Rows:
@@ -152,13 +172,13 @@ class LayerTrace:
         return {k: v for g, space in enumerate(self.names.states) for k, v in _rows(space, groups[:, g]).items()}
 
     def _of_state(self, values: np.ndarray) -> Rows:
-        """(L, d, N) by state and channel; by channel where there is one state."""
+        """(L, d, N) by channel and state; by channel where there is one state."""
         group = -(-values.shape[1] // len(self.names.states))
         found: Rows = {}
         for d, channel in enumerate(self.names.inner):
             states = self.names.states[d // group]
             for n, state in enumerate(states):
-                found[str(channel) if len(states) == 1 else f"{state}, {channel}"] = values[:, d, n]
+                found[str(channel) if len(states) == 1 else f"{channel}{OF}{state}"] = values[:, d, n]
         return found
 
 
