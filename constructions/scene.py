@@ -1,10 +1,10 @@
-"""A network on one sequence, and what it does there step by step: tokens, Δ, B, C, the state by channel, what comes out.
+"""A network on one sequence, and what it does there step by step: Δ, B, C, the state by channel, what comes out.
 
 A trace is the run of the block's own equations, watched (`Field.note`): nothing here computes what a block computes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -25,12 +25,23 @@ Rows: TypeAlias = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
+class Checkpoint(Construction):
+    """A network of a construction's names and shapes with another's weights: `state` by name, floats."""
+
+    state: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def to(self, f: Field) -> dict[str, np.ndarray]:
+        """Every weight in a number field."""
+        return {name: f.array(np.asarray(weight, dtype=np.float64)) for name, weight in self.state.items()}
+
+
+@dataclass(frozen=True)
 class Scene:
     """A network and a sequence for it.
 
     `given` is what it takes; `words` are how a reader writes it, one a step; `classes` what its outputs are called.
     `right` has the class to be answered at each step where one is asked, `wanted` the number; `broken` are the
-    hypotheses of sequences that do not hold, whoever needs them. `outputs` makes (L, classes) of what the network gives.
+    hypotheses of sequences that do not hold, whoever needs them. `outputs` makes (L, classes) of the network's result.
     """
 
     claim: str
@@ -57,9 +68,9 @@ class Scene:
         """The inner channels of each layer that what follows reads: where its out_proj, or the head, is not 0."""
         parts = (self.network,) if isinstance(self.network, Construction) else self.network.layers
         maps = [
-            weight.to(FLOAT64)
+            weight
             for part in parts
-            for name, weight in part.weights.items()
+            for name, weight in part.to(FLOAT64).items()
             if name.endswith("out_proj.weight") or (name == "head.weight" and part.target.startswith("paper"))
         ]
         layers = zip(self.naming.layers, maps, strict=True)
@@ -71,8 +82,30 @@ class Scene:
         given = self.given if tokens or isinstance(self.network, Stack) else f.array(self.given)
         return self.outputs(self.network.run(f, given))
 
+    def with_weights(self, state: Mapping[str, np.ndarray]) -> "Scene":
+        """The same with another's weights in the network's place.
+
+        Raises ValueError where a name or a shape is another than the network's, or where the network is several.
+        """
+        if not isinstance(self.network, Construction):
+            raise ValueError(f"{self.claim} is {len(self.network.layers)} blocks in a row: show it by its own weights")
+        own = {name: weight.shape for name, weight in self.network.weights.items()}
+        strange = [f"it has a {name}, which the network has not" for name in state if name not in own]
+        strange += [f"it has no {name}" for name in own if name not in state]
+        strange += [
+            f"its {name} has shape {state[name].shape}, not {shape}"
+            for name, shape in own.items()
+            if name in state and state[name].shape != shape
+        ]
+        if strange:
+            raise ValueError(f"the weights do not fit {self.claim} in the target {self.target}: {strange[0]}")
+        parts = {f.name: getattr(self.network, f.name) for f in fields(self.network)}
+        return replace(self, network=Checkpoint(**parts, state=dict(state)))
+
     def trace(self) -> "Trace":
         """The run, watched: in rationals where everything on its way is rational, else in float64."""
+        if isinstance(self.network, Checkpoint):
+            return self._watched(FLOAT64)
         try:
             return self._watched(RATIONAL)
         except ArithmeticError:
@@ -212,22 +245,35 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class SceneSizes:
+    """What a text does not say: how many tokens another's weights embed, those of the task, and the number of pairs."""
+
+    rows: int | None = None
+    vocab_size: int | None = None
+    num_kv_pairs: int | None = None
+
+
+@dataclass(frozen=True)
 class Example:
     """How the network of a claim is shown: for which targets, the first by default, and on which sequence.
 
-    `scene` makes one of a text, a target, and the sizes of another's weights: vocab_size and num_kv_pairs, or None. It
-    raises ValueError for a text that is no sequence of the network's, or a target that cannot hold it.
+    `scene` makes one of a text, a target and sizes. It raises ValueError for a text that is no sequence of the
+    network's, or a target that cannot hold it. `beside` are the claims and targets that it is shown beside: its own
+    targets where there are none.
     """
 
     claim: str
     targets: tuple[str, ...]
     tokens: str
-    scene: Callable[..., Scene]
+    scene: Callable[[str, str, SceneSizes], Scene]
+    beside: tuple[tuple[str, str], ...] = ()
 
-    def at(
-        self, tokens: str | None = None, target: str | None = None, vocab_size: int | None = None,
-        num_kv_pairs: int | None = None,
-    ) -> Scene:  # fmt: skip
+    @property
+    def companions(self) -> tuple[tuple[str, str], ...]:
+        """What it is shown beside."""
+        return self.beside or tuple((self.claim, target) for target in self.targets)
+
+    def at(self, tokens: str | None = None, target: str | None = None, sizes: SceneSizes | None = None) -> Scene:
         """The scene of a text, by default the example's own. Raises ValueError, saying what to do."""
         chosen = target or self.targets[0]
         if chosen not in self.targets:
@@ -236,4 +282,4 @@ class Example:
         length = len(text.split())
         if not 1 <= length <= LONGEST:
             raise ValueError(f"{length} tokens are none to show: give 1 to {LONGEST}, as in '{self.tokens}'")
-        return self.scene(text, chosen, vocab_size=vocab_size, num_kv_pairs=num_kv_pairs)
+        return self.scene(text, chosen, sizes or SceneSizes())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mamba_theorems.constructions.compiler import counting
 from mamba_theorems.constructions.compiler.channels import Channel, Space
-from mamba_theorems.constructions.compiler.description import Layout, MixerDescription
+from mamba_theorems.constructions.compiler.description import MixerDescription
 from mamba_theorems.constructions.compiler.s4d import without_constants
 from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.compiler.tensors import Table, Weights

@@ -6,7 +6,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import nn
 
-from mamba_theorems.constructions.compiler.tensors import MAMBA, MAMBA2, PAPER, PAPER_DELTA_T, PAPER_MAMBA2, PAPER_S4D, Table
+from mamba_theorems.constructions.compiler.tensors import (
+    MAMBA,
+    MAMBA2,
+    PAPER,
+    PAPER_DELTA_T,
+    PAPER_MAMBA2,
+    PAPER_S4D,
+    Table,
+)
 from mamba_theorems.kernels import blocks, semantics
 
 
@@ -29,7 +37,12 @@ class Target:
 
 _PAPER = Target(PAPER, semantics.paper_mamba, blocks.PaperMamba, ("d_state", "d_conv"), "identity", is_the_papers=True)
 _PAPER_MAMBA2 = Target(
-    PAPER_MAMBA2, semantics.paper_mamba2, blocks.PaperMamba2, ("d_state", "d_conv", "d", "nheads"), "identity", is_the_papers=True
+    PAPER_MAMBA2,
+    semantics.paper_mamba2,
+    blocks.PaperMamba2,
+    ("d_state", "d_conv", "d", "nheads"),
+    "identity",
+    is_the_papers=True,
 )
 _MAMBA = Target(MAMBA, semantics.mamba, blocks.Mamba, ("d_state", "d_conv", "d_inner", "dt_rank"))
 _MAMBA2 = Target(
@@ -43,7 +56,12 @@ TARGETS = {
     "official_mamba2": _MAMBA2,
     "mamba2_language_model": replace(_MAMBA2, is_language_model=True),
     "paper_delta_t": Target(
-        PAPER_DELTA_T, semantics.paper_mamba_delta_t, blocks.PaperMambaDeltaT, _PAPER.sizes, "softplus", is_the_papers=True
+        PAPER_DELTA_T,
+        semantics.paper_mamba_delta_t,
+        blocks.PaperMambaDeltaT,
+        _PAPER.sizes,
+        "softplus",
+        is_the_papers=True,
     ),
     "paper_s4d": Target(PAPER_S4D, semantics.paper_s4d, blocks.PaperS4D, _PAPER.sizes, is_the_papers=True),
 }

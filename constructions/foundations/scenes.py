@@ -5,10 +5,10 @@ import re
 import numpy as np
 
 from mamba_theorems.constructions.foundations.copying import CLAIM, selective_copying
-from mamba_theorems.constructions.scene import Example, Scene
+from mamba_theorems.constructions.scene import Example, Scene, SceneSizes
 
 
-def copied(text: str, target: str, *, vocab_size: int | None = None, num_kv_pairs: int | None = None) -> Scene:
+def copied(text: str, target: str, sizes: SceneSizes) -> Scene:
     """Each marker answered by the next content. Raises ValueError for another text."""
     words = tuple(text.split())
     strange = [word for word in words if not re.fullmatch(r"c[1-9][0-9]?|[nm]", word)]
@@ -18,7 +18,7 @@ def copied(text: str, target: str, *, vocab_size: int | None = None, num_kv_pair
     markers = [t for t, word in enumerate(words) if word == "m"]
     if not contents or markers != [*range(len(words) - len(contents), len(words))]:
         raise ValueError(f"'{text}' must end with as many markers m as it has contents, as in c1 n c2 m m")
-    kinds = max(2, 1 + max(contents)) if vocab_size is None else vocab_size - 2
+    kinds = max(2, 1 + max(contents)) if sizes.rows is None else sizes.rows - 2
     if not max(contents) < kinds:
         raise ValueError(f"there are {kinds} contents: use c1 to c{kinds}")
     place = {"n": kinds, "m": kinds + 1}

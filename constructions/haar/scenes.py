@@ -10,7 +10,7 @@ from mamba_theorems.constructions.haar.keep import CLAIM as KEEP
 from mamba_theorems.constructions.haar.keep import keep_nth
 from mamba_theorems.constructions.haar.transform import CLAIM as TRANSFORM
 from mamba_theorems.constructions.haar.transform import full_basis, mamba1_haar, mamba2_haar
-from mamba_theorems.constructions.scene import Example, Scene
+from mamba_theorems.constructions.scene import Example, Scene, SceneSizes
 
 KEPT = 2
 LONGEST_SIGNAL = 8
@@ -21,13 +21,12 @@ def numbers(words: tuple[str, ...]) -> list[Fraction]:
     try:
         return [Fraction(word) for word in words]
     except (ValueError, ZeroDivisionError) as reason:
-        raise ValueError(f"'{' '.join(words)}' are no numbers: write decimals or fractions, as in 3 0.5 -1/4") from reason
+        raise ValueError(
+            f"'{' '.join(words)}' are no numbers: write decimals or fractions, as in 3 0.5 -1/4"
+        ) from reason
 
 
-def coefficients(
-    claim: str, knows_time: bool, text: str, target: str, *,
-    vocab_size: int | None = None, num_kv_pairs: int | None = None,
-) -> Scene:  # fmt: skip
+def coefficients(claim: str, knows_time: bool, text: str, target: str, sizes: SceneSizes) -> Scene:
     """All Haar coefficients of a signal, each read at a step of its own behind the signal."""
     words = tuple(text.split())
     signal, length = numbers(words), len(words)
@@ -50,7 +49,7 @@ def coefficients(
     )
 
 
-def keep(text: str, target: str, *, vocab_size: int | None = None, num_kv_pairs: int | None = None) -> Scene:
+def keep(text: str, target: str, sizes: SceneSizes) -> Scene:
     """KEEP 2nd: from the second letter on, that letter."""
     words = tuple(text.split())
     if any(len(word) != 1 or word not in ascii_lowercase for word in words):

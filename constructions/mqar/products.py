@@ -27,7 +27,7 @@ LOUD, LOUD_TAPS = 256, (1, -1)
 """(key, value) gives 2 - 3/2 = 1/2, anything else -1/2 or less, times 256: a leak is 128 e^-128, and 0 in float32."""
 PASSED = LOUD // 2
 INNER = {
-    "code": "entry n of the list of (key, value) codes, a block for each key: above 0 where that value follows that key",
+    "code": "entry n of the list of (key, value) codes, a block a key: above 0 where that value follows it",
     "one": "a constant, so that B and C are the same at every token: S4D",
 }
 STATE = {"state": "the sum of each code channel over time: which values followed which key"}

@@ -13,13 +13,12 @@ from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.builders import BUILDERS, KNOW_PAIRS, build
 from mamba_theorems.constructions.mqar.printed import (
     Numbers,
-    gated_blocks,
     shared_convolution,
     sign_keys,
     sign_values,
 )
 from mamba_theorems.constructions.mqar.theorem2 import CLAIM
-from mamba_theorems.constructions.scene import Example, Scene
+from mamba_theorems.constructions.scene import Example, Scene, SceneSizes
 from mamba_theorems.constructions.tasks import (
     IGNORED,
     Violation,
@@ -75,7 +74,9 @@ def recall(
         vocabulary.is_key(context[::2]).all() and vocabulary.is_value(context[1::2]).all()
     ):  # fmt: skip
         least = "its pairs" if num_kv_pairs is None else f"{pairs} pairs"
-        raise ValueError(f"a sequence starts with {least} of a key and a value, as in k1 v1 k2 v2 k1: '{text}' does not")
+        raise ValueError(
+            f"a sequence starts with {least} of a key and a value, as in k1 v1 k2 v2 k1: '{text}' does not"
+        )
     asked = answers(tokens[None], vocabulary, pairs)[0]
     return Scene(
         claim,
@@ -100,25 +101,30 @@ def violations(tokens: np.ndarray, vocabulary: Vocabulary, pairs: int) -> tuple[
     return tuple(each for each in found if each is not None)
 
 
-def _built(
-    claim: str, shown: str, text: str, target: str, *, vocab_size: int | None = None, num_kv_pairs: int | None = None
-) -> Scene:
-    """The scene of a claim's own network; at another's sizes, over Zoology's vocabulary in a language model."""
+def _built(claim: str, shown: str, text: str, target: str, sizes: SceneSizes) -> Scene:
+    """The scene of a claim's own network, over the smallest vocabulary that has the text, or over another's."""
 
     def network(target: str, vocabulary: Vocabulary, pairs: int) -> Construction:
         known = {"num_kv_pairs": pairs, "vocab_size": vocabulary.size}
         return build(claim, target, vocabulary=vocabulary, **known)
 
-    vocabulary = smallest(text)
-    if vocab_size is not None and TARGETS[target].is_language_model:
-        vocabulary = Vocabulary.zoology(vocab_size)
-    elif vocab_size is not None:
-        keys = num_kv_pairs or len(vocabulary.keys)
-        vocabulary = Vocabulary.paper(keys, vocab_size - keys)
-    scene = recall(shown, network, vocabulary, text, target, num_kv_pairs)
+    scene = recall(shown, network, _sized(text, target, sizes), text, target, sizes.num_kv_pairs)
     if claim in KNOW_PAIRS and TARGETS[target].is_language_model:  # its first layer counts: H4 is not needed
         scene = replace(scene, broken=tuple(each for each in scene.broken if each.hypothesis != "H4"))
     return scene
+
+
+def _sized(text: str, target: str, sizes: SceneSizes) -> Vocabulary:
+    """The smallest vocabulary that has the text; that of another's weights: Zoology's in a language model.
+
+    A language model may embed more tokens than its task has (`export.SPECIAL` are three more).
+    """
+    if sizes.rows is None:
+        return smallest(text)
+    if TARGETS[target].is_language_model:
+        return replace(Vocabulary.zoology(sizes.vocab_size or sizes.rows - sizes.rows % 2 * 3), size=sizes.rows)
+    keys = sizes.num_kv_pairs or len(smallest(text).keys)
+    return Vocabulary.paper(keys, sizes.rows - keys)
 
 
 def _holding(claim: str) -> tuple[str, ...]:
@@ -153,15 +159,12 @@ def _sign_keys(rectified: bool, target: str, vocabulary: Vocabulary, pairs: int)
     return sign_keys(vocabulary, SIGN_KEYS[: len(vocabulary.keys)], rectified=rectified)
 
 
-def _printed(
-    claim: str, network: Build, most: tuple[int, int], text: str, target: str, *,
-    vocab_size: int | None = None, num_kv_pairs: int | None = None,
-) -> Scene:  # fmt: skip
+def _printed(claim: str, network: Build, most: tuple[int, int], text: str, target: str, sizes: SceneSizes) -> Scene:
     """The scene of a printed network, of at most so many keys and values."""
     vocabulary = smallest(text)
     if len(vocabulary.keys) > most[0] or len(vocabulary.values) > most[1] or vocabulary.filler is not None:
         raise ValueError(f"the network of {claim} has k1 … k{most[0]}, v1 … v{most[1]} and no filler: use those")
-    return recall(claim, network, vocabulary, text, target, num_kv_pairs)
+    return recall(claim, network, vocabulary, text, target, sizes.num_kv_pairs)
 
 
 # ------------------------------------------------------------------------------------------------ the examples
@@ -171,9 +174,15 @@ TIE, PLAIN, ASKED_ALONE = "k v1 k v2 k", "k1 v1 k2 v2 k1 k2", "k1 v1 k2 v2 f k1 
 TOKENS = {"mqar.n1-delta-gate": ASKED_ALONE, "mqar.robust": "k1 v1 k2 v2 k1 v2 k1 k2"}
 AS_PRINTED = "mqar.thm2-step1-printed"
 
+BESIDE = (("mqar.thm4", "paper_s4d"), ("mqar.thm2-step1", "paper"), ("mqar.thm3-step1", "paper_mamba2"))
+"""S4D, Mamba and Mamba-2: the paper's three recall theorems, by claim and target."""
+
 EXAMPLES = (
-    *(Example(claim, _holding(claim), TOKENS.get(claim, PLAIN), partial(_built, claim, claim)) for claim in BUILDERS),
-    Example(AS_PRINTED, _holding(CLAIM), TIE, partial(_built, CLAIM, AS_PRINTED)),
+    *(
+        Example(claim, _holding(claim), TOKENS.get(claim, PLAIN), partial(_built, claim, claim), BESIDE)
+        for claim in BUILDERS
+    ),
+    Example(AS_PRINTED, _holding(CLAIM), TIE, partial(_built, CLAIM, AS_PRINTED), BESIDE),
     Example("mqar.thm2-step2", ("paper",), "k v1 k", partial(_printed, "mqar.thm2-step2", _printed_signs, (MOST, 2))),
     *(
         Example(claim, ("paper_mamba2",), "k1 v1 k2 v2 k3 v1 k2", partial(_printed, claim, network, (3, MOST)))

@@ -38,7 +38,7 @@ REACH = 2**15
 """How far beyond the context the timed form tells a key from other tokens: t ≤ 2κ + 2^15. 256 · 2^16 fits float32."""
 OVER = family("over", 2)
 INNER = {
-    "code": "entry n of the list of (key, value) codes, a block for each key: above 0 where that value follows that key",
+    "code": "entry n of the list of (key, value) codes, a block a key: above 0 where that value follows it",
     "query": "above 0 where key n is asked here",
     "query late": "what is taken off the channel query[n], so that their difference is one at a query",
     "asked": "above 0 where key n was asked one token ago",

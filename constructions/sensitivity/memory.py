@@ -36,7 +36,9 @@ PURPOSES = {
 }
 INNER = Space(tuple(map(Channel, ("value+", "value-", "signal+", "signal-", "one"))), PURPOSES).padded(6)
 INNER2 = Space(tuple(map(Channel, ("value+", "value-", "anchor"))), PURPOSES).padded(6)
-MEMORY = Space((Channel("memory"),), {"memory": "each inner channel as it was last written: the value that is remembered"})
+MEMORY = Space(
+    (Channel("memory"),), {"memory": "each inner channel as it was last written: the value that is remembered"}
+)
 SIGNAL_RANK = Space((Channel("signal"),), {"signal": "the signal, of which Δ is made"})
 SIZES = {"d_model": 3, "d_state": 1, "d_conv": 4, "expand": 2}
 """d_inner = 6, N = 1."""
@@ -96,7 +98,9 @@ def memory_block(step: StepRule) -> Construction:
     }
     sizes = SIZES | {"dt_rank": 1}
     layer = LayerNames(FEATURES, INNER, (MEMORY,), INNER, FEATURES, SIGNAL_RANK)
-    return Construction(CLAIM, "official", sizes, fill(MAMBA, sizes, given), naming=Naming(FEATURES, (layer,), FEATURES))
+    return Construction(
+        CLAIM, "official", sizes, fill(MAMBA, sizes, given), naming=Naming(FEATURES, (layer,), FEATURES)
+    )
 
 
 ANCHOR = 1000

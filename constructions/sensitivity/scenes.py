@@ -6,7 +6,7 @@ import numpy as np
 
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.haar.scenes import numbers
-from mamba_theorems.constructions.scene import Example, Scene
+from mamba_theorems.constructions.scene import Example, Scene, SceneSizes
 from mamba_theorems.constructions.sensitivity.memory import (
     CLAIM,
     FEATURES,
@@ -23,9 +23,7 @@ RULES = {"official": by_flag(), "official_mamba2": by_flag(), "constant_step": c
 TOKENS = "0.5! 0.25 -0.75 0.75! 0.125 -0.5"
 
 
-def flagged(
-    claim: str, text: str, target: str, *, vocab_size: int | None = None, num_kv_pairs: int | None = None
-) -> Scene:
+def flagged(claim: str, text: str, target: str, sizes: SceneSizes) -> Scene:
     """The value at the last flag, from the first flag on."""
     words = tuple(text.split())
     values, flags = numbers(tuple(word.removesuffix("!") for word in words)), [word.endswith("!") for word in words]

@@ -12,6 +12,8 @@ from functools import cached_property
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 from mamba_theorems.constructions.compiler.channels import SPARE, Space
 from mamba_theorems.constructions.scene import OF, LayerTrace, Rows, Trace
 from mamba_theorems.theorems.mqar import task
@@ -20,6 +22,7 @@ from mamba_theorems.theorems.registry import claims
 FAINT = 1e-9
 """Rows below this share of the largest number of their table are counted, not shown."""
 MOST_CLASSES = 12
+ALIKE = " and "
 CLOSE = 1e-6
 """How far a number that a float network gives may be from the exact one, relative to it, to count as answered."""
 SEQUENCES = {h.name: h for h in (task.H1, task.H2, task.H3, task.H4)}
@@ -148,7 +151,9 @@ class Answer:
     def tied(self) -> tuple[str, ...]:
         """The classes that have the right one's score, it included, where that is the highest and not its alone."""
         top = self.scores[self.right]
-        return tuple(c for c, x in self.scores.items() if x == top) if self.margin is not None and not self.margin else ()
+        return (
+            tuple(c for c, x in self.scores.items() if x == top) if self.margin is not None and not self.margin else ()
+        )
 
     @property
     def verdict(self) -> str:
@@ -158,7 +163,9 @@ class Answer:
         if not self.margin:
             return f"margin 0: a TIE of {' and '.join(self.tied)}, neither is answered"
         best = max((c for c in self.scores if c != self.right), key=lambda c: self.scores[c])
-        return f"margin {number(self.margin)}: " + (f"{self.right} is answered" if self.margin > 0 else f"WRONG, {best}")
+        return f"margin {number(self.margin)}: " + (
+            f"{self.right} is answered" if self.margin > 0 else f"WRONG, {best}"
+        )
 
 
 @dataclass(frozen=True)
@@ -274,16 +281,30 @@ def legend(spaces: Iterable[tuple[str, Space]]) -> Iterator[tuple[str, str]]:
         yield (f"{name} ({where})" if names.count(name) > 1 else name), purpose
 
 
+def alike(rows: Rows) -> Rows:
+    """The rows with those that are alike at every step as one, under the name of the first, but for constant ones."""
+    found: dict[tuple[Any, ...], list[str]] = {}
+    for name, row in rows.items():
+        found.setdefault(tuple(row), []).append(name)
+    constant = {name for values, names in found.items() if len(set(values)) == 1 for name in names}
+    merged = {_together(names): np.array(values) for values, names in found.items() if names[0] not in constant}
+    return {name: row for name, row in rows.items() if name in constant} | merged
+
+
+def _together(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]}{ALIKE}{len(names) - 1} alike"
+
+
 def _panels(layer: LayerTrace, of: Collection[str]) -> Iterator[Panel]:
     """`of` are the channels that are read."""
 
     def read(name: str) -> bool:
-        return name.partition(OF)[0] in of
+        return name.partition(OF)[0].partition(ALIKE)[0] in of
 
-    gate = panel("gate", "what y is multiplied by", layer.gate, read=read)
+    gate = panel("gate", "what y is multiplied by", alike(layer.gate), read=read)
     yield panel("u", "what the scan takes, by channel", layer.inner)
-    yield panel("Δ", "the step", layer.delta)
-    yield panel("e^ΔA", "what is left of the state at each step", layer.decay)
+    yield panel("Δ", "the step", alike(layer.delta))
+    yield panel("e^ΔA", "what is left of the state at each step", alike(layer.decay))
     yield panel("B", "where u is written", layer.B)
     yield panel("C", "where the state is read", layer.C)
     yield panel("h", "the state, which keeps what was written", layer.state, read=read)
@@ -296,6 +317,10 @@ def beside(watched: Sequence[Watched]) -> list[tuple[str, str, list[str]]]:
     """Networks on one sequence: at each step at which one is asked, the token, and how each comes out."""
     steps = sorted({answer.step for each in watched for answer in each.answers})
     return [
-        (f"step {t + 1}", watched[0].words[t], [next((a.verdict for a in each.answers if a.step == t), "") for each in watched])
+        (
+            f"step {t + 1}",
+            watched[0].words[t],
+            [next((a.verdict for a in each.answers if a.step == t), "") for each in watched],
+        )
         for t in steps
     ]

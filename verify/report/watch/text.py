@@ -107,4 +107,6 @@ def _compared(watched: Sequence[Watched], width: int) -> Iterator[str]:
         yield ""
         yield f"{step}, {word}"
         for each, verdict in zip(watched, verdicts, strict=True):
-            yield from wrap(f"{each.title}: {verdict or 'nothing is asked'}", width, initial_indent="  ", subsequent_indent="    ")
+            yield from wrap(
+                f"{each.title}: {verdict or 'nothing is asked'}", width, initial_indent="  ", subsequent_indent="    "
+            )
