@@ -45,8 +45,8 @@ def show(claim: str, tokens: str | None = None, target: str | None = None) -> Sh
     """A claim's network on a sequence, step by step: a drawing in a notebook, tables where it is printed.
 
     `tokens` and `target` are by default those of the claim's own example. `.trace` has the numbers: Δ, B, C and the
-    of each layer by channel, (L,) each, and `.trace.result` (L, classes). Raises ValueError, saying what to do.
+    state of each layer by channel, (L,) each, and `.trace.result` (L, classes). Raises ValueError, saying what to do.
     """
-    from mamba_theorems.verify.api import watch  # noqa: PLC0415 - it takes torch, which the command line does not always need
+    from mamba_theorems.verify.api import watch  # noqa: PLC0415 - it takes torch, which the command line needs not always
 
     return watch(claim, tokens, target)

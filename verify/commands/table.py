@@ -199,7 +199,7 @@ COMMANDS = (
     Command(
         "show",
         "CLAIM…",
-        "a claim's network on a sequence, step by step: Δ, B, C, the state, logits",
+        "a claim's network on a sequence, step by step",
         "words --tokens --target --beside --weights --vocab-size --num-kv-pairs -o",
         "watch:shown",
         ("text", "svg", "html"),
