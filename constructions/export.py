@@ -20,6 +20,7 @@ from mamba_theorems.constructions import mqar
 from mamba_theorems.constructions.compiler.channels import Channel
 from mamba_theorems.constructions.compiler.modules import empty_module
 from mamba_theorems.constructions.compiler.targets import TARGETS as BLOCKS
+from mamba_theorems.constructions.compiler.tensors import complete
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.foundations import copying
 from mamba_theorems.constructions.induction_heads import answers, plain
@@ -189,7 +190,7 @@ def is_mamba2(construction: Construction) -> bool:
 
 def transformers_config(construction: Construction) -> dict[str, Any]:
     """config.json as transformers reads it."""
-    sizes = construction.hyperparameters
+    sizes = complete(construction.hyperparameters)
     config: dict[str, Any] = {
         "architectures": ["Mamba2ForCausalLM" if is_mamba2(construction) else "MambaForCausalLM"],
         "model_type": "mamba2" if is_mamba2(construction) else "mamba",
@@ -214,7 +215,7 @@ def transformers_config(construction: Construction) -> dict[str, Any]:
 
 def mamba_ssm_config(construction: Construction) -> dict[str, Any]:
     """config.json as mamba_ssm's MambaConfig reads it."""
-    sizes = construction.hyperparameters
+    sizes = complete(construction.hyperparameters)
     mixer: dict[str, Any] = {"d_state": sizes["d_state"], "d_conv": sizes["d_conv"], "expand": sizes["expand"]}
     mixer |= {"layer": "Mamba2", "headdim": sizes["d_inner"]} if is_mamba2(construction) else {
         "layer": "Mamba1", "dt_rank": sizes["dt_rank"]
@@ -239,7 +240,10 @@ def transformers_names(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def tokenizer_files(construction: Construction) -> dict[str, dict[str, Any]]:
-    """A tokenizer that reads the task's words, separated by blanks, as transformers' AutoTokenizer loads it."""
+    """A tokenizer that reads the task's words, separated by blanks, as transformers' AutoTokenizer loads it.
+
+    Any other word becomes padding: what looks into a tokenizer tries words that this one does not have.
+    """
     spelled, ids = words(construction), special_ids(construction)
     special = {name.removesuffix("_id"): spelled[token] for name, token in ids.items()}
     added = [
@@ -249,7 +253,7 @@ def tokenizer_files(construction: Construction) -> dict[str, dict[str, Any]]:
         if spelled[token] in SPECIAL
     ]
     vocabulary = {word: token for token, word in enumerate(spelled)}
-    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"}
+    model = {"type": "WordLevel", "vocab": vocabulary, "unk_token": spelled[ids["pad_token_id"]]}
     nothing = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor", "decoder"))
     tokenizer = {"version": "1.0", **nothing, "added_tokens": added, "pre_tokenizer": {"type": "WhitespaceSplit"}}
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "model_input_names": ["input_ids", "attention_mask"]}

@@ -199,8 +199,10 @@ class ModelCard:
         kinds: dict[str, list[str]] = {}
         for word in self.words:
             kinds.setdefault(word if word.startswith("<") or not word[-1].isdigit() else word[0], []).append(word)
+        pad = self.words[export.special_ids(self.construction)["pad_token_id"]]
+        other = f" The tokenizer reads any other word as {pad}." if self.target == "transformers" else ""
         told = (found[0] if len(found) == 1 else f"{found[0]} … {found[-1]}" for found in kinds.values())
-        return f"There are {', '.join(told)}, with the ids 0 … {len(self.words) - 1} in this order."
+        return f"There are {', '.join(told)}, with the ids 0 … {len(self.words) - 1} in this order.{other}"
 
 
 BROKEN: dict[str, Any] = {

@@ -161,7 +161,7 @@ class Answer:
         if self.margin is None:
             return "there is no other"
         if not self.margin:
-            return f"margin 0: a TIE of {' and '.join(self.tied)}, neither is answered"
+            return f"margin 0: a TIE of {' and '.join(self.tied)}"
         best = max((c for c in self.scores if c != self.right), key=lambda c: self.scores[c])
         return f"margin {number(self.margin)}: " + (
             f"{self.right} is answered" if self.margin > 0 else f"WRONG, {best}"
@@ -302,12 +302,12 @@ def _panels(layer: LayerTrace, of: Collection[str]) -> Iterator[Panel]:
         return name.partition(OF)[0].partition(ALIKE)[0] in of
 
     gate = panel("gate", "what y is multiplied by", alike(layer.gate), read=read)
-    yield panel("u", "what the scan takes, by channel", layer.inner)
+    yield panel("u", "what the scan takes", layer.inner)
     yield panel("Δ", "the step", alike(layer.delta))
-    yield panel("e^ΔA", "what is left of the state at each step", alike(layer.decay))
+    yield panel("e^ΔA", "what is left of the state", alike(layer.decay))
     yield panel("B", "where u is written", layer.B)
     yield panel("C", "where the state is read", layer.C)
-    yield panel("h", "the state, which keeps what was written", layer.state, read=read)
+    yield panel("h", "the state: what was written", layer.state, read=read)
     if gate.rows:
         yield panel("y", "what is read, before the gate", layer.readout, read=read)
         yield gate

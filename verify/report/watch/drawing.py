@@ -13,7 +13,7 @@ from typing import Any
 
 from mamba_theorems.verify.report.watch import Answer, Panel, Watched, number
 
-ROW, HEAD, SQUARE, LETTER, BAR, GAP, LONGEST = 20, 34, 15, 6.7, 170, 40, 26
+ROW, HEAD, SQUARE, LETTER, BAR, GAP, LONGEST = 20, 34, 15, 6.7, 110, 40, 26
 """Pixels: a row, a heading's height, the largest square, a letter, the longest bar, two networks; letters of a name."""
 STYLE = (
     ".net{font:11px ui-monospace,'DejaVu Sans Mono',monospace;color:#1b1b1b;background:#fff}"
@@ -50,14 +50,18 @@ def _document(body: str, size: tuple[float, float], style: str, title: str) -> s
 def _network(watched: Watched, name: str) -> tuple[str, tuple[float, float]]:
     """What is drawn of one network, and how large it is."""
     names, column = _names(watched), _column(watched)
-    width = max(names + column * len(watched.words) + 8, names + BAR + 130)
+    texts = [watched.title, *_fold(watched.broken), *(answer.verdict for answer in watched.answers)]
+    texts += [
+        f"{_head(shown, '')}{'' if shown.rows else _notes(shown)}" for panels in watched.layers for shown in panels
+    ]
+    width = max(names + column * len(watched.words) + 8, names + BAR + 110, 20 + LETTER * max(map(len, texts)))
     hatch = (
         f'<defs><pattern id="{name}-hatch" width="5" height="5" patternUnits="userSpaceOnUse" '
         'patternTransform="rotate(45)"><line y2="5" stroke="currentColor" stroke-width="2.4"/></pattern></defs>'
     )
     lines = [hatch]
     y = 18.0
-    for text, kind in ((watched.title, "b"), *((line, "b") for line in _fold(watched.broken, width))):
+    for text, kind in ((watched.title, "b"), *((line, "b") for line in _fold(watched.broken))):
         lines.append(_text(4, y, text, kind))
         y += 16
     top = y
@@ -78,10 +82,17 @@ def _network(watched: Watched, name: str) -> tuple[str, tuple[float, float]]:
     return "".join(lines), (width, y + 8)
 
 
-def _fold(sentences: Sequence[str], width: float) -> Iterator[str]:
+def _fold(sentences: Sequence[str]) -> Iterator[str]:
     """Each sentence up to its colon: the rest is told beside the drawing."""
-    for sentence in sentences:
-        yield f"! {sentence.partition(':')[0]}"[: int(width / LETTER)]
+    return (f"! {sentence.partition(':')[0]}" for sentence in sentences)
+
+
+def _head(shown: Panel, where: str) -> str:
+    return f"{where}{shown.sign}, {shown.words}"
+
+
+def _notes(shown: Panel) -> str:
+    return "; ".join(shown.notes)
 
 
 def _names(watched: Watched) -> float:
@@ -98,12 +109,11 @@ def _column(watched: Watched) -> float:
 
 
 def _height(shown: Panel) -> float:
-    return HEAD + ROW * len(shown.rows) + (ROW * 0.8 if shown.rows and [*shown.notes] else 0)
+    return HEAD + ROW * len(shown.rows) + (ROW * 0.8 if shown.rows and _notes(shown) else 0)
 
 
 def _panel(shown: Panel, watched: Watched, where: str, names: float, column: float, y: float) -> Iterator[str]:
-    notes = "; ".join(shown.notes)
-    head = f"{where}{shown.sign}, {shown.words}"
+    notes, head = _notes(shown), _head(shown, where)
     if not shown.rows:
         yield _text(4, y + 22, head, "b") + _text(4 + LETTER * 1.04 * (len(head) + 1), y + 22, notes, "s")
         return
