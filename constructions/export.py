@@ -87,7 +87,7 @@ def trials(claim: str, vocab_size: int, input_seq_len: int, num_kv_pairs: int) -
 
     def zoology(random_filler: bool) -> Draw:
         def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-            more = {"random_non_queries": random_filler, **sizes}
+            more: dict[str, Any] = {"random_non_queries": random_filler, **sizes}
             batch = zoology_mqar(vocab_size, count, input_seq_len, seed, **more)
             return batch.tokens, batch.targets
 

@@ -357,6 +357,16 @@ def test_a_module_holds_the_exact_weights_rounded_once(target, dtype):
         np.testing.assert_array_equal(state[name].numpy(), weight)
 
 
+@given(token_sequences(), st.sampled_from(["mqar.thm4", "mqar.thm4-jl-amended"]))
+def test_theorem_4_in_the_s4d_block_is_what_it_is_in_mamba_s(case, claim):
+    vocabulary, tokens = case
+    sizes = {"num_kv_pairs": 1, "vocab_size": vocabulary.size, "vocabulary": vocabulary}
+    s4d, mamba = (constructions.build(claim, target, **sizes) for target in ("paper_s4d", "paper"))
+    assert (s4d.run(RATIONAL, tokens) == mamba.run(RATIONAL, tokens)).all()
+    with pytest.raises(ValueError, match="S4D's B and C are the same at every token"):
+        constructions.build(CLAIM, "paper_s4d", **sizes)
+
+
 MUTANTS = {
     "paper": [
         ("mixer.conv.weight", {(range(6), 0): 2, (range(6), 1): 1}),  # taps swapped

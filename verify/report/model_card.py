@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from mamba_theorems.constructions import export
+from mamba_theorems.constructions.compiler.tensors import complete
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.builders import KNOW_PAIRS
 from mamba_theorems.constructions.tasks import IGNORED, Vocabulary, broken_h1, broken_h2, broken_h3, broken_h4
@@ -22,8 +23,9 @@ from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.glossary import WORDS
 from mamba_theorems.verify.report import citation, paper_map
 
-SEQUENCES, SEED, AT_ONCE = 100, 0, 2**22
-"""How many sequences are tried of each kind, from which seed; logits that one batch holds at most."""
+SEQUENCES, SEED, AT_ONCE, WORK = 100, 0, 2**22, 2**36
+"""How many sequences are tried of each kind, from which seed; how many logits a batch holds, and how many numbers the
+states of one kind's sequences take over time: large models are tried on fewer, and the card says on how many."""
 LONGEST_PROMPT = 64
 LOAD = {
     "transformers": (
@@ -91,11 +93,17 @@ class ModelCard:
         found = {getattr(h, "name", ""): getattr(h, "words", "") for h in self.claim.hypotheses}
         return {name: words for name, words in found.items() if name in BROKEN and not (counts and name == "H4")}
 
+    @property
+    def sequences(self) -> int:
+        """How many sequences are tried of each kind."""
+        sizes = complete(self.construction.hyperparameters)
+        return min(SEQUENCES, max(1, WORK // (self.input_seq_len * sizes["d_inner"] * sizes["d_state"])))
+
     @cached_property
     def drawn(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """The sequences that are tried, and what is to be answered."""
         sizes = (self.vocab_size, self.input_seq_len, self.num_kv_pairs)
-        return {name: draw(SEQUENCES, SEED) for name, draw in export.trials(self.claim.id, *sizes).items()}
+        return {name: draw(self.sequences, SEED) for name, draw in export.trials(self.claim.id, *sizes).items()}
 
     @cached_property
     def trials(self) -> list[Trial]:
@@ -107,14 +115,14 @@ class ModelCard:
         got = _answers(module, tokens, len(self.words))
         asked, right = targets != IGNORED, got == targets
         kept = self._keeps(tokens)[:, None]
-        counts = [tuple(int((asked & where & good).sum()) for good in (right, True)) for where in (kept, ~kept)]
+        held, elsewhere = ((int((asked & where & right).sum()), int((asked & where).sum())) for where in (kept, ~kept))
         wrong = [(t, row) for row, t in np.argwhere(asked & ~right) if t < LONGEST_PROMPT]
         failure = ""
         if wrong:
             t, row = min(wrong)
             prompt = " ".join(self.words[token] for token in tokens[row, : t + 1])
             failure = f"`{prompt}` asks for {self.words[targets[row, t]]} and is answered {self.words[got[row, t]]}"
-        return Trial(name, counts[0], counts[1], failure)
+        return Trial(name, held, elsewhere, failure)
 
     def _keeps(self, tokens: np.ndarray) -> np.ndarray:
         """Which sequences keep every hypothesis on sequences that the claim has."""
@@ -179,8 +187,9 @@ class ModelCard:
         yield from ("```", "")
         yield "`labels.json` names every token and every row of every weight, and says what each channel is for."
         yield from ("", "## What it answers, and where it fails", "")
-        yield f"Tried when it was exported: {SEQUENCES} sequences of each kind, seed {SEED}, L = {self.input_seq_len}, "
-        yield f"num_kv_pairs = {self.num_kv_pairs}, float32 on a CPU." if self._has_pairs else "float32 on a CPU."
+        number, pairs = self.sequences, f"num_kv_pairs = {self.num_kv_pairs}, " if self._has_pairs else ""
+        yield f"Tried when it was exported: {number} sequence{'s' * (number > 1)} of each kind, seed {SEED},"
+        yield f"L = {self.input_seq_len}, {pairs}float32 on a CPU."
         yield from ("", "| sequences | hypotheses hold: answered | elsewhere: answered |", "|---|---|---|")
         yield from (f"| {trial.name} | {_share(trial.kept)} | {_share(trial.other)} |" for trial in self.trials)
         yield ""
