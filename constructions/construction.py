@@ -21,6 +21,7 @@ from mamba_theorems.constructions.compiler.exact import ExactTensor, Index
 from mamba_theorems.constructions.compiler.explain import explain_mixer
 from mamba_theorems.constructions.compiler.mamba1 import a_log
 from mamba_theorems.constructions.compiler.modules import empty_module
+from mamba_theorems.constructions.compiler.naming import Naming, names_of, row_names
 from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.compiler.tensors import Weights
 from mamba_theorems.constructions.tasks import Vocabulary
@@ -49,7 +50,8 @@ class Construction:
 
     A block alone has its own names and maps (..., L, d_model) to the same. Between an embedding and a head it is
     mixer.*, beside embedding.weight, head.* and position.weight; a language model has the state-spaces names. `labels`
-    tell the weights by channel where there is no `description` that does; `activation` is that of the paper's blocks.
+    tell the weights by channel where there is no `description` that does; `activation` is that of the paper's blocks;
+    `naming` says what every row is called.
     """
 
     claim: str
@@ -60,6 +62,7 @@ class Construction:
     activation: str = "relu"
     description: MixerDescription | None = None
     closed_form: ClosedForm | None = None
+    naming: Naming | None = None
 
     @property
     def is_language_model(self) -> bool:
@@ -70,6 +73,17 @@ class Construction:
     def told(self) -> list[str]:
         """What each weight does between named channels, for a reader."""
         return list(self.labels) if self.description is None else explain_mixer(self.description)
+
+    @property
+    def named(self) -> Naming:
+        """What every row is called. Raises ValueError where nobody says."""
+        if self.naming is None:
+            raise ValueError(f"The channels of {self.claim} have no names: give the construction a naming.")
+        return self.naming
+
+    def rows(self) -> dict[str, list[list[str]]]:
+        """The name of every row of every weight, axis by axis."""
+        return row_names(self.named, self.target, self.weights)
 
     def to(self, f: Field) -> dict[str, np.ndarray]:
         """Every weight in a number field."""
@@ -101,8 +115,10 @@ class Construction:
     def _block(self, f: Field, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
         options: dict[str, Any] = {}
         target = TARGETS[self.target]
+        if target.is_the_papers:
+            options["activation"] = self.activation
         if target.delta_activation is not None:
-            options = {"activation": self.activation, "delta_activation": target.delta_activation}
+            options["delta_activation"] = target.delta_activation
         if "ngroups" in self.hyperparameters:
             options["ngroups"] = self.hyperparameters["ngroups"]
         return target.equation(f, weights, x, **options)
@@ -198,17 +214,21 @@ def compiled(
     """
     width = len(description.read if "mamba2" in target else description.inner)
     layout = layout or Layout(expand=-(-width // description.stream_width))
+    weights = compile_weights(description, target, layout)
+    sizes = hyperparameters(description, target, layout)
     return Construction(
         claim,
         target,
-        hyperparameters(description, target, layout),
-        compile_weights(description, target, layout),
+        sizes,
+        weights,
         activation=description.activation,
         description=description,
         closed_form=form,
+        naming=names_of(description, target, layout.sizes(description) | sizes),
     )
 
 
 def alone(claim: str, block: Mamba1Description | Mamba2Description, labels: Iterable[str] = ()) -> Construction:
     """An official block without embedding and head."""
-    return Construction(claim, block.target, block.sizes, block.weights(), tuple(labels))
+    names = Naming(block.space, (block.names,), block.space)
+    return Construction(claim, block.target, block.sizes, block.weights(), tuple(labels), naming=names)

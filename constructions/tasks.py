@@ -4,6 +4,7 @@ Both generators, the oracle and the hypotheses H1-H4 read a sequence as `k_1 v_1
 Source: [P] eq. (46) and App. D.3; Arora et al., Zoology (2023), App. E.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,42 @@ class Vocabulary:
     def is_value(self, tokens: np.ndarray) -> np.ndarray:
         """Where `tokens` are values."""
         return np.isin(tokens, self.values)
+
+
+# ------------------------------------------------------------------------------------------------ words
+
+
+def words(tokens: np.ndarray, vocabulary: Vocabulary) -> str:
+    """k1 v1 f k1: keys, values and fillers, counted from 1; k where the first key is the only one, u5 for an unused id.
+
+    tokens (length,).
+    """
+    keys = set(tokens[vocabulary.is_key(tokens)].tolist())
+    only = keys == {vocabulary.keys.start}
+    return " ".join("k" if only and t in vocabulary.keys else word(t, vocabulary) for t in tokens.tolist())
+
+
+def word(token: int, vocabulary: Vocabulary) -> str:
+    """How a token is written: k1, v1, f; u and its id where it is unused."""
+    if token == vocabulary.filler:
+        return "f"
+    for letter, ids in (("k", vocabulary.keys), ("v", vocabulary.values)):
+        if token in ids:
+            return f"{letter}{token - ids.start + 1}"
+    return f"u{token}"
+
+
+def token_of(text: str, vocabulary: Vocabulary) -> int:
+    """The token that a word names, k being k1. Raises ValueError for a word that names none."""
+    found = re.fullmatch(r"([kv])([0-9]{0,6})", text)
+    if text == "f" and vocabulary.filler is not None:
+        return vocabulary.filler
+    ids = {"k": vocabulary.keys, "v": vocabulary.values}[found[1]] if found else range(0)
+    place = int(found[2] or 1) - 1 if found else 0
+    if not 0 <= place < len(ids):
+        last = f"k1 … k{len(vocabulary.keys)}, v1 … v{len(vocabulary.values)}"
+        raise ValueError(f"there is no token '{text}': use {last}{', f' if vocabulary.filler is not None else ''}")
+    return ids[place]
 
 
 @dataclass(frozen=True)

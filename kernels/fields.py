@@ -22,13 +22,18 @@ Elementwise = Callable[[Any], Any]
 OBJECT = np.dtype(object)
 
 
+def _unwatched(name: str, value: Any) -> None:
+    """Nobody looks at what an equation computes on its way."""
+
+
 @dataclass(frozen=True)
 class Field:
     """Numbers and the elementary functions on them, elementwise over numpy arrays.
 
     `number` takes an int, a Fraction, a sympy expression or a float (read as the dyadic rational it is) and gives the
     field's scalar: the nearest one for floats, an enclosure for balls. `arithmetic` is entered while an equation runs;
-    Arb's working precision lives there.
+    Arb's working precision lives there. `note` is told the name and the value of what an equation computes on its way:
+    `replace(RATIONAL, note=seen.setdefault)` watches a block, and changes nothing of what it computes.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Field:
     relu: Elementwise
     dtype: np.dtype = OBJECT
     arithmetic: Callable[[], AbstractContextManager[Any]] = nullcontext
+    note: Callable[[str, Any], None] = _unwatched
 
     def array(self, values: Any) -> np.ndarray:
         """The numpy array of this field's numbers nearest to `values` (nested exact numbers, or an ndarray)."""

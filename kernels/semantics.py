@@ -3,6 +3,8 @@
 S4D, S6 (Mamba), SSD (Mamba-2), the paper's simplified blocks ([P] Table 2, eq. 14; Δ^⊤: section 5) and the official
 blocks (state-spaces/mamba). Arrays are time-major, (..., L, d), with any leading batch dimensions; weights carry their
 usual names. The fast paths in `kernels.cpu` and `kernels.gpu` are held to this text.
+
+Each block tells its field's `note` what it computes on its way, by name: input, u, delta, decay, B, C, state, y, gate.
 """
 
 from collections.abc import Callable, Mapping
@@ -46,6 +48,12 @@ ACTIVATIONS: dict[str, Callable[[Field, Array], Array]] = {
 def silu(f: Field, x: Array) -> Array:
     """x·σ(x), elementwise."""
     return ACTIVATIONS["silu"](f, x)
+
+
+def _noted(f: Field, name: str, value: Array) -> Array:
+    """The value, of which the field was told."""
+    f.note(name, value)
+    return value
 
 
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -112,7 +120,10 @@ def recurrence(f: Field, decay: Array, write: Array, initial_state: Array | None
     for decay_t, write_t in zip(np.moveaxis(decay, -3, 0), np.moveaxis(write, -3, 0), strict=True):
         h = write_t if h is None else decay_t * h + write_t
         history.append(h)
-    return np.stack(history, axis=-3)
+    states = np.stack(history, axis=-3)
+    f.note("decay", decay)
+    f.note("state", states)
+    return states
 
 
 @_equation
@@ -126,6 +137,9 @@ def state_history(
     discretization: Discretization = euler,
 ) -> Array:
     """Every state h_1 … h_L of the S6 recurrence, (..., L, d, N); arguments as in `selective_scan`."""
+    f.note("u", u)
+    f.note("delta", delta)
+    f.note("B", B)
     decay, gain = discretization(f, delta[..., None], A)
     return recurrence(f, decay, gain * u[..., None] * B[..., None, :], initial_state)
 
@@ -149,9 +163,11 @@ def selective_scan(
     Source: Gu & Dao 2023, Algorithm 2; [P] section 2.
     """
     h = state_history(f, u, delta, A, B, initial_state, discretization)
+    f.note("C", C)
     y = (h * C[..., None, :]).sum(-1)
     y = y if D is None else y + D * u
-    return y if z is None else y * silu(f, z)
+    f.note("y", y)
+    return y if z is None else y * _noted(f, "gate", silu(f, z))
 
 
 @_equation
@@ -160,7 +176,8 @@ def selective_scan_delta_t(f: Field, u: Array, delta: Array, A: Array, B: Array,
 
     u (..., L, d); A (d, N); B, C (..., L, N); y (..., L, d). Source: [P] Lemma 3.
     """
-    return (state_history_delta_t(f, u, delta, A, B) * C[..., None, :]).sum(-1)
+    f.note("C", C)
+    return _noted(f, "y", (state_history_delta_t(f, u, delta, A, B) * C[..., None, :]).sum(-1))
 
 
 @_equation
@@ -168,6 +185,9 @@ def state_history_delta_t(
     f: Field, u: Array, delta: Array, A: Array, B: Array, initial_state: Array | None = None
 ) -> Array:
     """Every state of the Δ^⊤ recurrence, (..., L, d, N); arguments as in `selective_scan_delta_t`."""
+    f.note("u", u)
+    f.note("delta", delta)
+    f.note("B", B)
     return recurrence(f, f.exp(delta[..., None, :] * A), u[..., None] * B[..., None, :], initial_state)
 
 
@@ -187,13 +207,17 @@ def ssd(
     x (..., L, nheads, headdim); dt (..., L, nheads); A (nheads); D (nheads) or (nheads·headdim); B, C
     (..., L, ngroups, N); initial_state (..., nheads, headdim, N); y as x. Source: Dao & Gu 2024, section 7.
     """
+    f.note("C", C)
     y = ssd_readout(ssd_states(f, x, dt, A, B, initial_state), C)
-    return y if D is None else y + D.reshape(x.shape[-2], -1) * x
+    return _noted(f, "y", y if D is None else y + D.reshape(x.shape[-2], -1) * x)
 
 
 @_equation
 def ssd_states(f: Field, x: Array, dt: Array, A: Array, B: Array, initial_state: Array | None = None) -> Array:
     """Every state of SSD, heads first: (..., nheads, L, headdim, N); arguments as in `ssd`."""
+    f.note("u", x)
+    f.note("delta", dt)
+    f.note("B", B)
     decay = _heads_first(f.exp(dt * A)[..., None])[..., None]
     write = _heads_first(dt[..., None] * x)[..., None] * _by_head(B, x.shape[-2])
     return recurrence(f, decay, write, initial_state)
@@ -219,7 +243,9 @@ def _heads_first(x: Array) -> Array:
 
 def _gated(f: Field, weights: Weights, x: Array, y: Array, activation: str) -> Array:
     """σ(linear(x)) ⊙ y where the block has a gate."""
-    return y * ACTIVATIONS[activation](f, _linear(weights, "gate", x)) if "gate.weight" in weights else y
+    if "gate.weight" not in weights:
+        return y
+    return y * _noted(f, "gate", ACTIVATIONS[activation](f, _linear(weights, "gate", x)))
 
 
 def _convolved(f: Field, weights: Weights, name: str, x: Array, activation: str) -> Array:
@@ -242,7 +268,7 @@ def paper_mamba(
     Weights: conv.weight (d, k), conv.bias (d); delta.weight (d, d), delta.bias (d); B.weight, C.weight (N, d) and
     biases (N); A = Λ ≤ 0 (d, N); gate.weight (d, d). Biases and gate optional. Source: [P] Table 2, eq. 14.
     """
-    x_hat = _convolved(f, weights, "conv", x, activation)
+    x_hat = _convolved(f, weights, "conv", _noted(f, "input", x), activation)
     delta = ACTIVATIONS[delta_activation](f, _linear(weights, "delta", x_hat))
     B, C = _linear(weights, "B", x_hat), _linear(weights, "C", x_hat)
     y = selective_scan(f, x_hat, delta, weights["A"], B, C, discretization=discretization)
@@ -257,11 +283,20 @@ def paper_s4d(
 
     Weights: conv.*, A (d, N), B, C, gate.* as in `paper_mamba`. Source: [P] Table 2.
     """
-    x_hat = _convolved(f, weights, "conv", x, activation)
+    x_hat = _convolved(f, weights, "conv", _noted(f, "input", x), activation)
     one = f.array(np.ones((*x_hat.shape, 1), dtype=int))
     decay, gain = discretization(f, one, weights["A"])
-    h = recurrence(f, decay, gain * x_hat[..., None] * weights["B"])
-    return _gated(f, weights, x, (h * weights["C"]).sum(-1), activation)
+    h = _constant_states(f, weights, x_hat, one[..., 0], decay, gain * x_hat[..., None] * weights["B"])
+    return _gated(f, weights, x, _noted(f, "y", (h * weights["C"]).sum(-1)), activation)
+
+
+def _constant_states(f: Field, weights: Weights, u: Array, delta: Array, decay: Array, write: Array) -> Array:
+    """Every state of an S4D mixer, whose Δ, B and C are the same at each position."""
+    f.note("u", u)
+    f.note("delta", delta)
+    for name in ("B", "C"):
+        f.note(name, np.broadcast_to(weights[name], write.shape))
+    return recurrence(f, decay, write)
 
 
 @_equation
@@ -269,7 +304,7 @@ def paper_mamba_delta_t(
     f: Field, weights: Weights, x: Array, *, activation: str = "relu", delta_activation: str = "softplus"
 ) -> Array:
     """The paper's Mamba-Δ^⊤: as `paper_mamba`, with delta.weight (N, d) and Δ along the state. Source: [P] Lemma 3."""
-    x_hat = _convolved(f, weights, "conv", x, activation)
+    x_hat = _convolved(f, weights, "conv", _noted(f, "input", x), activation)
     delta = ACTIVATIONS[delta_activation](f, _linear(weights, "delta", x_hat))
     B, C = _linear(weights, "B", x_hat), _linear(weights, "C", x_hat)
     return _gated(f, weights, x, selective_scan_delta_t(f, x_hat, delta, weights["A"], B, C), activation)
@@ -287,6 +322,7 @@ def paper_mamba2(
     values, B, C = (
         _convolved(f, weights, f"{name}_conv", _linear(weights, name, x), activation) for name in ("x", "B", "C")
     )
+    f.note("input", x)
     dt = ACTIVATIONS[delta_activation](f, _linear(weights, "delta", x))
     heads = values.reshape(*values.shape[:-1], dt.shape[-1], -1)
     y = ssd(f, heads, dt, weights["A"], B[..., None, :], C[..., None, :])
@@ -298,7 +334,7 @@ def paper_mamba2(
 
 def _official_input(f: Field, weights: Weights, u: Array) -> tuple[Array, Array]:
     """x and the gate's z, (..., L, d_inner): in_proj, convolution and SiLU."""
-    x, z = np.split(_linear(weights, "in_proj", u), 2, axis=-1)
+    x, z = np.split(_linear(weights, "in_proj", _noted(f, "input", u)), 2, axis=-1)
     return silu(f, causal_conv1d(f, x, weights["conv1d.weight"][:, 0], weights.get("conv1d.bias"))), z
 
 
@@ -329,7 +365,7 @@ def mamba_delta_t(f: Field, weights: Weights, u: Array) -> Array:
     x, z = _official_input(f, weights, u)
     delta, B, C = _selection(weights, x)
     y = selective_scan_delta_t(f, x, f.softplus(delta), -f.exp(weights["A_log"]), B, C) + weights["D"] * x
-    return _linear(weights, "out_proj", y * silu(f, z))
+    return _linear(weights, "out_proj", y * _noted(f, "gate", silu(f, z)))
 
 
 @_equation
@@ -339,11 +375,12 @@ def mamba_s4d(f: Field, weights: Weights, u: Array, *, discretization: Discretiz
     Source: Gu et al. 2022, S4D; [P] Table 2.
     """
     x, z = _official_input(f, weights, u)
-    decay, gain = discretization(f, f.exp(weights["log_dt"])[:, None], -f.exp(weights["A_log"]))
+    delta = f.exp(weights["log_dt"])
+    decay, gain = discretization(f, delta[:, None], -f.exp(weights["A_log"]))
     write = x[..., None] * (gain * weights["B"])
-    h = recurrence(f, np.broadcast_to(decay, write.shape), write)
-    y = (h * weights["C"]).sum(-1) + weights["D"] * x
-    return _linear(weights, "out_proj", y * silu(f, z))
+    h = _constant_states(f, weights, x, np.broadcast_to(delta, x.shape), np.broadcast_to(decay, write.shape), write)
+    y = _noted(f, "y", (h * weights["C"]).sum(-1) + weights["D"] * x)
+    return _linear(weights, "out_proj", y * _noted(f, "gate", silu(f, z)))
 
 
 @_equation
@@ -366,7 +403,7 @@ def mamba2(
     """
     d_inner, nheads = weights["out_proj.weight"].shape[1], weights["A_log"].shape[0]
     conv_dim = weights["conv1d.weight"].shape[0]
-    z, xBC, dt = np.split(_linear(weights, "in_proj", u), [d_inner, d_inner + conv_dim], axis=-1)
+    z, xBC, dt = np.split(_linear(weights, "in_proj", _noted(f, "input", u)), [d_inner, d_inner + conv_dim], axis=-1)
     xBC = silu(f, causal_conv1d(f, xBC, weights["conv1d.weight"][:, 0], weights.get("conv1d.bias")))
     x, B, C = np.split(xBC, [d_inner, (d_inner + conv_dim) // 2], axis=-1)
     x = x.reshape(*x.shape[:-1], nheads, -1)
@@ -374,11 +411,12 @@ def mamba2(
     step = f.softplus(dt + weights["dt_bias"])
     step = step if dt_limit is None else _clamped(f, step, *dt_limit)
     y = ssd(f, x, step, -f.exp(weights["A_log"]), B, C, weights["D"]).reshape(z.shape)
-    y = y if norm_before_gate else y * silu(f, z)
+    gate = _noted(f, "gate", silu(f, z))
+    y = y if norm_before_gate else y * gate
     if "norm.weight" in weights:
         by_group = rms_norm(f, y.reshape(*y.shape[:-1], ngroups, -1), f.number(1), eps)
         y = by_group.reshape(y.shape) * weights["norm.weight"]
-    return _linear(weights, "out_proj", y * silu(f, z) if norm_before_gate else y)
+    return _linear(weights, "out_proj", y * gate if norm_before_gate else y)
 
 
 def _clamped(f: Field, x: Array, least: Any, largest: Any) -> Array:

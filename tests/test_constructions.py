@@ -173,7 +173,7 @@ def test_the_table_has_the_tensors_of_the_module_and_the_shapes(name):
     target = TARGETS[name]
     full = complete({"d_model": 6, "d_inner": 8, "d_state": 3, "d_conv": 4, "dt_rank": 2, "nheads": 2})
     options = {size: full[size] for size in target.sizes if size in full}
-    paper = {} if target.delta_activation is None else {"gate": "gate.weight" in target.table, "bias": False}
+    paper = {"gate": "gate.weight" in target.table, "bias": False} if target.is_the_papers else {}
     module = target.module(6, **options, **paper)
     given = {"gate.weight": 0} if "gate.weight" in target.table else {}
     filled = {tensor: weight.shape for tensor, weight in fill(target.table, full, given).items()}
@@ -355,6 +355,16 @@ def test_a_module_holds_the_exact_weights_rounded_once(target, dtype):
     assert state.keys() == weights.keys()
     for name, weight in weights.items():
         np.testing.assert_array_equal(state[name].numpy(), weight)
+
+
+@given(token_sequences(), st.sampled_from(["mqar.thm4", "mqar.thm4-jl-amended"]))
+def test_theorem_4_in_the_s4d_block_is_what_it_is_in_mamba_s(case, claim):
+    vocabulary, tokens = case
+    sizes = {"num_kv_pairs": 1, "vocab_size": vocabulary.size, "vocabulary": vocabulary}
+    s4d, mamba = (constructions.build(claim, target, **sizes) for target in ("paper_s4d", "paper"))
+    assert (s4d.run(RATIONAL, tokens) == mamba.run(RATIONAL, tokens)).all()
+    with pytest.raises(ValueError, match="S4D's B and C are the same at every token"):
+        constructions.build(CLAIM, "paper_s4d", **sizes)
 
 
 MUTANTS = {

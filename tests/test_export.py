@@ -1,19 +1,23 @@
 """Exported models load in transformers and answer recall, with a generator written from Zoology's description alone."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from mamba_theorems.constructions import export
-from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM
+from mamba_theorems.kernels.blocks import Mamba, Mamba2, MambaLM, interop
 from mamba_theorems.verify.commands import main as cli
 
 transformers = pytest.importorskip("transformers")
+load_file = pytest.importorskip("safetensors.torch").load_file
 
 CLAIMS = (
     "mqar.thm2-step1",
@@ -246,6 +250,96 @@ def test_bad_input_gets_one_sentence_and_no_folder(arguments, says, tmp_path, ca
     assert says in printed
     assert len(printed.splitlines()) == 1
     assert not (tmp_path / "model").exists()
+
+
+MODELS = (*CLAIMS, "induction.plain-s6", "foundations.selective-copying")
+EXPORTED = [
+    *((claim, None) for claim in MODELS),
+    *((claim, "mamba2") for claim in (*MAMBA2_TOO, "induction.plain-s6")),
+]
+SIZES = ["--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"]
+
+
+class MambaLMHeadModel:
+    """mamba_ssm's, on our blocks: its names, its from_pretrained, its result."""
+
+    @staticmethod
+    def from_pretrained(folder, device):
+        assert device == "cuda"
+        *_, model = from_mamba_ssm_folder(Path(folder))
+        return lambda tokens: SimpleNamespace(logits=model(tokens))
+
+
+@pytest.fixture
+def beside_mamba_ssm(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mamba_ssm", ModuleType("mamba_ssm"))
+    monkeypatch.setitem(sys.modules, "mamba_ssm.models", ModuleType("mamba_ssm.models"))
+    simple = ModuleType("mamba_ssm.models.mixer_seq_simple")
+    simple.MambaLMHeadModel = MambaLMHeadModel
+    monkeypatch.setitem(sys.modules, simple.__name__, simple)
+    monkeypatch.setattr(torch.Tensor, "cuda", lambda self: self)
+
+
+@pytest.mark.parametrize("target", export.TARGETS)
+@pytest.mark.parametrize(("claim", "architecture"), EXPORTED)
+def test_three_lines_of_its_own_model_card_load_a_model_and_answer_a_prompt(
+    claim, architecture, target, tmp_path, capsys, monkeypatch, beside_mamba_ssm
+):
+    folder, kind = tmp_path / "model", ["--architecture", architecture] if architecture else []
+    words = ["export", claim, *SIZES, *kind, "--target", target, "-o", str(folder)]
+    assert cli.main(words) == cli.Exit.EXPECTED, capsys.readouterr().err
+    card = (folder / "README.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", card, re.S)
+    (answer,) = re.findall(r"is answered by `(.*)`, the largest", card)
+    assert len(code.splitlines()) == 3
+    capsys.readouterr()
+    monkeypatch.chdir(folder)
+    exec(code, {})
+    assert capsys.readouterr().out.split() == [answer]
+
+    kept = [row.split("|")[2].split()[::2] for row in card.splitlines() if row.startswith("|") and "%" in row]
+    assert any(len(counts) > 1 and counts[0] == counts[1] for counts in kept), "answered wherever hypotheses hold"
+    for needed in ("license: mit", "Evidence: **", "arXiv 2506.11891", f"`{claim}`", "seed 0"):
+        assert needed in card
+
+    labels = json.loads((folder / "labels.json").read_text())
+    weights = folder / ("pytorch_model.bin" if target == "mamba_ssm" else "model.safetensors")
+    state = torch.load(weights) if target == "mamba_ssm" else load_file(weights)
+    assert {name: tuple(map(len, rows)) for name, rows in labels["rows"].items()} == {
+        name: tuple(weight.shape) for name, weight in state.items()
+    }
+    assert len(labels["words"]) == len(set(labels["words"])) == len(labels["classes"])
+    if target == "transformers":
+        config = json.loads((folder / "config.json").read_text())
+        special = {config[f"{name}_token_id"] for name in ("bos", "eos", "pad")}
+        assert len(special) == 3
+        assert special == set(json.loads((folder / "generation_config.json").read_text()).values())
+        assert {labels["words"][token] for token in special} <= {"<bos>", "<eos>", "<pad>", "n"}
+
+
+@pytest.mark.parametrize(("claim", "architecture"), [("mqar.robust", None), ("mqar.n2-distinct", "mamba2")])
+def test_the_weights_are_the_same_bits_in_both_layouts(claim, architecture, tmp_path):
+    """Each library's folder under the other's names: transformers loads mamba_ssm's weights, strictly, and back."""
+    construction = export.language_model(claim, 16, 16, 2, architecture)
+    for target in ("transformers", "mamba_ssm"):
+        export.export(construction, target, tmp_path / target)
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "transformers")
+    loaded = {name: weight.clone() for name, weight in theirs.state_dict().items()}
+    ours = torch.load(tmp_path / "mamba_ssm" / "pytorch_model.bin", weights_only=True)
+    theirs.load_state_dict(interop.to_transformers(ours), strict=True)
+    assert all(torch.equal(weight, loaded[name]) for name, weight in theirs.state_dict().items())
+    back = interop.from_transformers(load_file(tmp_path / "transformers" / "model.safetensors"))
+    assert back.keys() == ours.keys()
+    assert all(torch.equal(weight, ours[name]) for name, weight in back.items())
+    *_, model = from_mamba_ssm_folder(tmp_path / "mamba_ssm")
+    model.load_state_dict(back, strict=True)
+
+
+def test_an_exported_model_is_shown_by_its_own_weights(tmp_path, capsys):
+    export.export(export.language_model("mqar.thm2-step1", 16, 16, 2), "transformers", tmp_path / "model")
+    words = ["show", "mqar.thm2-step1", "--target", "language_model", "--tokens", "k3 v5 k1 v2 f k3"]
+    assert cli.main([*words, "--weights", str(tmp_path / "model" / "model.safetensors")]) == cli.Exit.EXPECTED
+    assert "v5 is answered" in capsys.readouterr().out
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path):

@@ -1,4 +1,7 @@
-"""Evidence on the claims of a paper, as data: `verify.run(["mqar.thm2-step1"])` is a report that a notebook shows."""
+"""Evidence on the claims of a paper, as data: `verify.run(["mqar.thm2-step1"])` is a report that a notebook shows.
+
+`verify.show("mqar.thm2-step1", "k1 v1 k2 v2 k1")` is a claim's network on a sequence, step by step.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from mamba_theorems.verify.version import __version__
 
 if TYPE_CHECKING:
     from mamba_theorems.verify.evidence import Report
+    from mamba_theorems.verify.report.notebook import ShownNetwork
 
 if __name__ == "verify":
     from mamba_theorems.checkout import hand_over
@@ -16,7 +20,7 @@ if __name__ == "verify":
     hand_over(__name__)
 
 
-__all__ = ["__version__", "run"]
+__all__ = ["__version__", "run", "show"]
 
 
 def run(
@@ -35,3 +39,14 @@ def run(
     from mamba_theorems.verify.api import gather  # noqa: PLC0415 - it takes torch, which the command line does not always need
 
     return gather(selected, tier=tier, seed=seed, device=device, controls=controls)
+
+
+def show(claim: str, tokens: str | None = None, target: str | None = None) -> ShownNetwork:
+    """A claim's network on a sequence, step by step: a drawing in a notebook, tables where it is printed.
+
+    `tokens` and `target` are by default those of the claim's own example. `.trace` has the numbers: Δ, B, C and the
+    state of each layer by channel, (L,) each, and `.trace.result` (L, classes). Raises ValueError, saying what to do.
+    """
+    from mamba_theorems.verify.api import watch  # noqa: PLC0415 - it takes torch, which the command line needs not always
+
+    return watch(claim, tokens, target)

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
+from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
 from mamba_theorems.constructions.compiler.exact import Index, silu_preimage, softplus_preimage
+from mamba_theorems.constructions.compiler.naming import NOTHING, LayerNames
 from mamba_theorems.constructions.compiler.tensors import MAMBA, MAMBA2, Given, Weights, fill
 from mamba_theorems.kernels.fields import Exact
 
@@ -52,6 +53,11 @@ class Mamba1Description:
         sizes = {"d_model": len(self.space), "d_inner": len(self.inner), "d_state": len(self.state)}
         return sizes | {"d_conv": D_CONV, "dt_rank": 1}
 
+    @property
+    def names(self) -> LayerNames:
+        """What every row is called."""
+        return LayerNames(self.space, self.inner, (self.state,), self.inner, self.space, NOTHING.padded(1))
+
     def weights(self) -> Weights:
         """The weights, by the official names."""
         given: dict[str, Given] = {
@@ -89,6 +95,7 @@ class Mamba2Description:
     """A Mamba-2 block by channel: x, B and C are SiLU of linear maps of the input; one Δ and D a head.
 
     `heads` are equally long tuples of x channels, divided evenly among groups; B, C map the input to (group, state).
+    `purposes` say what the x channels are for.
     RMSNorm runs over the x channels of a group: one of them may hold a constant that outweighs the rest.
     """
 
@@ -103,17 +110,24 @@ class Mamba2Description:
     dt_bias: tuple[Exact, ...]
     D: tuple[Exact, ...]
     readout: Coefficients
+    purposes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def inner(self) -> Space:
         """The x channels, head by head."""
-        return Space(tuple(channel for head in self.heads for channel in head))
+        return Space(tuple(channel for head in self.heads for channel in head), self.purposes)
 
     @property
     def sizes(self) -> dict[str, int]:
         """The block's sizes, by the field's names."""
         sizes = {"d_model": len(self.space), "d_inner": len(self.inner), "d_state": len(self.codes[0])}
         return sizes | {"d_conv": D_CONV, "nheads": len(self.heads), "ngroups": len(self.codes)}
+
+    @property
+    def names(self) -> LayerNames:
+        """What every row is called; heads are counted from 0."""
+        heads = Space(family("head", len(self.heads)), {"head": "one step and one decay for all channels of head n"})
+        return LayerNames(self.space, self.inner, self.codes, heads, self.space)
 
     def weights(self) -> Weights:
         """The weights, by the official names."""

@@ -4,7 +4,7 @@ The paper's block matrices `[I | 0]` and `e_v` become linear maps between spaces
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,6 +22,9 @@ class Channel(NamedTuple):
         return self.name if self.index is None else f"{self.name}[{self.index}]"
 
 
+SPARE = "holds 0: the layout is wider than what it has to hold"
+
+
 def family(name: str, size: int) -> tuple[Channel, ...]:
     """The channels `name[0] ... name[size-1]`."""
     return tuple(Channel(name, i) for i in range(size))
@@ -29,9 +32,13 @@ def family(name: str, size: int) -> tuple[Channel, ...]:
 
 @dataclass(frozen=True)
 class Space:
-    """Channels in the order in which they are laid out. Raises ValueError where a channel occurs twice."""
+    """Channels in the order in which they are laid out. Raises ValueError where a channel occurs twice.
+
+    `purposes` says in one sentence what the channels of each name are for; n stands for their index.
+    """
 
     channels: tuple[Channel, ...]
+    purposes: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if len(self.places) < len(self.channels):
@@ -61,6 +68,23 @@ class Space:
     def named(self, name: str) -> tuple[Channel, ...]:
         """The channels of one name, in order."""
         return tuple(channel for channel in self if channel.name == name)
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What the channels of each name are for, in their order; "" where nobody says."""
+        return {channel.name: self.purposes.get(channel.name, "") for channel in self}
+
+    def with_channels(self, *channels: Channel, purposes: Mapping[str, str]) -> "Space":
+        """This space with more channels behind its own, and what those are for."""
+        return Space((*self, *channels), {**self.purposes, **purposes})
+
+    def among(self, channels: Iterable[Channel]) -> "Space":
+        """Some of the channels, in the order given, for what they were for."""
+        return Space(tuple(channels), self.purposes)
+
+    def padded(self, size: int) -> "Space":
+        """This space with as many spare channels behind it as a layout of `size` channels leaves empty."""
+        return self.with_channels(*family("spare", size - len(self)), purposes={"spare": SPARE})
 
 
 @dataclass(frozen=True)

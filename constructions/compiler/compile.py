@@ -10,6 +10,7 @@ from mamba_theorems.constructions.compiler.description import Layout, MixerDescr
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block
 from mamba_theorems.constructions.compiler.mamba1 import mamba_mixer, paper_mixer
 from mamba_theorems.constructions.compiler.mamba2 import mamba2_mixer, paper_mamba2_mixer, readout
+from mamba_theorems.constructions.compiler.s4d import s4d_mixer, without_constants
 from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.compiler.tensors import Weights, language_model, one_layer
 from mamba_theorems.constructions.compiler.validate import require_valid
@@ -21,9 +22,10 @@ def compile_weights(description: MixerDescription, target: str, layout: Layout |
     """The weights of the whole network for `target`. Raises ValueError where `validate` has a reason."""
     layout = layout or Layout()
     require_valid(description, target, layout)
-    if target == "paper":
-        mixer = paper_mixer(description)
-        network = one_layer(description.embedding.tensor().transposed(), mixer, description.readout.tensor())
+    if target in ("paper", "paper_s4d"):
+        mixer = (paper_mixer if target == "paper" else s4d_mixer)(description)
+        shown = description if target == "paper" else without_constants(description)
+        network = one_layer(shown.embedding.tensor().transposed(), mixer, shown.readout.tensor())
         return network | _positions(description)
     identity = LinearMap.selecting(description.tokens, description.tokens, description.tokens).tensor()
     if target == "paper_mamba2":
@@ -36,7 +38,7 @@ def compile_weights(description: MixerDescription, target: str, layout: Layout |
 
 _MAMBA2_SIZES = ("d_model", "d_state", "vocab_size", "d_inner", "d_conv")
 SIZES = {
-    "paper": ("d_model", "d_state", "d_conv", "vocab_size"),
+    **dict.fromkeys(("paper", "paper_s4d"), ("d_model", "d_state", "d_conv", "vocab_size")),
     "paper_mamba2": _MAMBA2_SIZES,
     "official_mamba2": (*_MAMBA2_SIZES, "expand"),
     "mamba2_language_model": (*_MAMBA2_SIZES, "expand", "n_layer"),
@@ -51,8 +53,8 @@ def hyperparameters(description: MixerDescription, target: str, layout: Layout |
         sizes["n_layer"] = description.layers
     if target.startswith("paper"):
         sizes |= {"d_conv": description.d_conv, "d_inner": len(description.read)}
-    if target == "paper":
-        sizes["d_model"] = len(description.inner)
+    if target in ("paper", "paper_s4d"):
+        sizes["d_model"] = len((description if target == "paper" else without_constants(description)).inner)
     return {name: sizes[name] for name in SIZES.get(target, sizes)}
 
 

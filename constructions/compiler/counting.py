@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 from math import isqrt
 
+from mamba_theorems.constructions.compiler.channels import Channel, Space
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block
 from mamba_theorems.constructions.compiler.tensors import MAMBA, Given, Weights, fill
 from mamba_theorems.kernels.fields import Exact
@@ -18,6 +19,18 @@ ANCHOR = 2**48
 """Mean square 4^48 (1 + (1 + t²)/(r² 4^48)), r² = d_model: the fraction rounds off while it is below half an ulp."""
 COUNTER_A_LOG = -46
 """256 e^-46 < 2^-54: the counter's decay rounds to 1 in float32 and float64."""
+
+
+STREAM = Space(
+    (Channel("count"), Channel("anchor")),
+    {
+        "count": "t, the position, that the first layer counts and the norms keep",
+        "anchor": "a constant so large that every norm divides by it alone",
+    },
+)
+"""What the stream has beside the tokens' one-hot."""
+INNER = Space((Channel("tick"),), {"tick": "256 at every token: what the first layer adds up"})
+STATE = Space((Channel("ticks"),), {"ticks": "the sum of the ticks so far, which is t on the layer's scale"})
 
 
 def stream_width(num_tokens: int) -> int:

@@ -61,8 +61,9 @@ def empty_module(
     options |= {"dtype": dtype, "backend": backend}
     if target.is_language_model:
         return MambaLM(sizes["vocab_size"], sizes["d_model"], sizes["n_layer"], mixer=target.module, **options)
+    if target.is_the_papers:
+        options |= {"activation": activation, "bias": False, "gate": "mixer.gate.weight" in weights}
     if target.delta_activation is not None:
-        options |= {"activation": activation, "delta_activation": target.delta_activation, "bias": False}
-        options |= {"gate": "mixer.gate.weight" in weights}
+        options["delta_activation"] = target.delta_activation
     mixer = target.module(sizes["d_model"], **options)
     return OneLayer(weights, mixer, dtype) if "embedding.weight" in weights else mixer

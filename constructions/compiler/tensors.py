@@ -49,6 +49,14 @@ PAPER: Table = {
     "A": ("d_model", "d_state"),
     "gate.weight": ("d_model", "d_model"),
 }
+PAPER_S4D: Table = {
+    "conv.weight": ("d_model", "d_conv"),
+    "conv.bias": ("d_model",),
+    "A": ("d_model", "d_state"),
+    "B": ("d_model", "d_state"),
+    "C": ("d_model", "d_state"),
+    "gate.weight": ("d_model", "d_model"),
+}
 PAPER_DELTA_T: Table = {**PAPER, "delta.weight": ("d_state", "d_model"), "delta.bias": ("d_state",)}
 PAPER_MAMBA2: Table = {
     "x.weight": ("d_inner", "d_model"),

@@ -8,17 +8,19 @@ import sympy
 from mamba_theorems.constructions.compiler.channels import LinearMap
 from mamba_theorems.constructions.compiler.description import Layout, MixerDescription, Reason
 from mamba_theorems.constructions.compiler.exact import PREIMAGES
-from mamba_theorems.constructions.compiler.targets import MIXER_TARGETS, require_target
+from mamba_theorems.constructions.compiler.s4d import no_s4d
+from mamba_theorems.constructions.compiler.targets import COMPILED_TARGETS, require_target
 
 
 def validate(description: MixerDescription, target: str, layout: Layout | None = None) -> list[Reason]:
     """Every reason why `target` cannot hold the description; empty where it can. ValueError for an unknown target."""
-    require_target(target, MIXER_TARGETS)
+    require_target(target, COMPILED_TARGETS)
     layout = layout or Layout()
     if "mamba2" in target:
         return _no_mamba2(description, target, layout)
     reasons = _no_mixer(description)
-    if target == "paper":
+    if target in ("paper", "paper_s4d"):
+        reasons += no_s4d(description) if target == "paper_s4d" else ()
         return [*reasons, *_gate_is_no_embedding(description)]
     if target == "official" and description.position:
         reasons.append(Reason("position", "the official block sees tokens only; let a first layer count them"))

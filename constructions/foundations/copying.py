@@ -9,6 +9,7 @@ import sympy
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space, family
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index, block, silu_preimage, softplus_preimage
 from mamba_theorems.constructions.compiler.mamba1 import NEGLIGIBLE_A_LOG
+from mamba_theorems.constructions.compiler.naming import NOTHING, LayerNames, Naming
 from mamba_theorems.constructions.compiler.tensors import MAMBA, Given, Weights, fill, language_model
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.tasks import IGNORED
@@ -16,6 +17,25 @@ from mamba_theorems.kernels.fields import Exact
 from mamba_theorems.kernels.semantics import RMS_NORM_EPS
 
 CLAIM = "foundations.selective-copying"
+COUNTER = (Channel("tick"), Channel("one"))
+TOKENS = {
+    "content": "a token of kind n that is to be copied",
+    "noise": "a token that is passed over",
+    "marker": "a token that asks for the next content",
+}
+STREAM = {
+    "content": "one where content n stands; at a marker, what comes out",
+    "marker": "one at a marker",
+    "anchor": "a constant so large that every norm divides by it alone",
+    "count": "contents and markers so far: what the first layer writes",
+}
+INNER = {
+    "tick": "one at a content and at a marker: what is added up",
+    "one": "a constant, of which B and C are made",
+    "content": "one where content n stands: what is written",
+    "high": "the upper bend of address n: with low it is one at that address, of which B and C are made",
+    "low": "the lower bend of address n",
+}
 
 
 @dataclass(frozen=True)
@@ -92,7 +112,25 @@ class Copier:
     @property
     def model(self) -> Space:
         """content[c], marker, anchor, count."""
-        return Space((*family("content", self.num_values), Channel("marker"), Channel("anchor"), Channel("count")))
+        names = (*family("content", self.num_values), Channel("marker"), Channel("anchor"), Channel("count"))
+        return Space(names, STREAM)
+
+    @property
+    def naming(self) -> Naming:
+        """The names of the tokens, of both layers, and of the classes."""
+        tokens = Space((*family("content", self.num_values), Channel("noise"), Channel("marker")), TOKENS)
+        state = Space(family("address", self.d_state), {"address": "the content token of number n + 1, by content"})
+        sum_ = Space(family("address", self.d_state), {"address": "how many contents and markers there were (n = 0)"})
+        layers = tuple(
+            LayerNames(self.model, inner, (states,), inner, self.model, NOTHING.padded(1))
+            for inner, states in ((self.inner(*COUNTER), sum_), (self.inner(*self.addressing), state))
+        )
+        return Naming(tokens, layers, tokens)
+
+    @property
+    def addressing(self) -> tuple[Channel, ...]:
+        """The second layer's inner channels."""
+        return *family("content", self.num_values), *family("high", self.d_state), *family("low", self.d_state)
 
     @property
     def expand(self) -> int:
@@ -116,7 +154,7 @@ class Copier:
     def inner(self, *names: Channel) -> Space:
         """The named inner channels, padded with spare ones to d_inner."""
         d_inner = self.expand * len(self.model)
-        return Space((*names, *family("spare", d_inner - len(names))))
+        return Space(names, INNER).padded(d_inner)
 
     def network(self) -> Construction:
         """The whole language model by the state-spaces names."""
@@ -124,7 +162,7 @@ class Copier:
         rms = block((d,), sympy.sqrt(sympy.Rational(self.anchor**2, d) + sympy.sympify(RMS_NORM_EPS)))
         layers = [(rms, _counter(self)), (rms, _addresser(self))]
         weights = language_model(_embedding(self), layers, block((d,), 1), _head(self))
-        return Construction(CLAIM, "language_model", self.hyperparameters, weights)
+        return Construction(CLAIM, "language_model", self.hyperparameters, weights, naming=self.naming)
 
 
 def _embedding(copier: Copier) -> ExactTensor:
@@ -162,8 +200,8 @@ def _mixer(
 
 def _counter(copier: Copier) -> Weights:
     """Layer 1: count_t = contents and markers up to t."""
-    tick, one, state = Channel("tick"), Channel("one"), Space(family("address", copier.d_state))
-    inner = copier.inner(tick, one)
+    (tick, one), state = COUNTER, Space(family("address", copier.d_state))
+    inner = copier.inner(*COUNTER)
     counted = [*family("content", copier.num_values), Channel("marker")]
     rows = LinearMap(copier.model, inner, {(tick, channel): silu_preimage(1) for channel in counted})
     first = LinearMap(inner, state, {(Channel("address", 0), one): 1})
@@ -175,7 +213,7 @@ def _addresser(copier: Copier) -> Weights:
     """Layer 2: write each content at its address count − M·[marker], read there; B = C = trapezoids of the address."""
     values, k = family("content", copier.num_values), range(copier.d_state)
     high, low = family("high", copier.d_state), family("low", copier.d_state)
-    inner, state, w = copier.inner(*values, *high, *low), Space(family("address", copier.d_state)), copier.sharpness
+    inner, state, w = copier.inner(*copier.addressing), Space(family("address", copier.d_state)), copier.sharpness
     address = {Channel("count"): 2 * w, Channel("marker"): -2 * w * copier.num_tokens}
     rows: dict[tuple[Channel, Channel], Exact] = {(value, value): silu_preimage(1) for value in values}
     rows |= {(bend, source): slope for bend in (*high, *low) for source, slope in address.items()}

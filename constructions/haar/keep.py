@@ -19,6 +19,19 @@ SLOPE = 2 * UNIT
 """w of the gate: softplus(w/2) = 128 at token n, softplus(−w/2) = e^{−128} after it."""
 
 
+STREAM = {
+    "token": "one where token n + 1 of the vocabulary stands; what comes out is the code of the token that is kept",
+    "time": "t, counted from 1",
+    "one": "a constant",
+}
+INNER = {
+    "value": "128 where token n + 1 of the vocabulary stands: what is written",
+    "clock": "128 t: what Δ is made of",
+    "unit": "128: what B and C are made of",
+}
+STATE = {"kept": "the token on the input's scale: overwritten up to the wanted position, frozen from then on"}
+
+
 @dataclass(frozen=True)
 class KeepNth(Stack):
     """The block that outputs the one-hot code of token n at every t ≥ n; tokens are counted from 1."""
@@ -54,9 +67,9 @@ def keep_nth(n: int, vocab_size: int) -> KeepNth:
     tokens, values = family("token", vocab_size), family("value", vocab_size)
     clock, unit, kept = Channel("clock"), Channel("unit"), Channel("kept")
     mixer = Mamba1Description(
-        space=Space((*tokens, TIME, ONE)),
-        inner=Space((*values, clock, unit)),
-        state=Space((kept,)),
+        space=Space((*tokens, TIME, ONE), STREAM),
+        inner=Space((*values, clock, unit), INNER),
+        state=Space((kept,), STATE),
         embedding={(clock, TIME): UNIT, (unit, ONE): UNIT} | dict.fromkeys(zip(values, tokens, strict=True), UNIT),
         bias={},
         B={(kept, unit): Fraction(1, UNIT)},

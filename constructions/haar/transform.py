@@ -26,6 +26,25 @@ from mamba_theorems.constructions.haar.stack import Stack
 from mamba_theorems.kernels.fields import Exact
 
 CLAIM = "haar.official-block"
+STREAM = {
+    "signal": "the signal; behind it, where the coefficients are read, what comes out",
+    "time": "t, counted from 0",
+    "one": "a constant",
+    "step": "one from position n on: what the first layer writes",
+}
+INNER = {
+    "signal+": "SiLU of the signal: with signal- it gives the signal back",
+    "signal-": "SiLU of minus the signal",
+    "hinge": "SiLU(128 (t − n)): two of them make a step at n + 1",
+    "large": "a constant that outweighs the rest, so that the norm divides by it alone",
+    "unused": "holds 0: a square number of channels keeps the norm a power of two",
+    "unused 0": "holds 0",
+    "unused 1": "holds 0",
+}
+HALVES = {
+    "first half": "Σ of the signal over the first half of wavelet n",
+    "second half": "Σ of the signal over the second half of wavelet n",
+}
 PLUS, MINUS, LARGE, CLOCK = Channel("signal+"), Channel("signal-"), Channel("large"), Channel("clock")
 
 
@@ -141,13 +160,13 @@ def mamba1_haar(length: int, basis: Sequence[Wavelet], *, knows_time: bool = Tru
 
     d_state is the number of coefficients; B is the wavelet at the current time, C the one-hot reading time, decay 1.
     """
-    space = Space((SIGNAL, TIME, ONE))
+    space = Space((SIGNAL, TIME, ONE), STREAM)
     hinges = _hinges(_places(length, basis))
-    state = Space(family("coefficient", len(basis)))
+    state = Space(family("coefficient", len(basis)), {"coefficient": "Σ of the signal times wavelet n, up to now"})
     embedding, bias = _hinge_inputs(hinges)
     mixer = Mamba1Description(
         space=space,
-        inner=Space((PLUS, MINUS, *hinges)),
+        inner=Space((PLUS, MINUS, *hinges), INNER),
         state=state,
         embedding={**embedding, (PLUS, SIGNAL): 1, (MINUS, SIGNAL): -1},
         bias=bias,
@@ -169,11 +188,11 @@ def clock_block(space: Space) -> Construction:
 
     h_t = 128·128·(t + 1), D = −128² takes the first step off, the gate multiplies by 128.
     """
-    state = Space((Channel("elapsed"),))
+    state = Space((Channel("elapsed"),), {"elapsed": "128² times the number of tokens so far"})
     (elapsed,) = state
     block = Mamba1Description(
         space=space,
-        inner=Space((CLOCK,)),
+        inner=Space((CLOCK,), {"clock": "128 at every token: what is added up"}),
         state=state,
         embedding={(CLOCK, ONE): UNIT},
         bias={},
@@ -196,7 +215,7 @@ def mamba2_haar(length: int, basis: Sequence[Wavelet], *, bits: int = 24) -> Haa
     to `bits` bits: use 24 for float32, 53 for float64. Hinges ≤ 2^19 and Σ|signal| ≤ 2^17 suffice.
     """
     places = _places(length, basis)
-    space = Space((SIGNAL, TIME, ONE, *(step(p) for p in places)))
+    space = Space((SIGNAL, TIME, ONE, *(step(p) for p in places)), STREAM)
     half = bits // 2
     blocks = (_steps_block(space, places, 2 ** (half + 28)), _halves_block(space, length, basis, 2 ** (half + 40)))
     layers = tuple(alone(CLAIM, block) for block in blocks)
@@ -214,7 +233,7 @@ def _steps_block(space: Space, places: Sequence[int], large: int) -> Mamba2Descr
         for place in places
         for channel, value in step_of_hinges({place: 1}, Fraction(large, UNIT * side)).items()
     }
-    idle = Space((Channel("idle"),))
+    idle = Space((Channel("idle"),), {"idle": "nothing: the layer's steps are closed"})
     return Mamba2Description(
         space=space,
         heads=heads,
@@ -226,6 +245,7 @@ def _steps_block(space: Space, places: Sequence[int], large: int) -> Mamba2Descr
         dt_bias=(CLOSED,) * side,
         D=(1,) * side,
         readout=readout,
+        purposes=INNER,
     )
 
 
@@ -238,7 +258,7 @@ def _side(channels: int) -> int:
 
 
 def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: int) -> Mamba2Description:
-    groups = tuple(Space(family(name, len(basis))) for name in ("first half", "second half"))
+    groups = tuple(Space(family(name, len(basis)), HALVES) for name in HALVES)
     stored, others = zip(*(_group_heads(g) for g in (0, 1)), strict=True)
     heads = (stored[0], others[0], stored[1], others[1])
     x: dict[tuple[Channel, Channel], Exact] = {(other[0], ONE): large for other in others}
@@ -263,6 +283,7 @@ def _halves_block(space: Space, length: int, basis: Sequence[Wavelet], large: in
         dt_bias=(UNIT, CLOSED, UNIT, CLOSED),
         D=(0, 1, 0, 1),
         readout=readout,
+        purposes=INNER,
     )
 
 

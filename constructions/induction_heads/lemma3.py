@@ -7,12 +7,21 @@ of the current token.
 from collections.abc import Mapping
 from fractions import Fraction
 
+from mamba_theorems.constructions.compiler.channels import Channel, Space, family
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index
+from mamba_theorems.constructions.compiler.naming import LayerNames, Naming
 from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.compiler.tensors import Given, fill, one_layer
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.kernels.fields import Exact
 
+BLANK = Channel("blank")
+TOKENS = {"token": "the token of number n + 1", "blank": "the answer where the token did not occur before"}
+INNER = {
+    "previous": "one where token n stood one token ago: B writes into its column",
+    "current": "one where token n stands here: what is written, and what C reads by",
+}
+COLUMNS = {"column": "what followed token n, the latest heaviest: read when token n comes again"}
 PRINTED, AMENDED = "induction.lem3", "induction.lem3-amended"
 
 
@@ -52,7 +61,15 @@ def paper_head(
     )
     embedding, head = (ExactTensor((n + 1, width), 0, e) for e in (previous | current, dict.fromkeys(current, scale)))
     weights = one_layer(embedding, mixer, head) | blank_bias(n, blank)
-    return Construction(claim, target, sizes, weights)
+    inner, state = Space((*family("previous", n), *family("current", n)), INNER), Space(family("column", n), COLUMNS)
+    layer = LayerNames(inner, inner, (state,), state if target == "paper_delta_t" else inner, inner)
+    return Construction(claim, target, sizes, weights, naming=head_naming(n, layer))
+
+
+def head_naming(num_tokens: int, layer: LayerNames) -> Naming:
+    """The names of an induction head over `num_tokens` tokens and blank, which is no token of the task."""
+    tokens = Space((*family("token", num_tokens), BLANK), TOKENS)
+    return Naming(tokens, (layer,), tokens)
 
 
 def blank_bias(num_tokens: int, blank: Exact) -> dict[str, ExactTensor]:

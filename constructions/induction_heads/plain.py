@@ -16,17 +16,26 @@ from mamba_theorems.constructions.compiler.exact import ExactTensor, block, silu
 from mamba_theorems.constructions.compiler.explain import explain_mixer
 from mamba_theorems.constructions.compiler.mamba1 import mamba_mixer
 from mamba_theorems.constructions.compiler.mamba2 import mamba2_mixer
+from mamba_theorems.constructions.compiler.naming import layer_names
 from mamba_theorems.constructions.compiler.targets import TARGETS as ALL_TARGETS
 from mamba_theorems.constructions.compiler.targets import require_target
 from mamba_theorems.constructions.compiler.tensors import Given, language_model, one_layer
 from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.induction_heads.lemma3 import blank_bias, paper_head
+from mamba_theorems.constructions.induction_heads.lemma3 import (
+    COLUMNS,
+    INNER,
+    TOKENS,
+    blank_bias,
+    head_naming,
+    paper_head,
+)
 from mamba_theorems.kernels.fields import Exact
 
 CLAIM = "induction.plain-s6"
 TARGETS = ("paper", "official", "official_mamba2", "language_model", "mamba2_language_model")
 DECAY_RATE = Fraction(18, 25)  # of plain S6 with step 1: near the best reach for every input in float32
 REACH = {torch.float32: 150, torch.float64: 1075}  # 2^-reach rounds to 0: the blank logit lies below every write
+ANSWER = {"answer": "token n as the block's answer, apart from the token that came in"}
 HEAD_SCALE = {torch.float32: 2**32, torch.float64: 2**64}  # lifts blank to a normal number, below subnormal writes
 
 
@@ -53,7 +62,8 @@ def plain_s6(
         weights = language_model(one_hot, [(one_hot_norm(width), mixer)], block((width,), 1), head)
     else:
         weights = one_layer(one_hot, mixer, head) | blank_bias(n, blank)
-    return Construction(CLAIM, target, sizes, weights)
+    layer = layer_names(describe(n), target, sizes)
+    return Construction(CLAIM, target, sizes, weights, naming=head_naming(n, layer))
 
 
 def describe(
@@ -62,7 +72,8 @@ def describe(
     """Plain S6 as named channels: tokens and answers in the stream, previous and current token inside."""
     token, answer = family("token", num_tokens), family("answer", num_tokens)
     previous, current = family("previous", num_tokens), family("current", num_tokens)
-    stream, inner, state = Space(token + answer), Space(previous + current), Space(family("column", num_tokens))
+    stream, inner = Space(token + answer, {**TOKENS, **ANSWER}), Space(previous + current, INNER)
+    state = Space(family("column", num_tokens), COLUMNS)
     one = silu_preimage(1)
     seen = {(channel, t): 1 for half in (previous, current) for channel, t in zip(half, token, strict=True)}
     return MixerDescription(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from mamba_theorems.constructions.compiler.sharpen import amplified, sharpened
-from mamba_theorems.constructions.compiler.targets import MIXER_TARGETS, TARGETS, require_target
+from mamba_theorems.constructions.compiler.targets import COMPILED_TARGETS, TARGETS, require_target
 from mamba_theorems.constructions.construction import Construction, compiled
 from mamba_theorems.constructions.mqar import codes as recall_codes
 from mamba_theorems.constructions.mqar.codes import CodeForm, RecallCodes
@@ -139,7 +139,7 @@ def build(
     """
     if claim not in BUILDERS:
         raise ValueError(f"No construction is known for {claim!r}: choose one of {', '.join(BUILDERS)}.")
-    require_target(target, MIXER_TARGETS)
+    require_target(target, COMPILED_TARGETS)
     vocabulary = vocabulary or _vocabulary(target, num_kv_pairs, vocab_size)
     if not 1 <= num_kv_pairs <= len(vocabulary.keys):
         raise ValueError(

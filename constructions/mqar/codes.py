@@ -83,11 +83,19 @@ class CodeForm:
 # ------------------------------------------------------------------------------------ the description
 
 
+INNER = {
+    "previous key": "entry n of the code of the key one token ago, 0 behind any other token: B writes by it",
+    "current key": "entry n of the code of the key that stands here, 0 for any other token: C reads by it",
+    "value code": "entry n of the code of the value that stands here: what is written",
+}
+COLUMNS = {"state": "the sum of the values' codes, each times entry n of the code of the key that it followed"}
+
+
 def describe(vocabulary: Vocabulary, codes: RecallCodes, activation: str) -> MixerDescription:
     """The codes as named channels, d = 2 N + value channels: taps (1, 0) for B's, (0, 1) for the others."""
     write, read = family("previous key", codes.d_state), family("current key", codes.d_state)
-    value, state = family("value code", codes.width), Space(family("state", codes.d_state))
-    tokens, inner = token_space(vocabulary), Space(write + read + value)
+    value, state = family("value code", codes.width), Space(family("state", codes.d_state), COLUMNS)
+    tokens, inner = token_space(vocabulary), Space(write + read + value, INNER)
     keys, values = tokens.named("key"), tokens.named("value")
     embedding = {
         **_entries(write, keys, codes.write, activation),

@@ -14,15 +14,18 @@ from mamba_theorems.constructions.compiler.channels import LinearMap, Space, fam
 from mamba_theorems.constructions.compiler.compile import compile_weights, hyperparameters
 from mamba_theorems.constructions.compiler.description import MixerDescription
 from mamba_theorems.constructions.compiler.exact import ExactTensor, Index
+from mamba_theorems.constructions.compiler.naming import names_of
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.codes import RecallCodes, describe, one_hot
 from mamba_theorems.constructions.mqar.products import ProductCodes, gated
 from mamba_theorems.constructions.mqar.selective import PAPER_CLOCK, selective
-from mamba_theorems.constructions.mqar.theorem2 import token_space
+from mamba_theorems.constructions.mqar.theorem2 import COLUMNS, token_space
+from mamba_theorems.constructions.mqar.theorem2 import INNER as ONE_HOT
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact
 
 Code = Mapping[int, Exact]
+INNER = {**ONE_HOT, "code": "entry n of the code of the value that stands here, shifted: what is written"}
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def sign_column(pattern: str) -> list[Exact]:
 def shared_convolution(vocabulary: Vocabulary, numbers: Numbers, values: Values) -> Construction:
     """[P] Theorem 2: one convolution for keys and values, B = C = the key channels, N = keys, Λ = 0, Δ = 1."""
     keys, code = family("key", len(vocabulary.keys)), family("code", values.width)
-    tokens, inner, state = token_space(vocabulary), Space(keys + code), Space(keys)
+    tokens, inner, state = token_space(vocabulary), Space(keys + code, INNER), Space(keys, COLUMNS)
     embedding = {(key, key): numbers.key for key in keys}
     named = tokens.named("value")
     embedding |= {(code[r], token): e for token, v in zip(named, values.codes, strict=True) for r, e in v.items()}
@@ -131,7 +134,15 @@ def shrinking(vocabulary: Vocabulary, rho: Fraction) -> Construction:
 
 def _network(description: MixerDescription, target: str = "paper", activation: str = "relu") -> Construction:
     sizes, weights = hyperparameters(description, target), compile_weights(description, target)
-    return Construction("", target, sizes, weights, activation=activation, description=description)
+    return Construction(
+        "",
+        target,
+        sizes,
+        weights,
+        activation=activation,
+        description=description,
+        naming=names_of(description, target, sizes),
+    )
 
 
 def _with_bias(built: Construction, vocabulary: Vocabulary, values: Values) -> Construction:

@@ -26,6 +26,11 @@ KEY, TAPS = 10, (10, 1)
 LOUD, LOUD_TAPS = 256, (1, -1)
 """(key, value) gives 2 - 3/2 = 1/2, anything else -1/2 or less, times 256: a leak is 128 e^-128, and 0 in float32."""
 PASSED = LOUD // 2
+INNER = {
+    "code": "entry n of the list of (key, value) codes, a block a key: above 0 where that value follows it",
+    "one": "a constant, so that B and C are the same at every token: S4D",
+}
+STATE = {"state": "the sum of each code channel over time: which values followed which key"}
 ONE = Channel("one")
 
 
@@ -119,7 +124,7 @@ def gated(
     """
     blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
     code = [channel for block in blocks for channel in block]
-    inner, state = Space((*code, ONE)), Space((Channel("state"),))
+    inner, state = Space((*code, ONE), INNER), Space((Channel("state"),), STATE)
     constant = LinearMap(inner, state, {(Channel("state"), ONE): 1})
     gate = {(c, token): key for block, token in zip(blocks, tokens.named("key"), strict=True) for c in block}
     convolution = partial(_relu, key=key, taps=taps) if activation == "relu" else _silu

@@ -17,6 +17,10 @@ from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels.fields import Exact
 
 LATE = Channel("late")
+WINDOW = {
+    "open": "2κ − s + 1 where key n stands one token ago, at place s of the context; 0 behind the context",
+    "open late": "2κ − s there: what is taken off again, so that open − open late is one inside the context",
+}
 
 
 def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) -> MixerDescription:
@@ -26,7 +30,8 @@ def step_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) ->
     The gate is 256 too: SiLU gives it back as it is.
     """
     plain = describe(vocabulary, codes, "relu")
-    inner, shut = Space((*plain.inner, LATE)), Space((Channel("shut"),))
+    inner = plain.inner.with_channels(LATE, purposes={"late": "t − 2κ − 1 behind the context, 0 inside"})
+    shut = Space((Channel("shut"),), {"shut": "what closes every step behind the context, so that nothing is written"})
     readout = {place: value * Fraction(1, SHARP**2) for place, value in plain.readout.coefficients.items()}
     mixer = replace(
         plain,
@@ -56,7 +61,7 @@ def time_gated(vocabulary: Vocabulary, codes: RecallCodes, num_kv_pairs: int) ->
     count = len(vocabulary.keys)
     opens, late = family("open", count), family("open late", count)
     kept = tuple(channel for channel in plain.inner if channel.name != "previous key")
-    inner = Space(opens + late + kept)
+    inner = Space(opens + late + kept, {**plain.inner.purposes, **WINDOW})
     return MixerDescription(
         tokens=plain.tokens,
         inner=inner,

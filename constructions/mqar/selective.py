@@ -37,6 +37,20 @@ The first token, behind nothing, is no query either; a key behind itself counts 
 REACH = 2**15
 """How far beyond the context the timed form tells a key from other tokens: t ≤ 2κ + 2^15. 256 · 2^16 fits float32."""
 OVER = family("over", 2)
+INNER = {
+    "code": "entry n of the list of (key, value) codes, a block a key: above 0 where that value follows it",
+    "query": "above 0 where key n is asked here",
+    "query late": "what is taken off the channel query[n], so that their difference is one at a query",
+    "asked": "above 0 where key n was asked one token ago",
+    "asked late": "what is taken off the channel asked[n]",
+    "over": "t − 2κ, and t − 2κ − 1: their difference closes B behind the context",
+    "one": "a constant, of which B and C are made",
+}
+STATE = {"state": "what each code channel has stored, shrunk by ρ wherever another key was asked"}
+RANK = {
+    "step": "what lengthens the step of block n: a query of another key, or its own one token ago",
+    "no step": "what takes the step from channels that store nothing",
+}
 
 
 @dataclass(frozen=True)
@@ -185,7 +199,7 @@ def _mixer(
     """Every channel of block j follows the pattern Σ_{q≠j} query[q] + asked[j]: the step's rank is that of the keys."""
     blocks, tokens = key_blocks(vocabulary, codes.width), token_space(vocabulary)
     code = [channel for block in blocks for channel in block]
-    inner, state = Space((*code, *indicators.taps, ONE)), Space((Channel("state"),))
+    inner, state = Space((*code, *indicators.taps, ONE), INNER), Space((Channel("state"),), STATE)
     written, loud = {ONE: 1, **indicators.closes}, Fraction(clock.head, clock.code)
     stored = {place: TWICE * clock.code * e for place, e in _written(tokens, blocks, codes).items()}
     read = {place: loud * e for place, e in readout_of(vocabulary, tokens, codes).items()}
@@ -228,7 +242,7 @@ def _shrinks(inner: Space, blocks: list[list[Channel]], indicators: Indicators, 
     patterns[quiet, ONE] = -clock.quiet
     follows = dict.fromkeys((*indicators.taps, ONE), quiet)
     follows |= {channel: step for block, step in zip(blocks, steps, strict=True) for channel in block}
-    return StepPatterns(LinearMap(inner, Space((*steps, quiet)), patterns), follows)
+    return StepPatterns(LinearMap(inner, Space((*steps, quiet), RANK), patterns), follows)
 
 
 # ------------------------------------------------------------------------------------ what it computes

@@ -73,6 +73,12 @@ class TapCodes:
         return sympy.sympify(ACTIVATIONS[self.activation](SYMPY, x))
 
 
+TOKENS = {
+    "key": "the token k of number n + 1, which a value follows in the context, and which asks for that value behind it",
+    "value": "the token v of number n + 1: what is stored, and what is answered",
+    "filler": "a token that stores and asks nothing",
+    "unused": "a token that the task does not have",
+}
 PAPER_CODES = TapCodes("relu", key_weight=2, bias=1)
 OFFICIAL_CODES = TapCodes("silu")
 
@@ -118,19 +124,26 @@ class RecallForm:
 
 
 def token_space(vocabulary: Vocabulary) -> Space:
-    """The tokens as channels, in the order of their ids: key[i], value[j], filler, unused[id]."""
+    """The tokens as channels, in the order of their ids: key[i], value[j], filler, unused[id]; counted from 0."""
     channels = {token: Channel("unused", token) for token in range(vocabulary.size)}
     channels |= dict(zip(vocabulary.keys, family("key", len(vocabulary.keys)), strict=True))
     channels |= dict(zip(vocabulary.values, family("value", len(vocabulary.values)), strict=True))
     if vocabulary.filler is not None:
         channels[vocabulary.filler] = Channel("filler")
-    return Space(tuple(channels[token] for token in range(vocabulary.size)))
+    return Space(tuple(channels[token] for token in range(vocabulary.size)), TOKENS)
+
+
+INNER = {
+    "key": "a little where key n stands one token ago, more where it stands here: B writes by it, C reads by it",
+    "value": "one where value n stands here, and nothing one token later: what is written",
+}
+COLUMNS = {"key": "the column of the state that adds up which values directly followed key n"}
 
 
 def describe(vocabulary: Vocabulary, codes: TapCodes) -> MixerDescription:
     """[P] Theorem 2, step 1 as named channels: d = keys + values, N = keys, B = C = the key channels, no decay."""
     keys, values = family("key", len(vocabulary.keys)), family("value", len(vocabulary.values))
-    tokens, inner, state = token_space(vocabulary), Space(keys + values), Space(keys)
+    tokens, inner, state = token_space(vocabulary), Space(keys + values, INNER), Space(keys, COLUMNS)
     key_taps = (codes.previous_tap, codes.current_tap)
     value_taps = key_taps if codes.activation == "relu" else (sympy.Integer(0), codes.current_tap)
     weight = {(key, key): codes.key_weight for key in keys} | {(value, value): codes.value_weight for value in values}

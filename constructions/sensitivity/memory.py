@@ -10,15 +10,36 @@ import sympy
 
 from mamba_theorems.constructions.compiler.channels import Channel, LinearMap, Space
 from mamba_theorems.constructions.compiler.exact import Index, silu_preimage, softplus_preimage
+from mamba_theorems.constructions.compiler.naming import HEAD, LayerNames, Naming
 from mamba_theorems.constructions.compiler.tensors import MAMBA, MAMBA2, Given, fill
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.kernels import semantics
 from mamba_theorems.kernels.fields import SYMPY, Exact
 
 CLAIM = "sensitivity.latch"
-FEATURES = Space((Channel("value"), Channel("signal"), Channel("one")))
+FEATURES = Space(
+    (Channel("value"), Channel("signal"), Channel("one")),
+    {
+        "value": "what a token carries; what comes out is the value that is remembered",
+        "signal": "the flag, or the time: what Δ is made of",
+        "one": "a constant",
+    },
+)
 """What a token feeds in: a value in [−1, 1], the flag or the time, and a constant 1."""
-INNER = Space(tuple(Channel(name) for name in ("value+", "value-", "signal+", "signal-", "one", "spare")))
+PURPOSES = {
+    "value+": "SiLU of the value: with value- it gives the value back",
+    "value-": "SiLU of minus the value",
+    "signal+": "SiLU of the signal: with signal- it gives the signal back",
+    "signal-": "SiLU of minus the signal",
+    "one": "a constant, of which B and C are made",
+    "anchor": "a constant that outweighs the value, so that the norm divides by it alone",
+}
+INNER = Space(tuple(map(Channel, ("value+", "value-", "signal+", "signal-", "one"))), PURPOSES).padded(6)
+INNER2 = Space(tuple(map(Channel, ("value+", "value-", "anchor"))), PURPOSES).padded(6)
+MEMORY = Space(
+    (Channel("memory"),), {"memory": "each inner channel as it was last written: the value that is remembered"}
+)
+SIGNAL_RANK = Space((Channel("signal"),), {"signal": "the signal, of which Δ is made"})
 SIZES = {"d_model": 3, "d_state": 1, "d_conv": 4, "expand": 2}
 """d_inner = 6, N = 1."""
 
@@ -76,7 +97,10 @@ def memory_block(step: StepRule) -> Construction:
         "out_proj.weight": LinearMap(INNER, FEATURES, {(VALUE, plus[0]): 1, (VALUE, minus[0]): -1}),
     }
     sizes = SIZES | {"dt_rank": 1}
-    return Construction(CLAIM, "official", sizes, fill(MAMBA, sizes, given))
+    layer = LayerNames(FEATURES, INNER, (MEMORY,), INNER, FEATURES, SIGNAL_RANK)
+    return Construction(
+        CLAIM, "official", sizes, fill(MAMBA, sizes, given), naming=Naming(FEATURES, (layer,), FEATURES)
+    )
 
 
 ANCHOR = 1000
@@ -104,7 +128,8 @@ def memory_block2(step: StepRule) -> Construction:
         "out_proj.weight": {index[::-1]: sign for index, sign in pair.items()},
     }
     sizes = SIZES | {"chunk_size": 64}
-    return Construction(CLAIM, "official_mamba2", sizes, fill(MAMBA2, sizes, given))
+    names = Naming(FEATURES, (LayerNames(FEATURES, INNER2, (MEMORY,), HEAD, FEATURES),), FEATURES)
+    return Construction(CLAIM, "official_mamba2", sizes, fill(MAMBA2, sizes, given), naming=names)
 
 
 def told() -> list[str]:

@@ -8,6 +8,7 @@ from argparse import Namespace
 from mamba_theorems.constructions import export as models
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import PROGRAM, Exit, Terminal, UsageError
+from mamba_theorems.verify.report.model_card import ModelCard
 
 
 def export(args: Namespace, terminal: Terminal) -> Exit:
@@ -22,11 +23,13 @@ def export(args: Namespace, terminal: Terminal) -> Exit:
     asked.output(args, "config.json")
     shape = (sizes.vocab_size, sizes.input_seq_len, sizes.num_kv_pairs)
     try:
+        models.writable(args.target, args.output)
         model = models.language_model(args.words[0], *shape, args.architecture)
-        models.export(model, args.target, args.output)
+        card = ModelCard(model, args.target, *shape).text()
+        models.export(model, args.target, args.output, {"README.md": card})
     except models.CannotExport as reason:
         raise UsageError(str(reason)) from reason
     count = sum(math.prod(weight.shape) for weight in model.weights.values())
     target = model.target.replace("_", " ")
-    terminal.put(f"{args.output}: {args.words[0]} as a {target}, {count:,} parameters, float32")
+    terminal.put(f"{args.output}: {args.words[0]} as a {target}, {count:,} parameters, float32; see its README.md")
     return Exit.EXPECTED

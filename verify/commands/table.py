@@ -139,6 +139,7 @@ UNASKED: dict[str, Any] = {
     "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "tier": "quick", "device": "cpu",
     "dtype": None, "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
+    "tokens": None, "beside": False, "weights": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
 
@@ -167,6 +168,14 @@ OPTIONS = {
     "--target": _value("NAME", "only this target"),
     "--longest": _switch("also find the largest input_seq_len covered"),
     "export --target": _value("NAME", "transformers (default), mamba_ssm, safetensors", default="transformers"),
+    "--tokens": _value("TEXT", "the sequence, as in 'k1 v1 k2 v2 k1' (default: the claim's own example)"),
+    "show --target": _value("NAME", "targets, as in paper official_mamba2 (default: the first)", nargs="+", default=[]),
+    "--beside": _switch("S4D, Mamba and Mamba-2 side by side on this sequence"),
+    "--weights": _value("FILE", "show these weights, a safetensors file of the same names and shapes", type=Path),
+    "show --vocab-size": _value("V", "with --weights: the task's vocabulary (default: the embedding's)", type=whole(1)),
+    "show --num-kv-pairs": _value(
+        "K", "pairs that the sequence starts with (default: up to a key again)", type=whole(1)
+    ),
     "--architecture": _value("NAME", "mamba or mamba2 (default: the one the claim is about)"),
     "--time": _value("10m", "hunt so long; whole rounds count", type=seconds),
     "--examples": _value("N", "cases for each way of drawing each property", type=whole(1, LARGEST)),
@@ -209,6 +218,16 @@ COMMANDS = (
         "show:explained",
         shows=True,
         more="Shows what the recorded run found; the options after --run go with it.",
+    ),
+    Command(
+        "show",
+        "CLAIM…",
+        "a claim's network on a sequence, step by step",
+        "words --tokens --target --beside --weights --vocab-size --num-kv-pairs -o",
+        "watch:shown",
+        ("text", "svg", "html"),
+        "CLAIM is a claim's id; several are shown side by side. Keys are k1, k2, … (k is k1), values v1, …, a "
+        "filler f; other claims take letters, numbers, contents: see their own example.",
     ),
     Command("graph", "[CLAIM…]", "what rests on what", "words -k --from -o", "show:claims_graph", GRAPHS, shows=True),
     Command("figure", "NAME… -o DIR", "figures, or all, and the table of sizes", "words -o", "show:figure"),

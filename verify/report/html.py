@@ -15,6 +15,7 @@ from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import mathml, runs
 from mamba_theorems.verify.report.markup import Span, pieces
 from mamba_theorems.verify.report.rocq import Shown
+from mamba_theorems.verify.report.watch import page as watch
 
 with needs("report", "the HTML page"):
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -39,7 +40,13 @@ def page(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Seque
         titles=book.GROUP_TITLES,
         table=table,
         figures=figures,
+        networks=[*watch.groups(outcomes)],
     )
+
+
+def watched(group: watch.Group) -> str:
+    """Networks on one sequence as a page of its own."""
+    return _render("show.html", group=group)
 
 
 def ready() -> None:

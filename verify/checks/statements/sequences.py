@@ -18,7 +18,15 @@ import sympy as sp
 from flint import arb
 
 from mamba_theorems.constructions.construction import Construction
-from mamba_theorems.constructions.tasks import Vocabulary, broken_h1, broken_h2, broken_h3, broken_h4
+from mamba_theorems.constructions.tasks import (
+    Vocabulary,
+    broken_h1,
+    broken_h2,
+    broken_h3,
+    broken_h4,
+    token_of,
+    words,
+)
 from mamba_theorems.kernels.fields import FLOAT64, RATIONAL, Field
 from mamba_theorems.theorems.mqar import task
 from mamba_theorems.theorems.statement import Statement
@@ -249,17 +257,16 @@ class AllSequences(Source):
     def _misfit(self, case: Any) -> str:
         """What of a sequence does not fit its network."""
         v, pairs = self._network(case).vocabulary, case["num_kv_pairs"]
-        known = {words(np.array([token]), v, only=False) for token in range(v.size)} | {"k"}
-        for word in (*case["sequence"].split(" "), case["rival"]):
-            if word not in known:
-                return f"the network has the tokens {', '.join(sorted(known))}, and no '{word}'"
-        tokens = np.array([_token(word, v) for word in case["sequence"].split(" ")])
+        try:
+            tokens, rival = _tokens(case, v), token_of(case["rival"], v)
+        except ValueError as reason:
+            return str(reason)
         context = tokens[: 2 * pairs]
         fits = v.is_key(context[::2]).all() and v.is_value(context[1::2]).all()
         if not (2 * pairs < len(tokens) and fits and tokens[-1] in context[::2]):
             return f"a sequence starts with its {pairs} pairs of a key and a value, and ends with one of these keys"
         (right,) = _held(tokens[None], v, pairs)[:, tokens[-1] - v.keys.start]
-        own = _token(case["rival"], v) - v.values.start == right
+        own = rival - v.values.start == right
         return f"the rival is another value than {case['rival']}, which is the answer" if own else ""
 
     def _network(self, case: Any) -> ExactNetwork:
@@ -269,9 +276,8 @@ class AllSequences(Source):
         """The one sequence and rival, in rationals where the network needs no balls."""
         network = self._network(case)
         v, numbers = network.vocabulary, RATIONAL if network.numbers is FLOAT64 else network.numbers
-        tokens = np.array([_token(word, v) for word in case["sequence"].split(" ")])
-        asked = asked_of(network, tokens[None], case["num_kv_pairs"], numbers)
-        return self._measured(asked.among(asked.rival == _token(case["rival"], v) - v.values.start), case)
+        asked = asked_of(network, _tokens(case, v)[None], case["num_kv_pairs"], numbers)
+        return self._measured(asked.among(asked.rival == token_of(case["rival"], v) - v.values.start), case)
 
     def _measured(self, asked: Asked, case: Any = None) -> Instances:
         same = {name: [value] * len(asked.tokens) for name, value in asked.network.facts.items()}
@@ -302,29 +308,9 @@ def _number(value: Any) -> Any:
     return sp.Rational(exact.numerator, exact.denominator)
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
 MOST_TOKENS = 64
 """The longest sequence that is run again in rationals."""
 
 
-def words(tokens: np.ndarray, vocabulary: Vocabulary, *, only: bool | None = None) -> str:
-    """k1 v1 f k1: keys, values and fillers; k where the first key is the `only` one."""
-    if only is None:
-        only = set(tokens[vocabulary.is_key(tokens)].tolist()) == {vocabulary.keys.start}
-    return " ".join(_word(token, vocabulary, only) for token in tokens.tolist())
-
-
-def _word(token: int, vocabulary: Vocabulary, only: bool) -> str:
-    if token == vocabulary.filler:
-        return "f"
-    if token in vocabulary.keys:
-        return "k" if only else f"k{token - vocabulary.keys.start + 1}"
-    return f"v{token - vocabulary.values.start + 1}"
-
-
-def _token(word: str, vocabulary: Vocabulary) -> int:
-    if word == "f" and vocabulary.filler is not None:
-        return vocabulary.filler
-    return {"k": vocabulary.keys, "v": vocabulary.values}[word[0]][int(word[1:] or 1) - 1]
+def _tokens(case: Any, vocabulary: Vocabulary) -> np.ndarray:
+    return np.array([token_of(word, vocabulary) for word in case["sequence"].split(" ")])
