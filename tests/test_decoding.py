@@ -210,7 +210,7 @@ def test_state_batch_indices_advance_rows_of_a_larger_state(backend):
     [
         (torch.tensor([3, 3]), r"must be different rows of 0 … 4, not \[3, 3\]"),
         (torch.tensor([0, 5]), "must be different rows"),
-        (torch.tensor([0, -1]), "must be different rows"),
+        (torch.tensor([0, -2]), "must be different rows"),
         (torch.tensor([0.0, 1.0]), "state_batch_indices must be an int32 or int64 tensor"),
         ([0, 1], "state_batch_indices must be an int32 or int64 tensor of shape .* not a list"),
     ],

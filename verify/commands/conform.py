@@ -10,7 +10,6 @@ from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, Usa
 from mamba_theorems.verify.conform import scorecard
 from mamba_theorems.verify.conform.kernel import NotOffered
 from mamba_theorems.verify.conform.kernels import Examined, kernels_of
-from mamba_theorems.verify.conform.operations import OPERATIONS
 from mamba_theorems.verify.conform.replay import files
 from mamba_theorems.verify.conform.suite import Result
 from mamba_theorems.verify.files import FOLDER, write
@@ -51,9 +50,6 @@ def _examined(kernel: Examined, args: Namespace, device: str) -> Result:
         raise NothingRan(f"{kernel.path} does not run on {reason}") from reason
     folder: Path = (args.output or FOLDER) / "failures"
     for finding in scorecard.first_of_each_kind(result):
-        if finding.case is not None:
-            operation, own = OPERATIONS[result.operation], kernel.subject(device).kernel
-            names = {name: own.name_of(name) for name in operation.options}
-            for name, content in files(result, finding, operation.required, names).items():
-                write(folder / name, content)
+        for name, content in files(result, finding, kernel.subject(device).kernel).items():
+            write(folder / name, content)
     return result

@@ -18,7 +18,8 @@ Sizes = Mapping[str, int]
 DECLARABLE = {
     "dtypes": "names of the dtypes it takes",
     "options": "the optional arguments it takes, all others being refused",
-    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf",
+    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf; "
+    "state gradient: none goes through its last state",
     "sizes": "by name, a list of sizes, or {multiple, min, max}",
     "names": "its own names of arguments, by the field's",
     "gradient": "false where it is forward only",
@@ -34,6 +35,7 @@ OTHER_NAMES = {
     "delta_softplus": ("dt_softplus",),
     "dt_softplus": ("delta_softplus",),
     "dt_bias": ("delta_bias",),
+    "state_batch_indices": ("cache_indices", "state_indices"),
 }
 """Names under which others have an option."""
 _WORDS_OF_REFUSAL = re.compile(

@@ -13,15 +13,16 @@ from math import isfinite, nan
 import torch
 from torch import Tensor
 
-from mamba_theorems.verify.conform import kinds
+from mamba_theorems.verify.conform import kinds, oracle
 from mamba_theorems.verify.conform.examine import Deviation, Examinee, SuiteCall, Wrong, ask, compare, same_bits
 from mamba_theorems.verify.conform.kernel import NotOffered, Raised
 from mamba_theorems.verify.conform.kinds import FaultKind
-from mamba_theorems.verify.conform.operations import Arguments, Operation, right, widened
+from mamba_theorems.verify.conform.operations import Arguments, Operation, advanced, right, widened
 from mamba_theorems.verify.conform.row import SuiteRow
 
 OWN_WORDS = (
     kinds.LOST, kinds.BITS, kinds.STALE, kinds.CHANGED, kinds.FORM, kinds.CRASH, kinds.LEAK, kinds.LOST_NAN,
+    kinds.SLOTS, kinds.PADDING_SLOT,
 )  # fmt: skip
 """Kinds that the exam itself has seen."""
 LASTING = (kinds.MASK, kinds.RAGGED, kinds.STRIDES, kinds.COMPILE)
@@ -85,12 +86,14 @@ def _plain(failure: Deviation, case: SuiteCall) -> Model | None:
     if not bool(got.detach().any()) and not failure.output.startswith("gradient"):
         kind = kinds.ZEROS if failure.output == "y" else _of_state(failure)
         return Model("all zeros", kind, case.arguments)
-    if failure.output == "state" and same_bits(got.detach(), case.arguments["state"]):
+    if failure.output == "state" and same_bits(got.detach(), advanced(case.arguments)):
         return Model("the state is as it was", kinds.STEP, case.arguments)
     return None
 
 
 def _of_state(failure: Deviation) -> FaultKind:
+    if failure.output == "varlen_states":
+        return kinds.VARLEN_STATE
     return kinds.LAST if failure.output in ("last_state", "final_states", "state") else kinds.VALUES
 
 
@@ -156,7 +159,7 @@ IGNORED = {
     "z": kinds.GATE, "D": kinds.SKIP, "delta_bias": kinds.BIAS, "dt_bias": kinds.BIAS, "dt_limit": kinds.LIMIT,
     "seq_idx": kinds.PACKED, "initial_state": kinds.INITIAL, "initial_states": kinds.INITIAL,
     "delta_softplus": kinds.SOFTPLUS, "dt_softplus": kinds.SOFTPLUS, "bias": kinds.CONV_BIAS,
-    "activation": kinds.ACTIVATION,
+    "activation": kinds.ACTIVATION, "state_batch_indices": kinds.SLOTS,
 }  # fmt: skip
 
 
@@ -167,7 +170,10 @@ def _deaf(a: Arguments) -> Iterator[Model]:
 
 
 def _packing(a: Arguments) -> Iterator[Model]:
-    seq_idx = a.get("seq_idx")
+    seq_idx, lost = a.get("seq_idx"), kinds.PACKED
+    if "cu_seqlens" in a:
+        seq_idx, lost = oracle.indices(a["cu_seqlens"], int(a["cu_seqlens"][-1])), kinds.VARLEN
+        yield Model("cu_seqlens ignored", lost, a | {"seq_idx": torch.zeros_like(seq_idx)})
     if seq_idx is None:
         return
     if bool((seq_idx < 0).any()):
@@ -179,10 +185,10 @@ def _packing(a: Arguments) -> Iterator[Model]:
     for size in (4, 8, 16, 32, 64):
         kept = starts.clone()
         kept[:, ::size] = False
-        yield Model(f"a boundary at a multiple of {size} is lost", kinds.PACKED, a | {"seq_idx": kept.cumsum(1)})
+        yield Model(f"a boundary at a multiple of {size} is lost", lost, a | {"seq_idx": kept.cumsum(1)})
         kept = starts.clone()
         kept[:, torch.arange(starts.shape[1]) % size != 0] = False
-        yield Model(f"a boundary inside a chunk of {size} is lost", kinds.PACKED, a | {"seq_idx": kept.cumsum(1)})
+        yield Model(f"a boundary inside a chunk of {size} is lost", lost, a | {"seq_idx": kept.cumsum(1)})
 
 
 def _steps(a: Arguments) -> Iterator[Model]:

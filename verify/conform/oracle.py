@@ -69,7 +69,7 @@ class Channels:
 
     The others are None where there are none: D (d), z (b, d, t), bias (d), start (b, d, n); sequence (b, t) numbers the
     packed sequences, −1 for padding. `window` is how far back a kernel may begin a running sum of exponents, 0 where it
-    multiplies decays.
+    multiplies decays. `ends` (number + 1) are the bounds of sequences whose last states are wanted.
     """
 
     u: Tensor
@@ -86,6 +86,12 @@ class Channels:
     limit: tuple[float, float] = (0.0, float("inf"))
     clamped: bool = False
     window: int = 0
+    ends: Tensor | None = None
+
+
+def indices(cu_seqlens: Tensor, length: int) -> Tensor:
+    """seq_idx (1, length) of sequences by their bounds."""
+    return (torch.searchsorted(cu_seqlens.long(), torch.arange(length), right=True) - 1)[None]
 
 
 def numbered(seq_idx: Tensor | None) -> Tensor | None:
@@ -113,7 +119,7 @@ def scan_values(s: Channels) -> dict[str, Tensor]:
     visible = _visible(s.sequence, *exponent.shape[::3])
     sums = segment_sums(torch.nn.functional.pad(exponent, (1, 0)))
     decay = torch.exp(torch.where(visible, sums, -torch.inf))
-    return _outputs(decay, visible, write, s.C, s.start, skip, gate)
+    return _outputs(decay, visible, write, s.C, s.start, skip, gate, s.ends)
 
 
 def _zeroed(s: Channels, signal: Tensor) -> Tensor:
@@ -138,10 +144,11 @@ def _outputs(
     start: Tensor | None,
     skip: Tensor | None,
     gate: Tensor | None,
+    ends: Tensor | None,
 ) -> dict[str, Tensor]:
     """Both modes: y_i = (Σ_n C_i Σ_j decay_ij w_j + skip_i)·gate_i, j from the initial state on.
 
-    A NaN or inf is selected by where it is visible, never multiplied by 0.
+    The last states of sequences by their bounds (number, d, n) are those at their ends, 0 of an empty one. A NaN or inf is selected by where it is visible, never multiplied by 0.
     """
     begin = torch.zeros_like(write[..., 0]) if start is None else start
     writes = torch.cat([begin[..., None], write], -1)  # (b, d, n, 1 + t)
@@ -153,7 +160,11 @@ def _outputs(
         states = (decay @ writes[..., None])[..., 0]
     y = (read * states[..., 1:]).sum(2)
     y = y if skip is None else y + skip
-    return {"y": y if gate is None else y * gate, "last_state": states[..., -1]}
+    found = {"y": y if gate is None else y * gate, "last_state": states[..., -1]}
+    if ends is not None:
+        at_ends = states[0].movedim(-1, 0)[ends[1:].long()]
+        found["varlen_states"] = torch.where((ends.diff() > 0)[:, None, None], at_ends, 0.0)
+    return found
 
 
 def segment_sums(x: Tensor) -> Tensor:
@@ -256,7 +267,7 @@ def _majorant(s: Channels, p: Precision, count: int, leaves: Mapping[str, Tensor
         size, rate = delta[:, :, None], s.A.abs()[None, :, :, None]
         slope = rate * (size - size.detach()) + size.detach() * leaves["A"][None, :, :, None]
         decay = decay * (1 + _differences(torch.nn.functional.pad(slope, (1, 0))))
-    return _outputs(decay, visible, write, C, absolute("start"), skip, gate)
+    return _outputs(decay, visible, write, C, absolute("start"), skip, gate, s.ends)
 
 
 def _majorant_delta(s: Channels, p: Precision, leaves: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
