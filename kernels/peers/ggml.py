@@ -1,4 +1,4 @@
-"""llama.cpp's scan on a CPU, ggml_ssm_scan and ggml_ssm_conv of the ggml library that llama-cpp-py-sync ships.
+"""llama.cpp's scan on a CPU: ggml_ssm_scan and ggml_ssm_conv of the library that the package xllamacpp ships.
 
 ggml's axes are written from the fastest, so that a contiguous tensor is read as it lies. Its scan applies softplus to Δ
 always, has no D, no z and no bias (its graphs add them), and float32 only; no gradients.
@@ -20,56 +20,56 @@ class _InitParams(ctypes.Structure):
     _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", Pointer), ("no_alloc", ctypes.c_bool))
 
 
-def _libraries() -> tuple[ctypes.CDLL, ctypes.CDLL]:
-    spec = find_spec("llama_cpp_py_sync")
+def _library() -> ctypes.CDLL:
+    spec = find_spec("xllamacpp")
     if spec is None or spec.origin is None:
-        raise ModuleNotFoundError("No module named 'llama_cpp_py_sync'", name="llama_cpp_py_sync")
-    folder = Path(spec.origin).parent
-    base, cpu = (ctypes.CDLL(str(folder / f"libggml-{name}.so.0"), ctypes.RTLD_GLOBAL) for name in ("base", "cpu"))
-    base.ggml_init.argtypes, base.ggml_init.restype = (_InitParams,), Pointer
+        raise ModuleNotFoundError("No module named 'xllamacpp'", name="xllamacpp")
+    library = ctypes.CDLL(str(next(Path(spec.origin).parent.glob("xllamacpp.*.so"))))
+    library.ggml_init.argtypes, library.ggml_init.restype = (_InitParams,), Pointer
     for name, count in (("new_graph", 1), ("get_data", 1), ("ssm_scan", 8), ("ssm_conv", 3)):
-        function = getattr(base, f"ggml_{name}")
+        function = getattr(library, f"ggml_{name}")
         function.argtypes, function.restype = (Pointer,) * count, Pointer
-    base.ggml_new_tensor_4d.argtypes = (Pointer, ctypes.c_int, *(ctypes.c_int64,) * 4)
-    base.ggml_new_tensor_4d.restype = Pointer
-    base.ggml_nelements.argtypes, base.ggml_nelements.restype = (Pointer,), ctypes.c_int64
-    base.ggml_build_forward_expand.argtypes = (Pointer, Pointer)
-    base.ggml_free.argtypes = (Pointer,)
-    cpu.ggml_graph_compute_with_ctx.argtypes = (Pointer, Pointer, ctypes.c_int)
-    cpu.ggml_cpu_init()
-    return base, cpu
+    library.ggml_ssm_scan.argtypes = (Pointer,) * 8 + (ctypes.c_int64,)
+    library.ggml_new_tensor_4d.argtypes = (Pointer, ctypes.c_int, *(ctypes.c_int64,) * 4)
+    library.ggml_new_tensor_4d.restype = Pointer
+    library.ggml_nelements.argtypes, library.ggml_nelements.restype = (Pointer,), ctypes.c_int64
+    library.ggml_build_forward_expand.argtypes = (Pointer, Pointer)
+    library.ggml_free.argtypes = (Pointer,)
+    library.ggml_graph_compute_with_ctx.argtypes = (Pointer, Pointer, ctypes.c_int)
+    library.ggml_cpu_init()
+    return library
 
 
-_BASE, _CPU = _libraries()
+_GGML = _library()
 
 
-def _computed(operation: str, *inputs: Tensor) -> Tensor:
+def _computed(operation: str, *inputs: Tensor, more: tuple[int, ...] = ()) -> Tensor:
     """The result of one ggml operation, flat; the inputs' shapes are ggml's, from the slowest axis."""
     if any(m.requires_grad for m in inputs) and torch.is_grad_enabled():
         raise NotImplementedError("ggml's scan has no gradients")
     size = sum(m.numel() for m in inputs)
-    context = _BASE.ggml_init(_InitParams(64 * size + (1 << 22), None, False))
+    context = _GGML.ggml_init(_InitParams(64 * size + (1 << 22), None, False))
     try:
         theirs = [_tensor(context, m) for m in inputs]
-        result = getattr(_BASE, f"ggml_{operation}")(context, *theirs)
-        graph = _BASE.ggml_new_graph(context)
-        _BASE.ggml_build_forward_expand(graph, result)
-        if _CPU.ggml_graph_compute_with_ctx(context, graph, torch.get_num_threads()):
+        result = getattr(_GGML, f"ggml_{operation}")(context, *theirs, *more)
+        graph = _GGML.ggml_new_graph(context)
+        _GGML.ggml_build_forward_expand(graph, result)
+        if _GGML.ggml_graph_compute_with_ctx(context, graph, torch.get_num_threads()):
             raise RuntimeError(f"ggml_{operation} failed")
-        found = torch.empty(_BASE.ggml_nelements(result), dtype=torch.float32)
-        ctypes.memmove(found.data_ptr(), _BASE.ggml_get_data(result), found.nbytes)
+        found = torch.empty(_GGML.ggml_nelements(result), dtype=torch.float32)
+        ctypes.memmove(found.data_ptr(), _GGML.ggml_get_data(result), found.nbytes)
         return found
     finally:
-        _BASE.ggml_free(context)
+        _GGML.ggml_free(context)
 
 
 def _tensor(context: Any, m: Tensor) -> Any:
     if m.dtype not in (torch.float32, torch.int32):
         raise NotImplementedError("ggml's scan takes float32")
     sizes = [*reversed(m.shape), *[1] * (4 - m.ndim)]
-    made = _BASE.ggml_new_tensor_4d(context, FLOAT32 if m.dtype == torch.float32 else INT32, *sizes)
+    made = _GGML.ggml_new_tensor_4d(context, FLOAT32 if m.dtype == torch.float32 else INT32, *sizes)
     m = m.detach().contiguous()
-    ctypes.memmove(_BASE.ggml_get_data(made), m.data_ptr(), m.nbytes)
+    ctypes.memmove(_GGML.ggml_get_data(made), m.data_ptr(), m.nbytes)
     return made
 
 
@@ -83,7 +83,7 @@ def _scanned(
     shape = (batch, heads, headdim, B.shape[-1])
     state = torch.zeros(shape) if state is None else state
     ids = torch.arange(batch, dtype=torch.int32)
-    found = _computed("ssm_scan", state, x, dt, A, B, C, ids)
+    found = _computed("ssm_scan", state, x, dt, A, B, C, ids, more=(1,))  # of states, the last one
     return found[: x.numel()].reshape(x.shape), found[x.numel() :].reshape(shape)
 
 
@@ -124,6 +124,8 @@ def selective_state_update(
     """ggml_ssm_scan of one token, for states without heads."""
     if state.ndim == 4:
         raise NotImplementedError("one rate a head: ggml's scan takes no (heads, headdim, d_state) of them")
-    y, last = _scanned(x[:, None, :, None], dt[:, None], A, B[:, None, None], C[:, None, None], state[:, :, None], dt_softplus)
+    y, last = _scanned(
+        x[:, None, :, None], dt[:, None], A, B[:, None, None], C[:, None, None], state[:, :, None], dt_softplus
+    )
     state.copy_(last[:, :, 0])
     return y[:, 0, :, 0]

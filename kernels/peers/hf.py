@@ -1,6 +1,7 @@
 """What transformers' Mamba and Mamba-2 run without the CUDA kernels, by the names of the suite's operations.
 
-Their functions take any other keyword and pass over it in silence (`seq_idx`, `z`): the adapters take what is named.
+Their functions take any other keyword and pass over it in silence (`seq_idx`, `z`): the adapters take what is named. The
+two scans return float32, or what D is in, and their only caller casts y to the dtype of its input: so do these.
 """
 
 from typing import Any
@@ -19,7 +20,15 @@ from transformers.models.mamba2.modeling_mamba2 import (
 from mamba_theorems.kernels.peers.scans import transformers_scan
 
 NO_LIMIT = (0.0, float("inf"))
-selective_scan = transformers_scan
+
+
+def selective_scan(
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, z: Tensor | None = None,
+    delta_bias: Tensor | None = None, delta_softplus: bool = False, return_last_state: bool = False,
+) -> Any:  # fmt: skip
+    """transformers' Mamba-1 scan, a loop over time."""
+    result = transformers_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state)
+    return (result[0].to(u.dtype), result[1]) if return_last_state else result.to(u.dtype)
 
 
 def ssd_chunk_scan(
@@ -27,11 +36,17 @@ def ssd_chunk_scan(
     dt_bias: Tensor | None = None, initial_states: Tensor | None = None, dt_softplus: bool = False,
     dt_limit: tuple[float, float] = NO_LIMIT, return_final_states: bool = False,
 ) -> Any:  # fmt: skip
-    """transformers' Mamba-2 scan in chunks."""
-    return mamba2_chunk_scan(
+    """transformers' Mamba-2 scan in chunks, in float32. Raises NotImplementedError for a D of each channel."""
+    if D is not None and D.ndim == 2:
+        raise NotImplementedError("transformers' scan takes one D a head")
+    y, last = mamba2_chunk_scan(
         x, dt, A, B, C, chunk_size, D=D, dt_bias=dt_bias, initial_states=initial_states, dt_softplus=dt_softplus,
-        dt_limit=dt_limit, return_final_states=return_final_states,
+        dt_limit=dt_limit, return_final_states=True,
     )  # fmt: skip
+    return (y.to(x.dtype), last) if return_final_states else y.to(x.dtype)
+
+
+ssd_chunk_scan.conformance = {"dtypes": ["float32", "bfloat16", "float16"]}  # type: ignore[attr-defined]
 
 
 def causal_conv1d(x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: str | None = None) -> Any:

@@ -106,4 +106,3 @@ def mamba_ssm_scan(*args: Any, **kwargs: Any) -> Any:
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # noqa: PLC0415
 
     return selective_scan_fn(*args, **kwargs)
-

@@ -101,6 +101,8 @@ def _of_state(failure: Deviation) -> FaultKind:
 def _of_row(row: SuiteRow, failure: Deviation, case: SuiteCall) -> FaultKind:
     """Where no model explains it: a gradient, a state, a lack of precision, or what the row looks for."""
     if failure.output.startswith("gradient"):
+        if failure.got is not None and not isfinite(failure.got):
+            return kinds.MASK  # inputs and results are finite, and what is masked afterwards is not
         return row.kind if row.kind in LASTING else kinds.GRADIENT
     if row.kind is kinds.PRECISION:
         return _of_precision(failure, case)

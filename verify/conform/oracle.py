@@ -262,11 +262,14 @@ def _majorant(s: Channels, p: Precision, count: int, leaves: Mapping[str, Tensor
     skip = None if D is None else D[:, None] * u * (flat + gate_error)
     visible = _visible(s.sequence, *signed.shape[::3])
     sums = segment_sums(torch.nn.functional.pad(signed, (1, 0)))
-    decay = torch.exp(torch.where(visible, sums, -torch.inf)) * _weights(s, p, flat, signed, relative, gate_error)
+    plain = torch.exp(torch.where(visible, sums, -torch.inf))
+    decay = plain * _weights(s, p, flat, signed, relative, gate_error)
     if leaves:
         size, rate = delta[:, :, None], s.A.abs()[None, :, :, None]
         slope = rate * (size - size.detach()) + size.detach() * leaves["A"][None, :, :, None]
         decay = decay * (1 + _differences(torch.nn.functional.pad(slope, (1, 0))))
+        if s.window:  # through a difference of running sums, what cancels leaves its rounding, up to a window before
+            decay = decay + plain * _windowed(s, p, slope)[..., :, None]
     return _outputs(decay, visible, write, C, absolute("start"), skip, gate, s.ends)
 
 
@@ -306,12 +309,18 @@ def _weights(s: Channels, p: Precision, flat: float, exponent: Tensor, relative:
     a_step = size * (_zeroed(s, relative)[:, :, None] + (length + 1) * p.unit) + p.function(exponent) + 2 * p.unit
     rho = _differences(pad(a_step, (1, 0))).clamp(min=0)
     if s.window:  # e^(difference of running sums that began up to a window ago)
-        reach = min(s.window, length)
-        before = pad(size, (1, 0)).cumsum(-1)
-        rho = rho + (2 * reach * p.unit * (before - pad(before, (reach, 0))[..., : length + 1]))[..., :, None]
+        rho = rho + _windowed(s, p, size)[..., :, None]
     written = pad(relative + 2 * p.unit, (1, 0))[:, :, None, None, :]
     gated = pad(gate_error, (1, 0))[:, :, None, :, None]
     return torch.expm1(rho + (written + gated + float(p.function(torch.zeros(()))) + flat))
+
+
+def _windowed(s: Channels, p: Precision, size: Tensor) -> Tensor:
+    """What a running sum of these sizes that began up to a window ago may be off by, (…, 1 + t): two roundings a step."""
+    pad, length = torch.nn.functional.pad, size.shape[-1]
+    reach = min(s.window, length)
+    before = pad(size, (1, 0)).cumsum(-1)
+    return 2 * reach * p.unit * (before - pad(before, (reach, 0))[..., : length + 1])
 
 
 # --- the convolution -------------------------------------------------------------------------------------------------
