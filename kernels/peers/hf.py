@@ -1,12 +1,11 @@
 """What transformers' Mamba and Mamba-2 run without the CUDA kernels, by the names of the suite's operations.
 
-Their functions take any other keyword and pass over it in silence (`seq_idx`, `z`): the adapters take what is named. The
-two scans return float32, or what D is in, and their only caller casts y to the dtype of its input: so do these.
+Their functions take any other keyword and pass over it in silence (`seq_idx`, `z`): the adapters take what is named.
+The two scans return float32, or what D is in, and their only caller casts y to the dtype of its input: so do these.
 """
 
 from typing import Any
 
-import torch
 from torch import Tensor
 from transformers import DynamicCache, Mamba2Config, MambaConfig
 from transformers.models.mamba.modeling_mamba import MambaMixer, mamba_selective_state_update
@@ -85,7 +84,9 @@ class _Cached:
 
 
 class TransformersMamba(_Cached, MambaMixer):
-    """transformers' Mamba-1 block by the official names of its parameters."""
+    """transformers' Mamba-1 block by the official names of its parameters; its scan is in float32."""
+
+    conformance = {"dtypes": ["float32", "bfloat16"]}  # noqa: RUF012
 
     def __init__(
         self, d_model: int, d_state: int = 16, d_conv: int = 4, expand: int = 2, conv_bias: bool = True,
@@ -100,7 +101,9 @@ class TransformersMamba(_Cached, MambaMixer):
 
 
 class TransformersMamba2(_Cached, Mamba2Mixer):
-    """transformers' Mamba-2 block by the official names of its parameters."""
+    """transformers' Mamba-2 block by the official names of its parameters; its scan is in float32."""
+
+    conformance = {"dtypes": ["float32", "bfloat16"]}  # noqa: RUF012
 
     def __init__(
         self, d_model: int, d_state: int = 128, d_conv: int = 4, expand: int = 2, headdim: int = 64, ngroups: int = 1,

@@ -7,6 +7,7 @@ while the reference functions, which are plain torch, are imported. Either packa
 
 import importlib
 import sys
+from functools import cache
 from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ from torch import Tensor
 COMPILED = ("selective_scan_cuda", "causal_conv1d_cuda")
 
 
+@cache
 def _reference(package: str, module: str) -> ModuleType:
     """A module of theirs, without what the package's own __init__ imports. Raises ImportError where it is not there."""
     spec = find_spec(package)
@@ -38,19 +40,14 @@ def _reference(package: str, module: str) -> ModuleType:
                 del sys.modules[name]
 
 
-_scan = _reference("mamba_ssm", "ops.selective_scan_interface").selective_scan_ref
-_chunks = _reference("mamba_ssm", "ops.triton.ssd_combined").ssd_chunk_scan_combined_ref
-_minimal = _reference("mamba_ssm", "modules.ssd_minimal").ssd_minimal_discrete
-_step = _reference("mamba_ssm", "ops.triton.selective_state_update").selective_state_update_ref
-_convolution = _reference("causal_conv1d", "causal_conv1d_interface").causal_conv1d_ref
-
-
 def selective_scan(
     u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, z: Tensor | None = None,
     delta_bias: Tensor | None = None, delta_softplus: bool = False, return_last_state: bool = False,
 ) -> Any:  # fmt: skip
     """mamba_ssm's selective_scan_ref."""
-    return _scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state)
+    return _reference("mamba_ssm", "ops.selective_scan_interface").selective_scan_ref(
+        u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state
+    )
 
 
 def ssd_chunk_scan(
@@ -58,7 +55,9 @@ def ssd_chunk_scan(
     z: Tensor | None = None, dt_bias: Tensor | None = None, dt_softplus: bool = False,
 ) -> Any:  # fmt: skip
     """mamba_ssm's ssd_chunk_scan_combined_ref."""
-    return _chunks(x, dt, A, B, C, chunk_size, D, z, dt_bias, dt_softplus)
+    return _reference("mamba_ssm", "ops.triton.ssd_combined").ssd_chunk_scan_combined_ref(
+        x, dt, A, B, C, chunk_size, D, z, dt_bias, dt_softplus
+    )
 
 
 def ssd_minimal(
@@ -68,7 +67,9 @@ def ssd_minimal(
     """mamba_ssm's ssd_minimal_discrete, which takes x·Δ, Δ·A, and B and C of each head."""
     B, C = (M.repeat_interleave(x.shape[2] // M.shape[2], 2) for M in (B, C))
     initial = None if initial_states is None else initial_states[:, None]
-    y, last = _minimal(x * dt[..., None], dt * A, B, C, chunk_size, initial)
+    y, last = _reference("mamba_ssm", "modules.ssd_minimal").ssd_minimal_discrete(
+        x * dt[..., None], dt * A, B, C, chunk_size, initial
+    )
     return (y, last) if return_final_states else y
 
 
@@ -77,7 +78,9 @@ def selective_state_update(
     z: Tensor | None = None, dt_bias: Tensor | None = None, dt_softplus: bool = False,
 ) -> Tensor:  # fmt: skip
     """mamba_ssm's selective_state_update_ref."""
-    return _step(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
+    return _reference("mamba_ssm", "ops.triton.selective_state_update").selective_state_update_ref(
+        state, x, dt, A, B, C, D, z, dt_bias, dt_softplus
+    )
 
 
 def causal_conv1d(
@@ -85,4 +88,6 @@ def causal_conv1d(
     return_final_states: bool = False, activation: str | None = None, seq_idx: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """causal_conv1d's causal_conv1d_ref."""
-    return _convolution(x, weight, bias, initial_states, return_final_states, None, activation, seq_idx)
+    return _reference("causal_conv1d", "causal_conv1d_interface").causal_conv1d_ref(
+        x, weight, bias, initial_states, return_final_states, None, activation, seq_idx
+    )

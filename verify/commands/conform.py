@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, as_usage_error, outcome, say
-from mamba_theorems.verify.conform import scorecard
+from mamba_theorems.verify.conform import known, scorecard
 from mamba_theorems.verify.conform.kernel import NotOffered
 from mamba_theorems.verify.conform.kernels import Examined, kernels_of
 from mamba_theorems.verify.conform.replay import files
@@ -18,12 +19,15 @@ from mamba_theorems.verify.settings import Tier
 
 def conform(args: Namespace, terminal: Terminal) -> Exit:
     """`conform [OPERATION=]MODULE[:NAME] …`: every row on every kernel that is named."""
-    if not args.words:
+    words = [*args.words, *(known.words_of_installed() if args.known else ())]
+    if not words:
         raise UsageError("name your kernel, as in `python -m verify conform mypackage.scan:selective_scan`")
     with as_usage_error():
-        kernels = [kernel for word in args.words for kernel in kernels_of(word)]
+        kernels = [kernel for word in words for kernel in kernels_of(word)]
     device = asked.device(args.device)
     file, dumps = scorecard.FORMATS[args.output_format]
+    if args.known and args.output_format == "markdown":
+        dumps = partial(scorecard.markdown, preface=known.preface())
     asked.output(args, file)
     results = [_examined(kernel, args, device) for kernel in kernels]
     if args.output_format == "text" or args.output is not None:

@@ -148,7 +148,8 @@ def _outputs(
 ) -> dict[str, Tensor]:
     """Both modes: y_i = (Σ_n C_i Σ_j decay_ij w_j + skip_i)·gate_i, j from the initial state on.
 
-    The last states of sequences by their bounds (number, d, n) are those at their ends, 0 of an empty one. A NaN or inf is selected by where it is visible, never multiplied by 0.
+    The last states of sequences by their bounds (number, d, n) are those at their ends, 0 of an empty one. A NaN or inf
+    is selected by where it is visible, never multiplied by 0.
     """
     begin = torch.zeros_like(write[..., 0]) if start is None else start
     writes = torch.cat([begin[..., None], write], -1)  # (b, d, n, 1 + t)
@@ -316,7 +317,7 @@ def _weights(s: Channels, p: Precision, flat: float, exponent: Tensor, relative:
 
 
 def _windowed(s: Channels, p: Precision, size: Tensor) -> Tensor:
-    """What a running sum of these sizes that began up to a window ago may be off by, (…, 1 + t): two roundings a step."""
+    """What a running sum of sizes, begun up to a window ago, may be off by, (…, 1 + t): two roundings a step."""
     pad, length = torch.nn.functional.pad, size.shape[-1]
     reach = min(s.window, length)
     before = pad(size, (1, 0)).cumsum(-1)
