@@ -1,7 +1,7 @@
 """llama.cpp's scan on a CPU: ggml_ssm_scan and ggml_ssm_conv of the library that the package xllamacpp ships.
 
 ggml's axes are written from the fastest, so that a contiguous tensor is read as it lies. Its scan applies softplus to Δ
-always, has no D, no z and no bias (its graphs add them), and float32 only; no gradients.
+always, and takes float32 only; D, z and the bias are added around it, as llama.cpp's graphs do. No gradients.
 """
 
 import ctypes
@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 FLOAT32, INT32 = 0, 26
 Pointer = ctypes.c_void_p
@@ -87,26 +88,37 @@ def _scanned(
     return found[: x.numel()].reshape(x.shape), found[x.numel() :].reshape(shape)
 
 
+def _around(y: Tensor, x: Tensor, D: Tensor | None, z: Tensor | None) -> Tensor:
+    """D·x and the gate, which llama.cpp's graphs add to the scan's result, as they do."""
+    y = y if D is None else y + D * x
+    return y if z is None else y * functional.silu(z)
+
+
 def ssd_chunk_scan(
-    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, *, initial_states: Tensor | None = None,
-    dt_softplus: bool = False, return_final_states: bool = False,
+    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, *, D: Tensor | None = None, z: Tensor | None = None,
+    dt_bias: Tensor | None = None, initial_states: Tensor | None = None, dt_softplus: bool = False,
+    return_final_states: bool = False,
 ) -> Any:  # fmt: skip
     """ggml_ssm_scan with one rate a head."""
-    y, last = _scanned(x, dt, A[:, None], B, C, initial_states, dt_softplus)
+    step = dt if dt_bias is None else dt + dt_bias
+    y, last = _scanned(x, step, A[:, None], B, C, initial_states, dt_softplus)
+    y = _around(y, x, D if D is None or D.ndim == 2 else D[:, None], z)
     return (y, last) if return_final_states else y
 
 
 def selective_scan(
-    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, *, delta_softplus: bool = False,
-    return_last_state: bool = False, initial_state: Tensor | None = None,
+    u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, z: Tensor | None = None,
+    delta_bias: Tensor | None = None, delta_softplus: bool = False, return_last_state: bool = False,
+    *, initial_state: Tensor | None = None,
 ) -> Any:  # fmt: skip
     """ggml_ssm_scan with a head a channel, and a rate a state."""
     if B.ndim == 2 or C.ndim == 2:
         raise NotImplementedError("ggml's scan takes no constant B or C")
     B, C = ((M[:, None] if M.ndim == 3 else M).permute(0, 3, 1, 2) for M in (B, C))
+    step = delta if delta_bias is None else delta + delta_bias[:, None]
     start = None if initial_state is None else initial_state[:, :, None]
-    y, last = _scanned(u.mT[..., None], delta.mT, A, B, C, start, delta_softplus)
-    y, last = y[..., 0].mT, last[:, :, 0]
+    y, last = _scanned(u.mT[..., None], step.mT, A, B, C, start, delta_softplus)
+    y, last = _around(y[..., 0].mT, u, None if D is None else D[:, None], z), last[:, :, 0]
     return (y, last) if return_last_state else y
 
 
@@ -119,13 +131,14 @@ def causal_conv1d(x: Tensor, weight: Tensor, *, initial_states: Tensor | None = 
 
 
 def selective_state_update(
-    state: Tensor, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, dt_softplus: bool = False
-) -> Tensor:
+    state: Tensor, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None,
+    z: Tensor | None = None, dt_bias: Tensor | None = None, dt_softplus: bool = False,
+) -> Tensor:  # fmt: skip
     """ggml_ssm_scan of one token, for states without heads."""
     if state.ndim == 4:
         raise NotImplementedError("one rate a head: ggml's scan takes no (heads, headdim, d_state) of them")
-    y, last = _scanned(
-        x[:, None, :, None], dt[:, None], A, B[:, None, None], C[:, None, None], state[:, :, None], dt_softplus
-    )
+    step = dt if dt_bias is None else dt + dt_bias
+    B, C = B[:, None, None], C[:, None, None]
+    y, last = _scanned(x[:, None, :, None], step[:, None], A, B, C, state[:, :, None], dt_softplus)
     state.copy_(last[:, :, 0])
-    return y[:, 0, :, 0]
+    return _around(y[:, 0, :, 0], x, D, z)

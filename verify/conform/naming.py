@@ -45,7 +45,7 @@ def named(subject: Examinee, row: SuiteRow, failure: Deviation, case: SuiteCall 
     """The failure with the kind of the fault that explains it, and the words of the model that gives the same."""
     if case is None or failure.kind in OWN_WORDS:
         return failure
-    seen = _unsteady(subject, failure, case) or _plain(failure, case)
+    seen = _unsteady(subject, failure, case) or (_plain(failure, case) if row.kind is not kinds.SOFTPLUS else None)
     if seen is not None:
         return replace(failure, kind=seen.kind, model=seen.words)
     for model in models(subject, row, case.arguments):
