@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from inspect import signature
 from itertools import pairwise
 from math import inf, nan
 from typing import Any
@@ -34,7 +33,7 @@ from mamba_theorems.verify.conform.examine import (
     Wrong,
     compare,
 )
-from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised
+from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised, parameters_of
 from mamba_theorems.verify.conform.layouts import NotExercised
 from mamba_theorems.verify.conform.operations import SCAN, Draws, cut
 from mamba_theorems.verify.conform.row import SuiteRow
@@ -305,7 +304,7 @@ def _run(
 
 def _given(subject: Examinee, built: BuiltBlock) -> dict[str, Tensor]:
     """What a forward pass takes beside the tokens. Raises NotOffered for what its signature lacks."""
-    row, names = built.row, signature(built.block.forward).parameters
+    row, names = built.row, parameters_of(type(built.block), "forward") or frozenset()
     given: dict[str, Any] = {}
     if row.seq_idx:
         given["seq_idx"] = torch.tensor([row.seq_idx] * row.batch, dtype=torch.int32)
@@ -355,8 +354,8 @@ def steps(subject: Examinee, row: BlockRow) -> Iterator[str]:
 def prefill(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """A forward pass that leaves a cache, then steps."""
     built = build(subject, row)
-    names = signature(built.block.forward).parameters
-    if not {"return_last_state", "inference_params"} & set(names):
+    names = parameters_of(type(built.block), "forward") or frozenset()
+    if not {"return_last_state", "inference_params"} & names:
         raise NotOffered("a cache of forward (return_last_state or inference_params)")
     _needs_cache(built)
     calls = OWN_CACHE if "return_last_state" in names else OFFICIAL_CACHE

@@ -187,14 +187,15 @@ def _own_parameters(maker: Callable[..., Any]) -> list[inspect.Parameter]:
     return _own_parameters(maker.__wrapped__) if hands_on and hasattr(maker, "__wrapped__") else own
 
 
-def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
-    """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any.
+def parameters_of(function: Callable[..., Any], method: str = "__init__") -> frozenset[str] | None:
+    """The names of its parameters, of a class's method with those that it hands on to its bases; None where it takes
+    any.
 
     What torch's own classes would take is no parameter of a block's.
     """
     bases = inspect.getmro(function) if inspect.isclass(function) else ()
     bases = bases[: bases.index(nn.Module)] if nn.Module in bases else bases
-    makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [function]
+    makers = [vars(base)[method] for base in bases if method in vars(base)] or [function]
     names: set[str] = set()
     for maker in makers:
         try:
