@@ -349,7 +349,7 @@ def check_seq_idx(seq_idx: Tensor | None, batch: int, length: int, device: torch
 
 
 def check_rows(indices: Any, state: Tensor, x: Tensor) -> None:
-    """Raise unless state_batch_indices are different rows of `state`, as many as x has; on a GPU they are not read."""
+    """Raise unless state_batch_indices are different rows of `state`, or −1, as many as x has; a GPU's are not read."""
     needed = f"state_batch_indices must be an int32 or int64 tensor of shape (batch) = ({x.shape[0]})"
     if not isinstance(indices, Tensor):
         raise TypeError(f"{needed}, not a {type(indices).__name__}.")
@@ -357,8 +357,9 @@ def check_rows(indices: Any, state: Tensor, x: Tensor) -> None:
         raise ValueError(f"{needed}, not {indices.dtype} of shape {tuple(indices.shape)}.")
     if indices.device.type == "cpu" and not torch.compiler.is_compiling():
         found = indices.tolist()
-        if len(set(found)) < len(found) or not all(0 <= row < state.shape[0] for row in found):
-            raise ValueError(f"state_batch_indices must be different rows of 0 … {state.shape[0] - 1}, not {found}.")
+        rows, last = [row for row in found if row != -1], state.shape[0] - 1
+        if len(set(rows)) < len(rows) or not all(0 <= row <= last for row in rows):
+            raise ValueError(f"state_batch_indices must be different rows of 0 … {last}, or -1, not {found}.")
 
 
 def check_dt_limit(dt_limit: Any) -> None:

@@ -40,15 +40,19 @@ def selective_scan(
     backend: str = "auto",
     initial_state: Float[Tensor, "batch d_inner d_state"] | None = None,
     seq_idx: Int[Tensor, "batch length"] | None = None,
+    cu_seqlens: Int[Tensor, " bounds"] | None = None,
 ) -> Any:
     """S6: h_t = e^{Δ_t A} h_{t−1} + Δ_t B_t u_t; y_t = C_t·h_t + D u_t, times SiLU(z_t) where z is given.
 
     Δ is delta + delta_bias, through softplus where delta_softplus. Where seq_idx changes the state starts from 0;
-    where it is negative there is padding (`kernels.padding`).
+    where it is negative there is padding (`kernels.padding`). cu_seqlens (0, …, L) cuts a batch of 1 into sequences,
+    beside seq_idx or instead of it.
     B and C vary with time, for all channels or by group of channels, or are constants (d_inner, d_state).
     Returns y like u, and with return_last_state also h_L (batch, d_inner, d_state).
     Raises TypeError or ValueError that names the argument. Source: Gu & Dao 2023, Algorithm 2.
     """
+    if cu_seqlens is not None:
+        seq_idx = Packed(cu_seqlens, u.shape[0], u.shape[-1], seq_idx).seq_idx
     options = (delta_bias, delta_softplus, return_last_state, initial_state, seq_idx)
     return run(S6(u, delta, A, B, C, D, z, *options), backend)
 
@@ -98,14 +102,15 @@ def ssd_chunk_scan(
 
     Δ is dt + dt_bias, through softplus where dt_softplus, clamped to dt_limit. Where seq_idx changes the state starts
     from 0; where it is negative there is padding (`kernels.padding`). cu_seqlens (0, …, L) cuts a batch of 1 into
-    sequences instead. Returns y like x, and with return_final_states also h_L (batch, nheads, headdim, d_state), with
-    return_varlen_states the last state of each sequence of cu_seqlens (number, nheads, headdim, d_state).
+    sequences, beside seq_idx or instead of it. Returns y like x, and with return_final_states also h_L (batch, nheads,
+    headdim, d_state), with return_varlen_states also the last state of each sequence of cu_seqlens (number, nheads,
+    headdim, d_state): 0 of an empty one.
     Raises TypeError or ValueError that names the argument. Source: Dao & Gu 2024; mamba_chunk_scan_combined.
     """
-    if return_varlen_states or cu_seqlens is not None:
-        if cu_seqlens is None or seq_idx is not None or initial_states is not None or return_final_states:
-            raise ValueError("cu_seqlens goes with return_varlen_states, without seq_idx and with no other states.")
-        packed = Packed(cu_seqlens, *x.shape[:2])
+    if return_varlen_states and cu_seqlens is None:
+        raise ValueError("return_varlen_states needs cu_seqlens, which tells the sequences.")
+    if cu_seqlens is not None:
+        packed = Packed(cu_seqlens, *x.shape[:2], seq_idx)
         seq_idx = packed.seq_idx
     options = (initial_states, seq_idx, dt_softplus, dt_limit, return_final_states)
     record = SSD(x, dt, A, B, C, chunk_size, D, z, dt_bias, *options)
@@ -113,13 +118,17 @@ def ssd_chunk_scan(
 
 
 def _by_rows(s: SSD, packed: Packed, backend: str) -> Any:
-    """Each sequence a row of a batch, so that each has a last state."""
+    """Each sequence a row of a batch, so that each has a last state; the initial state is the first one's."""
     s.check()
     at, real = packed.rows
     rows = {name: m[0, at] for name in ("x", "dt", "B", "C", "z") if (m := getattr(s, name)) is not None}
+    if s.initial_states is not None:
+        begin = s.initial_states.new_zeros(len(at), *s.initial_states.shape[1:])
+        rows["initial_states"] = begin.index_copy(0, packed.with_tokens[:1], s.initial_states)
     padding = torch.where(real, 0, -1)
-    y, last = run(replace(s, **rows, seq_idx=padding, return_final_states=True), backend)
-    return y[real][None], last
+    y, states = run(replace(s, **rows, seq_idx=padding, return_final_states=True), backend)
+    final = (states[packed.with_tokens[-1:]],) if s.return_final_states else ()
+    return (y[real][None], *final, states)
 
 
 def selective_state_update(
@@ -140,17 +149,22 @@ def selective_state_update(
     """One step of decoding: `state` is advanced in place, and y of that step returned, shaped as x.
 
     Mamba-1: state (batch, dim, d_state), B and C (batch, d_state). Mamba-2: state (batch, nheads, headdim, d_state),
-    B and C (batch, groups, d_state). state_batch_indices says which rows of a larger `state` the batch advances.
+    B and C (batch, groups, d_state). state_batch_indices says which rows of a larger `state` the batch advances; an
+    entry of −1 is padding: it advances no row, and its y is 0.
     Raises TypeError or ValueError that names the argument. Source: mamba_ssm.
     """
     arguments = (x, dt, A, B, C, D, z, dt_bias, dt_softplus)
     if state_batch_indices is None:
         return run(StateUpdate(state, *arguments), backend)
     check_rows(state_batch_indices, state, x)
-    rows = state[state_batch_indices.long()]
+    real, at = state_batch_indices >= 0, state_batch_indices.long().clamp(min=0)
+    rows = state[at]
     y = run(StateUpdate(rows, *arguments), backend)
-    state.index_copy_(0, state_batch_indices.long(), rows)
-    return y
+    # An entry of padding stands for the first real one, and writes what that writes: no index is read back from a GPU.
+    entry = torch.where(real, torch.arange(len(at), device=at.device), real.int().argmax())
+    still = real[entry].reshape(-1, *[1] * (state.ndim - 1))
+    state.index_copy_(0, at[entry], torch.where(still, rows[entry], state[at[entry]]))
+    return torch.where(real.reshape(-1, *[1] * (y.ndim - 1)), y, 0)
 
 
 def causal_conv1d(
@@ -163,13 +177,17 @@ def causal_conv1d(
     backend: str = "auto",
     initial_states: Float[Tensor, "batch dim past"] | None = None,
     return_final_states: bool = False,
+    cu_seqlens: Int[Tensor, " bounds"] | None = None,
 ) -> Any:
     """Depthwise causal convolution, last tap = current token; activation None, "silu" or "swish".
 
     initial_states and the returned final states are the width − 1 tokens before and at the end. A tap sees tokens of
-    its own packed sequence, by seq_idx; where that is negative there is padding (`kernels.padding`).
+    its own packed sequence, by seq_idx; where that is negative there is padding (`kernels.padding`). cu_seqlens
+    (0, …, L) cuts a batch of 1 into sequences, beside seq_idx or instead of it.
     Raises TypeError or ValueError that names the argument. Source: Dao-AILab/causal-conv1d.
     """
+    if cu_seqlens is not None:
+        seq_idx = Packed(cu_seqlens, x.shape[0], x.shape[-1], seq_idx).seq_idx
     y = run(Convolution(x, weight, bias, seq_idx, activation, initial_states), backend)
     return (y, final_conv_states(x, weight.shape[1] - 1, initial_states, seq_idx)) if return_final_states else y
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from mamba_theorems.kernels.arguments import check_seq_idx
+
 
 def with_padding(seq_idx: Tensor | None, attention_mask: Tensor | None, batch: int, length: int) -> Tensor | None:
     """seq_idx (batch, L), −1 where attention_mask (batch, L) is 0; None where there is neither.
@@ -21,12 +23,13 @@ def with_padding(seq_idx: Tensor | None, attention_mask: Tensor | None, batch: i
 
 
 class Packed:
-    """Sequences one after another in a batch of 1, by their bounds cu_seqlens = (0, …, L).
+    """Sequences one after another in a batch of 1, by their bounds cu_seqlens = (0, …, L); some may be empty.
 
-    Raises TypeError or ValueError for bounds that are none of L tokens.
+    The field gives seq_idx beside the bounds, and both must tell the same sequences. Raises TypeError or ValueError for
+    bounds that are none of L tokens, or for another seq_idx.
     """
 
-    def __init__(self, cu_seqlens: Tensor, batch: int, length: int) -> None:
+    def __init__(self, cu_seqlens: Tensor, batch: int, length: int, seq_idx: Tensor | None = None) -> None:
         if not isinstance(cu_seqlens, Tensor):
             raise TypeError(f"cu_seqlens must be a torch.Tensor, not {type(cu_seqlens).__name__}.")
         if cu_seqlens.dtype not in (torch.int32, torch.int64) or cu_seqlens.ndim != 1 or cu_seqlens.numel() < 2:
@@ -39,6 +42,15 @@ class Packed:
         ):
             raise ValueError(f"cu_seqlens must rise from 0 to L = {length}, not {bounds.tolist()}.")
         self.bounds, self.length = bounds, length
+        if seq_idx is not None:
+            self._agree(seq_idx)
+
+    def _agree(self, seq_idx: Tensor) -> None:
+        check_seq_idx(seq_idx, 1, self.length, self.bounds.device)
+        if seq_idx.device.type == "cpu" and not torch.compiler.is_compiling():
+            same = torch.equal(seq_idx.diff() != 0, self.seq_idx.diff() != 0)
+            if not same or bool((seq_idx < 0).any()):
+                raise ValueError("seq_idx and cu_seqlens tell different sequences: leave one of them out.")
 
     @property
     def seq_idx(self) -> Tensor:
@@ -53,3 +65,8 @@ class Packed:
         place = torch.arange(int(lengths.max()), device=self.bounds.device)
         real = place < lengths[:, None]
         return torch.where(real, self.bounds[:-1, None] + place, 0), real
+
+    @property
+    def with_tokens(self) -> Tensor:
+        """The numbers of the sequences that are not empty."""
+        return self.bounds.diff().nonzero()[:, 0]

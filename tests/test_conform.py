@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import runpy
 import subprocess
 import sys
 from functools import wraps
@@ -23,11 +25,12 @@ from planted import PLANTED  # noqa: E402
 from mamba_theorems.kernels import blocks as our_blocks  # noqa: E402
 from mamba_theorems.kernels.bounds.running_error import HOST  # noqa: E402
 from mamba_theorems.verify.commands import main as cli  # noqa: E402
-from mamba_theorems.verify.conform import blocks, kinds, scorecard, suite  # noqa: E402
+from mamba_theorems.verify.conform import blocks, kinds, known, scorecard, suite  # noqa: E402
 from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, parameters_of  # noqa: E402
 from mamba_theorems.verify.conform.kernels import kernels_of  # noqa: E402
 from mamba_theorems.verify.conform.operations import OPERATIONS, SCAN, Draws, right  # noqa: E402
 from mamba_theorems.verify.conform.oracle import Precision, numbered  # noqa: E402
+from mamba_theorems.verify.conform.row import SuiteRow  # noqa: E402
 from mamba_theorems.verify.conform.rows import rows_of  # noqa: E402
 from mamba_theorems.verify.conform.spread import spread  # noqa: E402
 from mamba_theorems.verify.conform.suite import Conformance  # noqa: E402
@@ -70,6 +73,15 @@ class Broken(our_blocks.Mamba2):
         if self.wrong == "norm over all groups":
             self.norm.group_size = self.d_inner
 
+    def forward(self, hidden_states, seq_idx=None, state=None, return_last_state=False, **options):
+        if self.wrong == "mask ignored":
+            options.pop("attention_mask", None)
+        if self.wrong == "padding zeroed, not skipped" and "attention_mask" in options:
+            hidden_states = hidden_states * options.pop("attention_mask")[..., None]
+        if self.wrong == "bounds ignored":
+            seq_idx = options.pop("cu_seqlens", None) and None
+        return super().forward(hidden_states, seq_idx, state, return_last_state, **options)
+
     def step(self, hidden_states, conv_state, ssm_state):
         kept = self.dt_limit, self.dt_bias, conv_state.clone()
         if self.wrong == "no clamp in step":
@@ -84,20 +96,23 @@ class Broken(our_blocks.Mamba2):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "kind"),
+    ("wrong", "kind", "where"),
     [
-        ("eps of the norm", kinds.NORM),
-        ("norm over all groups", kinds.NORM),
-        ("no clamp in step", kinds.LIMIT),
-        ("no bias in step", kinds.PIECES),
-        ("convolution state not carried", kinds.PIECES),
+        ("eps of the norm", kinds.NORM, "norm"),
+        ("norm over all groups", kinds.NORM, "option.n"),
+        ("no clamp in step", kinds.LIMIT, "limit"),
+        ("no bias in step", kinds.PIECES, "steps"),
+        ("convolution state not carried", kinds.PIECES, "prefill"),
+        ("mask ignored", kinds.ATTENTION_MASK, "mask"),
+        ("padding zeroed, not skipped", kinds.ATTENTION_MASK, "mask.right.cache"),
+        ("bounds ignored", kinds.VARLEN, "varlen"),
     ],
 )
-def test_a_fault_in_a_block_fails_and_is_named(wrong, kind):
+def test_a_fault_in_a_block_fails_and_is_named(wrong, kind, where):
     broken = type("Wrong", (Broken,), {"wrong": wrong})
     subject = blocks.subject_of_block("theirs:Block", broken, "cpu")
-    found = blocks.examine_block(subject, tuple(row for row in blocks.rows() if row.id != "several"))
-    assert kind in [f.failure.kind for f in found.failures]
+    found = blocks.examine_block(subject, tuple(row for row in blocks.rows() if where in row.id))
+    assert kind in [f.failure.kind for f in found.failures], [str(f.reason) for f in found.findings]
 
 
 # --- controls --------------------------------------------------------------------------------------------------------
@@ -116,6 +131,13 @@ CONTROLS = [
     (controls.no_gate, "selective_scan", ["z"]),
     (controls.forward_only, "selective_scan", ["gradient"]),
     (controls.refuses_gradients, "selective_scan", ["refused by NotImplementedError: this kernel has no backward"]),
+    (
+        controls.through_numpy,
+        "selective_scan",
+        ["refused by RuntimeError: Can't call numpy() on Tensor that requires grad"],
+    ),
+    (controls.bounds_alone, "causal_conv1d", ["seq_idx (not in its signature)"]),
+    (controls.no_gradient_of_states, "ssd_chunk_scan", ["gradient through the last state (declared)"]),
     (controls.chunked, "ssd_chunk_scan", ["z", "dt_limit", "seq_idx", "NaN and inf"]),
     (controls.widths_2_to_4, "causal_conv1d", ["refused by RuntimeError: causal_conv1d only supports width"]),
     (controls.selective_state_update, "selective_state_update", ["gradient"]),
@@ -136,6 +158,15 @@ def test_a_correct_kernel_is_not_blamed_and_what_it_does_not_offer_is_listed(con
     assert result.exercised
     for words in lists:
         assert any(told.startswith(words) for told in result.not_offered), (words, result.not_offered)
+
+
+def test_a_gradient_through_differences_of_running_sums_is_within_its_bound():
+    """What cancels in the sums of a whole chunk leaves its rounding."""
+    subject = suite.subject_of("theirs:kernel", controls.chunked, OPERATIONS["ssd_chunk_scan"], "cpu")
+    for batch in range(1, 5):
+        sizes = {"batch": batch, "length": 64, "chunk_size": 64, "nheads": 8, "headdim": 1, "groups": 4}
+        told = list(suite.hold(subject, SuiteRow(f"running-sums.{batch}", uses=("groups",), sizes=sizes)))
+        assert [f.verdict for f in told] == [Conformance.CONFORMS] * 2, told
 
 
 @pytest.mark.slow
@@ -311,6 +342,48 @@ def test_a_failure_is_replayed_without_our_code(theirs, word, row, says):
     assert says in done.stdout, done.stdout + done.stderr
 
 
+WRONG_BLOCK = """
+from mamba_theorems.kernels.blocks import {kind}
+
+class Block({kind}):
+    wrong = {{"{part}": 1.25}}
+
+    def forward(self, *args, **options):
+        result = super().forward(*args, **options)
+        y, *more = result if isinstance(result, tuple) else (result,)
+        value, slope = self.wrong.get("value", 1), self.wrong.get("slope", 1)
+        y = value * (slope * y - (slope - 1) * y.detach())
+        return (y, *more) if more else y
+
+    def step(self, *args):
+        y, *states = super().step(*args)
+        return self.wrong.get("step", 1) * y, *states
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "part", "row", "output"),
+    [
+        ("Mamba", "value", "plain", "y"),
+        ("Mamba2", "step", "steps", "y"),
+        ("MambaS4D", "step", "prefill", "later"),
+        ("MambaDeltaT", "slope", "gradient", "slope"),
+    ],
+)
+def test_a_block_s_failure_is_replayed_without_our_suite(theirs, capsys, kind, part, row, output):
+    (theirs / "myblocks.py").write_text(WRONG_BLOCK.format(kind=kind, part=part))
+    sys.modules.pop("myblocks", None)
+    assert cli.main(["conform", "myblocks:Block", "--row", row, "-o", "out"]) == cli.Exit.UNEXPECTED
+    script = sorted((theirs / "out" / "failures").glob("*.py"))[0]
+    assert "mamba_theorems" not in script.read_text()
+    capsys.readouterr()
+    runpy.run_path(str(script))
+    assert f"{output} is wrong at" in capsys.readouterr().out
+    sys.modules["myblocks"].Block.wrong = {}
+    runpy.run_path(str(script))
+    assert f"{output} is right" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("word", "says"),
     [
@@ -440,19 +513,49 @@ def test_a_block_s_parameters_end_where_torch_s_begin():
 # --- other people's scans --------------------------------------------------------------------------------------------
 
 KNOWN = Path(__file__).parent.parent / "known_kernels"
-PEERS = [f"kernels.peers:{name}" for name in ("transformers_scan", "mambapy_scan", "accelerated_scan")]
+TABLE = (KNOWN / "conformance.md").read_text(encoding="utf-8")
+SECTIONS = re.findall(r"^## (\w+): `([\w.:]+)`\n\n\*\*(\w+)\*\*(.*?)(?=^## |\Z)", TABLE, re.M | re.S)
+LISTED = {f"{operation}={path}": (word, told) for operation, path, word, told in SECTIONS}
 
 
-def table(text):
-    """A scorecard without what depends on how fast the machine is."""
-    return [line for line in text.splitlines() if not line.startswith("- not exercised")]
+def measured():
+    """Every kernel that is known, with the version in which the table has it."""
+    for package in known.KNOWN:
+        yield from (pytest.param(package, word, id=word.rpartition("=")[2]) for word in package.words)
 
 
-def test_the_table_of_other_people_s_scans_is_what_the_suite_says(tmp_path):
-    command = [sys.executable, "-m", "verify", "conform", *PEERS, "--output-format", "markdown", "-o", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=KNOWN.parent, check=False)
-    assert done.returncode == cli.Exit.UNEXPECTED, done.stderr
-    files = [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*")) if path.suffix in (".md", ".py")]
-    assert files == [path.relative_to(KNOWN) for path in sorted(KNOWN.rglob("*")) if path.suffix in (".md", ".py")]
-    for file in files:
-        assert table((tmp_path / file).read_text()) == table((KNOWN / file).read_text())
+@pytest.mark.parametrize(("package", "word"), list(measured()))
+def test_the_table_of_other_people_s_kernels_is_what_the_suite_says_of_them(package, word):
+    """Each failure that is listed is there and of its kind; what conforms does so where all options are in use."""
+    assert f"| {package.name} | {package.version or '–'} |" in TABLE or not package.version
+    if not package.version:
+        pytest.skip(f"{package.name} is not installed")
+    (examined,) = kernels_of(word)
+    verdict, told = LISTED[f"{examined.operation}={examined.path}"]
+    failures = re.findall(r"^- FAILS (\S+) in (\w+), (\w+).*\n- (\w[\w ]*).*\n- looks like: (.*)", told, re.M)
+    assert (verdict == "FAILS") == bool(failures)
+    rows = {row.id: row for row in examined.rows}
+    for name, dtype, direction, output, kind in failures:
+        if name.startswith("random"):
+            continue
+        found = [f for f in examined.hold(rows[name], "cpu", "quick") if f.verdict is Conformance.FAILS]
+        assert [(f.dtype, f.direction) for f in found] == [(dtype, direction)]
+        assert str(found[0].reason).startswith(output.strip())
+        assert kind.startswith(str(found[0].failure.kind))
+    if verdict == "CONFORMS":
+        for name in ("plain", "all", "option.D", "pieces.all"):
+            held = examined.hold(rows[name], "cpu", "quick") if name in rows else ()
+            assert not [f.reason for f in held if f.verdict is Conformance.FAILS]
+
+
+@pytest.mark.parametrize("script", sorted((KNOWN / "faults").glob("*.py")), ids=lambda path: path.stem)
+def test_a_fault_of_others_is_reproduced_in_ten_lines_with_the_right_value(script):
+    lines = script.read_text(encoding="utf-8").rpartition('"""')[2].split("\n")
+    assert len([line for line in lines if line]) <= 10
+    try:
+        told = runpy.run_path(str(script))
+    except ModuleNotFoundError as reason:
+        pytest.skip(f"{reason.name} is not installed")
+    got, right = (torch.tensor(told[name]) for name in ("got", "right"))
+    assert got.shape == right.shape
+    assert not torch.allclose(got, right, rtol=1e-4, equal_nan=True)

@@ -205,12 +205,30 @@ def test_state_batch_indices_advance_rows_of_a_larger_state(backend):
     assert torch.equal(own[[0, 2, 4]], slots[[0, 2, 4]])
 
 
+@pytest.mark.parametrize("rows", [[3, -1], [-1, -1], [-1, 0]])
+def test_a_padding_slot_advances_no_row_and_gives_0(rows):
+    given = arguments()["selective_state_update"]
+    slots = torch.randn(5, 2, 2, dtype=torch.float64)
+    given = {
+        k: torch.cat([v, 2 * v]) if k in {"x", "dt", "B", "C", "z"} else v for k, v in given.items() if k != "state"
+    }
+    own, real = slots.clone(), [i for i, row in enumerate(rows) if row >= 0]
+    y = ops.selective_state_update(own, **given, state_batch_indices=torch.tensor(rows))
+    assert not y[[i for i, row in enumerate(rows) if row < 0]].any()
+    alone = slots[[row for row in rows if row >= 0]]
+    if real:
+        part = {k: v[real] if k in {"x", "dt", "B", "C", "z"} else v for k, v in given.items()}
+        torch.testing.assert_close(y[real], ops.selective_state_update(alone, **part), rtol=0, atol=0)
+    slots[[row for row in rows if row >= 0]] = alone
+    assert torch.equal(own, slots)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
         (torch.tensor([3, 3]), r"must be different rows of 0 … 4, not \[3, 3\]"),
         (torch.tensor([0, 5]), "must be different rows"),
-        (torch.tensor([0, -1]), "must be different rows"),
+        (torch.tensor([0, -2]), "must be different rows"),
         (torch.tensor([0.0, 1.0]), "state_batch_indices must be an int32 or int64 tensor"),
         ([0, 1], "state_batch_indices must be an int32 or int64 tensor of shape .* not a list"),
     ],

@@ -158,6 +158,22 @@ def test_ssd_gives_the_last_state_of_each_sequence(backend):
         assert_same((y[:, start:stop], states[[i]]), run("ssd_chunk_scan", part, backend))
 
 
+def test_bounds_beside_seq_idx_with_empty_sequences_and_other_states():
+    arguments = {k: v[:1] if k in IN_TIME else v for k, v in integers("ssd_chunk_scan").items()}
+    arguments["initial_states"] = arguments["initial_states"][:1]
+    bounds, seq_idx = torch.tensor([0, 0, 2, 2, 9, 9]), torch.tensor([[1, 1, 3, 3, 3, 3, 3, 3, 3]])
+    options = {"seq_idx": seq_idx, "cu_seqlens": bounds, "return_final_states": True}
+    y, last, states = ops.ssd_chunk_scan(**arguments, **options, return_varlen_states=True)
+    plain = ops.ssd_chunk_scan(**arguments, seq_idx=seq_idx, return_final_states=True)
+    assert_same(plain, (y, last))
+    assert not states[[0, 2, 4]].any()
+    part = {k: v[:, :2] if k in IN_TIME else v for k, v in arguments.items()}
+    assert_same(states[[1]], run("ssd_chunk_scan", part, "cpu")[1])
+    assert torch.equal(states[[3]], last)
+    with pytest.raises(ValueError, match="seq_idx and cu_seqlens tell different sequences"):
+        ops.ssd_chunk_scan(**arguments, cu_seqlens=bounds, seq_idx=torch.zeros_like(seq_idx))
+
+
 @pytest.mark.parametrize(
     ("bounds", "batch", "message"),
     [
@@ -179,7 +195,7 @@ def test_a_mask_that_is_none_is_refused():
         block(x, attention_mask=torch.ones(1, 3))
     with pytest.raises(TypeError, match=r"attention_mask must be a torch\.Tensor, not list"):
         block(x, attention_mask=[1, 1, 1, 0])
-    with pytest.raises(ValueError, match="leave seq_idx and attention_mask out"):
+    with pytest.raises(ValueError, match="leave attention_mask out"):
         block(x, cu_seqlens=torch.tensor([0, 4]), attention_mask=torch.ones(1, 4))
 
 

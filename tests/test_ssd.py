@@ -291,8 +291,8 @@ def test_a_state_update_is_one_step_of_the_scan(dtype):
         ({"dt_limit": 1.0}, "dt_limit must be a pair"),
         ({"x": torch.ones(2, 0, 4, 6)}, r"x is empty: \(batch, L, nheads, headdim\) = \(2, 0, 4, 6\)"),
         ({"x": torch.ones(0, 5, 4, 6)}, r"x is empty: \(batch, L, nheads, headdim\) = \(0, 5, 4, 6\)"),
-        ({"cu_seqlens": torch.tensor([0, 5]), "seq_idx": torch.zeros(2, 5).int()}, "cu_seqlens goes with"),
-        ({"return_varlen_states": True}, "cu_seqlens goes with return_varlen_states"),
+        ({"cu_seqlens": torch.tensor([0, 5]), "seq_idx": torch.zeros(2, 5).int()}, "cuts a batch of 1"),
+        ({"return_varlen_states": True}, "return_varlen_states needs cu_seqlens"),
         ({"x": torch.ones(2, 5, 4, 6, dtype=torch.int32)}, "x must be a float tensor"),
     ],
 )

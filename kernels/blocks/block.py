@@ -57,16 +57,16 @@ class Block(nn.Module):
 
         Where seq_idx changes, convolution and state start afresh; `state` continues an earlier sequence. Where seq_idx
         is negative, or attention_mask 0, there is padding: its output is 0, and it changes no state. cu_seqlens
-        (0, …, L) cuts a batch of 1 into sequences, each with its own state. inference_params is mamba_ssm's cache,
-        with key_value_memory_dict and seqlen_offset; it needs layer_idx. Raises TypeError or ValueError that names
-        what does not fit.
+        (0, …, L) cuts a batch of 1 into sequences, each with its own state, beside seq_idx or instead of it.
+        inference_params is mamba_ssm's cache, with key_value_memory_dict and seqlen_offset; it needs layer_idx. Raises
+        TypeError or ValueError that names what does not fit.
         """
         self.refuse(unknown)
         batch, length = self.check(hidden_states)
         if cu_seqlens is not None:
-            if seq_idx is not None or attention_mask is not None:
-                raise ValueError("cu_seqlens tells the sequences: leave seq_idx and attention_mask out.")
-            packed = Packed(cu_seqlens, batch, length)
+            if attention_mask is not None:
+                raise ValueError("cu_seqlens tells the sequences: leave attention_mask out.")
+            packed = Packed(cu_seqlens, batch, length, seq_idx)
             if state is not None or return_last_state or inference_params is not None:
                 return self._by_rows(packed, hidden_states, state, return_last_state, inference_params)
             seq_idx = packed.seq_idx

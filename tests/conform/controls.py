@@ -1,5 +1,7 @@
 """Correct kernels with limits of their own, about which the suite must raise no false alarm."""
 
+from functools import wraps
+
 import torch
 from reference import convolution, scan, ssd, update
 
@@ -45,9 +47,38 @@ def no_gate(u, delta, A, B, C, D=None, delta_bias=None, delta_softplus=False, re
     return _scan(u, delta, A, B, C, D, None, delta_bias, delta_softplus, return_last_state)
 
 
+def bounds_alone(
+    x, weight, bias=None, initial_states=None, return_final_states=False, activation=None, cu_seqlens=None
+):
+    """Packed sequences by their bounds, and no seq_idx."""
+    options = {"initial_states": initial_states, "return_final_states": return_final_states, "activation": activation}
+    return causal_conv1d(x, weight, bias, **options, cu_seqlens=cu_seqlens)
+
+
+def through_numpy(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, return_last_state=False):
+    """Nothing says that it has no gradients, but asked for one it raises."""
+    given = [None if m is None else torch.from_numpy(m.numpy()) for m in (u, delta, A, B, C, D, z, delta_bias)]
+    return _scan(*given, delta_softplus, return_last_state)
+
+
+through_numpy.conformance = {"dtypes": ["float32", "float64"]}
+
+
+def no_gradient_of_states(*args, **options):
+    result = _ssd(*args, **options)
+    return (result[0], *(m.detach() for m in result[1:])) if isinstance(result, tuple) else result
+
+
+no_gradient_of_states = wraps(_ssd)(no_gradient_of_states)
+no_gradient_of_states.conformance = {"not_offered": ["state gradient"], "dtypes": ["float32"]}
+
+
 @torch.no_grad()
 def forward_only(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, return_last_state=False):
     return _scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state)
+
+
+forward_only.conformance = {"gradient": False}
 
 
 def refuses_gradients(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):

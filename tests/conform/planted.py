@@ -44,6 +44,10 @@ PLANTED = {
         "last step not written": "STALE",
         "float32 for half": "FORM",
         "strides of u ignored": "STRIDES",
+        "cu_seqlens ignored": "VARLEN",
+        "the last bound ignored": "VARLEN",
+        "no graph": "LOST",
+        "no graph of the last state": "LOST",
     },
     SSD: {
         "exp before the mask": "MASK",
@@ -69,6 +73,11 @@ PLANTED = {
         "no gradient of initial_states": "LOST",
         "bias ignored": "BIAS",
         "softplus linear at 8": "SOFTPLUS",
+        "cu_seqlens ignored": "VARLEN",
+        "bounds inside a chunk of 16 ignored": "VARLEN",
+        "the state after the next sequence's first token": "VARLEN_STATE",
+        "states at the ends of chunks": "VARLEN_STATE",
+        "an empty sequence has the state before it": "EMPTY",
     },
     CONV: {
         "bias ignored": "CONV_BIAS",
@@ -84,6 +93,7 @@ PLANTED = {
         "final state one too early": "CONV_STATE",
         "half the gradient of weight": "GRADIENT",
         "no gradient of bias": "LOST",
+        "cu_seqlens ignored": "VARLEN",
     },
     STEP: {
         "bias ignored": "BIAS",
@@ -95,6 +105,11 @@ PLANTED = {
         "D ignored": "SKIP",
         "z ignored": "GATE",
         "A rounded": "HALF",
+        "slots ignored": "SLOTS",
+        "slots in rising order": "SLOTS",
+        "padding is the first row": "PADDING_SLOT",
+        "padding is the last row": "PADDING_SLOT",
+        "padding hides the rest": "PADDING_SLOT",
     },
 }
 """By operation and by what is wrong: the name in `kinds` of the kind of fault."""

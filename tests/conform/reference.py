@@ -71,9 +71,21 @@ def starts_of(seq_idx, batch, length, broken=""):
     return begins, pad
 
 
+def by_bounds(seq_idx, cu_seqlens, length, broken=""):
+    """seq_idx of sequences by their bounds, where there are any."""
+    if cu_seqlens is None or broken == "cu_seqlens ignored":
+        return None if cu_seqlens is not None else seq_idx
+    if broken == "bounds inside a chunk of 16 ignored":
+        cu_seqlens = cu_seqlens[(cu_seqlens % 16 == 0) | (cu_seqlens == length)]
+    if broken == "the last bound ignored":
+        cu_seqlens = torch.cat([cu_seqlens[:-2], cu_seqlens[-1:]])
+    places = torch.arange(length)
+    return ((cu_seqlens[1:, None] <= places).sum(0)).expand(1, -1)
+
+
 def recurrence(u, delta, A, B, C, start, begins, pad, broken=""):
     """y and the last state; u, delta (b, d, t), A (d, n), B, C (b, d, n, t), start (b, d, n)."""
-    h, ys, before = start, [], start
+    h, ys, before, states = start, [], start, [start]
     for t in range(u.shape[2]):
         step, new = delta[:, :, t, None], begins[:, t, None, None]
         carried = h * (~new).to(h.dtype) if broken == "boundaries multiply" else torch.where(new, 0.0, h)
@@ -82,8 +94,20 @@ def recurrence(u, delta, A, B, C, start, begins, pad, broken=""):
         before, h = h, torch.where(pad[:, t, None, None], h, now)
         if broken == "graph cut between chunks" and t % 8 == 7:
             h = h.detach()
+        states.append(h)
         ys.append((C[..., t] * h).sum(-1))
-    return torch.stack(ys, -1), before if broken == "last state one too early" else h
+    return torch.stack(ys, -1), before if broken == "last state one too early" else h, states
+
+
+def at_ends(states, cu_seqlens, broken):
+    """The last state of each sequence, 0 of an empty one."""
+    found = []
+    for begin, end in zip(cu_seqlens.tolist(), cu_seqlens.tolist()[1:], strict=False):
+        empty = begin == end and broken != "an empty sequence has the state before it"
+        late = end + 1 if broken == "the state after the next sequence's first token" and end < len(states) - 1 else end
+        late = -(-end // 16) * 16 if broken == "states at the ends of chunks" else late
+        found.append(torch.zeros_like(states[0]) if empty else states[min(late, len(states) - 1)])
+    return torch.cat(found)
 
 
 def by_channel(M, d, batch, length, broken=""):
@@ -104,8 +128,15 @@ CACHE = {}
 def scan(broken=""):
     def selective_scan(
         u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, return_last_state=False,
-        *, initial_state=None, seq_idx=None,
+        *, initial_state=None, seq_idx=None, cu_seqlens=None,
     ):  # fmt: skip
+        seq_idx = by_bounds(seq_idx, cu_seqlens, u.shape[2], broken)
+        no_graph = torch.is_grad_enabled() and broken == "no graph"
+        if no_graph:
+            with torch.no_grad():
+                return computed(
+                    u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state, initial_state, seq_idx
+                )
         result = computed(
             u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state, initial_state, seq_idx
         )
@@ -155,7 +186,8 @@ def scan(broken=""):
         )
         start = torch.zeros(batch, d, n, dtype=dtype) if initial_state is None or dropped else initial_state
         Bs, Cs = by_channel(B, d, batch, length, broken), by_channel(C, d, batch, length, broken)
-        y, last = recurrence(u, delta, A, Bs, Cs, start, begins, pad, broken)
+        y, last, _ = recurrence(u, delta, A, Bs, Cs, start, begins, pad, broken)
+        last = last.detach() if broken == "no graph of the last state" else last
         if broken == "last state for constant B" and B.ndim == 2:
             last = last * 2
         if broken == "last state is zero":
@@ -199,8 +231,10 @@ def spoiled(result, signal, broken):
 def ssd(broken=""):
     def ssd_chunk_scan(
         x, dt, A, B, C, chunk_size=64, D=None, z=None, dt_bias=None, initial_states=None, seq_idx=None,
-        dt_softplus=False, dt_limit=(0.0, float("inf")), return_final_states=False,
+        dt_softplus=False, dt_limit=(0.0, float("inf")), return_final_states=False, cu_seqlens=None,
+        return_varlen_states=False,
     ):  # fmt: skip
+        seq_idx = by_bounds(seq_idx, cu_seqlens, x.shape[1], broken)
         dtype, (batch, length, heads, headdim), n = wide(x), x.shape, B.shape[3]
         kept, d = x.dtype, heads * headdim
         if broken == "A rounded" and kept in (torch.bfloat16, torch.float16):
@@ -244,7 +278,7 @@ def ssd(broken=""):
                     m.permute(0, 2, 3, 1).repeat(1, heads // m.shape[2], 1, 1).repeat_interleave(headdim, 1)
                     for m in (B, C)
                 )
-            y, last = recurrence(
+            y, last, states = recurrence(
                 x.flatten(2).mT, dt.mT.repeat_interleave(headdim, 1), A.repeat_interleave(headdim)[:, None], Bs, Cs,
                 start.flatten(1, 2), begins, pad, broken,
             )  # fmt: skip
@@ -257,7 +291,10 @@ def ssd(broken=""):
         if z is not None and broken != "z ignored":
             y = y * functional.silu(z)
         y = y.to(kept)
-        return (y, last) if return_final_states else y
+        more = [last] if return_final_states else []
+        if return_varlen_states:
+            more.append(at_ends([m.unflatten(1, (heads, headdim)) for m in states], cu_seqlens, broken))
+        return (y, *more) if more else y
 
     return ssd_chunk_scan
 
@@ -277,8 +314,10 @@ def quadratic(x, dt, A, B, C, start):
 
 def convolution(broken=""):
     def causal_conv1d(
-        x, weight, bias=None, seq_idx=None, initial_states=None, return_final_states=False, activation=None
-    ):
+        x, weight, bias=None, seq_idx=None, initial_states=None, return_final_states=False, activation=None,
+        *, cu_seqlens=None,
+    ):  # fmt: skip
+        seq_idx = by_bounds(seq_idx, cu_seqlens, x.shape[2], broken)
         dtype, (batch, dim, length), width = wide(x), x.shape, weight.shape[1]
         kept = x.dtype
         x, weight, bias, initial_states = (
@@ -321,7 +360,32 @@ def convolution(broken=""):
 
 
 def update(broken=""):
-    def selective_state_update(state, x, dt, A, B, C, D=None, z=None, dt_bias=None, dt_softplus=False):
+    def selective_state_update(
+        state, x, dt, A, B, C, D=None, z=None, dt_bias=None, dt_softplus=False, state_batch_indices=None
+    ):
+        if state_batch_indices is not None:
+            return by_rows(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus, state_batch_indices.long())
+        return advanced(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
+
+    def by_rows(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus, at):
+        if broken == "slots ignored":
+            at = torch.arange(len(x))
+        if broken == "slots in rising order":
+            at = at.sort().values
+        if broken == "padding is the first row":
+            at = at.clamp(min=0)
+        if broken == "padding is the last row":
+            at = at % len(state)
+        real = at >= 0
+        rows = state[at.clamp(min=0)]
+        y = advanced(rows, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
+        if broken == "padding hides the rest":
+            real = real.int().cummin(0).values.bool()
+        with torch.no_grad():
+            state[at[real]] = rows[real]
+        return y
+
+    def advanced(state, x, dt, A, B, C, D, z, dt_bias, dt_softplus):
         dtype, kept = wide(x), x.dtype
         if broken == "A rounded" and kept in (torch.bfloat16, torch.float16):
             A = A.to(kept)

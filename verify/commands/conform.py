@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, UsageError, as_usage_error, outcome, say
-from mamba_theorems.verify.conform import scorecard
+from mamba_theorems.verify.conform import known, scorecard
 from mamba_theorems.verify.conform.kernel import NotOffered
 from mamba_theorems.verify.conform.kernels import Examined, kernels_of
-from mamba_theorems.verify.conform.operations import OPERATIONS
 from mamba_theorems.verify.conform.replay import files
 from mamba_theorems.verify.conform.suite import Result
 from mamba_theorems.verify.files import FOLDER, write
@@ -19,12 +19,15 @@ from mamba_theorems.verify.settings import Tier
 
 def conform(args: Namespace, terminal: Terminal) -> Exit:
     """`conform [OPERATION=]MODULE[:NAME] …`: every row on every kernel that is named."""
-    if not args.words:
+    words = [*args.words, *(known.words_of_installed() if args.known else ())]
+    if not words:
         raise UsageError("name your kernel, as in `python -m verify conform mypackage.scan:selective_scan`")
     with as_usage_error():
-        kernels = [kernel for word in args.words for kernel in kernels_of(word)]
+        kernels = [kernel for word in words for kernel in kernels_of(word)]
     device = asked.device(args.device)
     file, dumps = scorecard.FORMATS[args.output_format]
+    if args.known and args.output_format == "markdown":
+        dumps = partial(scorecard.markdown, preface=known.preface())
     asked.output(args, file)
     results = [_examined(kernel, args, device) for kernel in kernels]
     if args.output_format == "text" or args.output is not None:
@@ -51,9 +54,6 @@ def _examined(kernel: Examined, args: Namespace, device: str) -> Result:
         raise NothingRan(f"{kernel.path} does not run on {reason}") from reason
     folder: Path = (args.output or FOLDER) / "failures"
     for finding in scorecard.first_of_each_kind(result):
-        if finding.case is not None:
-            operation, own = OPERATIONS[result.operation], kernel.subject(device).kernel
-            names = {name: own.name_of(name) for name in operation.options}
-            for name, content in files(result, finding, operation.required, names).items():
-                write(folder / name, content)
+        for name, content in files(result, finding, kernel.subject(device).kernel).items():
+            write(folder / name, content)
     return result

@@ -157,6 +157,7 @@ OPTIONS = {
     "--vocab-size": _value("V", "run recall at this size of the vocabulary,", type=whole(1, LARGEST)),
     "--input-seq-len": _value("L", "this length,", type=whole(1, LARGEST)),
     "--num-kv-pairs": _value("K", "and this number of pairs (all three together)", type=whole(1, LARGEST)),
+    "--known": _switch("and every kernel of others that is known and installed, with versions"),
     "--row": _value("TEXT", "only rows whose id contains TEXT, and no random draws", default=""),
     "--kernel": _value("KERNEL", "run on your own: [OPERATION=]MODULE:FUNCTION"),
     "--replay": _value("CHECK:CASE", "run one instance of one check again"),
@@ -242,7 +243,7 @@ COMMANDS = (
         "conform",
         "[OPERATION=]MODULE[:NAME] …",
         "the conformance suite on your own kernels",
-        "words -x --row --tier --device --seed -o",
+        "words -x --known --row --tier --device --seed -o",
         "conform:conform",
         ("text", "json", "markdown", "html"),
         "Kernels are functions, a module of them, or a block class; OPERATION is the function's own name, else "

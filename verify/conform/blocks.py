@@ -6,12 +6,11 @@ same over dual numbers.
 
 from __future__ import annotations
 
-import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from math import inf, nan
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,15 +26,16 @@ from mamba_theorems.verify.conform.examine import (
     DTYPES,
     FORWARD,
     GRADIENT,
+    SAY_SO,
     STEP,
     Deviation,
     Examinee,
     Wrong,
     compare,
 )
-from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised
+from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised, parameters_of
 from mamba_theorems.verify.conform.layouts import NotExercised
-from mamba_theorems.verify.conform.operations import SCAN, Draws
+from mamba_theorems.verify.conform.operations import SCAN, Draws, cut
 from mamba_theorems.verify.conform.row import SuiteRow
 from mamba_theorems.verify.conform.spread import errors, spread, values
 from mamba_theorems.verify.conform.suite import Conformance, Result, RowFinding, told_of
@@ -51,12 +51,31 @@ EQUATION = ("ngroups", "dt_limit", "norm_before_gate")
 
 @dataclass(frozen=True)
 class BlockRow(SuiteRow):
-    """A row with options of the constructor, and with sequences of these lengths."""
+    """A row with options of the constructor, and with sequences of these lengths.
+
+    `seq_idx` is that of every sequence of the batch, `mask` has one attention mask a sequence, `bounds` are the
+    cu_seqlens of a batch of 1. `later` tokens of each sequence follow, by steps.
+    """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     length: int = LENGTH
     batch: int = BATCH
     seq_idx: tuple[int, ...] = ()
+    mask: tuple[tuple[int, ...], ...] = ()
+    bounds: tuple[int, ...] = ()
+    later: int = 0
+
+    @property
+    def sequences(self) -> list[tuple[int, np.ndarray]]:
+        """Each sequence: its place in the batch, and the places of its tokens in time."""
+        if self.bounds:
+            return [(0, np.arange(a, b)) for a, b in pairwise(self.bounds)]
+        if self.mask:
+            return [(row, np.flatnonzero(mask)) for row, mask in enumerate(self.mask)]
+        pattern = np.array(self.seq_idx or (0,) * self.length)
+        cuts = [0, *(np.flatnonzero(pattern[1:] != pattern[:-1]) + 1).tolist(), self.length]
+        stretches = [np.arange(a, b) for a, b in pairwise(cuts) if pattern[a] >= 0]  # padding belongs to none
+        return [(row, places) for row in range(self.batch) for places in stretches]
 
 
 def rows() -> Iterator[BlockRow]:
@@ -74,6 +93,10 @@ def rows() -> Iterator[BlockRow]:
         yield row(f"length.{length}.steps", kinds.SHORT, "steps", length=length)
     options: dict[str, tuple[dict[str, Any], kinds.FaultKind]] = {
         "ngroups": ({"ngroups": 2}, kinds.NORM),
+        "ngroups.each": ({"ngroups": 4}, kinds.GROUPS),
+        "headdim": ({"headdim": 1, "ngroups": 3}, kinds.GROUPS),
+        "headdim.one": ({"headdim": 12}, kinds.VALUES),
+        "d_state": ({"d_state": 1}, kinds.VALUES),
         "conv_bias": ({"conv_bias": False}, kinds.CONV_BIAS),
         "bias": ({"bias": True}, kinds.VALUES),
         "d_conv": ({"d_conv": 2}, kinds.SHORT),
@@ -82,8 +105,9 @@ def rows() -> Iterator[BlockRow]:
         "norm_before_gate": ({"norm_before_gate": True, "ngroups": 2}, kinds.NORM),
     }
     for name, (given, kind) in options.items():
-        yield row(f"option.{name}", kind, cell=name, options=given)
-        yield row(f"option.{name}.steps", kind, "steps", name, options=given)
+        cell = name.partition(".")[0]
+        yield row(f"option.{name}", kind, cell=cell, options=given)
+        yield row(f"option.{name}.steps", kind, "steps", cell, options=given)
     yield row("norm.small", kinds.NORM, exam="quiet", cell="norm of small signals")
     for words, pattern, kind in (
         ("two", (0, 0, 0, 1, 1, 1, 1), kinds.PACKED),
@@ -91,9 +115,25 @@ def rows() -> Iterator[BlockRow]:
         ("padding", (0, 0, 0, 0, 0, -1, -1), kinds.PADDING),
     ):
         yield row(f"packed.{words}", kind, cell="seq_idx", seq_idx=pattern)
-    yield row("prefill", kinds.PIECES, "prefill")
-    yield row("prefill.short", kinds.SHORT, "prefill", length=2)
-    yield row("several", kinds.PIECES, "several", "several tokens")
+    for words, bounds, kind in (
+        ("two", (0, 3, 7), kinds.VARLEN),
+        ("ones", (0, 1, 2, 7), kinds.VARLEN),
+        ("empty", (0, 4, 4, 7), kinds.EMPTY),
+    ):
+        yield row(f"varlen.{words}", kind, cell="cu_seqlens", bounds=bounds, batch=1)
+        yield row(f"varlen.{words}.cache", kind, "prefill", "cu_seqlens", bounds=bounds, batch=1, later=2)
+    for words, mask in (
+        ("left", ((1, 1, 1, 1, 1), (0, 0, 1, 1, 1))),
+        ("right", ((1, 1, 1, 1, 1), (1, 1, 1, 0, 0))),
+        ("both", ((0, 1, 1, 1, 0), (0, 0, 0, 1, 1))),
+    ):
+        yield row(f"mask.{words}", kinds.ATTENTION_MASK, cell="attention_mask", mask=mask, length=5)
+        yield row(
+            f"mask.{words}.cache", kinds.ATTENTION_MASK, "prefill", "attention_mask", mask=mask, length=5, later=3
+        )
+    yield row("prefill", kinds.PIECES, "prefill", length=3, later=4)
+    yield row("prefill.short", kinds.SHORT, "prefill", length=1, later=1)
+    yield row("several", kinds.PIECES, "several", "several tokens", length=3)
     yield row("confined", kinds.LEAK, "confined", "NaN and inf")
     yield row("gradient", kinds.LOST, "gradients", batch=1, length=5)
 
@@ -103,17 +143,33 @@ def rows() -> Iterator[BlockRow]:
 
 @dataclass(frozen=True)
 class BuiltBlock:
-    """A block with random weights, its weights as numbers, and a sequence."""
+    """A block with random weights, its weights as numbers, what it was made with, and its tokens."""
 
     block: Any
     weights: dict[str, np.ndarray]
+    made_with: dict[str, Any]
     u: Tensor
+    later: Tensor
     row: BlockRow
 
     @property
     def is_mamba2(self) -> bool:
         """Whether it is Mamba-2 (it has one dt_bias a head)."""
         return "dt_bias" in self.weights
+
+
+@dataclass(frozen=True)
+class BlockCase:
+    """What failed, for the replay: the block, its options by name, the calls, and the right outputs with bounds.
+
+    `calls` are lines of Python that take `block`, `u`, `later` and the options, and leave `outputs` by name.
+    """
+
+    built: BuiltBlock
+    inputs: Mapping[str, Tensor]
+    calls: str
+    outputs: Mapping[str, tuple[Tensor, Tensor]]
+    got: Mapping[str, Tensor]
 
 
 def build(subject: Examinee, row: BlockRow) -> BuiltBlock:
@@ -127,6 +183,8 @@ def build(subject: Examinee, row: BlockRow) -> BuiltBlock:
         if lacking:
             raise NotOffered(lacking)
     given = {name: size for name, size in {**SIZES, **row.options}.items() if parameters is None or name in parameters}
+    if parameters is not None and "layer_idx" in parameters:
+        given["layer_idx"] = 0  # a cache finds its layer by it
     torch.manual_seed(row.seed)
     block = subject.kernel.run(lambda: subject.kernel.function(**given), row.options)
     block = block.to(subject.device, DTYPES[dtype])
@@ -138,7 +196,8 @@ def build(subject: Examinee, row: BlockRow) -> BuiltBlock:
     if not {"in_proj.weight", "conv1d.weight", "A_log", "out_proj.weight"} <= set(weights):
         raise NotOffered("a block with the official names of parameters")
     u = n.normal(row.batch, row.length, SIZES["d_model"]).to(subject.device, DTYPES[dtype])
-    return BuiltBlock(block, weights, u, row)
+    later = n.normal(len(row.sequences), row.later, SIZES["d_model"]).to(u)
+    return BuiltBlock(block, weights, given, u, later, row)
 
 
 def _weight(n: Draws, name: str, shape: torch.Size) -> Tensor:
@@ -161,60 +220,110 @@ def right_of(f: Field, built: BuiltBlock, u: np.ndarray, weights: Mapping[str, A
     return (semantics.mamba_delta_t if along_the_state else semantics.mamba)(f, numbers, f.array(u))
 
 
-def wanted(subject: Examinee, built: BuiltBlock, u: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """y (batch, L, d_model) and its bounds, sequence by sequence; 0 ± ∞ at padding."""
+Outputs = dict[str, tuple[Tensor, Tensor]]
+
+
+def wanted(subject: Examinee, built: BuiltBlock, u: Tensor | None = None) -> Outputs:
+    """y (batch, L, d_model) and the later tokens' outputs, each with its bounds, sequence by sequence; y is 0 ± ∞ at
+    padding.
+    """
     f = spread(built.u.dtype, HOST if subject.device == "cpu" else CUDA)
-    signal = (built.u if u is None else u).detach().cpu().double().numpy()
-    y, bound = np.zeros(signal.shape), np.full(signal.shape, inf)
-    pattern = np.array(built.row.seq_idx or (0,) * signal.shape[1])
-    for row in range(signal.shape[0]):
-        for part in _stretches(pattern):
-            with np.errstate(all="ignore"):  # a bound may be infinite
-                found = right_of(f, built, signal[row, part])
-            y[row, part], bound[row, part] = values(found), errors(found)
-    return torch.from_numpy(y), torch.from_numpy(bound)
-
-
-def _stretches(pattern: np.ndarray) -> list[slice]:
-    """Each stretch of equal index; padding belongs to none."""
-    cuts = [0, *(np.flatnonzero(pattern[1:] != pattern[:-1]) + 1).tolist(), len(pattern)]
-    return [slice(a, b) for a, b in zip(cuts, cuts[1:], strict=False) if pattern[a] >= 0]  # noqa: RUF007
+    signal, later = (m.detach().cpu().double().numpy() for m in (built.u if u is None else u, built.later))
+    found = [(np.zeros(m.shape), np.full(m.shape, inf)) for m in (signal, later)]
+    for number, (row, places) in enumerate(built.row.sequences):
+        tokens = np.concatenate([signal[row, places], later[number]])
+        if not len(tokens):
+            continue
+        with np.errstate(all="ignore"):  # a bound may be infinite
+            numbers = right_of(f, built, tokens)
+        for (y, after), part in zip(zip(*found, strict=True), (values(numbers), errors(numbers)), strict=True):
+            y[row, places], after[number] = np.split(part, [len(places)])
+    outputs = {"y": found[0], "later": found[1]} if built.row.later else {"y": found[0]}
+    return {name: (torch.from_numpy(y), torch.from_numpy(bound)) for name, (y, bound) in outputs.items()}
 
 
 # --- the exams -------------------------------------------------------------------------------------------------------
 
+FORWARD_CALL = "outputs = {{'y': block(u{options})}}"
+STEPS = """\
+cache, ys = list(block.allocate_inference_cache({batch}, 8, dtype=u.dtype)), []
+for t in range(u.shape[1]):
+    y, *cache = block.step(u[:, t : t + 1], *cache)
+    ys.append(y)
+outputs = {{'y': torch.cat(ys, 1)}}"""
+LATER = """
+ys = []
+for t in range(later.shape[1]):
+    out, *cache = block.step(later[:, t : t + 1], *cache)
+    ys.append(out)
+outputs = {{'y': y, 'later': torch.cat(ys, 1)}}"""
+OWN_CACHE = "y, cache = block(u, return_last_state=True{options})" + LATER
+OFFICIAL_CACHE = (
+    """\
+import types
+cache = list(block.allocate_inference_cache({batch}, 8, dtype=u.dtype))
+params = types.SimpleNamespace(
+    seqlen_offset=0, max_seqlen=8, max_batch_size={batch}, batch_size_offset=0, lengths_per_sample=None,
+    key_value_memory_dict={{getattr(block, 'layer_idx', None): tuple(cache)}},
+)
+y = block(u, inference_params=params{options})
+cache = list(params.key_value_memory_dict[getattr(block, 'layer_idx', None)])"""
+    + LATER
+)
+SEVERAL = """\
+y, *_ = block.step(u, *block.allocate_inference_cache({batch}, 8, dtype=u.dtype))
+outputs = {{'y': y}}"""
 
-def _check(name: str, got: Any, value: Tensor, bound: Tensor, note: str = "") -> None:
-    """Compare where the bound is finite. Raises NotExercised where it tells little: most entries may as well be 0."""
-    if 2 * int((value.abs() > bound).sum()) < int((value != 0).sum()):
-        raise NotExercised("its bounds are as large as its values, so that zeros would conform")
-    if not isinstance(got, Tensor) or tuple(got.shape) != tuple(value.shape):
-        form = tuple(got.shape) if isinstance(got, Tensor) else type(got).__name__
-        raise Wrong(Deviation(name, kinds.FORM, f"is {form}, not {tuple(value.shape)} {note}".strip()))
-    failure = compare(name, got, value, bound, bound.isfinite())
-    if failure:
-        raise Wrong(
-            Deviation(name, failure.kind, note or failure.note, failure.index, failure.got, failure.want, failure.bound)
-        )
+
+def _run(
+    subject: Examinee, built: BuiltBlock, calls: str, right: Outputs, note: str = "", u: Tensor | None = None
+) -> None:
+    """Run the calls, the very lines of the replay, and compare.
+
+    Raises Wrong with what the replay needs; NotExercised where a bound tells little: most entries may as well be 0.
+    """
+    for value, bound in right.values():
+        if 2 * int((value.abs() > bound).sum()) < int((value != 0).sum()):
+            raise NotExercised("its bounds are as large as its values, so that zeros would conform")
+    inputs = {"u": built.u if u is None else u, "later": built.later, **_given(subject, built)}
+    names: dict[str, Any] = {"block": built.block, "torch": torch, **inputs}
+    options = "".join(f", {name}={name}" for name in inputs if name not in ("u", "later"))
+    lines = calls.format(options=options, batch=len(built.row.sequences) if built.row.bounds else built.row.batch)
+    with torch.no_grad():
+        subject.kernel.run(lambda: exec(lines, names))
+    got = names["outputs"]
+    case = BlockCase(built, inputs, lines, right, got)
+    for name, (value, bound) in right.items():
+        if not isinstance(got[name], Tensor) or tuple(got[name].shape) != tuple(value.shape):
+            form = tuple(got[name].shape) if isinstance(got[name], Tensor) else type(got[name]).__name__
+            raise Wrong(Deviation(name, kinds.FORM, f"is {form}, not {tuple(value.shape)} {note}".strip()), case)
+        failure = compare(name, got[name], value, bound, bound.isfinite())
+        if failure:
+            raise Wrong(replace(failure, note=note or failure.note), case)
 
 
-def _forward(subject: Examinee, built: BuiltBlock, u: Tensor | None = None) -> Tensor:
-    options = {}
-    if built.row.seq_idx:
-        if "seq_idx" not in inspect.signature(built.block.forward).parameters:
-            raise NotOffered("seq_idx (not in the signature of forward)")
-        options["seq_idx"] = torch.tensor(
-            [built.row.seq_idx] * built.row.batch, dtype=torch.int32, device=subject.device
-        )
-    u = built.u if u is None else u
-    return subject.kernel.run(lambda: built.block(u, **options))
+def _given(subject: Examinee, built: BuiltBlock) -> dict[str, Tensor]:
+    """What a forward pass takes beside the tokens. Raises NotOffered for what its signature lacks."""
+    row, names = built.row, parameters_of(type(built.block), "forward") or frozenset()
+    given: dict[str, Any] = {}
+    if row.seq_idx:
+        given["seq_idx"] = torch.tensor([row.seq_idx] * row.batch, dtype=torch.int32)
+    if row.mask:
+        given["attention_mask"] = torch.tensor(row.mask)
+    if row.bounds:
+        given |= cut(row.bounds)
+    if row.bounds and "seq_idx" not in names:
+        del given["seq_idx"]
+    for name in given:
+        if name not in names:
+            raise NotOffered(f"{name} (not in the signature of forward)")
+    return {name: m.to(subject.device) for name, m in given.items()}
 
 
 def forward(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """y of whole sequences."""
     built = build(subject, row)
-    with torch.no_grad():
-        _check("y", _forward(subject, built), *wanted(subject, built))
+    _run(subject, built, FORWARD_CALL, wanted(subject, built))
     yield FORWARD
 
 
@@ -224,119 +333,100 @@ def quiet(subject: Examinee, row: BlockRow) -> Iterator[str]:
     if not built.is_mamba2:
         raise NotOffered("a norm (Mamba-1 has none)")
     small = built.u * 2.0**-6
-    with torch.no_grad():
-        _check("y", _forward(subject, built, small), *wanted(subject, built, small))
+    _run(subject, built, FORWARD_CALL, wanted(subject, built, small), u=small)
     yield FORWARD
 
 
-def _cache(subject: Examinee, built: BuiltBlock) -> list[Any]:
+def _needs_cache(built: BuiltBlock) -> None:
+    """Raises NotOffered where it has none."""
     if not hasattr(built.block, "step") or not hasattr(built.block, "allocate_inference_cache"):
         raise NotOffered("step and allocate_inference_cache")
-    dtype = built.u.dtype
-    return list(
-        subject.kernel.run(lambda: built.block.allocate_inference_cache(built.row.batch, LENGTH + 1, dtype=dtype))
-    )
-
-
-def _stepped(subject: Examinee, built: BuiltBlock, cache: list[Any], start: int) -> Iterator[tuple[int, Any]]:
-    for t in range(start, built.u.shape[1]):
-        token = built.u[:, t : t + 1]
-        out, *cache[:] = subject.kernel.run(lambda token=token: built.block.step(token, *cache))  # type: ignore[misc]
-        yield t, out
 
 
 def steps(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Every token by a step, from an empty cache."""
     built = build(subject, row)
-    value, bound = wanted(subject, built)
-    with torch.no_grad():
-        for t, out in _stepped(subject, built, _cache(subject, built), 0):
-            _check("y", out, value[:, t : t + 1], bound[:, t : t + 1], f"at step {t + 1}")
+    _needs_cache(built)
+    _run(subject, built, STEPS, wanted(subject, built), "by steps")
     yield STEP
 
 
 def prefill(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """A forward pass that leaves a cache, then steps."""
     built = build(subject, row)
-    value, bound = wanted(subject, built)
-    first = max(1, row.length // 2)
-    names = inspect.signature(built.block.forward).parameters
-    with torch.no_grad():
-        if "return_last_state" in names:
-            out, state = subject.kernel.run(lambda: built.block(built.u[:, :first], return_last_state=True))
-            cache = list(state)
-        elif "inference_params" in names:
-            cache = _cache(subject, built)
-            memory = {getattr(built.block, "layer_idx", None): tuple(cache)}
-            official = SimpleNamespace(
-                seqlen_offset=0, max_seqlen=LENGTH + 1, max_batch_size=BATCH, batch_size_offset=0,
-                key_value_memory_dict=memory, lengths_per_sample=None,
-            )  # fmt: skip
-            out = subject.kernel.run(lambda: built.block(built.u[:, :first], inference_params=official))
-        else:
-            raise NotOffered("a cache of forward (return_last_state or inference_params)")
-        _check("y", out, value[:, :first], bound[:, :first], "in the prefill")
-        for t, out in _stepped(subject, built, cache, first):
-            _check("y", out, value[:, t : t + 1], bound[:, t : t + 1], f"at step {t + 1}, after a prefill of {first}")
+    names = parameters_of(type(built.block), "forward") or frozenset()
+    if not {"return_last_state", "inference_params"} & names:
+        raise NotOffered("a cache of forward (return_last_state or inference_params)")
+    _needs_cache(built)
+    calls = OWN_CACHE if "return_last_state" in names else OFFICIAL_CACHE
+    _run(subject, built, calls, wanted(subject, built), "a forward pass, then steps")
     yield STEP
 
 
 def several(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Several tokens for one step: all of them right, or a refusal."""
     built = build(subject, row)
-    with torch.no_grad():
-        cache = _cache(subject, built)
-        try:
-            out, *_ = subject.kernel.run(lambda: built.block.step(built.u[:, :3], *cache))
-        except Raised as reason:
-            raise NotOffered(f"several tokens with a cache ({reason})") from reason
-        value, bound = wanted(subject, built)
-        try:
-            _check("y", out, value[:, :3], bound[:, :3], "of three tokens for one step")
-        except Wrong as wrong:
-            raise Wrong(replace(wrong.failure, kind=kinds.PIECES)) from wrong
+    _needs_cache(built)
+    try:
+        _run(subject, built, SEVERAL, wanted(subject, built), "of three tokens for one step")
+    except Raised as reason:
+        raise NotOffered(f"several tokens with a cache ({reason})") from reason
+    except Wrong as wrong:
+        raise Wrong(replace(wrong.failure, kind=kinds.PIECES), wrong.case) from wrong
     yield STEP
 
 
 def confined(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """A NaN in one row's fourth token reaches no earlier token and no other row."""
     built = build(subject, row)
-    value, bound = wanted(subject, built)
+    right = wanted(subject, built)
+    value, bound = right["y"]
     spoiled = built.u.clone()
     spoiled[0, 3, 1] = nan
     value[0, 3:], bound[0, 3:] = 0, inf
-    with torch.no_grad():
-        _check("y", _forward(subject, built, spoiled), value, bound, "beside a NaN in row 0 from token 4 on")
+    _run(subject, built, FORWARD_CALL, right, "beside a NaN in row 0 from token 4 on", spoiled)
     yield FORWARD
+
+
+ALONG = """\
+y = block(u)
+found = torch.autograd.grad(y, list(block.parameters()), weight, allow_unused=True)
+slopes = dict(zip(dict(block.named_parameters()), found))
+outputs = {{'slope': (slopes['{name}'].double() * direction).sum()}}"""
 
 
 def gradients(subject: Examinee, row: BlockRow) -> Iterator[str]:
     """Every parameter's gradient, along one random direction of it, against dual numbers."""
+    if not subject.kernel.limits.gradient:
+        raise NotOffered("gradient (declared)")
     built = build(subject, row)
-    y = _forward(subject, built)
+    y = subject.kernel.run(lambda: built.block(built.u))
     if not y.requires_grad:
-        raise NotOffered("gradient (its result has no graph)")
+        raise Wrong(Deviation("y", kinds.LOST, f"parameters require a gradient, the result has none: {SAY_SO}"))
     n = Draws(row.seed + 1)
-    weight = n.normal(*y.shape).to(y.dtype)
+    weight = n.normal(*y.shape).to(y)
     parameters = dict(built.block.named_parameters())
-    found = subject.kernel.run(
-        lambda: torch.autograd.grad(y, list(parameters.values()), weight.to(y.device), allow_unused=True)
-    )
+    found = subject.kernel.run(lambda: torch.autograd.grad(y, list(parameters.values()), weight, allow_unused=True))
     f = spread(built.u.dtype, HOST if subject.device == "cpu" else CUDA)
     for (name, parameter), gradient in zip(parameters.items(), found, strict=True):
+        direction = n.normal(*parameter.shape)
+        value, bound = _derivative(f, built, name, direction.numpy(), weight.cpu().double().numpy())
         if gradient is None:
             raise Wrong(Deviation(f"gradient of {name}", kinds.LOST, "there is none"))
-        direction = n.normal(*parameter.shape)
-        value, bound = _derivative(f, built, name, direction.numpy(), weight.double().numpy())
         terms = gradient.detach().cpu().double() * direction
-        info = torch.finfo(gradient.dtype)
-        bound += info.eps * float(terms.abs().sum())  # the gradient's own rounding, and the sum's in float64
+        bound += torch.finfo(gradient.dtype).eps * float(terms.abs().sum())  # its rounding, and the sum's in float64
         if not abs(value) > bound:
             raise NotExercised(f"the bound on the gradient of {name} is as large as itself, so that 0 would conform")
-        got = float(terms.sum())
-        if not abs(got - value) <= bound:
-            note = "along a random direction"
-            raise Wrong(Deviation(f"gradient of {name}", kinds.GRADIENT, note, (), got, value, bound))
+        got = terms.sum()
+        if not abs(float(got) - value) <= bound:
+            note, exact = (
+                "along a random direction",
+                tuple(torch.tensor(m, dtype=torch.float64) for m in (value, bound)),
+            )
+            inputs = {"u": built.u, "weight": weight, "direction": direction}
+            case = BlockCase(built, inputs, ALONG.format(name=name), {"slope": exact}, {"slope": got})
+            failure = Deviation(f"gradient of {name}", kinds.GRADIENT, note, (), float(got), value, bound)
+            raise Wrong(failure, case)
     yield GRADIENT
 
 
@@ -376,7 +466,8 @@ def hold_block(subject: Examinee, row: SuiteRow) -> Iterator[RowFinding]:
         for direction in EXAMS[row.exam](subject, row):
             yield RowFinding(row, dtype, direction, Conformance.CONFORMS)
     except (NotOffered, NotExercised, Raised, Wrong) as reason:
-        yield told_of(row, dtype, DIRECTION.get(row.exam, FORWARD), reason, _named)
+        case = reason.case if isinstance(reason, Wrong) else None
+        yield told_of(row, dtype, DIRECTION.get(row.exam, FORWARD), reason, _named, case)
 
 
 def _named(row: SuiteRow, failure: Deviation) -> Deviation:

@@ -18,7 +18,7 @@ from mamba_theorems.verify.conform import kinds, oracle
 from mamba_theorems.verify.conform.kernel import Kernel, NotOffered, Raised
 from mamba_theorems.verify.conform.kinds import FaultKind
 from mamba_theorems.verify.conform.layouts import NotExercised, laid
-from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation, Right, right, widened
+from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation, Right, advanced, right, widened
 from mamba_theorems.verify.conform.row import SuiteRow
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
@@ -31,7 +31,7 @@ class Examinee:
     """A kernel under examination, and what was found out about it.
 
     `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
-    float32 beside it; `lost` says why gradients are not offered.
+    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`.
     """
 
     kernel: Kernel
@@ -41,7 +41,7 @@ class Examinee:
     accumulation: dict[str, torch.dtype] = field(default_factory=dict)
     uniform: set[str] = field(default_factory=set)
     lost: str = ""
-    lost_state: str = ""
+    differentiates: bool = False
 
     @property
     def main(self) -> str:
@@ -93,7 +93,7 @@ class SuiteCall:
 class Wrong(Exception):
     """The kernel failed a row."""
 
-    def __init__(self, failure: Deviation, case: SuiteCall | None = None) -> None:
+    def __init__(self, failure: Deviation, case: Any = None) -> None:
         super().__init__(str(failure))
         self.failure, self.case = failure, case
 
@@ -121,6 +121,8 @@ def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
         arguments = row.edit(arguments, n)
     if "chunk_size" in arguments and kernel.name_of("chunk_size") is None:
         del arguments["chunk_size"]
+    if "cu_seqlens" in arguments and kernel.lacks("seq_idx"):  # most of the field takes both, some the bounds alone
+        del arguments["seq_idx"]
     return {name: _placed(subject, dtype, row, name, value) for name, value in arguments.items()}
 
 
@@ -187,7 +189,18 @@ def ask(subject: Examinee, arguments: Arguments, *, gradients: bool = False, fil
     for name, old in before.items():
         if name != operation.state and not same_bits(passed[name].detach(), old):
             raise Wrong(Deviation(name, kinds.CHANGED, "the call changed this input"))
+    if "state_batch_indices" in passed:
+        _untouched(passed, before["state"])
     return Given(outputs, passed, watch.built)
+
+
+def _untouched(passed: Arguments, before: Tensor) -> None:
+    """Raises Wrong where a step changes a row of the state that no index names."""
+    named = passed["state_batch_indices"].long()
+    kind = kinds.PADDING_SLOT if bool((named < 0).any()) else kinds.SLOTS
+    for row in sorted(set(range(len(before))) - set(named.tolist())):
+        if not same_bits(passed["state"][row].detach(), before[row]):
+            raise Wrong(Deviation("state", kind, f"row {row} is changed, which state_batch_indices does not name"))
 
 
 def _passed(m: Any, gradients: bool) -> Any:
@@ -213,17 +226,20 @@ def _poison(arguments: Arguments, fill: float) -> None:
 
 
 def _outputs(operation: Operation, passed: Arguments, result: Any) -> dict[str, Tensor]:
-    asked = bool(passed.get(operation.ask_state))
+    names = outputs_of(operation, passed)
     parts = result if isinstance(result, tuple | list) else (result,)
-    if not all(isinstance(part, Tensor) for part in parts[: 1 + asked]) or len(parts) < 1 + asked:
+    if not all(isinstance(part, Tensor) for part in parts[: len(names)]) or len(parts) < len(names):
         kinds_of = ", ".join(type(part).__name__ for part in parts)
-        raise Wrong(Deviation("result", kinds.FORM, f"is ({kinds_of}), not y{' and a state' if asked else ''}"))
-    outputs = {"y": parts[0]}
-    if asked:
-        outputs[operation.state] = parts[1]
+        raise Wrong(Deviation("result", kinds.FORM, f"is ({kinds_of}), not ({', '.join(names)})"))
+    outputs = dict(zip(names, parts, strict=False))
     if operation.name == "selective_state_update":
-        outputs["state"] = passed["state"]
+        outputs["state"] = advanced(passed)
     return outputs
+
+
+def outputs_of(operation: Operation, arguments: Arguments) -> list[str]:
+    """The names of what a call returns, in their order."""
+    return ["y", *(name for ask, name in operation.states.items() if arguments.get(ask))]
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
@@ -238,7 +254,7 @@ def form(subject: Examinee, name: str, got: Tensor, arguments: Arguments, want: 
     """The result's dtype, shape and device."""
     signal = arguments[subject.operation.signal]
     allowed = {signal.dtype}
-    if name == subject.operation.state and name != "y" and subject.operation.name != "causal_conv1d":
+    if name in subject.operation.states.values() and subject.operation.name != "causal_conv1d":
         allowed |= {torch.float32} if signal.dtype in oracle.HALVES else set()
     if name == "state":
         allowed = {arguments["state"].dtype}
@@ -258,7 +274,7 @@ def rounded(bound: Tensor, value: Tensor, dtype: torch.dtype) -> Tensor:
     return bound + info.eps / 2 * (value.abs() + bound) + info.smallest_normal * info.eps
 
 
-def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tensor | None = None) -> Deviation | None:
+def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, where: Tensor | None = None) -> Deviation | None:
     """The worst entry beyond its bound; NaN where the value is NaN, no finite number where it is infinite."""
     got64, bound = got.detach().cpu().double(), rounded(bound, value, got.dtype)
     finite = value.isfinite()
@@ -266,8 +282,8 @@ def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, compared: Tens
     excess = torch.where(finite & ~got64.isfinite(), torch.inf, excess)
     vanished = ~finite & got64.isfinite() | value.isnan() & ~got64.isnan()
     excess = torch.where(vanished, torch.inf, excess)
-    if compared is not None:
-        excess = torch.where(compared, excess, 0.0)
+    if where is not None:
+        excess = torch.where(where, excess, 0.0)
     if excess.numel() == 0 or float(excess.max()) <= 1:
         return None
     place = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
@@ -281,7 +297,7 @@ def _judge(
     subject: Examinee, arguments: Arguments, given: Given, wanted: Right, loss: Any = None, partial: bool = False
 ) -> None:
     """Raises Wrong with the first output that is wrong."""
-    real = _real(subject.operation, arguments)
+    real = compared(subject.operation, arguments)
     case = SuiteCall(arguments, wanted, loss, dict(given.outputs), partial)
     for name, got in given.outputs.items():
         value, bound = wanted.outputs[name]
@@ -291,9 +307,11 @@ def _judge(
             raise Wrong(failure, case)
 
 
-def _real(operation: Operation, arguments: Arguments) -> Tensor | None:
+def compared(operation: Operation, arguments: Arguments) -> Tensor | None:
     """Where y is compared: not at padding, whose output nobody reads (a convolution gives 0 there)."""
-    seq_idx = arguments.get("seq_idx")
+    seq_idx, slots = arguments.get("seq_idx"), arguments.get("state_batch_indices")
+    if slots is not None:
+        return (slots >= 0).cpu().reshape(-1, *[1] * (arguments["x"].ndim - 1))
     if seq_idx is None or operation.name == "causal_conv1d":
         return None
     real = (seq_idx >= 0).cpu()
@@ -353,7 +371,7 @@ def _loss(
     """The weights of a loss Σ ∂·output, in the signal's dtype."""
     n, signal = Draws(row.seed + 1), arguments[subject.operation.signal]
     loss = {name: n.normal(*shape).to(signal.device, signal.dtype) for name, shape in shapes.items()}
-    real = _real(subject.operation, arguments)
+    real = compared(subject.operation, arguments)
     return loss if real is None else loss | {"y": torch.where(real.to(signal.device), loss["y"], 0.0)}
 
 
@@ -362,12 +380,17 @@ def state_gradient(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     if not wants_gradients(subject):
         return
     with _direction(GRADIENT):
+        if STATE_GRADIENT in subject.kernel.limits.not_offered:
+            raise NotOffered("gradient through the last state (declared)")
         arguments = draw(subject, row)
         forward = wanted_of(subject, row, arguments)
-        shapes = {name: forward.outputs[name][0].shape for name in ("y", subject.operation.state)}
+        shapes = {name: forward.outputs[name][0].shape for name in outputs_of(subject.operation, arguments)}
         loss = _loss(subject, row, arguments, shapes)
         _gradients(subject, arguments, loss, wanted_of(subject, row, arguments, loss))
     yield GRADIENT
+
+
+STATE_GRADIENT = "state gradient"
 
 
 def wants_gradients(subject: Examinee) -> bool:
@@ -377,11 +400,11 @@ def wants_gradients(subject: Examinee) -> bool:
 
 def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tensor], wanted: Right) -> None:
     """Raises Wrong for a gradient that is missing or beyond its bound; NotOffered where the kernel builds no graph."""
-    given = ask(subject, arguments, gradients=True)
+    given = _on_a_graph(subject, arguments)
     if not given.outputs["y"].requires_grad:
         if given.built:
             raise Wrong(Deviation("y", kinds.LOST, "it computes on a graph that its result no longer has"))
-        subject.lost = "it builds no graph: in a larger network gradients are lost without a word"
+        subject.lost = "it builds no graph"
         raise NotOffered(f"gradient ({subject.lost})")
     if not all(given.outputs[name].requires_grad for name in loss):
         raise NotOffered("gradient through the last state (it has no graph)")
@@ -393,6 +416,7 @@ def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tenso
     got = {**given.outputs, **{f"gradient of {name}": g for name, g in zip(leaves, found, strict=True)}}
     case = SuiteCall(arguments, wanted, loss, got)
     _judge(subject, arguments, given, wanted, loss)
+    subject.differentiates = True
     for name, gradient in zip(leaves, found, strict=True):
         value, bound = wanted.gradients[name]
         if gradient is None:
@@ -402,6 +426,36 @@ def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tenso
         failure = compare(f"gradient of {name}", gradient, value, bound)
         if failure:
             raise Wrong(replace(failure, kind=kinds.GRADIENT), case)
+
+
+def _on_a_graph(subject: Examinee, arguments: Arguments) -> Given:
+    """A call on inputs that require gradients. A kernel that raises there before it has ever given one has none."""
+    try:
+        return ask(subject, arguments, gradients=True)
+    except Raised as reason:
+        if subject.differentiates:
+            raise
+        subject.lost = f"where one is asked for it raises {reason}"
+        raise NotOffered(f"gradient ({subject.lost})") from reason
+
+
+def told(subject: Examinee, row: SuiteRow) -> Iterator[str]:
+    """Where inputs require gradients every result requires one, or the kernel says that there is none."""
+    with _direction(GRADIENT):
+        limits = subject.kernel.limits
+        if not limits.gradient:
+            raise NotOffered("gradient (declared)")
+        arguments = draw(subject, row)
+        given = _on_a_graph(subject, arguments)
+        for name in outputs_of(subject.operation, arguments):
+            if name != "y" and STATE_GRADIENT in limits.not_offered:
+                raise NotOffered("gradient through the last state (declared)")
+            if not given.outputs[name].requires_grad:
+                raise Wrong(Deviation(name, kinds.LOST, "inputs require a gradient, this result has none: " + SAY_SO))
+    yield GRADIENT
+
+
+SAY_SO = "raise an error there, or declare it"
 
 
 def _backward(subject: Examinee, outputs: list[Tensor], leaves: list[Tensor], weights: list[Tensor]) -> Sequence[Any]:
@@ -494,24 +548,35 @@ def steps(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     count = 7
     with _direction(STEP):
         turns = [draw(subject, row, turn) for turn in range(count)]
-        shared = {name: m for name, m in turns[0].items() if name in ("A", "D", "dt_bias", "dt_softplus")}
+        shared = {name: m for name, m in turns[0].items() if name in SHARED_BY_STEPS}
         turns = [turn | shared for turn in turns]
         state, ys = turns[0]["state"], []
         for turn in turns:
             given = ask(subject, turn | {"state": state})
             ys.append(given.outputs["y"])
-            state = given.outputs["state"]
-        wanted = _of_steps(subject, row, turns)
+            state = given.passed["state"]
+        wanted, real = _of_steps(subject, row, turns), compared(subject.operation, turns[0])
         for t, y in enumerate(ys):
             value, bound = (m[..., t].reshape(y.shape) for m in wanted["y"])
-            failure = compare("y", y, value, bound)
+            failure = compare("y", y, value, bound, real)
             if failure:
                 raise Wrong(replace(failure, note=f"at step {t + 1} of {count}"))
-        value, bound = (m.reshape(state.shape) for m in wanted["last_state"])
-        failure = compare("state", state, value, bound)
+        both = (
+            subject.operation.outputs(turns[0], {"y": y[..., -1], "last_state": last}) for y, last in _pairs(wanted)
+        )
+        value, bound = (found["state"] for found in both)
+        failure = compare("state", given.outputs["state"], value, bound)
         if failure:
             raise Wrong(replace(failure, note=f"after {count} steps"))
     yield STEP
+
+
+SHARED_BY_STEPS = ("A", "D", "dt_bias", "dt_softplus", "state_batch_indices")
+
+
+def _pairs(wanted: Mapping[str, tuple[Tensor, Tensor]]) -> Iterator[tuple[Tensor, Tensor]]:
+    """y and last state: the values, then the bounds."""
+    yield from zip(wanted["y"], wanted["last_state"], strict=True)
 
 
 def _of_steps(subject: Examinee, row: SuiteRow, turns: list[Arguments]) -> dict[str, tuple[Tensor, Tensor]]:
@@ -639,4 +704,5 @@ EXAMS: dict[str, Exam] = {
     "bits": bits,
     "fresh": fresh,
     "compiled": compiled,
+    "told": told,
 }

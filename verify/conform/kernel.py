@@ -18,7 +18,8 @@ Sizes = Mapping[str, int]
 DECLARABLE = {
     "dtypes": "names of the dtypes it takes",
     "options": "the optional arguments it takes, all others being refused",
-    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf",
+    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf; "
+    "state gradient: none goes through its last state",
     "sizes": "by name, a list of sizes, or {multiple, min, max}",
     "names": "its own names of arguments, by the field's",
     "gradient": "false where it is forward only",
@@ -34,6 +35,7 @@ OTHER_NAMES = {
     "delta_softplus": ("dt_softplus",),
     "dt_softplus": ("delta_softplus",),
     "dt_bias": ("delta_bias",),
+    "state_batch_indices": ("cache_indices", "state_indices"),
 }
 """Names under which others have an option."""
 _WORDS_OF_REFUSAL = re.compile(
@@ -185,14 +187,15 @@ def _own_parameters(maker: Callable[..., Any]) -> list[inspect.Parameter]:
     return _own_parameters(maker.__wrapped__) if hands_on and hasattr(maker, "__wrapped__") else own
 
 
-def parameters_of(function: Callable[..., Any]) -> frozenset[str] | None:
-    """The names of its parameters, a class's with those that it hands on to its bases; None where it takes any.
+def parameters_of(function: Callable[..., Any], method: str = "__init__") -> frozenset[str] | None:
+    """The names of its parameters, of a class's method with those that it hands on to its bases; None where it takes
+    any.
 
     What torch's own classes would take is no parameter of a block's.
     """
     bases = inspect.getmro(function) if inspect.isclass(function) else ()
     bases = bases[: bases.index(nn.Module)] if nn.Module in bases else bases
-    makers = [vars(base)["__init__"] for base in bases if "__init__" in vars(base)] or [function]
+    makers = [vars(base)[method] for base in bases if method in vars(base)] or [function]
     names: set[str] = set()
     for maker in makers:
         try:

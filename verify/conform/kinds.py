@@ -46,7 +46,16 @@ PACKED = _kind(
     "vllm#23279", "state-spaces/mamba#383", "state-spaces/mamba#783", "SkyRL#2056",
 )  # fmt: skip
 AGAIN = _kind("an index that returns (0, 1, 0) joins two sequences", "state-spaces/mamba#783")
+VARLEN = _kind("cu_seqlens ignored or wrong", "state-spaces/mamba#180", "state-spaces/mamba#244", "transformers#46588")
+VARLEN_STATE = _kind("wrong state of a sequence among several", "sglang#31833", "sglang#37836")
+EMPTY = _kind("an empty sequence among several", "state-spaces/mamba#920", "FlashKDA#32")
 PADDING = _kind("padding changes the state", "state-spaces/mamba#792", "transformers#32677")
+ATTENTION_MASK = _kind(
+    "attention mask ignored or wrong",
+    "state-spaces/mamba#66", "transformers#31540", "transformers#32677", "transformers#41790", "transformers#48256",
+)  # fmt: skip
+SLOTS = _kind("state_batch_indices ignored or wrong", "causal-conv1d#29", "vllm#9189", "TensorRT-LLM#13151")
+PADDING_SLOT = _kind("a padding slot changes a state", "vllm#9189", "TensorRT-LLM#13151")
 GROUPS = _kind("groups repeated instead of interleaved", "llama.cpp#15625", "transformers#38320")
 NORM = _kind("gated norm wrong", "state-spaces/mamba#910", "llama.cpp#15507")
 BIAS = _kind("bias of the time step ignored or wrong", "mamba.py#25")

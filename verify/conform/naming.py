@@ -13,7 +13,7 @@ from math import isfinite, nan
 import torch
 from torch import Tensor
 
-from mamba_theorems.verify.conform import kinds
+from mamba_theorems.verify.conform import kinds, oracle
 from mamba_theorems.verify.conform.examine import Deviation, Examinee, SuiteCall, Wrong, ask, compare, same_bits
 from mamba_theorems.verify.conform.kernel import NotOffered, Raised
 from mamba_theorems.verify.conform.kinds import FaultKind
@@ -22,6 +22,7 @@ from mamba_theorems.verify.conform.row import SuiteRow
 
 OWN_WORDS = (
     kinds.LOST, kinds.BITS, kinds.STALE, kinds.CHANGED, kinds.FORM, kinds.CRASH, kinds.LEAK, kinds.LOST_NAN,
+    kinds.SLOTS, kinds.PADDING_SLOT,
 )  # fmt: skip
 """Kinds that the exam itself has seen."""
 LASTING = (kinds.MASK, kinds.RAGGED, kinds.STRIDES, kinds.COMPILE)
@@ -44,7 +45,7 @@ def named(subject: Examinee, row: SuiteRow, failure: Deviation, case: SuiteCall 
     """The failure with the kind of the fault that explains it, and the words of the model that gives the same."""
     if case is None or failure.kind in OWN_WORDS:
         return failure
-    seen = _unsteady(subject, failure, case) or _plain(failure, case)
+    seen = _unsteady(subject, failure, case) or (_plain(failure, case) if row.kind is not kinds.SOFTPLUS else None)
     if seen is not None:
         return replace(failure, kind=seen.kind, model=seen.words)
     for model in models(subject, row, case.arguments):
@@ -85,18 +86,23 @@ def _plain(failure: Deviation, case: SuiteCall) -> Model | None:
     if not bool(got.detach().any()) and not failure.output.startswith("gradient"):
         kind = kinds.ZEROS if failure.output == "y" else _of_state(failure)
         return Model("all zeros", kind, case.arguments)
-    if failure.output == "state" and same_bits(got.detach(), case.arguments["state"]):
+    whole = "state_batch_indices" not in case.arguments
+    if failure.output == "state" and whole and same_bits(got.detach(), case.arguments["state"]):
         return Model("the state is as it was", kinds.STEP, case.arguments)
     return None
 
 
 def _of_state(failure: Deviation) -> FaultKind:
+    if failure.output == "varlen_states":
+        return kinds.VARLEN_STATE
     return kinds.LAST if failure.output in ("last_state", "final_states", "state") else kinds.VALUES
 
 
 def _of_row(row: SuiteRow, failure: Deviation, case: SuiteCall) -> FaultKind:
     """Where no model explains it: a gradient, a state, a lack of precision, or what the row looks for."""
     if failure.output.startswith("gradient"):
+        if failure.got is not None and not isfinite(failure.got):
+            return kinds.MASK  # inputs and results are finite, and what is masked afterwards is not
         return row.kind if row.kind in LASTING else kinds.GRADIENT
     if row.kind is kinds.PRECISION:
         return _of_precision(failure, case)
@@ -156,7 +162,7 @@ IGNORED = {
     "z": kinds.GATE, "D": kinds.SKIP, "delta_bias": kinds.BIAS, "dt_bias": kinds.BIAS, "dt_limit": kinds.LIMIT,
     "seq_idx": kinds.PACKED, "initial_state": kinds.INITIAL, "initial_states": kinds.INITIAL,
     "delta_softplus": kinds.SOFTPLUS, "dt_softplus": kinds.SOFTPLUS, "bias": kinds.CONV_BIAS,
-    "activation": kinds.ACTIVATION,
+    "activation": kinds.ACTIVATION, "state_batch_indices": kinds.SLOTS,
 }  # fmt: skip
 
 
@@ -167,7 +173,10 @@ def _deaf(a: Arguments) -> Iterator[Model]:
 
 
 def _packing(a: Arguments) -> Iterator[Model]:
-    seq_idx = a.get("seq_idx")
+    seq_idx, lost = a.get("seq_idx"), kinds.PACKED
+    if "cu_seqlens" in a:
+        seq_idx, lost = oracle.indices(a["cu_seqlens"], int(a["cu_seqlens"][-1])), kinds.VARLEN
+        yield Model("cu_seqlens ignored", lost, a | {"seq_idx": torch.zeros_like(seq_idx)})
     if seq_idx is None:
         return
     if bool((seq_idx < 0).any()):
@@ -179,10 +188,10 @@ def _packing(a: Arguments) -> Iterator[Model]:
     for size in (4, 8, 16, 32, 64):
         kept = starts.clone()
         kept[:, ::size] = False
-        yield Model(f"a boundary at a multiple of {size} is lost", kinds.PACKED, a | {"seq_idx": kept.cumsum(1)})
+        yield Model(f"a boundary at a multiple of {size} is lost", lost, a | {"seq_idx": kept.cumsum(1)})
         kept = starts.clone()
         kept[:, torch.arange(starts.shape[1]) % size != 0] = False
-        yield Model(f"a boundary inside a chunk of {size} is lost", kinds.PACKED, a | {"seq_idx": kept.cumsum(1)})
+        yield Model(f"a boundary inside a chunk of {size} is lost", lost, a | {"seq_idx": kept.cumsum(1)})
 
 
 def _steps(a: Arguments) -> Iterator[Model]:

@@ -6,7 +6,7 @@ shape or a value of an argument that a kernel may lack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,13 +45,38 @@ class Draws:
         cuts[:, 0] = False
         return cuts.cumsum(1).int()
 
+    def order(self, size: int) -> Tensor:
+        """The whole numbers below `size` in random order, int32."""
+        return torch.rand(size, generator=self._generator).argsort().int()
+
+
+def cut(bounds: Sequence[int]) -> Arguments:
+    """Sequences of a batch of 1 by their bounds (0, …, L), and seq_idx beside them."""
+    cu_seqlens = torch.tensor(bounds, dtype=torch.int32)
+    return {"seq_idx": oracle.indices(cu_seqlens, bounds[-1]).int(), "cu_seqlens": cu_seqlens}
+
+
+def _cut_at_random(n: Draws, length: int) -> Arguments:
+    starts = n.packed(1, length)[0].diff().nonzero()[:, 0] + 1
+    return cut([0, *starts.tolist(), length])
+
+
+def _sequence(a: Arguments, length: int) -> Tensor | None:
+    """Its packed sequences by number, (b, t)."""
+    told = a.get("seq_idx")
+    if told is None and "cu_seqlens" in a:
+        told = oracle.indices(a["cu_seqlens"], length)
+    return oracle.numbered(told)
+
 
 @dataclass(frozen=True)
 class Operation:
     """One operation: its required arguments in their order, its options, default sizes, draws and meaning.
 
     `problem` reads arguments (float64) as a Channels or ConvolutionInput; `outputs` lays the oracle's results out as
-    the kernel's. `length` is the axis of time of the signal; `heavy` arguments stay in float32 beside half precision.
+    the kernel's. `states` are the results beside y, in their order, each by the option that asks for it; `state` is the
+    one to hand on, as `start`. `time` is the axis of time of the signal; `heavy` arguments stay in float32 beside half
+    precision.
     """
 
     name: str
@@ -62,7 +87,7 @@ class Operation:
     draw: Callable[[Draws, Sizes, frozenset[str]], Arguments]
     problem: Callable[[Arguments], Any]
     outputs: Callable[[Arguments, dict[str, Tensor]], dict[str, Tensor]]
-    ask_state: str
+    states: Mapping[str, str]
     state: str
     start: str
     heavy: frozenset[str]
@@ -100,6 +125,7 @@ def _steps(n: Draws, softplus: bool, *shape: int) -> Tensor:
 
 def _draw_scan(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, d, states, length = (sizes[name] for name in ("batch", "d_inner", "d_state", "length"))
+    batch = 1 if "cu_seqlens" in uses else batch
     groups = sizes["groups"] if "groups" in uses else 0
     varying = (batch, groups, states, length) if groups else (batch, states, length)
     softplus = "delta_softplus" in uses
@@ -123,7 +149,8 @@ def _draw_scan(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
         "initial_state": lambda: n.normal(batch, d, states),
         "seq_idx": lambda: n.packed(batch, length),
     }
-    return arguments | {name: make() for name, make in optional.items() if name in uses}
+    arguments |= {name: make() for name, make in optional.items() if name in uses}
+    return arguments | (_cut_at_random(n, length) if "cu_seqlens" in uses else {})
 
 
 def _scan_problem(a: Arguments) -> oracle.Channels:
@@ -137,20 +164,20 @@ def _scan_problem(a: Arguments) -> oracle.Channels:
 
     return oracle.Channels(
         a["u"], a["delta"], a["A"], by_channel(a["B"]), by_channel(a["C"]), a.get("D"), a.get("z"), a.get("delta_bias"),
-        a.get("initial_state"), oracle.numbered(a.get("seq_idx")), a.get("delta_softplus", False),
+        a.get("initial_state"), _sequence(a, length), a.get("delta_softplus", False),
     )  # fmt: skip
 
 
 SCAN = Operation(
     name="selective_scan",
     required=("u", "delta", "A", "B", "C"),
-    options=("D", "z", "delta_bias", "delta_softplus", "return_last_state", "initial_state", "seq_idx"),
+    options=("D", "z", "delta_bias", "delta_softplus", "return_last_state", "initial_state", "seq_idx", "cu_seqlens"),
     features=("groups", "constant_B", "constant_C"),
     sizes={"batch": 2, "d_inner": 4, "d_state": 3, "length": 21, "groups": 2},
     draw=_draw_scan,
     problem=_scan_problem,
     outputs=lambda a, found: found,
-    ask_state="return_last_state",
+    states={"return_last_state": "last_state"},
     state="last_state",
     start="initial_state",
     heavy=frozenset({"A", "D", "delta_bias", "initial_state"}),
@@ -163,6 +190,8 @@ SCAN = Operation(
 
 def _draw_ssd(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, length, heads, headdim = (sizes[name] for name in ("batch", "length", "nheads", "headdim"))
+    varlen = "cu_seqlens" in uses or "return_varlen_states" in uses
+    batch = 1 if varlen else batch
     groups = sizes["groups"] if "groups" in uses else 1
     softplus = "dt_softplus" in uses
     matrix = (batch, length, groups, sizes["d_state"])
@@ -184,9 +213,11 @@ def _draw_ssd(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
         "dt_softplus": lambda: True,
         "dt_limit": lambda: (0.3, 0.8),
         "return_final_states": lambda: True,
+        "return_varlen_states": lambda: True,
     }
     uses = uses | {"D"} if per_channel else uses
-    return arguments | {name: make() for name, make in optional.items() if name in uses}
+    arguments |= {name: make() for name, make in optional.items() if name in uses}
+    return arguments | (_cut_at_random(n, length) if varlen else {})
 
 
 def _ssd_problem(a: Arguments) -> oracle.Channels:
@@ -212,30 +243,43 @@ def _ssd_problem(a: Arguments) -> oracle.Channels:
         signal(a.get("z")),
         None if bias is None else bias.repeat_interleave(headdim),
         None if start is None else start.flatten(1, 2),
-        oracle.numbered(a.get("seq_idx")),
+        _sequence(a, a["x"].shape[1]),
         a.get("dt_softplus", False),
         a.get("dt_limit", (0.0, float("inf"))),
         "dt_limit" in a,
         max(a.get("chunk_size", WINDOW), WINDOW),
+        a["cu_seqlens"] if a.get("return_varlen_states") else None,
     )
 
 
 def _ssd_outputs(a: Arguments, found: dict[str, Tensor]) -> dict[str, Tensor]:
     heads, headdim = a["x"].shape[2:]
-    last = found["last_state"].unflatten(1, (heads, headdim))
-    return {"y": found["y"].mT.unflatten(2, (heads, headdim)), "final_states": last}
+    names = {"last_state": "final_states", "varlen_states": "varlen_states"}
+    states = {names[name]: m.unflatten(1, (heads, headdim)) for name, m in found.items() if name in names}
+    return {"y": found["y"].mT.unflatten(2, (heads, headdim)), **states}
 
 
 SSD = Operation(
     name="ssd_chunk_scan",
     required=("x", "dt", "A", "B", "C"),
-    options=("D", "z", "dt_bias", "initial_states", "seq_idx", "dt_softplus", "dt_limit", "return_final_states"),
+    options=(
+        "D",
+        "z",
+        "dt_bias",
+        "initial_states",
+        "seq_idx",
+        "dt_softplus",
+        "dt_limit",
+        "return_final_states",
+        "cu_seqlens",
+        "return_varlen_states",
+    ),
     features=("groups", "D_per_channel"),
     sizes={"batch": 2, "length": 37, "nheads": 4, "headdim": 2, "d_state": 3, "groups": 2, "chunk_size": 16},
     draw=_draw_ssd,
     problem=_ssd_problem,
     outputs=_ssd_outputs,
-    ask_state="return_final_states",
+    states={"return_final_states": "final_states", "return_varlen_states": "varlen_states"},
     state="final_states",
     start="initial_states",
     heavy=frozenset({"A", "D", "dt_bias", "initial_states"}),
@@ -253,8 +297,9 @@ def _draw_update(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     channels = (sizes["nheads"], sizes["dim"]) if heads else (sizes["dim"],)
     groups = (sizes["groups"] if "groups" in uses else 1,) if heads else ()
     softplus = "dt_softplus" in uses
+    slots = "state_batch_indices" in uses or "padding_slot" in uses
     arguments: Arguments = {
-        "state": n.normal(batch, *channels, states),
+        "state": n.normal(batch + 3 if slots else batch, *channels, states),
         "x": n.normal(batch, *channels),
         "dt": _steps(n, softplus, batch, *channels),
         "A": _rate(n, *channels, states),
@@ -267,7 +312,27 @@ def _draw_update(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
         "dt_bias": lambda: n.normal(*channels) if softplus else n.uniform(0.1, 0.5, *channels),
         "dt_softplus": lambda: True,
     }
-    return arguments | {name: make() for name, make in optional.items() if name in uses}
+    arguments |= {name: make() for name, make in optional.items() if name in uses}
+    return arguments | ({"state_batch_indices": _slots(n, batch, "padding_slot" in uses)} if slots else {})
+
+
+def _slots(n: Draws, batch: int, padding: bool) -> Tensor:
+    """Rows of a state of batch + 3 rows, not the first and not the last, in random order; the first is padding."""
+    rows = n.order(batch + 1)[:batch] + 1
+    rows[:1] = torch.where(torch.tensor(padding), -1, rows[:1])
+    return rows
+
+
+def slots_of(a: Arguments) -> Tensor:
+    """The rows of the state that a step advances, by place in the batch; −1 where none."""
+    slots = a.get("state_batch_indices")
+    return torch.arange(a["x"].shape[0], device=a["x"].device) if slots is None else slots.long()
+
+
+def advanced(a: Arguments) -> Tensor:
+    """Those rows of the state."""
+    slots = slots_of(a)
+    return a["state"][slots[slots >= 0]]
 
 
 def _update_problem(a: Arguments) -> oracle.Channels:
@@ -285,24 +350,24 @@ def _update_problem(a: Arguments) -> oracle.Channels:
     assert A is not None
     return oracle.Channels(
         x[..., None], a["dt"].flatten(1)[..., None], A, by_channel(a["B"]), by_channel(a["C"]), plain("D"),
-        None if z is None else z.flatten(1)[..., None], plain("dt_bias"), a["state"].flatten(1, -2), None,
-        a.get("dt_softplus", False),
+        None if z is None else z.flatten(1)[..., None], plain("dt_bias"),
+        a["state"][slots_of(a).clamp(min=0)].flatten(1, -2), None, a.get("dt_softplus", False),
     )  # fmt: skip
 
 
 UPDATE = Operation(
     name="selective_state_update",
     required=("state", "x", "dt", "A", "B", "C"),
-    options=("D", "z", "dt_bias", "dt_softplus"),
-    features=("heads", "groups"),
+    options=("D", "z", "dt_bias", "dt_softplus", "state_batch_indices"),
+    features=("heads", "groups", "padding_slot"),
     sizes={"batch": 2, "nheads": 4, "dim": 3, "d_state": 5, "groups": 2},
     draw=_draw_update,
     problem=_update_problem,
     outputs=lambda a, found: {
         "y": found["y"].reshape(a["x"].shape),
-        "state": found["last_state"].reshape(a["state"].shape),
+        "state": found["last_state"].reshape(-1, *a["state"].shape[1:])[slots_of(a) >= 0],
     },
-    ask_state="",
+    states={},
     state="state",
     start="state",
     heavy=frozenset({"A", "D", "dt_bias", "state"}),
@@ -315,6 +380,7 @@ UPDATE = Operation(
 
 def _draw_convolution(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments:
     batch, dim, length, width = (sizes[name] for name in ("batch", "dim", "length", "width"))
+    batch = 1 if "cu_seqlens" in uses else batch
     arguments: Arguments = {"x": n.normal(batch, dim, length), "weight": n.normal(dim, width)}
     optional: dict[str, Callable[[], Any]] = {
         "bias": lambda: n.normal(dim),
@@ -323,11 +389,12 @@ def _draw_convolution(n: Draws, sizes: Sizes, uses: frozenset[str]) -> Arguments
         "initial_states": lambda: n.normal(batch, dim, width - 1),
         "return_final_states": lambda: True,
     }
-    return arguments | {name: make() for name, make in optional.items() if name in uses}
+    arguments |= {name: make() for name, make in optional.items() if name in uses}
+    return arguments | (_cut_at_random(n, length) if "cu_seqlens" in uses else {})
 
 
 def _convolution_problem(a: Arguments) -> oracle.ConvolutionInput:
-    sequence = oracle.numbered(a.get("seq_idx"))
+    sequence = _sequence(a, a["x"].shape[2])
     activation = a.get("activation") in ("silu", "swish")
     return oracle.ConvolutionInput(a["x"], a["weight"], a.get("bias"), a.get("initial_states"), sequence, activation)
 
@@ -335,13 +402,13 @@ def _convolution_problem(a: Arguments) -> oracle.ConvolutionInput:
 CONVOLUTION = Operation(
     name="causal_conv1d",
     required=("x", "weight"),
-    options=("bias", "seq_idx", "activation", "initial_states", "return_final_states"),
+    options=("bias", "seq_idx", "activation", "initial_states", "return_final_states", "cu_seqlens"),
     features=(),
     sizes={"batch": 2, "dim": 3, "length": 21, "width": 4},
     draw=_draw_convolution,
     problem=_convolution_problem,
     outputs=lambda a, found: {"y": found["y"], "final_states": found["last_state"]},
-    ask_state="return_final_states",
+    states={"return_final_states": "final_states"},
     state="final_states",
     start="initial_states",
     heavy=frozenset(),

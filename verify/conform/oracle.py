@@ -69,7 +69,7 @@ class Channels:
 
     The others are None where there are none: D (d), z (b, d, t), bias (d), start (b, d, n); sequence (b, t) numbers the
     packed sequences, −1 for padding. `window` is how far back a kernel may begin a running sum of exponents, 0 where it
-    multiplies decays.
+    multiplies decays. `ends` (number + 1) are the bounds of sequences whose last states are wanted.
     """
 
     u: Tensor
@@ -86,6 +86,12 @@ class Channels:
     limit: tuple[float, float] = (0.0, float("inf"))
     clamped: bool = False
     window: int = 0
+    ends: Tensor | None = None
+
+
+def indices(cu_seqlens: Tensor, length: int) -> Tensor:
+    """seq_idx (1, length) of sequences by their bounds."""
+    return (torch.searchsorted(cu_seqlens.long(), torch.arange(length), right=True) - 1)[None]
 
 
 def numbered(seq_idx: Tensor | None) -> Tensor | None:
@@ -113,7 +119,7 @@ def scan_values(s: Channels) -> dict[str, Tensor]:
     visible = _visible(s.sequence, *exponent.shape[::3])
     sums = segment_sums(torch.nn.functional.pad(exponent, (1, 0)))
     decay = torch.exp(torch.where(visible, sums, -torch.inf))
-    return _outputs(decay, visible, write, s.C, s.start, skip, gate)
+    return _outputs(decay, visible, write, s.C, s.start, skip, gate, s.ends)
 
 
 def _zeroed(s: Channels, signal: Tensor) -> Tensor:
@@ -138,10 +144,12 @@ def _outputs(
     start: Tensor | None,
     skip: Tensor | None,
     gate: Tensor | None,
+    ends: Tensor | None,
 ) -> dict[str, Tensor]:
     """Both modes: y_i = (Σ_n C_i Σ_j decay_ij w_j + skip_i)·gate_i, j from the initial state on.
 
-    A NaN or inf is selected by where it is visible, never multiplied by 0.
+    The last states of sequences by their bounds (number, d, n) are those at their ends, 0 of an empty one. A NaN or inf
+    is selected by where it is visible, never multiplied by 0.
     """
     begin = torch.zeros_like(write[..., 0]) if start is None else start
     writes = torch.cat([begin[..., None], write], -1)  # (b, d, n, 1 + t)
@@ -153,7 +161,11 @@ def _outputs(
         states = (decay @ writes[..., None])[..., 0]
     y = (read * states[..., 1:]).sum(2)
     y = y if skip is None else y + skip
-    return {"y": y if gate is None else y * gate, "last_state": states[..., -1]}
+    found = {"y": y if gate is None else y * gate, "last_state": states[..., -1]}
+    if ends is not None:
+        at_ends = states[0].movedim(-1, 0)[ends[1:].long()]
+        found["varlen_states"] = torch.where((ends.diff() > 0)[:, None, None], at_ends, 0.0)
+    return found
 
 
 def segment_sums(x: Tensor) -> Tensor:
@@ -251,12 +263,15 @@ def _majorant(s: Channels, p: Precision, count: int, leaves: Mapping[str, Tensor
     skip = None if D is None else D[:, None] * u * (flat + gate_error)
     visible = _visible(s.sequence, *signed.shape[::3])
     sums = segment_sums(torch.nn.functional.pad(signed, (1, 0)))
-    decay = torch.exp(torch.where(visible, sums, -torch.inf)) * _weights(s, p, flat, signed, relative, gate_error)
+    plain = torch.exp(torch.where(visible, sums, -torch.inf))
+    decay = plain * _weights(s, p, flat, signed, relative, gate_error)
     if leaves:
         size, rate = delta[:, :, None], s.A.abs()[None, :, :, None]
         slope = rate * (size - size.detach()) + size.detach() * leaves["A"][None, :, :, None]
         decay = decay * (1 + _differences(torch.nn.functional.pad(slope, (1, 0))))
-    return _outputs(decay, visible, write, C, absolute("start"), skip, gate)
+        if s.window:  # through a difference of running sums, what cancels leaves its rounding, up to a window before
+            decay = decay + plain * _windowed(s, p, slope)[..., :, None]
+    return _outputs(decay, visible, write, C, absolute("start"), skip, gate, s.ends)
 
 
 def _majorant_delta(s: Channels, p: Precision, leaves: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
@@ -295,12 +310,18 @@ def _weights(s: Channels, p: Precision, flat: float, exponent: Tensor, relative:
     a_step = size * (_zeroed(s, relative)[:, :, None] + (length + 1) * p.unit) + p.function(exponent) + 2 * p.unit
     rho = _differences(pad(a_step, (1, 0))).clamp(min=0)
     if s.window:  # e^(difference of running sums that began up to a window ago)
-        reach = min(s.window, length)
-        before = pad(size, (1, 0)).cumsum(-1)
-        rho = rho + (2 * reach * p.unit * (before - pad(before, (reach, 0))[..., : length + 1]))[..., :, None]
+        rho = rho + _windowed(s, p, size)[..., :, None]
     written = pad(relative + 2 * p.unit, (1, 0))[:, :, None, None, :]
     gated = pad(gate_error, (1, 0))[:, :, None, :, None]
     return torch.expm1(rho + (written + gated + float(p.function(torch.zeros(()))) + flat))
+
+
+def _windowed(s: Channels, p: Precision, size: Tensor) -> Tensor:
+    """What a running sum of sizes, begun up to a window ago, may be off by, (…, 1 + t): two roundings a step."""
+    pad, length = torch.nn.functional.pad, size.shape[-1]
+    reach = min(s.window, length)
+    before = pad(size, (1, 0)).cumsum(-1)
+    return 2 * reach * p.unit * (before - pad(before, (reach, 0))[..., : length + 1])
 
 
 # --- the convolution -------------------------------------------------------------------------------------------------

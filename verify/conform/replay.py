@@ -11,19 +11,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mamba_theorems.verify.conform.examine import rounded
+from mamba_theorems.verify.conform.blocks import BlockCase
+from mamba_theorems.verify.conform.examine import SuiteCall, compared, rounded
+from mamba_theorems.verify.conform.kernel import Kernel
+from mamba_theorems.verify.conform.operations import OPERATIONS, Operation
 from mamba_theorems.verify.conform.suite import Result, RowFinding
 
-SCRIPT = '''"""{about}
+HEAD = '''"""{about}
 
-It runs {path} on the inputs of {name}.npz and compares the outputs with the values and bounds there.
+It runs {path} on the inputs of {name}.npz, and compares what comes with the values and bounds there.
 """
 import importlib, os, sys
 import numpy as np, torch
 
 sys.path.append(os.getcwd())
 data = np.load(os.path.splitext(__file__)[0] + ".npz")
-
+'''
+FUNCTION = """
 
 def tensor(key, dtype, strides):
     m = torch.from_numpy(data[key]).to(getattr(torch, dtype))
@@ -35,13 +39,20 @@ def tensor(key, dtype, strides):
 kernel = getattr(importlib.import_module("{module}"), "{function}")
 given = {given}
 options = {options}
-{call}
+{call}"""
+BLOCK = """block = getattr(importlib.import_module("{module}"), "{function}")(**{options}).to(torch.{dtype})
+block.load_state_dict({{n[7:]: torch.from_numpy(data[n]) for n in data if n.startswith("weight ")}})
+{given}
+{call}"""
+COMPARE = """
 for name, got in outputs.items():
-    want, bound = data["want " + name], data["bound " + name]
-    error = np.abs(got.detach().double().cpu().numpy() - want)
-    wrong = ~(error <= bound) & ~(np.isnan(want) & np.isnan(got.detach().double().cpu().numpy()))
-    print(name, "is right" if not wrong.any() else f"is wrong at {{wrong.sum()}} entries, by {{np.nanmax(error)}}")
-'''
+    got, want, bound = got.detach().cpu().double().numpy(), data["want " + name], data["bound " + name]
+    lost = np.isnan(want) & np.isnan(got) | np.isinf(want) & ~np.isfinite(got)
+    wrong = np.argwhere(~(np.abs(got - want) <= bound) & ~lost & (bound < np.inf))
+    at = tuple(wrong[0]) if len(wrong) else ()
+    first = f"at {[int(i) for i in at]} {got[at]}, not {want[at]} ± {bound[at]}" if len(wrong) else ""
+    print(name, f"is wrong at {len(wrong)} entries: {first}" if len(wrong) else "is right")
+"""
 
 
 def file_name(result: Result, finding: RowFinding) -> str:
@@ -49,34 +60,68 @@ def file_name(result: Result, finding: RowFinding) -> str:
     return re.sub(r"[^\w.-]", "_", f"{result.operation}.{finding.row.id}.{finding.dtype}.{finding.direction}")
 
 
-def files(
-    result: Result, finding: RowFinding, required: tuple[str, ...], names: Mapping[str, str | None]
-) -> dict[str, bytes]:
+def files(result: Result, finding: RowFinding, kernel: Kernel) -> dict[str, bytes]:
     """The npz and the script of a failure, by file name; {} where it failed before there was a result."""
     case = finding.case
     if case is None or finding.failure is None:
         return {}
-    output = finding.failure.output
-    gradient = output.startswith("gradient of ")
-    values = {name: pair for name, pair in case.right.outputs.items() if name in case.got}
-    if gradient:
-        name = output.removeprefix("gradient of ")
-        values[output] = case.right.gradients[name]
-    arrays: dict[str, np.ndarray] = {}
-    for name, m in case.arguments.items():
-        if isinstance(m, Tensor):
-            arrays[name] = _array(m)
-    for name, (value, bound) in values.items():
-        got = case.got.get(name)
-        dtype = got.dtype if isinstance(got, Tensor) else torch.float64
-        arrays[f"want {name}"], arrays[f"bound {name}"] = value.numpy(), rounded(bound, value, dtype).numpy()
-    for name, weight in (case.loss or {}).items():
-        arrays[f"loss {name}"] = _array(weight)
+    if isinstance(case, BlockCase):
+        arrays, script = _arrays_of_block(case), _script_of_block(result, case)
+    else:
+        arrays, script = _of_call(result, finding, case, kernel)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
     name = file_name(result, finding)
-    script = _script(result, finding, name, required, names, list(values), case.loss if gradient else None)
-    return {f"{name}.npz": buffer.getvalue(), f"{name}.py": script.encode()}
+    about = f"{finding.row.id}: {finding.reason}".replace("\\", "/").replace('"""', "'")
+    text = HEAD.format(about=about, path=result.path, name=name) + script + COMPARE
+    return {f"{name}.npz": buffer.getvalue(), f"{name}.py": text.encode()}
+
+
+def _right(values: Mapping[str, tuple[Tensor, Tensor]], got: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The right values, and the bounds with the rounding of the result to its own dtype."""
+    arrays = {}
+    for name, (value, bound) in values.items():
+        dtype = m.dtype if isinstance(m := got.get(name), Tensor) else torch.float64
+        arrays[f"want {name}"], arrays[f"bound {name}"] = value.numpy(), rounded(bound, value, dtype).numpy()
+    return arrays
+
+
+# --- a block ---------------------------------------------------------------------------------------------------------
+
+
+def _arrays_of_block(case: BlockCase) -> dict[str, np.ndarray]:
+    weights = {f"weight {name}": w for name, w in case.built.weights.items()}
+    return weights | {name: _array(m) for name, m in case.inputs.items()} | _right(case.outputs, case.got)
+
+
+def _script_of_block(result: Result, case: BlockCase) -> str:
+    module, _, function = result.path.partition(":")
+    given = "\n".join(f"{n} = torch.from_numpy(data[{n!r}]).to({m.dtype})" for n, m in case.inputs.items())
+    dtype = str(case.built.u.dtype).removeprefix("torch.")
+    options = _literal(case.built.made_with)
+    return BLOCK.format(
+        module=module, function=function, options=options, dtype=dtype, given=given, call=case.calls
+    )  # fmt: skip
+
+
+# --- a function ------------------------------------------------------------------------------------------------------
+
+
+def _of_call(result: Result, finding: RowFinding, case: SuiteCall, kernel: Kernel) -> tuple[dict[str, np.ndarray], str]:
+    assert finding.failure is not None
+    operation = OPERATIONS[result.operation]
+    values = {name: pair for name, pair in case.right.outputs.items() if name in case.got}
+    real = compared(operation, case.arguments)
+    if real is not None and "y" in values:  # nobody reads y at padding
+        value, bound = values["y"]
+        values["y"] = value, torch.where(real, bound, torch.inf)
+    output = finding.failure.output
+    gradient = output.startswith("gradient of ")
+    if gradient:
+        values[output] = case.right.gradients[output.removeprefix("gradient of ")]
+    arrays = {name: _array(m) for name, m in case.arguments.items() if isinstance(m, Tensor)} | _right(values, case.got)
+    arrays |= {f"loss {name}": _array(weight) for name, weight in (case.loss or {}).items()}
+    return arrays, _script(result, case, operation, kernel, list(values), case.loss if gradient else None)
 
 
 def _array(m: Tensor) -> np.ndarray:
@@ -86,16 +131,15 @@ def _array(m: Tensor) -> np.ndarray:
 
 
 def _script(
-    result: Result, finding: RowFinding, name: str, required: tuple[str, ...], names: Mapping[str, str | None],
-    outputs: list[str], loss: Mapping[str, Tensor] | None,
+    result: Result, case: SuiteCall, operation: Operation, kernel: Kernel, outputs: list[str],
+    loss: Mapping[str, Tensor] | None,
 ) -> str:  # fmt: skip
-    assert finding.case is not None
     module, _, function = result.path.partition(":")
-    tensors = {n: _tensor(n, m) for n, m in finding.case.arguments.items() if isinstance(m, Tensor)}
-    plain = {n: v for n, v in finding.case.arguments.items() if not isinstance(v, Tensor)}
-    by_place = ", ".join(f"given[{n!r}]" for n in required)
-    own = {n: names.get(n) or n for n in (*tensors, *plain) if n not in required}
-    by_name = "".join(f", {own[n]}=given[{n!r}]" for n in tensors if n not in required)
+    tensors = {n: _tensor(n, m) for n, m in case.arguments.items() if isinstance(m, Tensor)}
+    plain = {n: v for n, v in case.arguments.items() if not isinstance(v, Tensor)}
+    by_place = ", ".join(f"given[{n!r}]" for n in operation.required)
+    own = {n: kernel.name_of(n) or n for n in (*tensors, *plain) if n not in operation.required}
+    by_name = "".join(f", {own[n]}=given[{n!r}]" for n in tensors if n not in operation.required)
     by_name += "".join(f", {own[n]}=options[{n!r}]" for n in plain)
     lines = []
     if loss is not None:
@@ -104,10 +148,10 @@ def _script(
         f"result = kernel({by_place}{by_name})",
         "parts = result if isinstance(result, (tuple, list)) else (result,)",
     ]
+    rows = "[given['state_batch_indices'][given['state_batch_indices'] >= 0].long()]"
+    state = f"given['state']{rows if 'state_batch_indices' in tensors else ''}"
     plain_outputs = [n for n in outputs if not n.startswith("gradient")]
-    pairs = ", ".join(
-        f"{n!r}: {'given[' + repr(n) + ']' if n == 'state' else f'parts[{i}]'}" for i, n in enumerate(plain_outputs)
-    )
+    pairs = ", ".join(f"{n!r}: {state if n == 'state' else f'parts[{i}]'}" for i, n in enumerate(plain_outputs))
     lines.append(f"outputs = {{{pairs}}}")
     if loss is not None:
         target = outputs[-1].removeprefix("gradient of ")
@@ -117,11 +161,9 @@ def _script(
         )
         lines.append(f"outputs[{outputs[-1]!r}], = torch.autograd.grad({terms}, [leaves[{target!r}]])")
     given = "{" + ", ".join(f"{n!r}: {t}" for n, t in tensors.items()) + "}"
-    about = f"{finding.row.id}: {finding.reason}"
-    return SCRIPT.format(
-        about=about.replace("\\", "/").replace('"""', "'"), path=result.path, name=name, module=module,
-        function=function, given=given, options=_literal(plain), call="\n".join(lines),
-    )  # fmt: skip
+    return FUNCTION.format(
+        module=module, function=function, given=given, options=_literal(plain), call="\n".join(lines)
+    )
 
 
 def _tensor(name: str, m: Tensor) -> str:

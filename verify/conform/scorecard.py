@@ -12,7 +12,7 @@ from mamba_theorems.verify.conform.examine import DIRECTIONS
 from mamba_theorems.verify.conform.replay import file_name
 from mamba_theorems.verify.conform.suite import Conformance, Result, RowFinding
 
-VERSION = "1.0"
+VERSION = "1.1"
 """Of the specification, and of the JSON."""
 TOLD = 12
 """So many failures are told in full for one kernel; every failure is in the JSON."""
@@ -165,9 +165,10 @@ def dumps(results: Iterable[Result]) -> str:
     return json.dumps(document(results), indent=1, ensure_ascii=False) + "\n"
 
 
-def markdown(results: Iterable[Result]) -> str:
-    """As Markdown."""
-    parts = [f"# Conformance scorecard (specification {VERSION})\n"]
+def markdown(results: Iterable[Result], preface: Iterable[str] = ()) -> str:
+    """As Markdown; the lines of a preface come before the first kernel."""
+    parts = [f"# Conformance scorecard (specification {VERSION})\n", *preface]
+    parts += [""] if len(parts) > 1 else []
     for result in results:
         dtypes = _dtypes(result)
         parts.append(f"## {result.operation}: `{result.path}`\n\n**{verdict(result)}** ({result.calls:,} calls)\n")

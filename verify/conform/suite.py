@@ -23,7 +23,6 @@ from mamba_theorems.verify.conform.examine import (
     Deviation,
     Examinee,
     In,
-    SuiteCall,
     Wrong,
     ask,
     draw,
@@ -47,7 +46,7 @@ class Conformance(StrEnum):
 
 @dataclass(frozen=True)
 class RowFinding:
-    """What one row says in one direction; `case` is what failed, for the replay."""
+    """What one row says in one direction; `case` is what failed, for the replay: a SuiteCall or a BlockCase."""
 
     row: SuiteRow
     dtype: str
@@ -55,7 +54,7 @@ class RowFinding:
     verdict: Conformance
     reason: str = ""
     failure: Deviation | None = None
-    case: SuiteCall | None = field(default=None, repr=False)
+    case: Any = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def told_of(
     direction: str,
     reason: Exception,
     name: Callable[[SuiteRow, Deviation], Deviation],
-    case: SuiteCall | None = None,
+    case: Any = None,
 ) -> RowFinding:
     """The finding of an exam that ended early; `name` gives a failure its kind."""
     if isinstance(reason, NotOffered):

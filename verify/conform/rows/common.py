@@ -11,7 +11,7 @@ from torch import Tensor
 from mamba_theorems.verify.conform import kinds
 from mamba_theorems.verify.conform.kinds import FaultKind
 from mamba_theorems.verify.conform.layouts import LAYOUTS
-from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation
+from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation, cut
 from mamba_theorems.verify.conform.row import Edit, SuiteRow
 from mamba_theorems.verify.settings import Tier
 
@@ -22,6 +22,8 @@ KIND_OF = {
     "initial_state": kinds.INITIAL, "initial_states": kinds.INITIAL, "seq_idx": kinds.PACKED,
     "groups": kinds.GROUPS, "constant_B": kinds.CONSTANT, "constant_C": kinds.CONSTANT,
     "D_per_channel": kinds.WIDE_SKIP, "bias": kinds.CONV_BIAS, "activation": kinds.ACTIVATION,
+    "cu_seqlens": kinds.VARLEN, "return_varlen_states": kinds.VARLEN_STATE,
+    "state_batch_indices": kinds.SLOTS, "padding_slot": kinds.PADDING_SLOT,
 }  # fmt: skip
 """The kind of fault that an option alone looks for."""
 
@@ -68,6 +70,8 @@ def honesty(together: tuple[str, ...]) -> Iterator[SuiteRow]:
     """The same bits, memory of this call, and torch.compile."""
     yield SuiteRow("bits.plain", kinds.BITS, exam="bits", cells=("same bits",))
     yield SuiteRow("bits.all", kinds.BITS, together, exam="bits", cells=("same bits",))
+    yield SuiteRow("gradient.told", kinds.LOST, exam="told", cells=("gradient or a word",))
+    yield SuiteRow("gradient.told.all", kinds.LOST, together, exam="told", cells=("gradient or a word",))
     yield SuiteRow("fresh.plain", kinds.STALE, exam="fresh", cells=("fresh memory",))
     yield SuiteRow("fresh.all", kinds.STALE, together, exam="fresh", cells=("fresh memory",))
     yield SuiteRow("compile", kinds.COMPILE, exam="compiled", cells=("torch.compile",), tier=Tier.FULL)
@@ -135,6 +139,31 @@ def boundary(*places: int) -> Edit:
             if place % length > 0:
                 starts[place % length] = 1
         return arguments | {"seq_idx": starts.cumsum(0).expand_as(given).to(given.dtype).clone()}
+
+    return edit
+
+
+def varlen(uses: tuple[str, ...], states: FaultKind) -> Iterator[SuiteRow]:
+    """Sequences by their bounds: lengths of 1, empty ones, one alone, bounds beside those of chunks of 16."""
+
+    def row(name: str, kind: FaultKind, *bounds: int) -> SuiteRow:
+        return SuiteRow(f"varlen.{name}", kind, uses, {"length": 37}, edit=bounded(*bounds), cells=("cu_seqlens",))
+
+    yield row("one", kinds.VARLEN)
+    yield row("ones", states, *range(1, 37))
+    for place in (1, 15, 16, 17, 31, 32, 33, 36):
+        yield row(f"at{place}", states, place)
+    yield row("inside", states, 3, 7, 20, 22)
+    yield row("empty", kinds.EMPTY, 9, 9, 9, 20)
+    yield row("empty.first", kinds.EMPTY, 0, 0, 5)
+    yield row("empty.last", kinds.EMPTY, 16, 16, 37)
+
+
+def bounded(*places: int) -> Edit:
+    """cu_seqlens with these bounds between 0 and L."""
+
+    def edit(arguments: Arguments, n: Draws) -> Arguments:
+        return arguments | cut([0, *places, int(arguments["cu_seqlens"][-1])])
 
     return edit
 

@@ -23,6 +23,7 @@ from mamba_theorems.verify.conform.rows.common import (
     spoiled,
     strides,
     then,
+    varlen,
     whole,
 )  # fmt: skip
 
@@ -35,6 +36,7 @@ def rows() -> Iterator[SuiteRow]:
     """All, from the simple to the special."""
     yield from ordinary(CONVOLUTION, TOGETHER)
     yield from _packed()
+    yield from varlen(("cu_seqlens", *STATE), kinds.VARLEN)
     yield from _states()
     yield from _confined()
     yield from _sizes()

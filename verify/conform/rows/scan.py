@@ -22,6 +22,7 @@ from mamba_theorems.verify.conform.rows.common import (
     spoiled,
     strides,
     then,
+    varlen,
     whole,
 )  # fmt: skip
 
@@ -35,6 +36,7 @@ def rows() -> Iterator[SuiteRow]:
     """All, from the simple to the special."""
     yield from ordinary(SCAN, TOGETHER)
     yield from _packed()
+    yield from varlen(("cu_seqlens", *STATE), kinds.VARLEN)
     yield from _states()
     yield from _steps()
     yield from _confined()
@@ -58,6 +60,9 @@ def _packed() -> Iterator[SuiteRow]:
             f"packed.inside-{place}", kinds.PACKED, uses, {"length": place + 5}, edit=boundary(place - 1, place + 2)
         )
     yield SuiteRow("packed.initial-state", kinds.INITIAL, (*uses, "initial_state"), edit=packed((0, 1)))
+    yield SuiteRow(
+        "packed.groups", kinds.PACKED, (*uses, "groups"), edit=packed((0, 1, 0)), cells=("groups", "seq_idx")
+    )
     yield SuiteRow("padding.right", kinds.PADDING, uses, edit=packed((0, 0, 0, -1)), cells=("padding",), gradient=False)
     yield SuiteRow("padding.left", kinds.PADDING, uses, edit=packed((-1, 0, 0, 0)), cells=("padding",), gradient=False)
     yield SuiteRow(
@@ -147,6 +152,7 @@ def _sizes() -> Iterator[SuiteRow]:
     yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER, fixed={"d_inner": 3, "length": 9})
     yield SuiteRow("groups.4", kinds.GROUPS, ("groups",), {"groups": 4, "d_inner": 8})
     yield SuiteRow("groups.each", kinds.GROUPS, ("groups", "D", "z"), {"groups": 4, "d_inner": 4})
+    yield SuiteRow("groups.state", kinds.GROUPS, ("groups", *BOTH), {"groups": 3, "d_inner": 6})
     counting = then(filled(A=0.0, delta=1.0, B=1.0, C=1.0), whole("u"))
     tiny = {"batch": 1, "d_inner": 1, "d_state": 1}
     for length in (2048, 100_000):

@@ -22,6 +22,7 @@ from mamba_theorems.verify.conform.rows.common import (
     spoiled,
     strides,
     then,
+    varlen,
     whole,
 )  # fmt: skip
 
@@ -29,6 +30,7 @@ TOGETHER = ("D", "z", "dt_bias", "dt_softplus", "dt_limit", "initial_states", "r
 USUAL = ("D", "z", "dt_bias", "dt_softplus")
 STATE = ("return_final_states",)
 BOTH = ("return_final_states", "initial_states")
+VARLEN = ("cu_seqlens", "return_varlen_states")
 SMALL = {"batch": 1, "nheads": 2, "headdim": 2, "d_state": 2}
 
 
@@ -36,6 +38,7 @@ def rows() -> Iterator[SuiteRow]:
     """All, from the simple to the special."""
     yield from ordinary(SSD, TOGETHER)
     yield from _packed()
+    yield from varlen(VARLEN, kinds.VARLEN_STATE)
     yield from _states()
     yield from _steps()
     yield from _confined()
@@ -56,6 +59,9 @@ def _packed() -> Iterator[SuiteRow]:
         yield SuiteRow(f"packed.at{place}", kinds.PACKED, uses, edit=boundary(place))
     yield SuiteRow("packed.inside", kinds.PACKED, uses, edit=boundary(3, 7, 20, 22))
     yield SuiteRow("packed.initial-state", kinds.INITIAL, (*uses, "initial_states"), edit=boundary(20))
+    yield SuiteRow(
+        "packed.groups", kinds.PACKED, (*uses, "groups"), edit=packed((0, 1, 0)), cells=("groups", "seq_idx")
+    )
     yield SuiteRow("packed.initial-state.inside", kinds.INITIAL, (*uses, "initial_states"), edit=boundary(3))
     yield SuiteRow("padding.right", kinds.PADDING, uses, edit=packed((0, 0, 0, -1)), cells=("padding",), gradient=False)
     yield SuiteRow("padding.left", kinds.PADDING, uses, edit=packed((-1, 0, 0, 0)), cells=("padding",), gradient=False)
@@ -78,10 +84,14 @@ def _states() -> Iterator[SuiteRow]:
         exam="state gradient",
         cells=("last state's gradient",),
     )
+    yield SuiteRow(
+        "varlen.gradient", kinds.LOST, (*VARLEN, *USUAL), exam="state gradient", cells=("last state's gradient",)
+    )
     yield SuiteRow("ragged.bias", kinds.RAGGED, ("dt_bias", "dt_softplus"), {"length": 19}, cells=("ragged chunk",))
     yield SuiteRow("ragged.all", kinds.RAGGED, TOGETHER, {"length": 33}, cells=("ragged chunk",))
     yield SuiteRow("pieces.plain", kinds.PIECES, BOTH, exam="pieces", cells=("pieces",))
     yield SuiteRow("pieces.all", kinds.PIECES, TOGETHER, exam="pieces", cells=("pieces",))
+    yield SuiteRow("pieces.groups", kinds.PIECES, (*BOTH, "groups"), {"groups": 4}, exam="pieces", cells=("pieces",))
     for dtype in ("float64", "bfloat16", "float16"):
         yield SuiteRow(f"pieces.{dtype}", kinds.PIECES, TOGETHER, dtype=dtype, exam="pieces", cells=("pieces",))
 
@@ -160,6 +170,7 @@ def _sizes() -> Iterator[SuiteRow]:
     yield from sizes_of("batch", (1, 3), uses=TOGETHER, fixed={"length": 18})
     yield SuiteRow("groups.4", kinds.GROUPS, ("groups",), {"groups": 4, "nheads": 8, "headdim": 1})
     yield SuiteRow("groups.each", kinds.GROUPS, ("groups", "D"), {"groups": 4, "nheads": 4})
+    yield SuiteRow("groups.state", kinds.GROUPS, ("groups", *BOTH), {"groups": 3, "nheads": 6, "headdim": 1})
     counting = then(filled(A=0.0, dt=1.0, B=1.0, C=1.0), whole("x"))
     tiny = {"batch": 1, "nheads": 1, "headdim": 1, "d_state": 1, "chunk_size": 64}
     for length in (2048, 100_000):

@@ -22,6 +22,7 @@ from mamba_theorems.verify.conform.rows.common import (
 
 TOGETHER = ("D", "z", "dt_bias", "dt_softplus")
 HEADS = (*TOGETHER, "groups")
+SLOTS = "state_batch_indices"
 
 
 def rows() -> Iterator[SuiteRow]:
@@ -29,6 +30,7 @@ def rows() -> Iterator[SuiteRow]:
     yield from ordinary(UPDATE, TOGETHER)
     yield SuiteRow("all.heads", kinds.GROUPS, HEADS, cells=("all together",))
     yield from _steps()
+    yield from _slots()
     yield from _confined()
     yield from _sizes()
     yield from _half()
@@ -60,6 +62,29 @@ def _steps() -> Iterator[SuiteRow]:
     yield SuiteRow("decay.frozen", kinds.STEP, edit=filled(dt=0.0), cells=("no step",), gradient=False)
 
 
+def _slots() -> Iterator[SuiteRow]:
+    """Rows of a larger state, in any order and with gaps; −1 for a place of the batch that advances none."""
+    for words, uses in (("plain", (SLOTS,)), ("all", (SLOTS, *TOGETHER)), ("heads", (SLOTS, *HEADS))):
+        for batch in (1, 2, 5):
+            yield _slot_row(f"{words}.batch-{batch}", kinds.SLOTS, uses, batch)
+        yield _slot_row(f"{words}.padding", kinds.PADDING_SLOT, (*uses, "padding_slot"), 5)
+        yield SuiteRow(f"slots.{words}.steps", kinds.SLOTS, uses, {"batch": 4}, exam="steps", cells=("slots",))
+    yield _slot_row("only-padding", kinds.PADDING_SLOT, ("padding_slot",), 1)
+    yield SuiteRow("slots.padding.steps", kinds.PADDING_SLOT, ("padding_slot",), exam="steps", cells=("slots",))
+    yield SuiteRow(
+        "slots.strided", kinds.STRIDES, (SLOTS,), {"batch": 3}, layout={"state": "transposed"}, cells=("slots",)
+    )
+    pads = spoiled("x", nan, {0: 0})
+    yield SuiteRow(
+        "confined.nan.padding-slot", kinds.LEAK, ("padding_slot",), {"batch": 3}, edit=pads, exam="confined",
+        cells=("NaN and inf",),
+    )  # fmt: skip
+
+
+def _slot_row(name: str, kind: kinds.FaultKind, uses: tuple[str, ...], batch: int) -> SuiteRow:
+    return SuiteRow(f"slots.{name}", kind, uses, {"batch": batch}, cells=("slots",), gradient=False)
+
+
 def _confined() -> Iterator[SuiteRow]:
     for words, value in (("nan", nan), ("inf", inf)):
         for name, uses in (("x", ()), ("B", ()), ("C", ()), ("state", ()), ("z", ("z",)), ("D", ("D",))):
@@ -76,6 +101,8 @@ def _sizes() -> Iterator[SuiteRow]:
     yield from sizes_of("dim", (1, 2, 16, 33, 64, 256), uses=TOGETHER)
     yield from sizes_of("batch", (1, 3, 17), uses=TOGETHER)
     yield from sizes_of("nheads", (1, 3, 8), uses=(*TOGETHER, "heads"))
+    for headdim in (1, 64):
+        yield SuiteRow(f"headdim.{headdim}", kinds.LARGE, (*HEADS, "heads"), {"dim": headdim}, cells=("sizes",))
     yield SuiteRow("groups.4", kinds.GROUPS, ("groups",), {"groups": 4, "nheads": 8}, cells=("groups",))
     yield SuiteRow("groups.each", kinds.GROUPS, ("groups",), {"groups": 4, "nheads": 4}, cells=("groups",))
     yield from far(UPDATE, ("state", "x"), ())

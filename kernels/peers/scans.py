@@ -1,11 +1,7 @@
-"""Other people's scans with the field's signature: to time them beside ours, and to run every claim on them.
-
-`python -m verify all --kernel kernels.peers:mambapy_scan` runs all numeric evidence on mambapy. Each needs its package.
-"""
+"""Other people's selective scans with the field's signature: mambapy, accelerated-scan, transformers, mamba_ssm."""
 
 from collections.abc import Callable
 from functools import wraps
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -110,18 +106,3 @@ def mamba_ssm_scan(*args: Any, **kwargs: Any) -> Any:
     from mamba_ssm.ops.selective_scan_interface import selective_scan_fn  # noqa: PLC0415
 
     return selective_scan_fn(*args, **kwargs)
-
-
-PEERS: dict[str, tuple[str, Scan]] = {
-    "transformers": ("transformers", transformers_scan),
-    "mambapy": ("mambapy", mambapy_scan),
-    "accelerated-scan": ("accelerated_scan", accelerated_scan),
-    "mamba_ssm": ("mamba_ssm", mamba_ssm_scan),
-}
-
-
-def installed(name: str) -> bool:
-    """Whether the package of a peer is there. ValueError for a peer that is not known."""
-    if name not in PEERS:
-        raise ValueError(f"There is no peer {name!r}; choose from {', '.join(PEERS)}.")
-    return find_spec(PEERS[name][0]) is not None
