@@ -125,7 +125,7 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 UNASKED: dict[str, Any] = {
     "k": "", "stop_early": False, "controls": False, "record": False, "tier": "quick", "device": "cpu", "dtype": None,
-    "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
+    "check": False, "dry_run": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
@@ -165,6 +165,8 @@ OPTIONS = {
     "fuzz --controls": _switch("hunt planted bugs; each must be found"),
     "formal --controls": _switch("also weaken every statement as its claim says; Rocq must refuse"),
     "formal --record": _switch("write theorems/formal/recorded.json"),
+    "train --from": _value("FILE", "show this record, run nothing", dest="source", type=Path),
+    "--dry-run": _switch("show the trainings and what they cost here, run nothing"),
     "--check": _switch("also have coqchk, Rocq's other checker, check the files"),
 }
 """By name, or by command and name where a command means something else by it."""
@@ -238,6 +240,15 @@ COMMANDS = (
         "a claim's language model as a folder that other libraries load",
         f"words {RECALL} --target --architecture -o",
         "export:export",
+    ),
+    Command(
+        "train",
+        "[PLAN…] | --from FILE",
+        "train networks by a plan, beside what the theorems predict",
+        "words --dry-run --workers --scheduler --device --from -o",
+        "train:train",
+        ("text", "json"),
+        "PLAN is one that ships (without a name: the list) or a TOML file. Exit code 1: a theorem is contradicted.",
     ),
     Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes"),
 )
