@@ -52,6 +52,7 @@ def shipped() -> set[str]:
     found = [path for room in rooms for path in (ROOT / room).rglob("*.py")]
     found += (ROOT / "verify" / "report" / "templates").iterdir()
     found.append(ROOT / "verify" / "conform" / "SPECIFICATION.md")
+    found += (ROOT / "verify" / "experiments" / "plans").glob("*.toml")
     found += [*(ROOT / "certificates").iterdir(), *(ROOT / "notebooks").iterdir()]
     found += [ROOT / "recorded.json", ROOT / "check_certificate.py"]
     formal = ROOT / "theorems" / "formal"

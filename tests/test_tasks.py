@@ -1,10 +1,16 @@
 """The tasks: each generator makes what its definition says, and the oracle agrees with it."""
 
+from itertools import combinations, permutations, product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mamba_theorems.constructions.foundations.copying import Copying
+from mamba_theorems.constructions.haar import task as keep
+from mamba_theorems.constructions.induction_heads import task as induction
+from mamba_theorems.constructions.mqar.assignments import every_assignment, queried_once
 from mamba_theorems.constructions.tasks import (
     IGNORED,
     Vocabulary,
@@ -207,3 +213,101 @@ def test_stored_writes_are_the_values_directly_after_a_key():
 def test_an_impossible_size_raises_one_sentence_that_says_what_to_do(make, sentence):
     with pytest.raises(ValueError, match=sentence):
         make()
+
+
+# --- the other tasks: their oracles against the definition, on all small sequences ------------------------------------
+
+
+def all_sequences(num_tokens, length):
+    return np.array(list(product(range(num_tokens), repeat=length)))
+
+
+def kept(sequence, n):
+    return [sequence[n - 1] if t >= n else IGNORED for t in range(1, len(sequence) + 1)]
+
+
+def followed(sequence, blank):
+    """y_t = x_{j+1}, j the last earlier position with x_j = x_t."""
+    before = [[j for j in range(t) if sequence[j] == x] for t, x in enumerate(sequence)]
+    return [sequence[js[-1] + 1] if js else blank for js in before]
+
+
+def copied(sequence, noise, marker):
+    contents = iter([x for x in sequence if x not in (noise, marker)])
+    return [next(contents) if x == marker else IGNORED for x in sequence]
+
+
+def agrees(oracle, definition, num_tokens=3, lengths=range(1, 6)):
+    """Whether an oracle on arrays says what the definition says of every small sequence."""
+    batches = [all_sequences(num_tokens, length) for length in lengths]
+    return all(oracle(b).tolist() == [definition(s) for s in b.tolist()] for b in batches)
+
+
+def first_occurrence(tokens):
+    """A mutant of the oracle: what followed the first occurrence."""
+    return np.array([[s[s.index(x) + 1] if x in s[:t] else 3 for t, x in enumerate(s)] for s in tokens.tolist()])
+
+
+def test_keep_answers_token_n_and_a_mutant_does_not():
+    for n in (1, 2, 3):
+        assert agrees(lambda b, n=n: keep.answers(b, n), lambda s, n=n: kept(s, n), lengths=range(n, 6))
+    assert not agrees(lambda b: keep.answers(b, 3), lambda s: kept(s, 2), lengths=range(3, 6))
+    with pytest.raises(ValueError, match="There is no token 4 among 3"):
+        keep.answers(np.zeros((1, 3), dtype=int), 4)
+
+
+def test_induction_answers_what_followed_last_and_mutants_do_not():
+    assert agrees(lambda b: induction.answers(b, 3), lambda s: followed(s, 3))
+    assert induction.answers(np.array([0, 1, 0, 2, 0]), 3).tolist() == [3, 3, 1, 3, 2]
+    assert not agrees(first_occurrence, lambda s: followed(s, 3))
+    assert not agrees(lambda b: np.roll(induction.answers(b, 3), 1, -1), lambda s: followed(s, 3))
+
+
+def test_copying_answers_every_content_in_order_at_every_place_and_a_mutant_does_not():
+    for values, count, length in ((2, 1, 3), (2, 2, 5), (3, 2, 4)):
+        task = Copying(values, count, length)
+        places = list(combinations(range(length - count), count))
+        cases = list(product(places, product(range(values), repeat=count)))
+        chosen, contents = (np.array(part) for part in zip(*cases, strict=True))
+        tokens, targets = task.sequence(chosen, contents)
+        said = [copied(s, task.noise, task.marker) for s in tokens.tolist()]
+        assert targets.tolist() == said
+        assert count == 1 or targets[:, ::-1].tolist() != said
+        drawn, answered = task.batch(50, seed=1)
+        assert answered.tolist() == [copied(s, task.noise, task.marker) for s in drawn.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("pairs", "values", "distinct", "count"), [(2, 3, False, 9), (3, 4, True, 24), (1, 2, True, 2)]
+)
+def test_every_assignment_stands_once_with_every_query(pairs, values, distinct, count):
+    batch = every_assignment(pairs, values, gap=2, distinct_values=distinct)
+    assigned = batch.tokens[:, 1 : 2 * pairs : 2] - pairs
+    expected = permutations(range(values), pairs) if distinct else product(range(values), repeat=pairs)
+    rows = sorted((*a, q) for a, q in zip(assigned.tolist(), batch.tokens[:, -1].tolist(), strict=True))
+    assert rows == sorted((*a, q) for a in expected for q in range(pairs))
+    assert len(rows) == count * pairs
+    assert (batch.targets[:, -1] == assigned[np.arange(len(rows)), batch.tokens[:, -1]] + pairs).all()
+    assert (batch.targets[:, :-1] == IGNORED).all()
+    assert (batch.tokens[:, 2 * pairs : -1] == batch.vocabulary.values[0]).all()
+
+
+@given(st.integers(1, 5), st.integers(5, 9), st.integers(0, 3), st.booleans(), seeds)
+def test_queried_once_asks_every_key_once_and_stores_nothing_after_the_context(pairs, values, gap, distinct, seed):
+    batch = queried_once(pairs, values, 4, seed, gap=gap, distinct_values=distinct)
+    for tokens, targets in zip(batch.tokens, batch.targets, strict=True):
+        assert h1_keys_distinct(tokens, pairs) is None
+        assert not distinct or h3_values_distinct(tokens, batch.vocabulary) is None
+        assert len(stored_writes(tokens, batch.vocabulary).keys) == pairs
+        asked = np.flatnonzero(targets != IGNORED)
+        assert asked.tolist() == list(range(2 * pairs + gap, 3 * pairs + gap))
+        value_of = dict(zip(tokens[0 : 2 * pairs : 2].tolist(), tokens[1 : 2 * pairs : 2].tolist(), strict=True))
+        assert [value_of[key] for key in tokens[asked].tolist()] == targets[asked].tolist()
+        assert sorted(tokens[asked].tolist()) == sorted(value_of)
+
+
+def test_too_many_assignments_and_too_few_values_get_one_sentence():
+    with pytest.raises(ValueError, match="use a smaller vocab_size"):
+        every_assignment(8, 8)
+    with pytest.raises(ValueError, match="use a larger vocab_size"):
+        queried_once(4, 3, 1, 0, distinct_values=True)

@@ -49,6 +49,7 @@ class Kind(StrEnum):
     DERIVED = "DERIVED"
     CERTIFIED = "CERTIFIED"
     TESTED = "TESTED"
+    OBSERVED = "OBSERVED"
     REFUTED = "REFUTED"
     SKIPPED = "SKIPPED"
 

@@ -139,9 +139,10 @@ _STRENGTH = (
 def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Outcome:
     """The strongest word that the evidence supports, capped by the weakest claim it rests on.
 
-    A piece that contradicts the claim leaves it UNKNOWN, unless a refutation was the very thing shown. A theorem in
-    Rocq says the whole statement and uses no other claim, which `Print Assumptions` shows: what the claim's derivation
-    and checks rest on, however weak, takes nothing from it.
+    A piece that contradicts the claim leaves it UNKNOWN, unless a refutation was the very thing shown. What was
+    OBSERVED of trained networks raises no outcome. A theorem in Rocq says the whole statement and uses no other claim,
+    which `Print Assumptions` shows: what the claim's derivation and checks rest on, however weak, takes nothing from
+    it.
     """
     pieces = list(evidence)
     shown = {e.kind for e in pieces if e.holds}
@@ -152,7 +153,7 @@ def outcome_of(evidence: Iterable[Evidence], rests_on: Iterable[Outcome]) -> Out
         return Outcome.UNKNOWN
     if Kind.FORMAL in shown:
         return Outcome.FORMAL
-    own = max((_STRENGTH.index(Outcome(k)) for k in shown if k is not Kind.SKIPPED), default=0)
+    own = max((_STRENGTH.index(Outcome(k)) for k in shown - {Kind.SKIPPED, Kind.OBSERVED}), default=0)
     cap = min((_STRENGTH.index(o) if o in _STRENGTH else 0 for o in rests_on), default=len(_STRENGTH) - 1)
     return _STRENGTH[min(own, cap)]
 

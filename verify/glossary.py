@@ -71,6 +71,9 @@ EVIDENCE = (
                  mark="◆", style="green", fill="#d7e6f5", ink=("#1d5c8f", "#8cc4f0")),
     EvidenceWord("TESTED", "property-based runs on a named kernel, device and dtype: number of examples, worst margin",
                  mark="●", style="cyan", fill="#e6eef0", ink=("#40606a", "#a8c8d2")),
+    EvidenceWord("OBSERVED",
+                 "trained networks under a printed protocol with printed seeds; never raises an outcome",
+                 mark="○", style="dim", fill="#efe9f5", ink=("#5b4a77", "#b9a8d6")),
     EvidenceWord("REFUTED",
                  "an exact or enclosed counterexample to the statement as printed, replayable; for an existence "
                  "statement, a proof that none exists",

@@ -10,7 +10,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
@@ -350,10 +350,10 @@ def differences(part: Mapping[str, Any], report: Report) -> list[str]:
     return found
 
 
-def fingerprint(run: object) -> str:
-    """The settings (by their repr), the source text of every room and the versions of the packages, as a short hash."""
+def fingerprint(run: object, sources: Sequence[str] = ROOMS) -> str:
+    """The settings (by their repr), the source text of the rooms and the versions of the packages, as a short hash."""
     found = hashlib.sha256(repr(run).encode())
     found.update(json.dumps(versions(), sort_keys=True).encode())
-    for path in sorted(p for room in ROOMS for kind in CODE for p in (SHIPPED / room).rglob(kind)):
+    for path in sorted(p for room in sources for kind in CODE for p in (SHIPPED / room).rglob(kind)):
         found.update(path.relative_to(SHIPPED).as_posix().encode() + path.read_bytes())
     return found.hexdigest()[:16]

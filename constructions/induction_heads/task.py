@@ -5,15 +5,19 @@ import numpy as np
 
 def answers(tokens: np.ndarray, num_tokens: int) -> np.ndarray:
     """What follows the last earlier occurrence of each token, `num_tokens` (blank) if none: (..., L) int64."""
-    if tokens.ndim > 1:
-        return np.stack([answers(row, num_tokens) for row in tokens])
-    follower: dict[int, int] = {}
-    found = np.full(len(tokens), num_tokens)
-    for t, token in enumerate(tokens.tolist()):
-        if t:
-            follower[int(tokens[t - 1])] = token
-        found[t] = follower.get(token, num_tokens)
+    order = np.argsort(tokens, axis=-1, kind="stable")  # by token and, for one token, by position
+    ordered = np.take_along_axis(tokens, order, -1)
+    again = ordered[..., 1:] == ordered[..., :-1]
+    follower = np.take_along_axis(tokens, np.minimum(order[..., :-1] + 1, tokens.shape[-1] - 1), -1)
+    found = np.full_like(tokens, num_tokens)
+    np.put_along_axis(found, order[..., 1:], np.where(again, follower, num_tokens), -1)
     return found
+
+
+def batch(num_tokens: int, num_examples: int, input_seq_len: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Uniform tokens and their answers, (num_examples, L) int64 each; the blank is token `num_tokens`."""
+    tokens = np.random.default_rng(seed).integers(num_tokens, size=(num_examples, input_seq_len))
+    return tokens, answers(tokens, num_tokens)
 
 
 def hard_case(num_tokens: int, length: int, position: int, seed: int) -> np.ndarray:

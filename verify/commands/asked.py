@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -105,6 +106,22 @@ def _kernel(name: str) -> str:
 
     with as_usage_error(), foreign(name):
         return name
+
+
+@contextmanager
+def pool(args: Namespace) -> Iterator[Any]:
+    """Processes here (`--workers`), or a cluster (`--scheduler`)."""
+    from mamba_theorems.verify.fuzz import local  # noqa: PLC0415 - what needs no workers needs none of this
+
+    with ExitStack() as stack:
+        if args.scheduler is None:
+            yield stack.enter_context(local.pool_of(args.workers or local.automatic()))
+            return
+        from mamba_theorems.verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
+
+        with as_usage_error():
+            found = stack.enter_context(pool_at(args.scheduler))
+        yield found
 
 
 def document(path: Path) -> Any:

@@ -7,7 +7,7 @@ import secrets
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import Exit, Terminal, UsageError, as_usage_error, outcome, say
 from mamba_theorems.verify.files import CannotWrite, write
 from mamba_theorems.verify.fuzz import findings, local, report
-from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, CellPool, Settings, run_campaign
+from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.settings import Run
 
 
@@ -64,7 +64,7 @@ def fuzz(args: Namespace, terminal: Terminal) -> Exit:
 def _campaign(selected: Sequence[str], run: Run, args: Namespace, terminal: Terminal) -> Campaign:
     settings, seconds = _settings(selected, run, args)
     resumes = PROFILES[args.profile].resumes and not run.kernel
-    with _pool(args) as pool:
+    with asked.pool(args) as pool:
         known = _run_known(selected)
         notes = CampaignNotes(settings) if resumes else None
         if notes and notes.results:
@@ -91,20 +91,6 @@ def _settings(selected: Sequence[str], run: Run, args: Namespace) -> tuple[Setti
     if not settings.streams:
         raise UsageError("the selected claims have no property to hunt through: `fuzz all` shows those that have")
     return settings, seconds
-
-
-@contextmanager
-def _pool(args: Namespace) -> Iterator[CellPool]:
-    """Processes here, or a cluster."""
-    with ExitStack() as stack:
-        if args.scheduler is None:
-            yield stack.enter_context(local.pool_of(args.workers or local.automatic()))
-            return
-        from mamba_theorems.verify.fuzz.cluster import pool_at  # noqa: PLC0415 - an optional extra
-
-        with as_usage_error():
-            pool = stack.enter_context(pool_at(args.scheduler))
-        yield pool
 
 
 def _run_known(selected: Sequence[str]) -> list[Path]:

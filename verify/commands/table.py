@@ -136,8 +136,8 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 
 UNASKED: dict[str, Any] = {
-    "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "tier": "quick", "device": "cpu",
-    "dtype": None, "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
+    "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "dry_run": False,
+    "tier": "quick", "device": "cpu", "dtype": None, "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
     "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
     "tokens": None, "beside": False, "weights": None,
 }  # fmt: skip
@@ -188,6 +188,8 @@ OPTIONS = {
     "fuzz --controls": _switch("hunt planted bugs; each must be found"),
     "formal --controls": _switch("also weaken every statement as its claim says; Rocq must refuse"),
     "formal --record": _switch("write theorems/formal/recorded.json"),
+    "train --from": _value("FILE", "show this record, run nothing", dest="source", type=Path),
+    "--dry-run": _switch("show the trainings and what they cost here, run nothing"),
     "--check": _switch("also have coqchk, Rocq's other checker, check the files"),
 }
 """By name, or by command and name where a command means something else by it."""
@@ -296,6 +298,14 @@ COMMANDS = (
         "show:cite",
         ("bibtex", "text"),
         shows=True,
+    ),
+        "train",
+        "[PLAN…] | --from FILE",
+        "train networks by a plan, beside what the theorems predict",
+        "words --dry-run --workers --scheduler --device --from -o",
+        "train:train",
+        ("text", "json"),
+        "PLAN is one that ships (without a name: the list) or a TOML file. Exit code 1: a theorem is contradicted.",
     ),
     Command("sizes", "", "what each recall construction costs", f"{RECALL} -o", "show:sizes", shows=True),
 )

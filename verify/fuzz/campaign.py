@@ -20,7 +20,7 @@ from mamba_theorems.verify.files import FOLDER, JsonLines
 from mamba_theorems.verify.fuzz import findings
 from mamba_theorems.verify.fuzz.cells import PER_ROUND, Cell, Stream, cells, streams
 from mamba_theorems.verify.fuzz.executions import Failure
-from mamba_theorems.verify.fuzz.search import CellResult
+from mamba_theorems.verify.fuzz.search import CellResult, run_cell
 from mamba_theorems.verify.record import fingerprint
 from mamba_theorems.verify.settings import Run
 
@@ -56,11 +56,33 @@ class CellPool(Protocol):
     def workers(self) -> int:
         """How many workers there are."""
 
-    def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
-        """Have a worker run the cell."""
+    def submit(self, work: Callable[..., Any], *cell: Any) -> Future[Any]:
+        """Have a worker run the cell, as `work` does."""
 
-    def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
+    def results(self, pending: Iterable[Future[Any]], seconds: float) -> set[Future[Any]]:
         """The futures that are done, once there is one or the seconds have passed."""
+
+
+def as_they_come(
+    pool: CellPool, submitted: Iterator[Future[Any]], under_way: Callable[[], int], enough: Callable[[], bool]
+) -> Iterator[Any]:
+    """Results as they come, with as many cells under way as `under_way` allows at the time.
+
+    Iterating over `submitted` submits. It ends when everything is done, or nothing is under way, or it is enough.
+    """
+    pending: set[Future[Any]] = set()
+    while True:
+        while len(pending) < under_way():
+            future = next(submitted, None)
+            if future is None:
+                break
+            pending.add(future)
+        if not pending or enough():
+            return
+        done = pool.results(pending, 1.0)
+        pending -= done
+        for future in done:
+            yield future.result()
 
 
 @dataclass
@@ -192,21 +214,14 @@ def run_campaign(
 
 def _results(campaign: Campaign, pool: CellPool, seconds: float, enough: Callable[[], bool]) -> Iterator[CellResult]:
     """Results as they come, with two cells a worker under way, and no cell of a stream after it has failed."""
-    start, before, todo = time.monotonic(), campaign.seconds, _todo(campaign)
-    pending: set[Future[CellResult]] = set()
-    while True:
+    start, before, settings = time.monotonic(), campaign.seconds, campaign.settings
+
+    def under_way() -> int:
         campaign.seconds = before + time.monotonic() - start
-        while campaign.seconds < seconds and not enough() and len(pending) < 2 * pool.workers:
-            cell = next(todo, None)
-            if cell is None:
-                break
-            pending.add(pool.submit(cell, campaign.settings.run, campaign.settings.bug))
-        if not pending or enough():
-            return
-        done = pool.results(pending, 1.0)
-        pending -= done
-        for future in done:
-            yield future.result()
+        return 2 * pool.workers if campaign.seconds < seconds and not enough() else 0
+
+    submitted = (pool.submit(run_cell, cell, settings.run, settings.bug) for cell in _todo(campaign))
+    yield from as_they_come(pool, submitted, under_way, enough)
 
 
 def _todo(campaign: Campaign) -> Iterator[Cell]:

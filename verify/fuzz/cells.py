@@ -37,8 +37,12 @@ class Cell:
     def seed(self, campaign_seed: int) -> int:
         """A number from the campaign's seed and the cell's name, the same on every machine."""
         s = self.stream
-        name = "\0".join([str(campaign_seed), s.claim, s.check, s.generator, str(self.round)])
-        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+        return seed_of(campaign_seed, s.claim, s.check, s.generator, self.round)
+
+
+def seed_of(*parts: object) -> int:
+    """A number from these parts' texts alone, the same on every machine."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, parts)).encode()).digest()[:8], "big")
 
 
 def properties(claim: str) -> dict[str, Property]:

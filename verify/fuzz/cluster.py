@@ -6,7 +6,7 @@ A cell is a task. A task whose worker is lost runs again elsewhere; the driver a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import cache
@@ -14,10 +14,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from mamba_theorems.verify.extras import needs
-from mamba_theorems.verify.fuzz.cells import Cell
-from mamba_theorems.verify.fuzz.search import CellResult, run_cell
 from mamba_theorems.verify.record import fingerprint
-from mamba_theorems.verify.settings import Run
 
 RETRIES = 5
 """How often a cell is run again after its worker was lost."""
@@ -31,13 +28,13 @@ def version() -> str:
     return fingerprint("worker")
 
 
-def remote_cell(cell: Cell, run: Run, bug: str, wanted: str) -> CellResult:
+def remote_cell(wanted: str, work: Callable[..., Any], *cell: Any) -> Any:
     """A cell, on a worker that runs the driver's version. Raises RuntimeError elsewhere."""
     if version() != wanted:
         raise RuntimeError(
             "a worker has another version of this program or of its packages: install the driver's there"
         )
-    return run_cell(cell, run, bug)
+    return work(*cell)
 
 
 class Cluster:
@@ -55,9 +52,9 @@ class Cluster:
             self._counted, self._workers = time.monotonic(), max(1, sum(self._client.nthreads().values()))
         return self._workers
 
-    def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
+    def submit(self, work: Callable[..., Any], *cell: Any) -> Future[Any]:
         """Have a worker run the cell; the future outlives a lost worker."""
-        task = _Task((cell, run, bug, version()))
+        task = _Task((version(), work, *cell))
         self._hand_out(task)
         return task.promised
 
@@ -65,9 +62,9 @@ class Cluster:
         future = self._client.submit(remote_cell, *task.arguments, pure=False, retries=RETRIES)
         future.add_done_callback(lambda done: self._done.put((done, task)))
 
-    def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
+    def results(self, pending: Iterable[Future[Any]], seconds: float) -> set[Future[Any]]:
         """The futures that are done, once there is one or the seconds have passed."""
-        done: set[Future[CellResult]] = set()
+        done: set[Future[Any]] = set()
         try:
             self._take(*self._done.get(timeout=seconds), done)
             while True:
@@ -75,7 +72,7 @@ class Cluster:
         except Empty:
             return done
 
-    def _take(self, future: Any, task: _Task, done: set[Future[CellResult]]) -> None:
+    def _take(self, future: Any, task: _Task, done: set[Future[Any]]) -> None:
         from distributed import CancelledError, KilledWorker  # noqa: PLC0415 - an optional extra
 
         try:
@@ -94,9 +91,9 @@ class Cluster:
 class _Task:
     """A cell under way, and what its result is promised to."""
 
-    def __init__(self, arguments: tuple[Cell, Run, str, str]) -> None:
+    def __init__(self, arguments: tuple[Any, ...]) -> None:
         self.arguments, self.losses = arguments, 0
-        self.promised: Future[CellResult] = Future()
+        self.promised: Future[Any] = Future()
 
 
 @contextmanager

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
+from typing import Any
 
-from mamba_theorems.verify.fuzz.cells import Cell
-from mamba_theorems.verify.fuzz.search import CellResult, run_cell
-from mamba_theorems.verify.settings import Run
 from mamba_theorems.verify.workers import Pool
 
 RETRIES = 3
@@ -22,13 +20,13 @@ class InProcess:
 
     workers = 1
 
-    def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
+    def submit(self, work: Callable[..., Any], *cell: Any) -> Future[Any]:
         """Run the cell."""
-        future: Future[CellResult] = Future()
-        future.set_result(run_cell(cell, run, bug))
+        future: Future[Any] = Future()
+        future.set_result(work(*cell))
         return future
 
-    def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
+    def results(self, pending: Iterable[Future[Any]], seconds: float) -> set[Future[Any]]:
         """All pending futures: they are done."""
         return set(pending)
 
@@ -39,23 +37,23 @@ class Processes:
     def __init__(self, workers: int) -> None:
         self.workers = workers
         self._pool, self._losses = Pool(workers, threads=1), 0
-        self._under_way: dict[Future[CellResult], tuple[Cell, Run, str, Future[CellResult]]] = {}
+        self._under_way: dict[Future[Any], tuple[tuple[Any, ...], Future[Any]]] = {}
 
-    def submit(self, cell: Cell, run: Run, bug: str) -> Future[CellResult]:
+    def submit(self, work: Callable[..., Any], *cell: Any) -> Future[Any]:
         """Have a process run the cell; the future outlives a lost process."""
-        promised: Future[CellResult] = Future()
-        self._hand_out(cell, run, bug, promised)
+        promised: Future[Any] = Future()
+        self._hand_out((work, *cell), promised)
         return promised
 
-    def _hand_out(self, cell: Cell, run: Run, bug: str, promised: Future[CellResult]) -> None:
+    def _hand_out(self, task: tuple[Any, ...], promised: Future[Any]) -> None:
         try:
-            future = self._pool.submit(run_cell, cell, run, bug)
+            future = self._pool.submit(*task)
         except BrokenProcessPool:
             future = Future()
             future.set_exception(BrokenProcessPool())
-        self._under_way[future] = (cell, run, bug, promised)
+        self._under_way[future] = (task, promised)
 
-    def results(self, pending: Iterable[Future[CellResult]], seconds: float) -> set[Future[CellResult]]:
+    def results(self, pending: Iterable[Future[Any]], seconds: float) -> set[Future[Any]]:
         """The futures that are done; a lost pool is started again with the cells it had under way."""
         done = wait(self._under_way, timeout=seconds, return_when=FIRST_COMPLETED).done
         if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
@@ -64,8 +62,8 @@ class Processes:
         self._losses = 0 if done else self._losses
         return {self._keep(future) for future in done}
 
-    def _keep(self, future: Future[CellResult]) -> Future[CellResult]:
-        *_, promised = self._under_way.pop(future)
+    def _keep(self, future: Future[Any]) -> Future[Any]:
+        _, promised = self._under_way.pop(future)
         reason = future.exception()
         if reason is not None:
             promised.set_exception(reason)
@@ -79,8 +77,8 @@ class Processes:
             raise RuntimeError(f"worker processes were lost {self._losses} times in a row: use fewer --workers")
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool, lost, self._under_way = Pool(self.workers, threads=1), self._under_way, {}
-        for cell, run, bug, promised in lost.values():
-            self._hand_out(cell, run, bug, promised)
+        for task, promised in lost.values():
+            self._hand_out(task, promised)
 
     @property
     def processes(self) -> set[BaseProcess]:
