@@ -136,10 +136,10 @@ def _switch(help: str, **more: Any) -> dict[str, Any]:
 
 
 UNASKED: dict[str, Any] = {
-    "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "dry_run": False,
-    "tier": "quick", "device": "cpu", "dtype": None, "check": False, "seed": None, "kernel": None, "source": None, "campaign": None, "output": None,
-    "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None,
-    "tokens": None, "beside": False, "weights": None,
+    "k": "", "stop_early": False, "controls": False, "record": False, "run": False, "dry_run": False, "check": False,
+    "tier": "quick", "device": "cpu", "dtype": None, "seed": None, "kernel": None, "source": None, "campaign": None,
+    "output": None, "vocab_size": None, "input_seq_len": None, "num_kv_pairs": None, "tokens": None, "beside": False,
+    "weights": None,
 }  # fmt: skip
 """What holds where an option is not given, and of a command that has no such option."""
 
@@ -299,6 +299,7 @@ COMMANDS = (
         ("bibtex", "text"),
         shows=True,
     ),
+    Command(
         "train",
         "[PLAN…] | --from FILE",
         "train networks by a plan, beside what the theorems predict",
