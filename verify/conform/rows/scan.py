@@ -17,6 +17,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    paddings,
     pairs,
     sizes_of,
     spoiled,
@@ -42,6 +43,8 @@ def rows() -> Iterator[SuiteRow]:
     yield from _half()
     yield from strides(SCAN, ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state"), USUAL)
     yield from honesty(TOGETHER)
+    wide = {"d_inner": 18, "length": 67}
+    yield SuiteRow("bits.wide", kinds.BITS, (*TOGETHER, "groups"), wide, exam="bits", cells=("same bits",))
     yield from pairs(SCAN)
 
 
@@ -58,11 +61,7 @@ def _packed() -> Iterator[SuiteRow]:
             f"packed.inside-{place}", kinds.PACKED, uses, {"length": place + 5}, edit=boundary(place - 1, place + 2)
         )
     yield SuiteRow("packed.initial-state", kinds.INITIAL, (*uses, "initial_state"), edit=packed((0, 1)))
-    yield SuiteRow("padding.right", kinds.PADDING, uses, edit=packed((0, 0, 0, -1)), cells=("padding",), gradient=False)
-    yield SuiteRow("padding.left", kinds.PADDING, uses, edit=packed((-1, 0, 0, 0)), cells=("padding",), gradient=False)
-    yield SuiteRow(
-        "padding.between", kinds.PADDING, uses, edit=packed((0, -1, 1, 1)), cells=("padding",), gradient=False
-    )
+    yield from paddings(uses)
 
 
 def _states() -> Iterator[SuiteRow]:
@@ -78,6 +77,15 @@ def _states() -> Iterator[SuiteRow]:
         kinds.LOST,
         BOTH,
         {"length": 37},
+        exam="state gradient",
+        cells=("last state's gradient",),
+    )
+    everything = (*TOGETHER, "groups", "seq_idx")
+    yield SuiteRow(
+        "state.gradient.wide",
+        kinds.LOST,
+        everything,
+        {"length": 67, "d_inner": 18},
         exam="state gradient",
         cells=("last state's gradient",),
     )
