@@ -121,7 +121,7 @@ class Rows(Check[Function]):
 
 
 def _figures(found: list[tuple[str, Result]]) -> dict[str, float | str]:
-    """So many verdicts by so many calls, and the largest error/bound of any."""
+    """So many verdicts by so many calls, forwards and back, and the largest error/bound of any."""
     decided = (Conformance.CONFORMS, Conformance.FAILS)
     return {
         "examples": sum(f.verdict in decided for _, result in found for f in result.findings),

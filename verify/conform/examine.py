@@ -130,7 +130,10 @@ def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
     n = Draws(row.seed + turn)
     arguments = operation.draw(n, sizes, frozenset(row.uses))
     if row.edit is not None:
-        arguments = row.edit(arguments, n)
+        try:
+            arguments = row.edit(arguments, n)
+        except IndexError as reason:
+            raise NotOffered("places beyond the sizes that it takes (declared)") from reason
     if "chunk_size" in arguments and kernel.name_of("chunk_size") is None:
         del arguments["chunk_size"]
     return {name: _placed(subject, dtype, row, name, value) for name, value in arguments.items()}
