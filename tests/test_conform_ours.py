@@ -31,8 +31,8 @@ INDEXING = {
         "confined.nan.initial", "confined.nan.packed-4",
     ),
     "ssd_chunk_scan": (
-        "plain", "all", "option.groups", "option.D_per_channel", "packed.returns", "packed.at1", "packed.inside",
-        "packed.initial-state", "padding.scattered", "padding.rows", "state.gradient", "pieces.plain", "confined.nan.x",
+        "plain", "all", "packed.returns", "packed.at16", "packed.at17", "packed.inside", "packed.initial-state",
+        "padding.scattered", "padding.rows", "state.gradient", "pieces.plain", "confined.nan.x",
         "confined.nan.initial", "confined.nan.packed-16",
     ),
     "causal_conv1d": (

@@ -445,7 +445,7 @@ def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """NaN or inf among the inputs: every entry that it does not reach is right, every other is no number.
 
     Then the gradient through the entries that it does not reach, of the signals there: finite and right, as if the NaN
-    were a number. It is asked of what enters a state; C, z and D are factors of the gradient itself.
+    were a number. It is asked of what enters a state; C, z, D and an activation's slope are factors of the gradient.
     """
     with _direction(FORWARD):
         if "NaN" in subject.kernel.limits.not_offered:
@@ -460,7 +460,7 @@ def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
                 wrong.failure = replace(wrong.failure, kind=kinds.LEAK)
             raise
     yield FORWARD
-    if wants_gradients(subject) and not _spoiled(arguments) & set(FACTORS):
+    if wants_gradients(subject) and not _spoiled(arguments) & set(FACTORS) and "activation" not in arguments:
         with _direction(GRADIENT):
             _confined_gradients(subject, row, arguments, wanted.outputs["y"][0].isfinite())
         yield GRADIENT
