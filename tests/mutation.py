@@ -70,11 +70,11 @@ SHARED = {  # what tests a module that belongs to no family: test files, then pr
     "constructions/export.py": (("export",), ("mqar",)),
     "constructions/compiler/blocks.py": (("haar", "constructions"), ("haar",)),
     "constructions/": (("constructions", "mqar", "export"), ("mqar", "induction")),
-    "kernels/gpu/": (("triton",), ()),
-    "kernels/chunked/": (("ssd", "gradients", "backends", "blocks"), ("foundations",)),
+    "kernels/gpu/": (("conform_ours", "triton"), ()),
+    "kernels/chunked/": (("conform_ours", "ssd", "gradients", "backends", "blocks"), ("foundations",)),
     "kernels/blocks/interop.py": (("interop",), ()),
     "kernels/": (
-        ("semantics", "scan", "backends", "gradients", "ssd", "blocks", "interop", "constructions"),
+        ("conform_ours", "semantics", "scan", "backends", "gradients", "ssd", "blocks", "interop", "constructions"),
         ("foundations", "haar", "mqar"),
     ),
 }

@@ -66,30 +66,6 @@ def delta_t_arguments(case):
     return kept | {"delta": B.roll(1, 0).abs(), "B": B, "C": C}
 
 
-SATURATED = (-900, 800, 801, 803)  # float64: softplus and SiLU give 0 or x, sigmoid 0 or 1, e^−800 gives 0
-_VALUES = {
-    **dict.fromkeys(("delta", "dt"), SATURATED),
-    **dict.fromkeys(("delta_bias", "dt_bias"), (0, 1, 2)),
-    "A": (0, 0, -1),
-    "z": (0, *SATURATED),
-}
-
-
-def in_integers(arguments, seed=0):
-    """The same shapes and strides with integers for which S6, SSD and their gradients are exact in float64.
-
-    Every decay is 0 or 1, every product and sum an integer below 2^53: no order of evaluation may change a bit.
-    """
-    generator = torch.Generator().manual_seed(seed)
-
-    def drawn(name, tensor):
-        values = torch.tensor(_VALUES.get(name, (-3, -2, -1, 1, 2, 3)), dtype=torch.float64)
-        return tensor.clone().copy_(values[torch.randint(len(values), tensor.shape, generator=generator)])
-
-    floats = {k for k, v in arguments.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
-    return {k: drawn(k, v) if k in floats else v for k, v in arguments.items()}
-
-
 OPTIONAL = ("D", "z", "delta_bias", "initial_state", "seq_idx")
 
 

@@ -31,11 +31,11 @@ class Toy(Backend):
 BACKEND = Toy()
 '''
 USE_OF_TOY = """
+from dataclasses import replace
 import torch
 from hypothesis import find
 from mamba_theorems.kernels import backends, ops
-from mamba_theorems.verify.checks.check import drawn
-from mamba_theorems.verify.checks.foundations import operations
+from mamba_theorems.verify.conform import claims
 from mamba_theorems.verify.fuzz.cells import properties
 from mamba_theorems.verify.fuzz.executions import admitted, running
 from mamba_theorems.verify.settings import Run
@@ -45,12 +45,13 @@ y = ops.selective_scan(x, x, -torch.ones(2, 2), x, x, backend="toy")
 assert torch.equal(y, ops.selective_scan(x, x, -torch.ones(2, 2), x, x, backend="reference")) and toy.calls == 1
 assert "toy" in backends.backend_names() and toy.operations == ["selective_scan"]
 assert "toy" in backends.choices("selective_scan", "cpu") and "toy" not in backends.choices("ssd_chunk_scan", "cpu")
-case = find(drawn(operations.ScanOptions)(ops.selective_scan, Run()), lambda case: case.backend == "toy")
-assert operations.scan_score(ops.selective_scan, case, Run()).passes and toy.calls == 2
-check = properties("foundations.unrolled")["scan-against-definition"]
+rows = next(check for check in claims.CHECKS if check.name == "rows-of-the-scan")
+found = replace(rows, beginnings=("plain",)).examine(ops.selective_scan, Run())
+assert found.holds and found.facts["backends"] == "compiled, reference, toy" and toy.calls > 1
+before, check = toy.calls, properties("foundations.unrolled")["scan-against-definition"]
 with running(find(admitted(check, Run()), lambda execution: execution == "toy")):
     ops.selective_scan(x, x, -torch.ones(2, 2), x, x)
-assert toy.calls == 3
+assert toy.calls == before + 1
 """
 TOY_THEOREM = {
     "theorems": '''"""A toy: Theorem 2 with the current key's code 4 in place of 3."""

@@ -11,20 +11,21 @@ import pytest
 from mamba_theorems.kernels.peers import installed
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.checks.check import rejects
 from mamba_theorems.verify.checks.foreign import foreign
-from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands import main as cli
-from mamba_theorems.verify.engine.gather import replay, run_check
+from mamba_theorems.verify.conform.claims import Rows
+from mamba_theorems.verify.engine.gather import checks_of, replay, run_check
 from mamba_theorems.verify.evidence import Evidence
 from mamba_theorems.verify.report import readme
 from mamba_theorems.verify.settings import Run
 
-EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim, checks in all_checks().items() for check in checks]
+EVERY = [pytest.param(check, id=f"{claim}:{check.name}") for claim in claims() for check in checks_of(claim)]
 
 
 def named(claim: str, name: str):
-    return {check.name: check for check in all_checks()[claim]}[name]
+    return {check.name: check for check in checks_of(claim)}[name]
 
 
 def broken(claim: str, name: str, mutant: str):
@@ -76,6 +77,7 @@ def theirs(tmp_path, monkeypatch):
         "ours = partial(selective_scan, backend='cpu')\n"
         "def good(*args, **options): return ours(*args, **options)\n"
         "def swapped(u, delta, A, B, C, *rest, **options): return ours(u, delta, A, C, B, *rest, **options)\n"
+        "def deaf(*args, seq_idx=None, **options): return ours(*args, **options)\n"
         "def nothing(*args, **options): raise NotImplementedError('it does nothing yet')\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -85,6 +87,43 @@ def theirs(tmp_path, monkeypatch):
 def test_a_foreign_kernel_is_used_and_what_it_breaks_is_named():
     assert cli.main(["foundations.unrolled", "--kernel", "theirs:good"]) == cli.Exit.EXPECTED
     assert cli.main(["foundations.unrolled", "--kernel", "theirs:swapped"]) == cli.Exit.UNEXPECTED
+
+
+ROWS = [check for claim in claims() for check in checks_of(claim) if isinstance(check, Rows)]
+
+
+@pytest.mark.parametrize("check", ROWS, ids=lambda check: check.name)
+def test_rows_hold_on_our_backends_and_reject_every_mutant(check):
+    """With the number of verdicts, the worst error over its bound, and where; all rows run in test_conform_ours.py."""
+    few = replace(check, beginnings=check.beginnings[:1])
+    found = run_check(few, Run())
+    assert (found.kind, found.holds) == (Kind.TESTED, True)
+    assert found.measured["examples"] >= len(few.rows) > 0
+    assert 0 < found.measured["worst error/bound"] <= 1
+    assert found.facts["kernel"] == check.operation
+    assert found.facts["device"] == "cpu"
+    for mutant in check.mutants.values():
+        rejected, words = rejects(check, mutant, Run())
+        assert rejected, words
+        assert " FAILS in float" in words
+
+
+@pytest.mark.usefixtures("theirs")
+def test_a_row_that_fails_on_a_foreign_kernel_is_named_and_replayed():
+    run = Run(kernel="theirs:deaf")
+    check = named("foundations.unrolled", "rows-of-the-scan")
+    with foreign(run.kernel) as calls:
+        found = run_check(check, run)
+        assert 0 < calls.total() <= found.measured["calls"]  # which counts its backward passes too
+        assert found.holds is False
+        assert found.summary.startswith("option.seq_idx FAILS in float32, forward, on theirs: y[")
+        assert found.facts["kernel"] == "theirs:deaf"
+        words = shlex.split(found.replay)
+        assert words[-2:] == ["--kernel", "theirs:deaf"]
+        name, _, case = words[-3].partition(":")
+        assert check.replay(json.loads(case), run).holds is False
+    assert cli.main(words[3:]) == cli.Exit.UNEXPECTED
+    assert cli.main(["foundations.unrolled", "--replay", f"{name}:{case}", "--kernel", "theirs:good"]) == 0
 
 
 @pytest.mark.usefixtures("theirs")
@@ -110,9 +149,13 @@ def test_what_a_foreign_kernel_lacks_is_said(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     with foreign("lacking:plain"):
-        skipped = run_check(named("foundations.scan-associative", "state-carried-over"), Run())
+        skipped = run_check(named("foundations.scan-associative", "pieces-of-a-scan"), Run())
+        some = run_check(named("foundations.unrolled", "rows-of-the-scan"), Run())
         assert run_check(named("foundations.lti-convolution", "kernel-against-fft"), Run()).holds
-    assert (skipped.kind, skipped.summary) == (Kind.SKIPPED, "lacking:plain takes no initial_state")
+    assert skipped.kind is Kind.SKIPPED
+    assert skipped.summary.startswith("no row of selective_scan reached the kernel: return_last_state (not in its sig")
+    assert some.holds
+    assert "z (not in its signature); delta_bias (not in its signature)" in some.facts["not offered"]
     with foreign("lacking:hungry"):
         failed = run_check(named("foundations.lti-convolution", "kernel-against-fft"), Run())
     assert failed.holds is False
@@ -126,7 +169,7 @@ def checked_on(peer: str) -> Evidence:
     run = Run(kernel=f"kernels.peers:{peer}_scan")
     with foreign(run.kernel):
         assert run_check(named("mqar.thm2-step1", "recall-paper"), run).holds
-        assert run_check(named("foundations.scan-associative", "state-carried-over"), run).kind is Kind.SKIPPED
+        assert run_check(named("foundations.scan-associative", "pieces-of-a-scan"), run).kind is Kind.SKIPPED
         return run_check(named("foundations.unrolled", "scan-against-definition"), run)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mamba_theorems.theorems.claim import Claim, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependencies_first, dependency_graph
 from mamba_theorems.verify.checks.check import Score
-from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.engine.gather import checks_of
 from mamba_theorems.verify.engine.runner import with_dependencies
 from mamba_theorems.verify.evidence import ClaimReport, Evidence, Report, outcome_of
 from mamba_theorems.verify.settings import Run
@@ -134,6 +134,6 @@ def test_selecting_a_claim_selects_what_it_rests_on():
 def test_every_claim_expected_refuted_tells_its_erratum_and_has_something_that_refutes():
     for claim in claims().values():
         if claim.expected is Outcome.REFUTED:
-            kinds = {check.kind for check in all_checks()[claim.id]}
+            kinds = {check.kind for check in checks_of(claim.id)}
             assert claim.erratum is not None
             assert claim.disproof is not None or Kind.REFUTED in kinds, claim.id

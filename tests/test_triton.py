@@ -1,8 +1,7 @@
-"""Triton: the interpreter checks indexing, masks and formulas at ragged sizes; compiling for a GPU needs none.
+"""Triton beside the suite's rows: second derivatives, whole blocks, and compiling for a GPU, which needs none.
 
-On integers every backend must agree bit for bit, gradients included: a wrong index, mask or sign has nowhere to hide.
-On reals interpreted float64 keeps the running-error bound and its gradients are the finite differences. The
-interpreter says nothing about a GPU's rounding; the tests marked gpu do.
+The interpreter runs the rows about indices and masks (test_conform_ours.py) and says nothing about a GPU's rounding;
+the tests marked gpu do.
 """
 
 import os
@@ -12,9 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from scan_strategies import OPTIONAL, ScanCase, in_integers, scan_cases
+from hypothesis import given, settings
+from scan_strategies import OPTIONAL, ScanCase, scan_cases
 from test_blocks import assert_is
 from test_ssd import ssd_arguments
 
@@ -25,8 +23,6 @@ from mamba_theorems.kernels.bounds.ssd import ssd_bound
 from mamba_theorems.kernels.gpu import backend as triton_ops
 
 interpreter = pytest.mark.skipif(not triton_ops.interpreted(), reason="a GPU is here: the real kernels run")
-tiny = settings(max_examples=6)
-float64 = (torch.float64,)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -47,33 +43,6 @@ def differentiable(arguments):
     }
 
 
-def results_and_gradients(operation, arguments, backend, **options):
-    """Every result, and the gradient of their sum with integer weights with respect to every float argument."""
-    inputs = differentiable(arguments)
-    results = operation(**(arguments | inputs), **options, backend=backend)
-    results = results if isinstance(results, tuple) else (results,)
-    weights = [(torch.arange(r.numel(), dtype=r.dtype) % 5 - 2).reshape(r.shape) for r in results]
-    loss = sum((r * w).sum() for r, w in zip(results, weights, strict=True))
-    return [*results, *torch.autograd.grad(loss, list(inputs.values()))]
-
-
-def assert_equal_in_integers(operation, arguments, **options):
-    exact = in_integers(arguments)
-    both = [results_and_gradients(operation, exact, backend, **options) for backend in ("triton", "cpu")]
-    for theirs, ours in zip(*both, strict=True):
-        assert torch.equal(theirs, ours)
-
-
-def assert_gradients(operation, arguments, **options):
-    inputs = differentiable(arguments)
-    fixed = {k: v for k, v in arguments.items() if k not in inputs} | options
-
-    def run(*values):
-        return operation(**dict(zip(inputs, values, strict=True)), **fixed, backend="triton")
-
-    assert torch.autograd.gradcheck(run, tuple(inputs.values()), fast_mode=True)
-
-
 BLOCKS = {
     name: getattr(triton_ops, name) for name in ("BLOCK_T", "SSD_CHUNK", "SSD_BLOCK_P", "CONV_BLOCK_T", "CONV_BLOCK_D")
 }
@@ -85,31 +54,6 @@ def test_blocks_as_they_ship_are_powers_of_two_as_triton_s_ranges_must_be(name):
 
 
 SMALL_S6 = ScanCase(1, 4, 5, 2, 2, torch.float64, 3, frozenset(OPTIONAL), "contiguous")
-EVERY_S6_OPTION = ScanCase(2, 6, 9, 3, 2, torch.float64, 3, frozenset(OPTIONAL), "time-major")
-
-
-@interpreter
-@given(scan_cases(max_length=11, max_channels=5, max_state=3, dtypes=float64, constants=True))
-@example(EVERY_S6_OPTION)
-@tiny
-def test_s6_forward_and_backward_index_every_element_once(case):
-    assert_equal_in_integers(ops.selective_scan, case.arguments, return_last_state=True)
-
-
-@interpreter
-@given(scan_cases(max_length=11, max_channels=5, max_state=3, dtypes=float64, constants=True))
-@example(EVERY_S6_OPTION)
-@tiny
-def test_interpreted_s6_stays_within_the_error_bound(case):
-    y, last = ops.selective_scan(**case.arguments, return_last_state=True, backend="triton")
-    limits = selective_scan_bound(S6(**case.arguments), associative=True)
-    assert limits.ratio(y) <= 1
-    assert limits.last_state.ratio(last) <= 1
-
-
-@interpreter
-def test_interpreted_s6_gradients_are_the_finite_differences():
-    assert_gradients(ops.selective_scan, SMALL_S6.arguments, return_last_state=True)
 
 
 def every_ssd_option(length=35, batch=2):
@@ -128,60 +72,12 @@ def every_ssd_option(length=35, batch=2):
     return arguments | {"A": -arguments["A"].abs(), "seq_idx": seq_idx, "dt_softplus": True, "chunk_size": 16}
 
 
-@interpreter
-@given(ssd_arguments(dtypes=float64, max_length=35, max_heads=2))
-@example(every_ssd_option())
-@tiny
-def test_ssd_forward_and_backward_index_every_element_once(arguments):
-    assert_equal_in_integers(ops.ssd_chunk_scan, arguments, return_final_states=True)
-
-
-@interpreter
-@given(ssd_arguments(dtypes=float64, max_length=35, max_heads=2))
-@example(every_ssd_option())
-@tiny
-def test_interpreted_ssd_stays_within_the_error_bound(arguments):
-    y, last = ops.ssd_chunk_scan(**arguments, return_final_states=True, backend="triton")
-    length = arguments["x"].shape[1]
-    limits = ssd_bound(SSD(**(arguments | {"chunk_size": max(16, min(triton_ops.SSD_CHUNK, length))})))
-    assert limits.ratio(y) <= 1
-    assert limits.last_state.ratio(last) <= 1
-
-
-@interpreter
-def test_interpreted_ssd_gradients_are_the_finite_differences():
-    assert_gradients(ops.ssd_chunk_scan, every_ssd_option(17, batch=1), return_final_states=True)
-
-
-@interpreter
-@given(st.integers(1, 3), st.integers(1, 9), st.integers(1, 4), st.booleans(), st.sampled_from([None, "silu"]))
-@example(2, 8, 1, False, "silu")
-@tiny
-def test_convolution_forward_and_backward_index_every_element_once(dim, length, width, packed, activation):
-    shapes = {"x": (2, dim, length), "weight": (dim, width), "initial_states": (2, dim, width - 1)}
-    arguments = {name: torch.empty(shape, dtype=torch.float64) for name, shape in shapes.items()}
-    arguments["z"] = torch.empty(dim, dtype=torch.float64)
-    if packed:
-        arguments["seq_idx"] = torch.arange(length).div(2, rounding_mode="floor").expand(2, -1)
-
-    def convolution(weight, z, **options):
-        """Before the activation every value is a multiple of 1024, where SiLU and its derivative are exact."""
-        return ops.causal_conv1d(weight=1024 * weight, bias=1024 * z, **options)
-
-    assert_equal_in_integers(convolution, arguments, activation=activation)
-
-
 def every_conv_option():
     """Two packed sequences of three channels."""
     generator = torch.Generator().manual_seed(0)
     shapes = {"x": (1, 3, 6), "weight": (3, 4), "bias": (3,), "initial_states": (1, 3, 3)}
     arguments = {k: torch.randn(*s, generator=generator, dtype=torch.float64) for k, s in shapes.items()}
     return arguments | {"seq_idx": torch.arange(6).div(3, rounding_mode="floor")[None], "activation": "silu"}
-
-
-@interpreter
-def test_interpreted_convolution_gradients_are_the_finite_differences():
-    assert_gradients(ops.causal_conv1d, every_conv_option())
 
 
 @interpreter

@@ -8,12 +8,29 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mamba_theorems.verify.settings import FOREIGN_MEMORY, NotAvailable
+
+
+class TheirKernel(NamedTuple):
+    """An operation of someone else's, counted, by the path that names it."""
+
+    operation: str
+    path: str
+    function: Callable
+
+
+_THEIRS: ContextVar[TheirKernel | None] = ContextVar("theirs", default=None)
+
+
+def theirs() -> TheirKernel | None:
+    """Someone else's operation that runs under every block now, if one does."""
+    return _THEIRS.get()
 
 
 @contextmanager
@@ -32,8 +49,13 @@ def foreign(kernel: str) -> Iterator[Counter[str]]:
     operation = operation or "selective_scan"
     if operation not in OPERATIONS:
         raise ValueError(f"there is no operation '{operation}': use one of {', '.join(OPERATIONS)}")
-    with using_backend({operation: _counted(_with_reasons(function_at(path), path), calls)}):
-        yield calls
+    named = TheirKernel(operation, path, _counted(_with_reasons(function_at(path), path), calls))
+    with using_backend({operation: named.function}):
+        token = _THEIRS.set(named)
+        try:
+            yield calls
+        finally:
+            _THEIRS.reset(token)
 
 
 def _with_reasons(function: Callable, path: str) -> Callable:

@@ -16,7 +16,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify import recorded
 from mamba_theorems.verify.checks.case import NotACase
-from mamba_theorems.verify.checks.registry import all_checks
 from mamba_theorems.verify.commands import asked
 from mamba_theorems.verify.commands.usage import (
     PROGRAM,
@@ -160,7 +159,7 @@ def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exi
     """Run one instance of one check again."""
     claim, *others = selected
     name, _, case = spec.partition(":")
-    names = [c.name for c in all_checks()[claim]]
+    names = [c.name for c in gather.checks_of(claim)]
     if others or name not in names:
         known = "" if others else f", with CHECK one of: {', '.join(names) or 'none'}"
         raise UsageError(f"--replay takes one claim and CHECK:CASE{known}")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import isfinite
 from typing import Any
 
 import torch
@@ -31,7 +32,8 @@ class Examinee:
     """A kernel under examination, and what was found out about it.
 
     `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
-    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`.
+    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`; `worst` is
+    the largest error/bound of the row at hand.
     """
 
     kernel: Kernel
@@ -42,6 +44,7 @@ class Examinee:
     uniform: set[str] = field(default_factory=set)
     lost: str = ""
     differentiates: bool = False
+    worst: float = 0.0
 
     @property
     def main(self) -> str:
@@ -56,6 +59,14 @@ class Examinee:
         operands = oracle.MIXED_ROUNDINGS * half if self.operation.matrix_products else 0.0
         elementary = HOST if self.device == "cpu" else CUDA
         return oracle.Precision(accumulation, elementary, operands, oracle.POINTWISE_ROUNDINGS * half)
+
+    def compare(
+        self, name: str, got: Tensor, value: Tensor, bound: Tensor, where: Tensor | None = None
+    ) -> Deviation | None:
+        """See `compare`; the largest error/bound is kept."""
+        found = ratios(got, value, bound, where)
+        self.worst = max(self.worst, float(found.max()) if found.numel() else 0.0)
+        return deviation(name, got, value, bound, found)
 
 
 @dataclass(frozen=True)
@@ -115,10 +126,16 @@ def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
         raise NotOffered(unfit)
     sizes = kernel.limits.fitted({**operation.sizes, **row.sizes})
     sizes = _divided(sizes)
+    beyond = kernel.limits.too_many(sizes)
+    if beyond:
+        raise NotOffered(beyond)
     n = Draws(row.seed + turn)
     arguments = operation.draw(n, sizes, frozenset(row.uses))
     if row.edit is not None:
-        arguments = row.edit(arguments, n)
+        try:
+            arguments = row.edit(arguments, n)
+        except IndexError as reason:
+            raise NotOffered("places beyond the sizes that it takes (declared)") from reason
     if "chunk_size" in arguments and kernel.name_of("chunk_size") is None:
         del arguments["chunk_size"]
     if "cu_seqlens" in arguments and kernel.lacks("seq_idx"):  # most of the field takes both, some the bounds alone
@@ -276,21 +293,32 @@ def rounded(bound: Tensor, value: Tensor, dtype: torch.dtype) -> Tensor:
 
 def compare(name: str, got: Tensor, value: Tensor, bound: Tensor, where: Tensor | None = None) -> Deviation | None:
     """The worst entry beyond its bound; NaN where the value is NaN, no finite number where it is infinite."""
-    got64, bound = got.detach().cpu().double(), rounded(bound, value, got.dtype)
-    finite = value.isfinite()
-    excess = torch.where(finite, (got64 - value).abs() / bound, 0.0)
-    excess = torch.where(finite & ~got64.isfinite(), torch.inf, excess)
-    vanished = ~finite & got64.isfinite() | value.isnan() & ~got64.isnan()
-    excess = torch.where(vanished, torch.inf, excess)
-    if where is not None:
-        excess = torch.where(where, excess, 0.0)
-    if excess.numel() == 0 or float(excess.max()) <= 1:
+    return deviation(name, got, value, bound, ratios(got, value, bound, where))
+
+
+def ratios(got: Tensor, value: Tensor, bound: Tensor, where: Tensor | None = None) -> Tensor:
+    """|error| over its bound by entry: inf where a NaN or inf is missing or too much, 0 where none is compared."""
+    got64, finite = got.detach().cpu().double(), value.isfinite()
+    found = torch.where(finite, (got64 - value).abs() / rounded(bound, value, got.dtype), 0.0)
+    found = torch.where(finite & ~got64.isfinite() | _vanished(got64, value), torch.inf, found)
+    return found if where is None else torch.where(where, found, 0.0)
+
+
+def _vanished(got: Tensor, value: Tensor) -> Tensor:
+    """Where a number stands for what is none, or an infinity for NaN."""
+    return ~value.isfinite() & got.isfinite() | value.isnan() & ~got.isnan()
+
+
+def deviation(name: str, got: Tensor, value: Tensor, bound: Tensor, found: Tensor) -> Deviation | None:
+    """The entry of the largest ratio, if that is beyond 1."""
+    if found.numel() == 0 or float(found.max()) <= 1:
         return None
-    place = tuple(int(i) for i in torch.unravel_index(excess.argmax(), excess.shape))
-    kind = kinds.LOST_NAN if bool(vanished[place]) else kinds.VALUES
-    beyond = int((excess > 1).sum())
-    note = f"{beyond} of {excess.numel()} entries beyond their bounds" if beyond > 1 else ""
-    return Deviation(name, kind, note, place, float(got64[place]), float(value[place]), float(bound[place]))
+    place = tuple(int(i) for i in torch.unravel_index(found.argmax(), found.shape))
+    came, wanted, within = (float(m[place]) for m in (got.detach(), value, rounded(bound, value, got.dtype)))
+    kind = kinds.LOST_NAN if not isfinite(wanted) else kinds.VALUES
+    beyond = int((found > 1).sum())
+    note = f"{beyond} of {found.numel()} entries beyond their bounds" if beyond > 1 else ""
+    return Deviation(name, kind, note, place, came, wanted, within)
 
 
 def _judge(
@@ -302,7 +330,7 @@ def _judge(
     for name, got in given.outputs.items():
         value, bound = wanted.outputs[name]
         failure = form(subject, name, got, arguments, value)
-        failure = failure or compare(name, got, value, bound, real if name == "y" else None)
+        failure = failure or subject.compare(name, got, value, bound, real if name == "y" else None)
         if failure:
             raise Wrong(failure, case)
 
@@ -423,7 +451,7 @@ def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tenso
             if float(value.abs().max()) == 0:
                 continue
             raise Wrong(Deviation(f"gradient of {name}", kinds.LOST, "there is none"), case)
-        failure = compare(f"gradient of {name}", gradient, value, bound)
+        failure = subject.compare(f"gradient of {name}", gradient, value, bound)
         if failure:
             raise Wrong(replace(failure, kind=kinds.GRADIENT), case)
 
@@ -472,7 +500,8 @@ def _backward(subject: Examinee, outputs: list[Tensor], leaves: list[Tensor], we
 def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """NaN or inf among the inputs: every entry that it does not reach is right, every other is no number.
 
-    Then the gradient through the entries that it does not reach, of the signals there: finite and right.
+    Then the gradient through the entries that it does not reach, of the signals there: finite and right, as if the NaN
+    were a number. It is asked of what enters a state; C, z, D and an activation's slope are factors of the gradient.
     """
     with _direction(FORWARD):
         if "NaN" in subject.kernel.limits.not_offered:
@@ -487,6 +516,50 @@ def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
                 wrong.failure = replace(wrong.failure, kind=kinds.LEAK)
             raise
     yield FORWARD
+    if wants_gradients(subject) and not _spoiled(arguments) & set(FACTORS) and "activation" not in arguments:
+        with _direction(GRADIENT):
+            _confined_gradients(subject, row, arguments, wanted.outputs["y"][0].isfinite())
+        yield GRADIENT
+
+
+FACTORS = ("C", "z", "D")
+
+
+def _spoiled(arguments: Arguments) -> set[str]:
+    """The names of arguments that have a NaN or inf."""
+    return {name for name, m in arguments.items() if isinstance(m, Tensor) and not bool(m.isfinite().all())}
+
+
+def _confined_gradients(subject: Examinee, row: SuiteRow, arguments: Arguments, finite: Tensor) -> None:
+    """Raises Wrong where all y are finite and a signal's gradient is not that of a number in the NaN's place."""
+    operation = subject.operation
+    loss = _loss(subject, row, arguments, {"y": finite.shape})
+    loss["y"] = torch.where(finite.to(subject.device), loss["y"], 0.0)
+    clean = {n: m.nan_to_num(1.0, 1.0, 1.0) if n in _spoiled(arguments) else m for n, m in arguments.items()}
+    wanted = wanted_of(subject, row, clean, loss)
+    given = ask(subject, arguments, gradients=True)
+    y = given.outputs["y"]
+    if not y.requires_grad:
+        raise NotOffered("gradient (its result has no graph)")
+    leaves = {name: m for name, m in given.passed.items() if name in VARYING and name != "seq_idx" and m.requires_grad}
+    found = _backward(subject, [y], list(leaves.values()), [loss["y"].to(y.dtype)])
+    channels = tuple(axis for axis in range(1, finite.ndim) if axis != operation.time)
+    where, real = finite.all(channels, keepdim=True), compared(operation, arguments)
+    where = where if real is None else where & real
+    for name, gradient in zip(leaves, found, strict=True):
+        value, bound = wanted.gradients[name]
+        if gradient is None or (operation.time and value.ndim == 2):
+            continue  # whether there is one, and a constant's, other rows ask
+        failure = subject.compare(f"gradient of {name}", gradient, value, bound, _at(where, operation, value))
+        if failure:
+            raise Wrong(replace(failure, kind=kinds.GRADIENT if _finite(failure.got) else kinds.LEAK))
+
+
+def _at(where: Tensor, operation: Operation, signal: Tensor) -> Tensor:
+    """Where, by batch and time, in the shape of a signal of any number of axes."""
+    ones = [1] * (signal.ndim - 2)
+    shape = (signal.shape[0], -1, *ones) if operation.time == 1 else (signal.shape[0], *ones, -1)
+    return where.reshape(shape).expand(signal.shape)
 
 
 def _finite(x: float | None) -> bool:
@@ -558,14 +631,14 @@ def steps(subject: Examinee, row: SuiteRow) -> Iterator[str]:
         wanted, real = _of_steps(subject, row, turns), compared(subject.operation, turns[0])
         for t, y in enumerate(ys):
             value, bound = (m[..., t].reshape(y.shape) for m in wanted["y"])
-            failure = compare("y", y, value, bound, real)
+            failure = subject.compare("y", y, value, bound, real)
             if failure:
                 raise Wrong(replace(failure, note=f"at step {t + 1} of {count}"))
         both = (
             subject.operation.outputs(turns[0], {"y": y[..., -1], "last_state": last}) for y, last in _pairs(wanted)
         )
         value, bound = (found["state"] for found in both)
-        failure = compare("state", given.outputs["state"], value, bound)
+        failure = subject.compare("state", given.outputs["state"], value, bound)
         if failure:
             raise Wrong(replace(failure, note=f"after {count} steps"))
     yield STEP

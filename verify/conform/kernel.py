@@ -10,9 +10,12 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from torch import nn
+
+from mamba_theorems.verify.settings import NotAvailable
 
 Sizes = Mapping[str, int]
 DECLARABLE = {
@@ -21,6 +24,7 @@ DECLARABLE = {
     "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf; "
     "state gradient: none goes through its last state",
     "sizes": "by name, a list of sizes, or {multiple, min, max}",
+    "elements": "the most that batch, length, channels, states and taps of one call may multiply to: for interpreters",
     "names": "its own names of arguments, by the field's",
     "gradient": "false where it is forward only",
     "deterministic": "false where sums of gradients are in no fixed order",
@@ -39,8 +43,15 @@ OTHER_NAMES = {
 }
 """Names under which others have an option."""
 _WORDS_OF_REFUSAL = re.compile(
-    r"support|not implemented|requires? |must be (a )?(multiple|contiguous|divisible|power|at least|one of)", re.I
+    r"support|not implemented|gives no gradients|requires? |"
+    r"must be (a )?(multiple|contiguous|divisible|power|at least|one of)",
+    re.I,
 )
+
+
+def elements(sizes: Sizes) -> int:
+    """What all sizes multiply to, but for chunks and groups, which divide others."""
+    return prod(size for name, size in sizes.items() if name not in ("chunk_size", "groups"))
 
 
 class NotOffered(Exception):
@@ -59,6 +70,7 @@ class KernelLimits:
     options: tuple[str, ...] | None = None
     not_offered: tuple[str, ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
+    elements: int | None = None
     names: Mapping[str, str] = field(default_factory=dict)
     gradient: bool = True
     deterministic: bool = True
@@ -80,6 +92,11 @@ class KernelLimits:
     def fitted(self, sizes: Sizes) -> dict[str, int]:
         """The sizes, each raised to the next that is taken, or lowered where there is none."""
         return {name: _nearest(self.sizes.get(name), size) for name, size in sizes.items()}
+
+    def too_many(self, sizes: Sizes) -> str:
+        """Why so many elements are not taken, or ""."""
+        beyond = self.elements is not None and elements(sizes) > self.elements
+        return f"calls of more than {self.elements} elements (declared)" if beyond else ""
 
 
 def _allowed(rule: Any, size: int) -> bool:
@@ -164,7 +181,7 @@ def refusal(reason: Exception, names: Iterable[str]) -> str:
     lacking = re.search(r"unexpected keyword argument '(\w+)'", text)
     if isinstance(reason, TypeError) and lacking and lacking[1] in names:
         return f"{lacking[1]} (not taken: {text})"
-    refused = isinstance(reason, NotImplementedError | ValueError | AssertionError)
+    refused = isinstance(reason, NotImplementedError | ValueError | AssertionError | NotAvailable)
     if refused or (isinstance(reason, RuntimeError | TypeError) and _WORDS_OF_REFUSAL.search(text)):
         return f"refused by {type(reason).__name__}: {text}"
     return ""

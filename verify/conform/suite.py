@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import chain
-from math import prod
 from typing import Any
 
 import torch
@@ -28,7 +27,7 @@ from mamba_theorems.verify.conform.examine import (
     draw,
     wants_gradients,
 )
-from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, NotOffered, Raised
+from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, NotOffered, Raised, elements
 from mamba_theorems.verify.conform.layouts import NotExercised
 from mamba_theorems.verify.conform.operations import Draws, Operation
 from mamba_theorems.verify.conform.row import SuiteRow
@@ -46,7 +45,10 @@ class Conformance(StrEnum):
 
 @dataclass(frozen=True)
 class RowFinding:
-    """What one row says in one direction; `case` is what failed, for the replay: a SuiteCall or a BlockCase."""
+    """What one row says in one direction.
+
+    `case` is what failed, for the replay: a SuiteCall or a BlockCase; `worst` is the largest error/bound.
+    """
 
     row: SuiteRow
     dtype: str
@@ -55,6 +57,7 @@ class RowFinding:
     reason: str = ""
     failure: Deviation | None = None
     case: Any = field(default=None, repr=False)
+    worst: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,11 @@ class Result:
     def failures(self) -> tuple[RowFinding, ...]:
         """What failed."""
         return tuple(f for f in self.findings if f.verdict is Conformance.FAILS)
+
+    @property
+    def worst(self) -> float:
+        """The largest error/bound of what conforms."""
+        return max((f.worst for f in self.findings), default=0.0)
 
     @property
     def exercised(self) -> bool:
@@ -197,9 +205,10 @@ def _verdict(subject: Examinee, row: SuiteRow) -> Conformance:
 def hold(subject: Examinee, row: SuiteRow) -> Iterator[RowFinding]:
     """What a row says, a finding a direction."""
     dtype = row.dtype or subject.main
+    subject.worst = 0.0
     try:
         for direction in EXAMS[row.exam](subject, row):
-            yield RowFinding(row, dtype, direction, Conformance.CONFORMS)
+            yield RowFinding(row, dtype, direction, Conformance.CONFORMS, worst=subject.worst)
     except In as found:
         case = found.reason.case if isinstance(found.reason, Wrong) else None
 
@@ -333,12 +342,8 @@ WORK = 500_000
 """So many terms may the oracle sum for one random draw."""
 
 
-def _work(sizes: Mapping[str, int]) -> int:
-    return (
-        prod(size for name, size in sizes.items() if name != "chunk_size")
-        * sizes.get("length", 1)
-        // sizes.get("groups", 1)
-    )
+def _too_large(limits: KernelLimits, sizes: Mapping[str, int]) -> bool:
+    return elements(sizes) * sizes.get("length", 1) > WORK or bool(limits.too_many(sizes))
 
 
 def random_rows(subject: Examinee, seed: int, count: int) -> Iterator[SuiteRow]:
@@ -354,11 +359,13 @@ def random_rows(subject: Examinee, seed: int, count: int) -> Iterator[SuiteRow]:
         sizes |= {name: groups * n.choice(1, most) for name in ("d_inner", "nheads") if name in sizes}
         sizes |= {"groups": groups, "batch": n.choice(1, 3), "length": n.choice(1, 20 * most)}
         sizes = {name: size for name, size in sizes.items() if name in operation.sizes}
-        while _work(sizes) > WORK:
+        while _too_large(kernel.limits, sizes):
             largest = max(
                 (name for name in sizes if name not in ("groups", "nheads", "d_inner")), key=sizes.__getitem__
             )
-            sizes[largest] = sizes[largest] // 2
+            if sizes[largest] == 1:
+                break  # what is left is the kernel's to refuse
+            sizes[largest] //= 2
         sizes |= {"chunk_size": 1 << n.choice(4, 6)} if "chunk_size" in sizes else {}
         sizes |= {"width": n.choice(2, 4)} if "width" in sizes else {}
         dtype = subject.dtypes[n.choice(0, len(subject.dtypes) - 1)]

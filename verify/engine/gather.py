@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cache
 
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.check import Check, Finding, rejects, replay_line
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.checks.registry import all_checks
+from mamba_theorems.verify.conform import claims as rows
 from mamba_theorems.verify.engine.derivations import derive, reject_step_mutants
 from mamba_theorems.verify.evidence import Evidence, MutantResult, Steps
 from mamba_theorems.verify.settings import NotAvailable, Run, Tier
@@ -28,12 +30,18 @@ class Gathered:
     calls: int
 
 
+@cache
+def checks_of(claim_id: str) -> tuple[Check, ...]:
+    """A claim's numeric checks: its family's, and the conformance suite's rows on what it rests on."""
+    return (*all_checks()[claim_id], *(check for check in rows.CHECKS if check.claim == claim_id))
+
+
 def gather(claim_id: str, run: Run) -> Gathered:
     """Derive the claim and run its checks, on someone else's kernel if the run names one."""
     start = time.perf_counter()
     with foreign(run.kernel) as calls:
         derived = derive(claims()[claim_id])
-        numeric = tuple(run_check(check, run) for check in all_checks()[claim_id])
+        numeric = tuple(run_check(check, run) for check in checks_of(claim_id))
     return Gathered((*derived.evidence, *numeric), derived.steps, time.perf_counter() - start, calls.total())
 
 
@@ -42,7 +50,7 @@ def reject_mutants(claim_id: str, run: Run) -> tuple[MutantResult, ...]:
     with foreign(run.kernel):
         found = [
             MutantResult(check.name, name, *rejects(check, mutant, run), check.survivors.get(name, ""))
-            for check in all_checks()[claim_id]
+            for check in checks_of(claim_id)
             if check.wanted(run)
             for name, mutant in check.mutants.items()
         ]
@@ -74,6 +82,6 @@ def replay(claim_id: str, check_name: str, case: object, run: Run) -> Evidence:
     """Run one instance of one check again. Raises KeyError if the claim has no such check, NotACase for no case of it,
     NotAvailable where it cannot run here.
     """
-    check = {c.name: c for c in all_checks()[claim_id]}[check_name]
+    check = {c.name: c for c in checks_of(claim_id)}[check_name]
     with foreign(run.kernel):
         return _as_evidence(check, replace(check.replay(case, run), case=case), run)

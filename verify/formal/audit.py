@@ -202,7 +202,8 @@ def _shown(modules: str, theorems: list[str], own_reals: set[str]) -> Iterator[s
 
 def _answers(lines: Iterable[str | Question], built: Built) -> dict[Asked, str]:
     """The answers to a file's questions, from one run of coqc. Raises RuntimeError where it fails."""
-    text, asked = [], []
+    text: list[str] = []
+    asked: list[Asked] = []
     for line in lines:
         if isinstance(line, str):
             text.append(line)

@@ -128,6 +128,25 @@ def _stretched(pattern: list[int], length: int) -> Tensor:
     return torch.tensor(pattern)[places]
 
 
+PADDINGS = {
+    "right": ((0, 0, 0, -1),),
+    "left": ((-1, 0, 0, 0),),
+    "between": ((0, -1, 1, 1),),
+    "scattered": ((0, -1, 0, -1, -1, 0, 0), (0, -1, 1, 1, -1, 1, -1)),
+    "all": ((-1,), (0,)),
+    "rows": ((0, 0, -1), (-1, 0, 0)),
+}
+"""seq_idx of the rows of a batch in turn."""
+
+
+def paddings(uses: tuple[str, ...], words: str = "") -> Iterator[SuiteRow]:
+    """Padding on either side, between, in between tokens of one sequence, in a whole row, and otherwise in each row."""
+    for place, patterns in PADDINGS.items():
+        yield SuiteRow(
+            f"padding.{place}{words}", kinds.PADDING, uses, edit=packed(*patterns), cells=("padding",), gradient=False
+        )
+
+
 def boundary(*places: int) -> Edit:
     """seq_idx that changes at these places, from the end where negative."""
 

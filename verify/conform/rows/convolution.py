@@ -18,6 +18,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    paddings,
     pairs,
     sizes_of,
     spoiled,
@@ -53,11 +54,7 @@ def _packed() -> Iterator[SuiteRow]:
         yield SuiteRow(f"packed.each{words}", kinds.PACKED, uses, edit=packed(range(200)))
         for place in (1, 2, 3, 4, 8, 16, -1, -2, -3, -4):
             yield SuiteRow(f"packed.at{place}{words}", kinds.PACKED, uses, edit=boundary(place))
-        for words_of, pattern in (("right", (0, 0, 0, -1)), ("left", (-1, 0, 0, 0)), ("between", (0, -1, 1, 1))):
-            yield SuiteRow(
-                f"padding.{words_of}{words}", kinds.PADDING, uses, edit=packed(pattern), cells=("padding",),
-                gradient=False,
-            )  # fmt: skip
+        yield from paddings(uses, words)
     yield SuiteRow("packed.initial-state", kinds.INITIAL, ("seq_idx", "initial_states"), edit=boundary(2))
     yield SuiteRow("packed.initial-state.state", kinds.INITIAL, ("seq_idx", *BOTH), edit=boundary(2))
 

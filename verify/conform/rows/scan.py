@@ -17,6 +17,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    paddings,
     pairs,
     sizes_of,
     spoiled,
@@ -44,6 +45,8 @@ def rows() -> Iterator[SuiteRow]:
     yield from _half()
     yield from strides(SCAN, ("u", "delta", "A", "B", "C", "D", "z", "delta_bias", "initial_state"), USUAL)
     yield from honesty(TOGETHER)
+    wide = {"d_inner": 18, "length": 67}
+    yield SuiteRow("bits.wide", kinds.BITS, (*TOGETHER, "groups"), wide, exam="bits", cells=("same bits",))
     yield from pairs(SCAN)
 
 
@@ -63,11 +66,7 @@ def _packed() -> Iterator[SuiteRow]:
     yield SuiteRow(
         "packed.groups", kinds.PACKED, (*uses, "groups"), edit=packed((0, 1, 0)), cells=("groups", "seq_idx")
     )
-    yield SuiteRow("padding.right", kinds.PADDING, uses, edit=packed((0, 0, 0, -1)), cells=("padding",), gradient=False)
-    yield SuiteRow("padding.left", kinds.PADDING, uses, edit=packed((-1, 0, 0, 0)), cells=("padding",), gradient=False)
-    yield SuiteRow(
-        "padding.between", kinds.PADDING, uses, edit=packed((0, -1, 1, 1)), cells=("padding",), gradient=False
-    )
+    yield from paddings(uses)
 
 
 def _states() -> Iterator[SuiteRow]:
@@ -83,6 +82,15 @@ def _states() -> Iterator[SuiteRow]:
         kinds.LOST,
         BOTH,
         {"length": 37},
+        exam="state gradient",
+        cells=("last state's gradient",),
+    )
+    everything = (*TOGETHER, "groups", "seq_idx")
+    yield SuiteRow(
+        "state.gradient.wide",
+        kinds.LOST,
+        everything,
+        {"length": 67, "d_inner": 18},
         exam="state gradient",
         cells=("last state's gradient",),
     )

@@ -17,6 +17,7 @@ from mamba_theorems.verify.conform.rows.common import (
     honesty,
     ordinary,
     packed,
+    paddings,
     pairs,
     sizes_of,
     spoiled,
@@ -63,11 +64,7 @@ def _packed() -> Iterator[SuiteRow]:
         "packed.groups", kinds.PACKED, (*uses, "groups"), edit=packed((0, 1, 0)), cells=("groups", "seq_idx")
     )
     yield SuiteRow("packed.initial-state.inside", kinds.INITIAL, (*uses, "initial_states"), edit=boundary(3))
-    yield SuiteRow("padding.right", kinds.PADDING, uses, edit=packed((0, 0, 0, -1)), cells=("padding",), gradient=False)
-    yield SuiteRow("padding.left", kinds.PADDING, uses, edit=packed((-1, 0, 0, 0)), cells=("padding",), gradient=False)
-    yield SuiteRow(
-        "padding.between", kinds.PADDING, uses, edit=packed((0, -1, 1, 1)), cells=("padding",), gradient=False
-    )
+    yield from paddings(uses)
 
 
 def _states() -> Iterator[SuiteRow]:
@@ -109,6 +106,9 @@ def _steps() -> Iterator[SuiteRow]:
     yield SuiteRow("limit.low", kinds.LIMIT, limits, edit=_limit(0.5, inf))
     yield SuiteRow("limit.high", kinds.LIMIT, limits, edit=_limit(0.0, 0.6))
     yield SuiteRow("limit.both", kinds.LIMIT, limits, edit=_limit(0.4, 0.9))
+    yield SuiteRow(
+        "limit.negative", kinds.LIMIT, ("dt_limit",), edit=then(filled(dt=(0.4, -0.3, 0.9)), _limit(0.0, inf))
+    )
     strong = filled(dt=(30.0, 1.0, 90.0, 60.0, 45.0), A=(-1.0, -4.0, -9.0))
     yield SuiteRow("decay.strong", kinds.MASK, STATE, edit=strong, cells=("strong decay",))
     yield SuiteRow("decay.strong.state", kinds.MASK, (*BOTH, "seq_idx"), edit=strong, cells=("strong decay",))
