@@ -1,6 +1,10 @@
 """Networks on a sequence: what is shown is the blocks' own run, every channel has a name, ties are seen."""
 
+import html
+import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -146,6 +150,33 @@ def test_a_drawing_stands_by_itself(form, tmp_path):
     ids = re.findall(r' id="([^"]+)"', content)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", content)) <= set(ids)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_the_slider_goes_through_the_steps_and_nothing_overflows(tmp_path):
+    words = ["show", "mqar.thm2-step1", "--tokens", TIE, "--beside", "--output-format", "html", "-o", str(tmp_path)]
+    assert cli.main(words) == cli.Exit.EXPECTED
+    probe = """<script>
+        const at = () => Number(document.querySelector(".now").getAttribute("x"));
+        const told = () => document.querySelector(".steps-of output").textContent;
+        const slider = document.querySelector("input");
+        const last = [at(), told()];
+        slider.value = 2; slider.dispatchEvent(new Event("input"));
+        const second = [at(), told()];
+        document.querySelector("button[value='1']").click();
+        document.body.dataset.found = JSON.stringify({last, second, third: [at(), told()],
+            overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth});
+        </script>"""
+    page = tmp_path / "show.html"
+    page.write_text(page.read_text().replace("</body>", f"{probe}</body>"))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900", "--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, check=False, timeout=120)
+    found = json.loads(html.unescape(re.search(r'data-found="([^"]*)"', done.stdout)[1]))
+    assert found["overflow"] <= 0
+    assert found["second"][0] < found["third"][0] < found["last"][0]
+    assert "step 2 of 5: v1" in found["second"][1]
+    assert "step 3 of 5: k" in found["third"][1]
+    assert found["last"][1].count("TIE of v1 and v2") == 3
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,9 @@
-"""What a notebook shows: a report as a table of its claims, one claim in full, a network on a sequence."""
+"""What a notebook shows of a report: its claims as a table, and one claim in full."""
 
 from __future__ import annotations
 
 from mamba_theorems.verify.evidence import ClaimReport, Report
 from mamba_theorems.verify.report.book import parts
-from mamba_theorems.verify.report.watch import Watched
-from mamba_theorems.verify.report.watch.drawing import svg
-from mamba_theorems.verify.report.watch.text import text
 
 
 class ShownClaim(ClaimReport):
@@ -29,16 +26,6 @@ class ShownReport(Report):
         from mamba_theorems.verify.report.html import fragment  # noqa: PLC0415 - html is an extra
 
         return fragment(self)
-
-
-class ShownNetwork(Watched):
-    """A watched network: a drawing in a notebook, tables where it is printed."""
-
-    def __str__(self) -> str:
-        return text([self])
-
-    def _repr_html_(self) -> str:
-        return svg([self])
 
 
 def shown(report: Report) -> ShownReport:
