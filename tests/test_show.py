@@ -23,10 +23,13 @@ from mamba_theorems.kernels.blocks import MambaLM
 from mamba_theorems.kernels.fields import FLOAT64, RATIONAL
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.commands import main as cli
+from mamba_theorems.verify.evidence import ClaimReport, Report
+from mamba_theorems.verify.report.html import page as report_page
 from mamba_theorems.verify.report.watch import Watched
 from mamba_theorems.verify.report.watch.drawing import svg
 from mamba_theorems.verify.report.watch.page import TOGETHER
 from mamba_theorems.verify.report.watch.text import text
+from mamba_theorems.verify.settings import Run
 
 SHOWN = [(claim, target) for claim, example in examples().items() for target in example.targets]
 EVERY = pytest.mark.parametrize(("claim", "target"), SHOWN)
@@ -152,6 +155,18 @@ def test_a_drawing_stands_by_itself(form, tmp_path):
     ids = re.findall(r' id="([^"]+)"', content)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", content)) <= set(ids)
+
+
+def test_the_page_has_an_example_of_each_network_and_the_three_blocks_side_by_side():
+    chosen = {claim: claims()[claim] for claim in ("mqar.thm2-step1", "mqar.thm3-step1", "mqar.thm4", "mqar.lem4")}
+    found = [ClaimReport(claim, "mqar", claim.expected, ()) for claim in chosen.values()]
+    page = report_page(Report(tuple(found), Run(), 0.0))
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    shown = ["watch-tie", "watch-neighbour", "watch-mqar-thm2-step1", "watch-mqar-thm3-step1", "watch-mqar-thm4"]
+    assert [name for name in ids if name in shown] == shown
+    assert page.count('<svg class="net"') == 9
+    assert not re.search(r'(src|href)="(?!#)', page)
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
