@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +29,7 @@ CLAIMS = (
     "mqar.robust",
     "mqar.n1-delta-gate",
 )
+SIZES = ["--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"]
 MAMBA2_TOO = ("mqar.thm2-step2-amended", "mqar.value-code", "mqar.n2-distinct")
 
 
@@ -179,18 +179,12 @@ def test_mamba_ssm_refuses_more_states_than_its_scan_holds(tmp_path):
     assert not (tmp_path / "model").exists()
 
 
-def test_the_command_line_exports_and_says_what(tmp_path):
-    arguments = ["--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"]
-    done = subprocess.run(
-        [sys.executable, "-m", "verify", "export", "mqar.n2-distinct", *arguments, "-o", str(tmp_path / "model")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == cli.Exit.EXPECTED, done.stderr
-    assert "language model" in done.stdout
+def test_the_command_line_exports_and_says_what(tmp_path, capsys):
+    words = ["export", "mqar.n2-distinct", *SIZES, "-o", str(tmp_path / "model")]
+    assert cli.main(words) == cli.Exit.EXPECTED
+    assert "as a language model" in capsys.readouterr().out
     files = list((tmp_path / "model").iterdir())
-    assert {"config.json", "model.safetensors"} <= {p.name for p in files}
+    assert {"config.json", "model.safetensors", "README.md", "labels.json"} <= {p.name for p in files}
     assert {p.stat().st_mode & 0o777 for p in files} == {0o644}, "others on the machine may read it"
 
 
@@ -198,18 +192,13 @@ def test_the_command_line_exports_and_says_what(tmp_path):
     ("arguments", "says"),
     [
         (["mqar.n2-distinct"], "export takes one claim"),
-        (["mqar.lem4", "--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"], "No construction"),
+        (["mqar.lem4", *SIZES], "No construction"),
         (
             [
                 "mqar.n1-delta-gate",
                 "--architecture",
                 "mamba2",
-                "--vocab-size",
-                "16",
-                "--input-seq-len",
-                "16",
-                "--num-kv-pairs",
-                "2",
+                *SIZES,
             ],
             "its factors commute",
         ),
@@ -219,12 +208,7 @@ def test_the_command_line_exports_and_says_what(tmp_path):
                 "mqar.n2-distinct",
                 "--target",
                 "gguf",
-                "--vocab-size",
-                "16",
-                "--input-seq-len",
-                "16",
-                "--num-kv-pairs",
-                "2",
+                *SIZES,
             ],
             "no target 'gguf'",
         ),
@@ -233,12 +217,7 @@ def test_the_command_line_exports_and_says_what(tmp_path):
                 "mqar.thm4",
                 "--architecture",
                 "mamba2",
-                "--vocab-size",
-                "16",
-                "--input-seq-len",
-                "16",
-                "--num-kv-pairs",
-                "2",
+                *SIZES,
             ],
             "compile to Mamba-1 only",
         ),
@@ -257,7 +236,6 @@ EXPORTED = [
     *((claim, None) for claim in MODELS),
     *((claim, "mamba2") for claim in (*MAMBA2_TOO, "induction.plain-s6")),
 ]
-SIZES = ["--vocab-size", "16", "--input-seq-len", "16", "--num-kv-pairs", "2"]
 
 
 class MambaLMHeadModel:

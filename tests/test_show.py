@@ -1,14 +1,21 @@
 """Networks on a sequence: what is shown is the blocks' own run, every channel has a name, ties are seen."""
 
+import html
+import json
 import re
+import shutil
+import subprocess
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from importlib import import_module
+from pkgutil import iter_modules
 
 import numpy as np
 import pytest
 import torch
 
 from mamba_theorems import verify
+from mamba_theorems.constructions import SHOWN as SHOWN_FAMILIES
 from mamba_theorems.constructions import examples
 from mamba_theorems.constructions.construction import Construction
 from mamba_theorems.constructions.mqar.scenes import BESIDE, TIE
@@ -16,10 +23,13 @@ from mamba_theorems.kernels.blocks import MambaLM
 from mamba_theorems.kernels.fields import FLOAT64, RATIONAL
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.commands import main as cli
+from mamba_theorems.verify.evidence import ClaimReport, Report
+from mamba_theorems.verify.report.html import page as report_page
 from mamba_theorems.verify.report.watch import Watched
 from mamba_theorems.verify.report.watch.drawing import svg
 from mamba_theorems.verify.report.watch.page import TOGETHER
 from mamba_theorems.verify.report.watch.text import text
+from mamba_theorems.verify.settings import Run
 
 SHOWN = [(claim, target) for claim, example in examples().items() for target in example.targets]
 EVERY = pytest.mark.parametrize(("claim", "target"), SHOWN)
@@ -67,12 +77,11 @@ def test_a_trace_is_the_block_s_own_run_and_the_kernels_end_in_its_states(claim,
 
 
 def test_every_claim_that_tells_its_weights_shows_its_network():
-    told = {"mqar", "induction_heads", "haar", "sensitivity", "foundations"}
-    from mamba_theorems.constructions import describe_claim
-    from mamba_theorems.theorems.registry import family_of
-
-    with_weights = {c for c in claims() if family_of(c) in told and describe_claim(family_of(c), c)}
-    assert with_weights <= set(examples())
+    families = (import_module(f"mamba_theorems.constructions.{family}") for family in SHOWN_FAMILIES)
+    modules = (import_module(found.name) for f in families for found in iter_modules(f.__path__, f"{f.__name__}."))
+    told = {claim for module in modules for claim in getattr(module, "TOLD", ())}
+    assert len(told) > 15
+    assert told <= set(examples())
 
 
 @EVERY
@@ -146,6 +155,45 @@ def test_a_drawing_stands_by_itself(form, tmp_path):
     ids = re.findall(r' id="([^"]+)"', content)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r"url\(#([^)]+)\)", content)) <= set(ids)
+
+
+def test_the_page_has_an_example_of_each_network_and_the_three_blocks_side_by_side():
+    chosen = {claim: claims()[claim] for claim in ("mqar.thm2-step1", "mqar.thm3-step1", "mqar.thm4", "mqar.lem4")}
+    found = [ClaimReport(claim, "mqar", claim.expected, ()) for claim in chosen.values()]
+    page = report_page(Report(tuple(found), Run(), 0.0))
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    shown = ["watch-tie", "watch-neighbour", "watch-mqar-thm2-step1", "watch-mqar-thm3-step1", "watch-mqar-thm4"]
+    assert [name for name in ids if name in shown] == shown
+    assert page.count('<svg class="net"') == 9
+    assert not re.search(r'(src|href)="(?!#)', page)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_the_slider_goes_through_the_steps_and_nothing_overflows(tmp_path):
+    words = ["show", "mqar.thm2-step1", "--tokens", TIE, "--beside", "--output-format", "html", "-o", str(tmp_path)]
+    assert cli.main(words) == cli.Exit.EXPECTED
+    probe = """<script>
+        const at = () => Number(document.querySelector(".now").getAttribute("x"));
+        const told = () => document.querySelector(".steps-of output").textContent;
+        const slider = document.querySelector("input");
+        const last = [at(), told()];
+        slider.value = 2; slider.dispatchEvent(new Event("input"));
+        const second = [at(), told()];
+        document.querySelector("button[value='1']").click();
+        document.body.dataset.found = JSON.stringify({last, second, third: [at(), told()],
+            overflow: document.documentElement.scrollWidth - document.documentElement.clientWidth});
+        </script>"""
+    page = tmp_path / "show.html"
+    page.write_text(page.read_text().replace("</body>", f"{probe}</body>"))
+    command = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=500,900", "--dump-dom"]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, check=False, timeout=120)
+    found = json.loads(html.unescape(re.search(r'data-found="([^"]*)"', done.stdout)[1]))
+    assert found["overflow"] <= 0
+    assert found["second"][0] < found["third"][0] < found["last"][0]
+    assert "step 2 of 5: v1" in found["second"][1]
+    assert "step 3 of 5: k" in found["third"][1]
+    assert found["last"][1].count("TIE of v1 and v2") == 3
 
 
 @pytest.mark.parametrize(

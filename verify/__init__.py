@@ -12,7 +12,7 @@ from mamba_theorems.verify.version import __version__
 
 if TYPE_CHECKING:
     from mamba_theorems.verify.evidence import Report
-    from mamba_theorems.verify.report.notebook import ShownNetwork
+    from mamba_theorems.verify.report.watch.notebook import ShownNetwork
 
 if __name__ == "verify":
     from mamba_theorems.checkout import hand_over
@@ -47,6 +47,6 @@ def show(claim: str, tokens: str | None = None, target: str | None = None) -> Sh
     `tokens` and `target` are by default those of the claim's own example. `.trace` has the numbers: Δ, B, C and the
     state of each layer by channel, (L,) each, and `.trace.result` (L, classes). Raises ValueError, saying what to do.
     """
-    from mamba_theorems.verify.api import watch  # noqa: PLC0415 - it takes torch, which the command line needs not always
+    from mamba_theorems.verify.report.watch.notebook import watch  # noqa: PLC0415 - it takes torch
 
     return watch(claim, tokens, target)

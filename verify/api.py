@@ -7,11 +7,10 @@ from difflib import get_close_matches
 
 import torch
 
-from mamba_theorems.constructions import examples
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.engine.runner import verify
 from mamba_theorems.verify.evidence import Report
-from mamba_theorems.verify.report.notebook import ShownNetwork, shown
+from mamba_theorems.verify.report.notebook import shown
 from mamba_theorems.verify.settings import Run, Tier
 
 
@@ -29,13 +28,6 @@ def gather(selected: str | Iterable[str], *, tier: str, seed: int, device: str, 
     if device not in ("cpu", "cuda") or (device == "cuda" and not torch.cuda.is_available()):
         raise ValueError(f"There is no device {device!r} here: leave it out to run on the CPU.")
     return shown(verify(chosen, Run(Tier(tier), seed, device), controls=controls))
-
-
-def watch(claim: str, tokens: str | None, target: str | None) -> ShownNetwork:
-    """See `verify.show`."""
-    if claim not in examples():
-        raise ValueError(f"No network is shown for {claim!r}: use one of {', '.join(examples())}.")
-    return ShownNetwork(examples()[claim].at(tokens, target).trace())
 
 
 def _closest(name: str) -> str:

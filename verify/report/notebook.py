@@ -1,4 +1,4 @@
-"""What a notebook shows of a report and of a network on a sequence, and the notebooks of the repository, run again.
+"""What a notebook shows of a report, and the notebooks of the repository, run again.
 
 `python -m verify.report.notebook`, from the root of a checkout, runs those that are kept with their outputs.
 """
@@ -17,9 +17,6 @@ from typing import Any
 from mamba_theorems.verify import files
 from mamba_theorems.verify.evidence import ClaimReport, Report
 from mamba_theorems.verify.report.book import parts
-from mamba_theorems.verify.report.watch import Watched
-from mamba_theorems.verify.report.watch.drawing import svg
-from mamba_theorems.verify.report.watch.text import text
 
 
 class ShownClaim(ClaimReport):
@@ -42,16 +39,6 @@ class ShownReport(Report):
         from mamba_theorems.verify.report.html import fragment  # noqa: PLC0415 - html is an extra
 
         return fragment(self)
-
-
-class ShownNetwork(Watched):
-    """A watched network: a drawing in a notebook, tables where it is printed."""
-
-    def __str__(self) -> str:
-        return text([self])
-
-    def _repr_html_(self) -> str:
-        return svg([self])
 
 
 def shown(report: Report) -> ShownReport:

@@ -20,7 +20,7 @@ from mamba_theorems.theorems.mqar import task
 from mamba_theorems.theorems.registry import claims
 
 FAINT = 1e-9
-"""Rows below this share of the largest number of their table are counted, not shown."""
+"""What lies below this, and below this share of the largest number of its table, is next to nothing."""
 MOST_CLASSES = 12
 ALIKE = " and "
 CLOSE = 1e-6
@@ -65,12 +65,17 @@ def _short(value: float) -> str:
     return "0" if value == 0 else f"{value:.3g}"
 
 
+def faintest(largest: float) -> float:
+    """Up to which size a number is next to nothing in a table with this largest one."""
+    return FAINT * min(1.0, largest)
+
+
 @dataclass(frozen=True)
 class Panel:
     """One quantity: its sign and words, the rows that change, those that stay, and how many are 0.
 
     `same` has the rows that hold one number at every step, by that number; `faint` counts rows that are 0, or next to
-    nothing beside the largest (`truly` if all of them are 0); `unread` those that nothing reads.
+    nothing (`truly` if all of them are 0); `unread` those that nothing reads.
     """
 
     sign: str
@@ -84,7 +89,7 @@ class Panel:
 
     def cell(self, x: Any) -> str:
         """A number of a row; what is next to nothing beside the largest is ≈0, but in rows that are always shown."""
-        return "≈0" if x and not self.kept and abs(float(x)) <= FAINT * self.largest else number(x)
+        return "≈0" if x and not self.kept and abs(float(x)) <= faintest(self.largest) else number(x)
 
     @property
     def largest(self) -> float:
@@ -99,8 +104,9 @@ class Panel:
             all_of_them = not self.rows and not self.faint and len(self.same) == 1
             yield f"{value} at every step" + ("" if all_of_them else f": {some}")
         if self.faint:
-            kind = "0" if self.truly else "0, or below a billionth of the largest,"
-            yield f"{self._others(self.faint)} {kind} at every step"
+            kind = "0" if self.truly else "0, or next to nothing,"
+            alone = not (self.rows or self.same or self.unread)
+            yield f"{'' if alone else f'{self._others(self.faint)} '}{kind} at every step"
         if self.unread:
             yield f"{self._others(self.unread)} stored, and read by nothing"
 
@@ -116,7 +122,7 @@ def panel(
     unread = [name for name in rows if not read(name)]
     rows = {name: row for name, row in rows.items() if name not in unread}
     sizes = {name: max(abs(float(x)) for x in row) for name, row in rows.items()}
-    least, always = FAINT * max(sizes.values(), default=0), set(kept)
+    least, always = faintest(max(sizes.values(), default=0)), set(kept)
     faint = [name for name, size in sizes.items() if size <= least and name not in always]
     same: dict[str, list[str]] = {}
     shown: Rows = {}
@@ -263,7 +269,7 @@ class Watched:
     def _changed(self, t: int) -> list[tuple[str, Any]]:
         """The rows of the last layer's state that a step changes."""
         (state,) = (p for p in self.layers[-1] if p.sign == "h")
-        least = FAINT * state.largest
+        least = faintest(state.largest)
         before = {name: row[t - 1] if t else 0 for name, row in state.rows.items()}
         return [(n, row) for n, row in state.rows.items() if abs(float(row[t]) - float(before[n])) > least]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from mamba_theorems.verify.report.watch import Answer, Panel, Watched, number
 
-ROW, HEAD, SQUARE, LETTER, BAR, GAP, LONGEST = 20, 34, 15, 6.7, 110, 40, 26
+ROW, HEAD, SQUARE, LETTER, BAR, GAP, LONGEST = 20, 34, 15, 6.7, 110, 40, 30
 """Pixels: a row, a heading's height, the largest square, a letter, the longest bar, two networks; letters of a name."""
 STYLE = (
     ".net{font:11px ui-monospace,'DejaVu Sans Mono',monospace;color:#1b1b1b;background:#fff}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from mamba_theorems.verify.report.watch import Answer, Panel, Watched, beside, number
 
-WIDEST_NAME, GAP, BAR = 26, 2, 30
+WIDEST_NAME, GAP, BAR = 30, 2, 30
 
 
 def text(watched: Sequence[Watched], width: int = 80) -> str:
