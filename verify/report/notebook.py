@@ -58,10 +58,11 @@ def executed(document: Mapping[str, Any]) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
     cells, number = [], 0
     for cell in document["cells"]:
+        done = {}
         if cell["cell_type"] == "code":
             number += 1
-            cell = {**cell, "execution_count": number, "outputs": _outputs("".join(cell["source"]), names, number)}
-        cells.append(cell)
+            done = {"execution_count": number, "outputs": _outputs("".join(cell["source"]), names, number)}
+        cells.append({**cell, **done})
     return {**document, "cells": cells}
 
 
