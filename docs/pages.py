@@ -1,7 +1,7 @@
 """What mkdocs builds beside docs/: pages that lie elsewhere in the repository, and every file that a page links to.
 
-In the repository a page links to its neighbours by path, `../glossary.md`. In the site the root of the repository is the
-root of docs/, and the links are rewritten to that.
+In the repository a page links to its neighbours by path, `../glossary.md`. In the site the root of the repository is
+the root of docs/, and the links are rewritten to that.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def on_files(files: Files, *, config: Any) -> Files:
     """Add the pages beside docs/, and the files that any page links to, which the site holds as they are."""
     linked: set[str] = set()
     for path in ROOT.glob("docs/**/*.md"):
-        linked |= {place(match['target'], path.parent) for match in LINK.finditer(path.read_text(encoding="utf-8"))}
+        linked |= {place(match["target"], path.parent) for match in LINK.finditer(path.read_text(encoding="utf-8"))}
     for name in BESIDE:
         text = (ROOT / name).read_text(encoding="utf-8")
-        linked |= {place(match['target'], (ROOT / name).parent) for match in LINK.finditer(text)}
+        linked |= {place(match["target"], (ROOT / name).parent) for match in LINK.finditer(text)}
         files.append(File.generated(config, name, content=text))
     for name in sorted(linked - {file.src_uri for file in files}):
         if (ROOT / name).is_file():

@@ -309,14 +309,20 @@ def _cases(text: str) -> list[str]:
     return chosen
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:
+        raise argparse.ArgumentTypeError(f"give a whole number from 1 to 1,024, not {text!r}")
+    return int(text)
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = argparse.ArgumentParser(prog="python -m kernels.bench", description=__doc__.splitlines()[0])
     p.add_argument("--against", type=lambda s: s.split(","), default=[], help=f"peers: {','.join(PEERS)}")
     p.add_argument("--cases", type=_cases, default=list(CASES), help=f"which measurements: {','.join(CASES)}")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    p.add_argument("--threads", type=int, default=2)
-    p.add_argument("--rounds", type=int, default=7)
+    p.add_argument("--threads", type=_count, default=2)
+    p.add_argument("--rounds", type=_count, default=7)
     p.add_argument("--output-format", choices=("text", "json"), default="text")
     p.add_argument("-o", "--output", help="also write the JSON record to this file")
     return p

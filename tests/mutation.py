@@ -306,7 +306,10 @@ def record() -> list[dict[str, str]]:
 
     A survivor also has the `reason` why it changes nothing that is claimed, or how its line was `rewritten` since.
     """
-    return json.loads(RECORD.read_text()) if RECORD.exists() else []
+    try:
+        return json.loads(RECORD.read_text()) if RECORD.exists() else []
+    except ValueError as reason:
+        raise SystemExit(f"{RECORD} is no whole JSON text ({reason}): take it again from the repository") from reason
 
 
 def entry(mutant: Mutant) -> dict[str, str]:
@@ -344,6 +347,8 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=900, help="seconds a mutant may take (default: 900)")
     parser.add_argument("--again", action="store_true", help="examine survivors without a reason again")
     args = parser.parse_args()
+    if args.sample < 0 or args.seed < 0 or args.limit <= 0:
+        parser.error("--sample and --seed are at least 0, --limit is more than 0")
     os.environ.setdefault("TRITON_INTERPRET", "1")
     if find_spec("cosmic_ray") is None:
         command = f"{sys.executable} -m pip install -c constraints.txt '.[mutation]'"

@@ -18,13 +18,15 @@ import pytest
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.verify.checks.check import Property
 from mamba_theorems.verify.checks.mqar.recall import RecallCase
+from mamba_theorems.verify.commands import fuzz as fuzzing
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.commands.table import seconds
+from mamba_theorems.verify.commands.usage import Terminal
 from mamba_theorems.verify.fuzz import batches, cost, coverage, findings, local, report
 from mamba_theorems.verify.fuzz.campaign import Campaign, CampaignNotes, Settings, run_campaign
 from mamba_theorems.verify.fuzz.cells import Cell, Stream, cells, properties, streams
 from mamba_theorems.verify.fuzz.generators import generators_of
-from mamba_theorems.verify.fuzz.search import run_cell
+from mamba_theorems.verify.fuzz.search import CellResult, run_cell
 from mamba_theorems.verify.settings import Run
 
 CLAIMS = ("foundations.scan-associative", "foundations.s6-not-lti", "mqar.value-code")
@@ -51,6 +53,22 @@ def test_any_number_of_workers_gives_the_same_result(alone, workers):
         together = run_campaign(SETTINGS, pool)
     assert comparable(together) == comparable(alone)
     assert together.rounds == 2
+
+
+def test_a_campaign_without_a_whole_round_counts_nothing_and_says_what_to_do(monkeypatch, capsys):
+    short = Campaign(replace(SETTINGS, examples=None), seconds=60.0)
+    number = len(short.settings.streams)
+    assert report.nothing_whole(short).endswith("give a longer --time, or fewer claims, or --examples 8")
+    short.add(CellResult(next(short.settings.cells), 8, None, "", "", {}))
+    assert short.rounds == 0
+    told = f"(1 of its {number} cells are done): give --time {math.ceil(1.5 * number)}m"
+    assert told in report.nothing_whole(short)
+    monkeypatch.setattr(fuzzing, "_campaign", lambda *_: report.write(short, Terminal()) or short)
+    assert cli.main(["fuzz", "mqar.value-code", "--time", "1m"]) == cli.Exit.NOTHING
+    printed = capsys.readouterr().out
+    assert "0 whole rounds" in printed
+    assert told in printed
+    assert "no counterexample" not in printed
 
 
 def test_a_lost_worker_process_changes_nothing(alone):

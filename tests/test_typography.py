@@ -17,8 +17,8 @@ from mamba_theorems.verify.report import appendix, book, formula, graph, html, l
 from mamba_theorems.verify.settings import Run
 
 WORDS = {
-    "Delta", "Fourier", "S4D", "S6", "all", "conv", "early", "epsilon", "inner", "lag", "late", "layer", "lower", "max", "min",
-    "model", "older", "other", "rival", "slow", "state", "tau", "upper",
+    "Delta", "Fourier", "S4D", "S6", "all", "conv", "early", "epsilon", "inner", "lag", "late", "layer", "lower", "max",
+    "min", "model", "older", "other", "rival", "slow", "state", "tau", "upper",
 }  # fmt: skip
 PAIRS = {"ii", "il", "jl", "kk", "lj", "qa", "qq", "uu", "uv", "uw", "vw"}
 """Subscripts of several letters, each of which was looked at: another one is a subscript that does not end, or new."""

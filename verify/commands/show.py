@@ -157,7 +157,9 @@ def cite(args: Namespace, terminal: Terminal) -> Exit:
     part = asked.record(args.source or recorded.last_record())
     found = {claim["id"]: claim for claim in part["claims"]}
     if missing := [name for name in selected if name not in found]:
-        raise UsageError(f"the results have no {missing[0]}: run `{PROGRAM} {missing[0]}` with --output-format json -o DIR")
+        raise UsageError(
+            f"the results have no {missing[0]}: run `{PROGRAM} {missing[0]}` with --output-format json -o DIR"
+        )
     digest = data.digest(part)
     if args.output_format == "text":
         terminal.document("".join(f"{citation.claim_text(found[name], digest)}\n" for name in selected))

@@ -255,7 +255,7 @@ def _conclusion(campaign: Campaign) -> list[Text]:
 
 
 def nothing_whole(campaign: Campaign) -> str:
-    """Why a campaign without a whole round counts nothing, and what to do: a time that a round takes, or fewer claims."""
+    """Why a campaign without a whole round counts nothing, and what to do: the time of a round, or fewer claims."""
     done, cells = sum(cell.round == 0 for cell in campaign.results), len(campaign.settings.streams)
     minutes = math.ceil(campaign.seconds * cells / done * 1.5 / 60) if done else 0
     longer = f"--time {minutes}m" if minutes else "a longer --time"

@@ -85,7 +85,7 @@ class EvidenceEntry:
 
     @property
     def counted(self) -> tuple[tuple[str, str], ...]:
-        """The figures by name; what a proof cites or leaves to a reader, and what is long, stands in places of its own."""
+        """The figures by name; what is long, and what a proof cites or leaves to a reader, has a place of its own."""
         apart = ("cited", LINK, *(name for name, _ in self.spelled_out))
         return tuple((name, value) for name, value in self.figures.items() if name not in apart)
 

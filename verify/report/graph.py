@@ -21,7 +21,11 @@ Outcomes = Mapping[str, Outcome]
 
 def dot(selected: Sequence[str], outcomes: Outcomes) -> str:
     """Graphviz's language; an arrow from a claim to each that it rests on."""
-    lines = ["digraph claims {", "  rankdir=RL; outputorder=edgesfirst;", '  node [shape=box, style=filled, fontname="sans-serif"];']
+    lines = [
+        "digraph claims {",
+        "  rankdir=RL; outputorder=edgesfirst;",
+        '  node [shape=box, style=filled, fontname="sans-serif"];',
+    ]
     for family, members in _families(selected):
         lines += [f'  subgraph "cluster_{family}" {{', f'    label="{FAMILY_TITLES[family]}";']
         lines += [f'    "{c}" [label="{_label(c, outcomes)}", fillcolor="{_fill(c, outcomes)}"];' for c in members]

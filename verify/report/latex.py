@@ -155,7 +155,9 @@ def _piece(piece: EvidenceEntry) -> str:
     shown = f"\\textbf{{{piece.kind}}} {text(f'{piece.check}: {piece.verdict}')}"
     shown += f" ({text('; '.join(map(': '.join, piece.counted)))})" if piece.counted else ""
     shown += f" {text(piece.summary)}" if piece.summary else ""
-    shown += "".join(f" {text(name)}: {verbatim(value) if '**' in value else text(value)}" for name, value in piece.spelled_out)
+    shown += "".join(
+        f" {text(name)}: {verbatim(value) if '**' in value else text(value)}" for name, value in piece.spelled_out
+    )
     return shown + (f" \\\\ {verbatim(piece.replay)}" if piece.replay else "")
 
 

@@ -58,10 +58,11 @@ def executed(document: Mapping[str, Any]) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "__main__"}
     cells, number = [], 0
     for cell in document["cells"]:
+        done = {}
         if cell["cell_type"] == "code":
             number += 1
-            cell = {**cell, "execution_count": number, "outputs": _outputs("".join(cell["source"]), names, number)}
-        cells.append(cell)
+            done = {"execution_count": number, "outputs": _outputs("".join(cell["source"]), names, number)}
+        cells.append({**cell, **done})
     return {**document, "cells": cells}
 
 
@@ -91,10 +92,12 @@ def _seen(shown: Any) -> dict[str, list[str]]:
 
 def value(source: str, names: dict[str, Any]) -> Any:
     """The value of a cell's last line, if that is an expression, once all of it has run."""
-    tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    tree, last = ast.parse(source), None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = ast.Expression(tree.body[-1].value)
+        del tree.body[-1]
     exec(compile(tree, "<cell>", "exec"), names)
-    return None if last is None else eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
+    return None if last is None else eval(compile(last, "<cell>", "eval"), names)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def with_words(reading: str) -> str:
 
 
 def picture(record: Mapping[str, Any]) -> str:
-    """The graph of the paper's claims, as printed and as amended, by their outcomes in a record: the README's picture."""
+    """The graph of the paper's claims, as printed and as amended, by their outcomes in a record."""
     outcomes = {c["id"]: Outcome(c["outcome"]) for c in record["claims"]}
     paper = [
         name
