@@ -75,7 +75,7 @@ class Row:
 
 def rows(recorded: Iterable[Mapping[str, Any]], *, whole: bool) -> list[Row]:
     """The table, of claims as the record has them; of a `whole` run also what no claim covers."""
-    own = [claim for claim in recorded if claim["family"] in OF_THE_PAPER]
+    own = [claim for claim in recorded if claim["family"] in OF_THE_PAPER and claim["form"] != "restated"]
     about = {item: [claim for claim in own if item in places(claim["paper"])] for item in ITEMS}
     return [row for item, members in about.items() if members or whole for row in _rows(item, members)]
 
