@@ -64,7 +64,7 @@ def test_the_smallest_counterexample_replays_with_margin_zero_and_its_extension_
     assert case["sequence"] == "k v1 k v2 k"
     assert cli.main(words[3:]) == cli.Exit.EXPECTED
     assert "M = 0;" in capsys.readouterr().out
-    assert "M = -3;" in check.replay(case | {"sequence": "k v1 k v2 k v2 k"}, Run()).summary
+    assert "M = −3;" in check.replay(case | {"sequence": "k v1 k v2 k v2 k"}, Run()).summary
     assert "M = 6;" in check.replay(case | {"sequence": "k v1 k v1 k"}, Run()).summary
 
 

@@ -19,7 +19,7 @@ from mamba_theorems.verify.commands import fuzz as campaigns
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.engine.derivations import steps_of
 from mamba_theorems.verify.fuzz import cells
-from mamba_theorems.verify.report import formats, paper_map
+from mamba_theorems.verify.report import formats, graph, paper_map
 from mamba_theorems.verify.version import __version__
 
 SSE_ONLY = {
@@ -192,7 +192,7 @@ def test_the_overview_names_every_command_and_every_command_is_there():
 def test_the_table_names_what_the_rooms_offer():
     """The table imports none of them, so that help is told at once."""
     assert tuple(formats.FORMATS) == table.FORMATS
-    assert tuple(show.DRAWN) == table.GRAPHS
+    assert tuple(graph.DRAWN) == table.GRAPHS
     assert tuple(campaigns.PROFILES) == table.PROFILES
     _, args = cli.parsed(["fuzz", "all"])
     assert args.per_cell == cells.PER_ROUND
@@ -333,7 +333,7 @@ def test_a_reader_that_stops_reading_is_no_error():
 
 def test_a_broken_replay_case_gets_one_sentence(capsys):
     assert "replay line" in usage(capsys, "mqar.thm2-step1-printed", "--replay", "statement:{")
-    assert '"sequence"' in usage(capsys, "mqar.thm2-step1-printed", "--replay", "statement:{}")
+    assert '"network"' in usage(capsys, "mqar.thm2-step1-printed", "--replay", "statement:{}")
 
 
 def test_a_report_is_written_whole_and_says_the_same_twice(tmp_path):

@@ -222,7 +222,7 @@ def test_a_theorem_that_is_not_known_is_undecided_and_tells_why():
 
 
 def test_the_negation_of_a_refuted_claim_is_a_refutation():
-    erratum = Erratum("", "", "", "", "")
+    erratum = Erratum("", "", "", "", "", {})
     (piece,) = worth.evidence(replace(CLAIM, expected=Outcome.REFUTED, erratum=erratum), HERE)
     assert piece.kind is Kind.REFUTED
     assert outcome_of([piece], []) is Outcome.REFUTED

@@ -16,6 +16,7 @@ from mamba_theorems.theorems.proofs.written import Named
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis
 from mamba_theorems.verify import record as data
+from mamba_theorems.verify import recorded
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.commands import run as running
 from mamba_theorems.verify.engine import derivations
@@ -228,7 +229,7 @@ def test_a_text_cut_short_anywhere_is_told_in_one_sentence(document):
     tried = 0
     for cut in cuts(text):
         with pytest.raises(ValueError, match="whole JSON text") as reason:
-            data.parsed(cut)
+            recorded.parsed(cut)
         assert "\n" not in str(reason.value)
         tried += 1
     assert tried > 100
@@ -236,7 +237,7 @@ def test_a_text_cut_short_anywhere_is_told_in_one_sentence(document):
 
 def test_nested_beyond_measure_is_no_json_either():
     with pytest.raises(ValueError, match="whole JSON text"):
-        data.parsed("[" * 100_000)
+        recorded.parsed("[" * 100_000)
 
 
 # --- told by every command that reads it ------------------------------------------------------------------------------

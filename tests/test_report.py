@@ -131,7 +131,7 @@ def test_every_form_tells_the_same_counts_verdicts_and_replays(report):
         "      contradicted: a check: the instance\n      replay: python -m verify --replay it\n",
         "      undecided: a search: nothing found\n",
         "      expected PROVED, found UNKNOWN\n",
-        "1 claim, 2 checks SKIPPED\n  beyond it: 1 UNKNOWN\n  skipped 2: needs --tier full\n",
+        "1 claim, 2 checks SKIPPED\n  foundations: 1 UNKNOWN\n  skipped 2: needs --tier full\n",
         "not as expected: foundations.euler-gap\n",
     ):
         assert line in printed
@@ -143,7 +143,7 @@ def test_every_form_tells_the_same_counts_verdicts_and_replays(report):
         assert "one, two: skipped" in told
         assert "the instance" in told
     assert (
-        '<p class="headline">1 claim, 2 checks SKIPPED</p>\n<ul class="counts"><li>beyond it: 1 UNKNOWN</li></ul>'
+        '<p class="headline">1 claim, 2 checks SKIPPED</p>\n<ul class="counts"><li>foundations: 1 UNKNOWN</li></ul>'
         in page
     )
 
@@ -204,16 +204,16 @@ def test_a_restated_claim_that_fails_is_nobody_s_erratum(report):
     run = derived(report, form=Form.RESTATED)
     chapters = book.Book(run)
     assert not chapters.errata
-    assert dict(chapters.counts)["restated"] == "1 REFUTED"
+    assert dict(chapters.counts)["other papers'"] == "1 REFUTED"
     for text in (told(run, SELECTED[1]), html.page(run).partition("<h2 id")[2], latex.dumps(run)):
         assert "restated" in text
         assert "Erratum" not in text
     assert "Where it fails" in told(run, SELECTED[1])
     assert "Restated:" in told(run, SELECTED[1])
     assert "Printed:" not in told(run, SELECTED[1])
-    assert '<h2 id="restated">' in html.page(run)
     contents = appendix.contents(chapters, (), ())
-    assert (contents["errata"], [e["id"] for e in contents["restated"]]) == ([], [SELECTED[1]])
+    (others,) = (group["entries"] for group in contents["apart"] if "nobody's errata" in group["title"])
+    assert (contents["errata"], contents["paper"], [e["id"] for e in others][-1]) == ([], [], SELECTED[1])
 
 
 def test_latex_holds_every_claim_step_and_the_digest_in_ascii(report):

@@ -101,7 +101,7 @@ def test_the_sums_of_the_statement_are_what_the_network_computes(state, discreti
 def test_a_case_replays():
     check = TESTS["haar.cor2"]
     assert check.replay({"x": [1], "n": 1, "t": 1, "H(0)": 0}, Run()).holds
-    with pytest.raises(ValueError, match="no case"):
+    with pytest.raises(ValueError, match='must give "n"'):
         TESTS["haar.official-block"].replay({"x": [1, 2]}, Run())
 
 

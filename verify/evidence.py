@@ -92,7 +92,7 @@ LINK = "a reader must see"
 def group_of(family: str, form: str) -> str:
     """Where a claim of a family and a form counts."""
     apart = {"foundations": FOUNDATIONS, "token_dynamics": OTHERS}
-    return apart.get(family, BEYOND if form == Form.EXTENSION else OWN)
+    return apart.get(family, {Form.EXTENSION: BEYOND, Form.RESTATED: OTHERS}.get(Form(form), OWN))
 
 
 @dataclass(frozen=True)

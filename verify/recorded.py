@@ -58,7 +58,21 @@ def _read(path: Path, _: int) -> dict[str, Any]:
             raise ValueError(f"cannot use {path}: its digest does not fit its {part} part: it was edited by hand")
     if document["canonical"].get("version") != __version__:
         raise ValueError(f"{path} was written by another version of this program: {again}")
+    if not _is_whole(document):
+        raise ValueError(f"cannot use {path}: it lacks claims, or what was said of them: {again}")
     return document
+
+
+CLAIM = {"id", "family", "form", "paper", "title", "outcome", "expected", "erratum"}
+RUN = {"date", "tier", "python", "machine", "versions"}
+
+
+def _is_whole(document: Mapping[str, Any]) -> bool:
+    """Whether all that is read here is there."""
+    claims, shown = document["canonical"].get("claims"), document["shown"]
+    known = isinstance(claims, list) and all(isinstance(claim, dict) and claim.keys() >= CLAIM for claim in claims)
+    run = shown.get("run")
+    return known and isinstance(run, dict) and run.keys() >= RUN and isinstance(shown.get("told"), dict)
 
 
 def claims() -> dict[str, dict[str, Any]]:

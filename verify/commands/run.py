@@ -167,13 +167,13 @@ def _replay(selected: list[str], spec: str, run: Run, terminal: Terminal) -> Exi
         instance = json.loads(case, object_pairs_hook=_once, parse_constant=_no_number)
     except (ValueError, RecursionError) as reason:
         raise UsageError(f"the case after '{name}:' is not JSON ({reason}): copy the whole replay line") from reason
-    check_instruments()
     try:
         evidence = gather.replay(claim, name, instance, run)
     except NotACase as reason:
         raise UsageError(str(reason)) from reason
     except NotAvailable as reason:
         raise NothingRan(f"'{name}' cannot run here: {reason}") from reason
+    check_instruments()  # before the verdict is told
     terminal.put(f"{claim}: {name}: {json.dumps(instance, ensure_ascii=False)}: {evidence.summary}")
     return outcome(bool(evidence.holds))
 

@@ -46,9 +46,7 @@ def claims_graph(args: Namespace, terminal: Terminal) -> Exit:
     selected = asked.selected(args, unnamed=["all"])
     from mamba_theorems.verify.report import graph  # noqa: PLC0415 - builds every claim
 
-    drawn = {"dot": graph.dot, "mermaid": graph.mermaid, "svg": graph.svg}[args.output_format](
-        selected, _outcomes(args.source)
-    )
+    drawn = graph.DRAWN[args.output_format](selected, _outcomes(args.source))
     if args.output is None:
         terminal.document(drawn)
     else:

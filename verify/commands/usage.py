@@ -101,7 +101,7 @@ def say(text: str) -> None:
 def sign_of_life(name: str) -> Iterator[None]:
     """A line on standard error, in a pipe too, if the work inside takes longer than a moment and says nothing."""
     _said.clear()
-    timer = threading.Timer(SOON, lambda: None if _said.is_set() else say(f"{name}: working"))
+    timer = threading.Timer(SOON, lambda: None if _said.is_set() else say(f"working on `{name}`"))
     timer.daemon = True
     timer.start()
     try:

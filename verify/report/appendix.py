@@ -21,7 +21,7 @@ from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
-from mamba_theorems.verify.report.paper import Row
+from mamba_theorems.verify.report.paper import PaperRow
 from mamba_theorems.verify.report.rocq import Theorems
 
 REPRODUCTION = "Each line of this report comes from the run named on its first page; these commands make it again."
@@ -180,7 +180,7 @@ def _erratum(entry: ClaimEntry) -> dict[str, Any]:
     return _heading(entry) | {"fields": fields, "replays": [replay] if replay else []}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: PaperRow) -> dict[str, Any]:
     printed = row.printed.id if row.printed else ""
     parts = {name: _prose(text) for name, text in (("words", row.words), ("instead", row.instead))}
     claims = {

@@ -32,7 +32,7 @@ from mamba_theorems.verify.evidence import (
 from mamba_theorems.verify.glossary import WORDS, Gloss
 from mamba_theorems.verify.report import rocq
 from mamba_theorems.verify.report.formula import clauses
-from mamba_theorems.verify.report.paper import Row, rows
+from mamba_theorems.verify.report.paper import PaperRow, rows
 from mamba_theorems.verify.report.places import places
 from mamba_theorems.verify.report.rocq import Definition, Theorems
 
@@ -290,7 +290,7 @@ class Book:
         return tuple(e for e in self.entries if e.claim.erratum is not None and e.claim.erratum.case is None)
 
     @cached_property
-    def paper(self) -> list[Row]:
+    def paper(self) -> list[PaperRow]:
         """The paper at a glance, in its own order."""
         return rows(data.canonical(self.report)["claims"], whole=self.is_whole)
 

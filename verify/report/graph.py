@@ -180,3 +180,7 @@ def _box(claim: str, place: tuple[float, float], outcomes: Outcomes) -> str:
         f'fill="{_fill(claim, outcomes)}" stroke="#333"{dashed}/>'
         f'<text x="{place[0] + PAD:g}" y="{place[1] + 15:g}" fill="#111">{escape(_short(claim, outcomes))}</text></a>'
     )
+
+
+DRAWN = {"dot": dot, "mermaid": mermaid, "svg": svg}
+"""Every way to draw the graph, by the name that --output-format takes."""

@@ -17,7 +17,7 @@ from mamba_theorems.verify.report.book import GROUP_TITLES, TRUSTED, Book, Claim
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.markup import pieces
-from mamba_theorems.verify.report.paper import Row
+from mamba_theorems.verify.report.paper import PaperRow
 from mamba_theorems.verify.report.rocq import Theorems
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ def _paper(chapters: Book) -> str:
     return f"\\section{{The paper at a glance}}\n{chapters.headline}: {counts}.\\par\n{body}"
 
 
-def _row(row: Row) -> str:
+def _row(row: PaperRow) -> str:
     parts = [f"\\textbf{{{row.outcome}}} {text(row.words)}".strip()]
     parts += [f"Instead: {text(row.instead)}"] if row.instead else []
     for name, claims in (("True", row.amended), ("Beyond", row.beyond)):

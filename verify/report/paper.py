@@ -40,7 +40,7 @@ UNTOUCHED = "no claim is about it as printed"
 
 
 @dataclass(frozen=True)
-class Named:
+class Covering:
     """A claim in a row: its id, outcome and title."""
 
     id: str
@@ -52,7 +52,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperRow:
     """One thing that the paper numbers, or one of several statements under one number.
 
     `printed` is the statement as it is printed (None where no claim is of its printed form), `words` what it says,
@@ -60,11 +60,11 @@ class Row:
     """
 
     item: str
-    printed: Named | None
+    printed: Covering | None
     words: str
     instead: str
-    amended: tuple[Named, ...]
-    beyond: tuple[Named, ...]
+    amended: tuple[Covering, ...]
+    beyond: tuple[Covering, ...]
 
     @property
     def outcome(self) -> str:
@@ -73,9 +73,9 @@ class Row:
         return known.outcome if known else ""
 
 
-def rows(recorded: Iterable[Mapping[str, Any]], *, whole: bool) -> list[Row]:
+def rows(recorded: Iterable[Mapping[str, Any]], *, whole: bool) -> list[PaperRow]:
     """The table, of claims as the record has them; of a `whole` run also what no claim covers."""
-    own = [claim for claim in recorded if claim["family"] in OF_THE_PAPER]
+    own = [claim for claim in recorded if claim["family"] in OF_THE_PAPER and claim["form"] != "restated"]
     about = {item: [claim for claim in own if item in places(claim["paper"])] for item in ITEMS}
     return [row for item, members in about.items() if members or whole for row in _rows(item, members)]
 
@@ -89,24 +89,24 @@ def places(reference: str) -> tuple[str, ...]:
     return tuple(item for item in ITEMS if re.search(rf"(?<![\w.]){re.escape(item)}(?![\w.]\w)", spelled))
 
 
-def _rows(item: str, about: list[Mapping[str, Any]]) -> Iterator[Row]:
+def _rows(item: str, about: list[Mapping[str, Any]]) -> Iterator[PaperRow]:
     """A row a printed statement; what is amended and what goes beyond stand in the first."""
     of = {form: [c for c in about if c["form"] == form] for form in ("printed", "amended", "extension")}
     amended, beyond = (tuple(map(_named, of[form])) for form in ("amended", "extension"))
     if not of["printed"]:
         words = AMENDED if amended else UNTOUCHED if beyond else NOTHING
-        yield Row(item, None, words, "", amended, beyond)
+        yield PaperRow(item, None, words, "", amended, beyond)
     for i, claim in enumerate(of["printed"]):
         words, instead = claim["title"], ""
         if erratum := claim["erratum"]:
             fails = claim["outcome"] == "REFUTED"
             words = erratum["printed"] if fails else words
             instead = erratum["instead"] if fails else f"its printed argument does not give it. {erratum['instead']}"
-        yield Row(item, _named(claim), words, instead, () if i else amended, () if i else beyond)
+        yield PaperRow(item, _named(claim), words, instead, () if i else amended, () if i else beyond)
 
 
-def _named(claim: Mapping[str, Any]) -> Named:
-    return Named(claim["id"], claim["outcome"], claim["title"])
+def _named(claim: Mapping[str, Any]) -> Covering:
+    return Covering(claim["id"], claim["outcome"], claim["title"])
 
 
 def counted(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -116,7 +116,7 @@ def counted(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
     return [f"{total} claim{'s' * (total != 1)}", *groups]
 
 
-def terminal(found: Iterable[Row]) -> Iterator[tuple[str, str]]:
+def terminal(found: Iterable[PaperRow]) -> Iterator[tuple[str, str]]:
     """The table as pairs for two columns."""
     last = ""
     for row in found:
