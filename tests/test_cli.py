@@ -13,7 +13,7 @@ import pytest
 from mamba_theorems.theorems.claim import FAMILIES
 from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import record as data
-from mamba_theorems.verify.commands import asked, run, show, table
+from mamba_theorems.verify.commands import asked, run, table
 from mamba_theorems.verify.commands import certify as certificates
 from mamba_theorems.verify.commands import fuzz as campaigns
 from mamba_theorems.verify.commands import main as cli

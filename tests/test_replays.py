@@ -16,12 +16,11 @@ from mamba_theorems.theorems.registry import claims, family_of
 from mamba_theorems.verify import recorded
 from mamba_theorems.verify.checks.case import NotACase, Record, Whole
 from mamba_theorems.verify.checks.check import Examination, Property, drawn, replay_line
-from mamba_theorems.theorems.registry import claims
-from mamba_theorems.verify.engine.gather import checks_of
 from mamba_theorems.verify.checks.statements.test import StatementTest
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.commands import run as running
 from mamba_theorems.verify.engine import gather
+from mamba_theorems.verify.engine.gather import checks_of
 from mamba_theorems.verify.evidence import ClaimReport, Report
 from mamba_theorems.verify.report import book, text
 from mamba_theorems.verify.settings import Run, Tier

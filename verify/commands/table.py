@@ -173,7 +173,9 @@ OPTIONS = {
     "show --target": _value("NAME", "targets, as in paper official_mamba2 (default: the first)", nargs="+", default=[]),
     "--beside": _switch("S4D, Mamba and Mamba-2 side by side on this sequence"),
     "--weights": _value("FILE", "show these weights, a safetensors file of the same names and shapes", type=Path),
-    "show --vocab-size": _value("V", "with --weights: the task's vocabulary (default: the embedding's)", type=whole(1, LARGEST)),
+    "show --vocab-size": _value(
+        "V", "with --weights: the task's vocabulary (default: the embedding's)", type=whole(1, LARGEST)
+    ),
     "show --num-kv-pairs": _value(
         "K", "pairs that the sequence starts with (default: up to a key again)", type=whole(1, LARGEST)
     ),
