@@ -9,9 +9,11 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from mamba_theorems.kernels.blocks.interop import to_transformers
+from mamba_theorems.kernels.blocks.language_model import MambaLM
 from mamba_theorems.kernels.confined import softplus
 
 Scan = Callable[..., Any]
@@ -112,6 +114,62 @@ def mamba_ssm_scan(*args: Any, **kwargs: Any) -> Any:
     return selective_scan_fn(*args, **kwargs)
 
 
+def transformers_model(ours: MambaLM) -> nn.Module:
+    """transformers' MambaForCausalLM with the sizes and weights of a Mamba-1 language model; tokens → logits."""
+    from transformers import MambaConfig, MambaForCausalLM  # noqa: PLC0415
+
+    mixer: Any = ours.backbone.layers[0].mixer
+    config = MambaConfig(
+        vocab_size=ours.lm_head.out_features,
+        hidden_size=mixer.d_model,
+        state_size=mixer.d_state,
+        num_hidden_layers=len(ours.backbone.layers),
+        intermediate_size=mixer.d_inner,
+        expand=mixer.d_inner // mixer.d_model,
+        conv_kernel=mixer.d_conv,
+        time_step_rank=mixer.dt_rank,
+        tie_word_embeddings=False,
+        use_cache=False,
+    )
+    model = MambaForCausalLM(config)
+    model.load_state_dict(to_transformers(ours.state_dict()))
+    return _Logits(model)
+
+
+class _Logits(nn.Module):
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.model(tokens).logits
+
+
+def mambapy_model(ours: MambaLM) -> nn.Module:
+    """mambapy's Mamba between an embedding and a head, with the sizes and weights of a Mamba-1 language model."""
+    from mambapy.mamba import Mamba, MambaConfig, RMSNorm  # noqa: PLC0415
+
+    mixer: Any = ours.backbone.layers[0].mixer
+    config = MambaConfig(
+        d_model=mixer.d_model,
+        n_layers=len(ours.backbone.layers),
+        dt_rank=mixer.dt_rank,
+        d_state=mixer.d_state,
+        expand_factor=mixer.d_inner // mixer.d_model,
+        d_conv=mixer.d_conv,
+    )
+    vocab_size, state = ours.lm_head.out_features, ours.state_dict()
+    embedding, head = nn.Embedding(vocab_size, mixer.d_model), nn.Linear(mixer.d_model, vocab_size, bias=False)
+    model = nn.Sequential(embedding, Mamba(config), RMSNorm(mixer.d_model), head)
+    places = {"backbone.embedding": "0", "backbone.layers": "1.layers", "backbone.norm_f": "2", "lm_head": "3"}
+    model.load_state_dict(
+        {name.replace(old, new): w for name, w in state.items() for old, new in places.items() if name.startswith(old)}
+    )
+    return model
+
+
+MODELS: dict[str, Callable[[MambaLM], nn.Module]] = {"transformers": transformers_model, "mambapy": mambapy_model}
+"""The same language model in other people's code, weights included, for whom there is one."""
 PEERS: dict[str, tuple[str, Scan]] = {
     "transformers": ("transformers", transformers_scan),
     "mambapy": ("mambapy", mambapy_scan),

@@ -125,14 +125,17 @@ class Source:
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Tokens and targets of a step."""
-        shape, place, size = self.own, number, self.training.batch_size or self.protocol.batch_size
-        if self._batches:
-            epoch, at = divmod(number, self.steps_per_epoch)
-            order = np.random.default_rng(self.training.seed_for(f"order {epoch}")).permutation(self.steps_per_epoch)
-            shape, place, size = self._batches[order[at]]
-        seed = self.training.seed_for(f"batch {shape} {place}")
-        tokens, targets, _ = draw(self.training, shape, size, seed)
+        shape, place, size = self.at(number)
+        tokens, targets, _ = draw(self.training, shape, size, self.training.seed_for(f"batch {shape} {place}"))
         return torch.from_numpy(tokens), torch.from_numpy(targets)
+
+    def at(self, number: int) -> tuple[Shape, int, int]:
+        """A step's batch by its shape, its number and its examples, which its seed is derived from."""
+        if not self._batches:
+            return self.own, number, self.training.batch_size or self.protocol.batch_size
+        epoch, place = divmod(number, self.steps_per_epoch)
+        order = np.random.default_rng(self.training.seed_for(f"order {epoch}")).permutation(self.steps_per_epoch)
+        return self._batches[order[place]]
 
     def test(self) -> TestSet:
         """The test set: every assignment where the task has so few, else drawn."""

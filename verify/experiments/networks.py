@@ -36,7 +36,7 @@ class OneDecay(blocks.Mamba):
     def _delta_size(self) -> int:
         return 1
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         """S6 whose Δ and A are spread over the channels."""
         delta, B, C = self._delta_B_C(x)
         A, bias = self._A().expand(self.d_inner, -1), self.dt_proj.bias.expand(self.d_inner)
@@ -46,7 +46,7 @@ class OneDecay(blocks.Mamba):
 class _Ungated:
     """A Mamba-1 block whose z is not used."""
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         return super().mix(x, None, **options)  # type: ignore[misc]
 
 
