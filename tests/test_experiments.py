@@ -17,7 +17,7 @@ from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.evidence import outcome_of
 from mamba_theorems.verify.experiments import networks, plan, predictions, report
 from mamba_theorems.verify.experiments.campaign import PlanRun, TrainingNotes, run_plan
-from mamba_theorems.verify.experiments.data import Source
+from mamba_theorems.verify.experiments.data import DataSource
 from mamba_theorems.verify.experiments.settings import Training
 from mamba_theorems.verify.experiments.training import Trained
 from mamba_theorems.verify.fuzz import local
@@ -232,7 +232,7 @@ def test_an_lstm_is_as_large_as_the_block_it_stands_beside():
 
 def test_a_data_set_is_the_same_every_epoch_in_another_order():
     training = Training("zoology", "mamba", 8192, protocol="Z1", batch_size=50_000)
-    source = Source(training)
+    source = DataSource(training)
     assert source.steps_per_epoch == 6
     orders = [[source.at(epoch * 6 + i) for i in range(6)] for epoch in (0, 1)]
     assert orders[0] != orders[1]

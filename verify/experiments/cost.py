@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
-from mamba_theorems.verify.experiments.data import Source, classes
+from mamba_theorems.verify.experiments.data import DataSource, classes
 from mamba_theorems.verify.experiments.settings import Training
 from mamba_theorems.verify.experiments.training import step_seconds
 
@@ -21,7 +21,7 @@ TRIAL = 3e10
 @cache
 def step_work(t: Training) -> float:
     """Operations of a step, about: a formula, not a measurement."""
-    source = Source(t)
+    source = DataSource(t)
     shapes = t.described.shapes
     total = sum(shape.examples * shape.input_seq_len for shape in shapes)
     tokens = total / source.steps_per_epoch if shapes else (t.batch_size or t.described.batch_size) * source.longest
@@ -36,7 +36,7 @@ def step_work(t: Training) -> float:
 
 def work(training: Training) -> float:
     """Operations of the whole training, if it does not stop early."""
-    return step_work(training) * training.length(Source(training).steps_per_epoch)
+    return step_work(training) * training.length(DataSource(training).steps_per_epoch)
 
 
 def rates(trainings: Iterable[Training]) -> dict[str, float]:

@@ -71,7 +71,7 @@ def check(training: Training) -> None:
 
 @cache
 def _check(training: Training) -> None:
-    source = Source(training)
+    source = DataSource(training)
     for shape in (*training.described.shapes, *training.described.tested) or (source.own,):
         draw(training, shape, 1, 0)
     if training.task == "mqar-once":
@@ -101,7 +101,7 @@ class TestSet:
         return sum(int(part[2].sum()) for part in self.parts)
 
 
-class Source:
+class DataSource:
     """Batches by number: fresh ones, or those of a data set, in an order new every epoch."""
 
     def __init__(self, training: Training) -> None:

@@ -20,7 +20,7 @@ from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels import blocks, ops
 from mamba_theorems.kernels.blocks.mamba import GatedMixer, hippo_real
-from mamba_theorems.verify.experiments.data import Source, classes
+from mamba_theorems.verify.experiments.data import DataSource, classes
 from mamba_theorems.verify.experiments.settings import Training
 
 TARGET, CLAIM = "language_model", "mqar.thm2-step1"
@@ -153,7 +153,7 @@ def build(training: Training) -> Any:
         classes(training), training.d_model, training.n_layer, mixer=mixer(training), tie_embeddings=training.tie
     )
     if training.pe:
-        made.backbone.embedding = Positions(made.backbone.embedding, Source(training).longest)  # type: ignore[assignment]
+        made.backbone.embedding = Positions(made.backbone.embedding, DataSource(training).longest)  # type: ignore[assignment]
     return made
 
 

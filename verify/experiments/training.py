@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.optim import AdamW, lr_scheduler
 
 from mamba_theorems.verify.experiments import networks
-from mamba_theorems.verify.experiments.data import Source, TestSet
+from mamba_theorems.verify.experiments.data import DataSource, TestSet
 from mamba_theorems.verify.experiments.settings import Training
 
 
@@ -88,7 +88,7 @@ class _Run:
         self.training, self.protocol, self.device = training, training.described, device
         torch.manual_seed(training.seed_for("weights"))
         self.network = networks.build(training).to(device)
-        self.source = Source(training)
+        self.source = DataSource(training)
         self.optimizer = AdamW(
             self.network.parameters(),
             training.lr,
