@@ -124,7 +124,6 @@ def transformers_model(ours: MambaLM) -> nn.Module:
         hidden_size=mixer.d_model,
         state_size=mixer.d_state,
         num_hidden_layers=len(ours.backbone.layers),
-        intermediate_size=mixer.d_inner,
         expand=mixer.d_inner // mixer.d_model,
         conv_kernel=mixer.d_conv,
         time_step_rank=mixer.dt_rank,

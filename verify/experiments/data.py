@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,15 @@ def _recall(batch: Batch, rows: int = 64) -> Arrays:
 
 def check(training: Training) -> None:
     """Draw an example of every shape. Raises ValueError where there is none."""
-    network = {"mixer": "mamba", "gate": True, "pe": False, "tie": False, "d_model": 1, "d_state": 1, "n_layer": 1}
+    network: dict[str, Any] = {
+        "mixer": "mamba",
+        "gate": True,
+        "pe": False,
+        "tie": False,
+        "d_model": 1,
+        "d_state": 1,
+        "n_layer": 1,
+    }
     _check(replace(training, **network, expand=1, start="random", noise=0.0, lr=1.0, seed=0))
 
 
