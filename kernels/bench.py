@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mamba_theorems.kernels import ops, semantics
+from mamba_theorems.kernels.blocks.language_model import MambaLM
+from mamba_theorems.kernels.blocks.mamba import Mamba
 from mamba_theorems.kernels.fields import FLOAT32
-from mamba_theorems.kernels.peers import PEERS, installed
+from mamba_theorems.kernels.peers import MODELS, PEERS, installed
 
 Run = Callable[[], Any]
 
@@ -40,6 +42,20 @@ class ScanSize:
 
     def __str__(self) -> str:
         return f"B={self.batch} L={self.length} d_inner={self.d_inner} N={self.d_state}"
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """The size of a language model of one Mamba-1 layer, and of a batch."""
+
+    batch: int
+    length: int
+    d_model: int
+    d_state: int
+    vocab_size: int
+
+    def __str__(self) -> str:
+        return f"B={self.batch} L={self.length} d_model={self.d_model} N={self.d_state} |V|={self.vocab_size}"
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,8 @@ class Timing:
 
 HEADLINE, NARROW = ScanSize(1, 2048, 256, 16), ScanSize(1, 8192, 64, 2)
 SSD_SIZE = ScanSize(1, 4096, 512, 64)
-CASES = ("forward", "narrow", "backward", "ssd", "linearity", "memory")
+MODEL = ModelSize(32, 256, 64, 16, 128)
+CASES = ("forward", "narrow", "backward", "ssd", "training", "linearity", "memory")
 PATIENCE = 10_000.0  # milliseconds
 LENGTHS = (1_000, 3_162, 10_000, 31_623, 100_000)
 
@@ -117,7 +134,7 @@ def _synchronize(device: str) -> None:
         torch.cuda.synchronize()
 
 
-def _timing(case: str, size: ScanSize, runs: dict[str, Run], rounds: int, device: str) -> Timing:
+def _timing(case: str, size: ScanSize | ModelSize, runs: dict[str, Run], rounds: int, device: str) -> Timing:
     medians = side_by_side(runs, rounds, device)
     wall, cpu = ({name: both[i] for name, both in medians.items()} for i in range(2))
     timing = Timing(case, str(size), wall, cpu, _ratios(wall), _ratios(cpu), rounds, os.getloadavg()[0])
@@ -193,6 +210,35 @@ def ssd_recurrent(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor) -> Ten
     return torch.stack(ys, 1)
 
 
+def training_step(size: ModelSize, peers: Sequence[str], rounds: int, device: str) -> Timing:
+    """Forward, backward and AdamW's step of one language model, the same weights in ours and in the peers'.
+
+    Raises AssertionError where a peer's logits are not ours.
+    """
+    torch.manual_seed(0)
+    ours = MambaLM(size.vocab_size, size.d_model, mixer=Mamba, d_state=size.d_state).to(device)
+    models = {"ours": ours} | {name: MODELS[name](ours).to(device) for name in peers if name in MODELS}
+    tokens = torch.randint(size.vocab_size, (size.batch, size.length + 1), device=device)
+    with torch.no_grad():
+        expected = ours(tokens[:, :-1])
+        for model in models.values():
+            torch.testing.assert_close(model(tokens[:, :-1]), expected, rtol=1e-3, atol=1e-3)
+    return _timing("training step", size, {k: _step(m, tokens) for k, m in models.items()}, rounds, device)
+
+
+def _step(model: nn.Module, tokens: Tensor) -> Run:
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+
+    def run() -> None:
+        logits = model(tokens[:, :-1])
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return run
+
+
 def linearity(rounds: int, device: str) -> dict[str, Any]:
     """The exponent of S6 forward's cost in L, by least squares in logarithms."""
     inputs = {length: arguments(ScanSize(1, length, 64, 16), device) for length in LENGTHS}
@@ -252,6 +298,7 @@ def report(options: argparse.Namespace) -> dict[str, Any]:
         "narrow": lambda: forward(NARROW, peers, rounds, device),
         "backward": lambda: forward_backward(HEADLINE, peers, rounds, device),
         "ssd": lambda: ssd(SSD_SIZE, rounds, device),
+        "training": lambda: training_step(MODEL, peers, rounds, device),
     }
     result["timings"] = [asdict(run()) for name, run in timings.items() if name in options.cases]
     if "linearity" in options.cases:

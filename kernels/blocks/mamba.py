@@ -63,8 +63,11 @@ class GatedMixer(Block):
         y, ssm = result
         return self.out_proj(y.transpose(1, 2)), State(conv, ssm)
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
-        """The gated mixer on x, z (batch, d_inner, L), with the options and the results of `ops.selective_scan`."""
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
+        """The mixer on x (batch, d_inner, L), gated by z where z is given.
+
+        Options and results are those of `ops.selective_scan`.
+        """
         raise NotImplementedError
 
     def allocate_inference_cache(self, batch_size: int, max_seqlen: int = 0, dtype: torch.dtype | None = None) -> State:
@@ -110,7 +113,7 @@ class Mamba(GatedMixer):
         """One Δ a channel."""
         return self.d_inner
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         """S6, on `ops.selective_scan`."""
         delta, B, C = self._delta_B_C(x)
         bias = self.dt_proj.bias
@@ -172,7 +175,7 @@ class MambaS4D(GatedMixer):
         self.B = nn.Parameter(torch.ones(self.d_inner, d_state, **self.factory))
         self.C = nn.Parameter(torch.randn(self.d_inner, d_state, **self.factory))
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         """S4D as the scan with constant Δ, B, C: that multiplies the input by Δ, zero-order hold by (e^ΔA − 1)/A."""
         dt, A = torch.exp(wide(self.log_dt)), self._A()
         exponent = dt[:, None] * A
@@ -193,7 +196,7 @@ class MambaDeltaT(Mamba):
     def _delta_size(self) -> int:
         return self.d_state
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         """Δ^⊤, on `ops.selective_scan_delta_t`."""
         dt, B, C = self._dt_B_C(x)
         delta, B, C = (m.transpose(1, 2) for m in (softplus(self.dt_proj(dt)), B, C))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
+from mamba_theorems.kernels.peers.models import mambapy_model, transformers_model
 from mamba_theorems.kernels.peers.scans import accelerated_scan, mamba_ssm_scan, mambapy_scan, transformers_scan
 
 PEERS: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -18,6 +19,8 @@ PEERS: dict[str, tuple[str, Callable[..., Any]]] = {
     "accelerated-scan": ("accelerated_scan", accelerated_scan),
     "mamba_ssm": ("mamba_ssm", mamba_ssm_scan),
 }
+MODELS = {"transformers": transformers_model, "mambapy": mambapy_model}
+"""The same language model in other people's code, weights included, for whom there is one."""
 
 
 def installed(name: str) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
-from itertools import islice
 
-from mamba_theorems.verify.experiments.data import Source, classes
+from mamba_theorems.verify.experiments.data import DataSource, classes
 from mamba_theorems.verify.experiments.settings import Training
-from mamba_theorems.verify.experiments.training import one_step
+from mamba_theorems.verify.experiments.training import step_seconds
 
 STEP = 2e8
 """What a step costs beside its operations, in operations: the calls of torch."""
@@ -23,7 +21,7 @@ TRIAL = 3e10
 @cache
 def step_work(t: Training) -> float:
     """Operations of a step, about: a formula, not a measurement."""
-    source = Source(t)
+    source = DataSource(t)
     shapes = t.described.shapes
     total = sum(shape.examples * shape.input_seq_len for shape in shapes)
     tokens = total / source.steps_per_epoch if shapes else (t.batch_size or t.described.batch_size) * source.longest
@@ -38,7 +36,7 @@ def step_work(t: Training) -> float:
 
 def work(training: Training) -> float:
     """Operations of the whole training, if it does not stop early."""
-    return step_work(training) * training.length(Source(training).steps_per_epoch)
+    return step_work(training) * training.length(DataSource(training).steps_per_epoch)
 
 
 def rates(trainings: Iterable[Training]) -> dict[str, float]:
@@ -53,8 +51,7 @@ def rates(trainings: Iterable[Training]) -> dict[str, float]:
         if chosen is None:  # all are too large to be timed: time a small batch, with the same sizes otherwise
             batch = max(1, int((cheapest.batch_size or 64) * TRIAL / step_work(cheapest)))
             chosen = replace(cheapest, batch_size=batch)
-        steps = list(islice(one_step(chosen), 4))[1:]
-        found[mixer] = statistics.median(steps) / step_work(chosen)
+        found[mixer] = step_seconds(chosen) / step_work(chosen)
     return found
 
 

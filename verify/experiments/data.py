@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,13 +66,21 @@ def _recall(batch: Batch, rows: int = 64) -> Arrays:
 
 def check(training: Training) -> None:
     """Draw an example of every shape. Raises ValueError where there is none."""
-    network = {"mixer": "mamba", "gate": True, "pe": False, "tie": False, "d_model": 1, "d_state": 1, "n_layer": 1}
+    network: dict[str, Any] = {
+        "mixer": "mamba",
+        "gate": True,
+        "pe": False,
+        "tie": False,
+        "d_model": 1,
+        "d_state": 1,
+        "n_layer": 1,
+    }
     _check(replace(training, **network, expand=1, start="random", noise=0.0, lr=1.0, seed=0))
 
 
 @cache
 def _check(training: Training) -> None:
-    source = Source(training)
+    source = DataSource(training)
     for shape in (*training.described.shapes, *training.described.tested) or (source.own,):
         draw(training, shape, 1, 0)
     if training.task == "mqar-once":
@@ -101,7 +110,7 @@ class TestSet:
         return sum(int(part[2].sum()) for part in self.parts)
 
 
-class Source:
+class DataSource:
     """Batches by number: fresh ones, or those of a data set, in an order new every epoch."""
 
     def __init__(self, training: Training) -> None:
@@ -125,14 +134,17 @@ class Source:
 
     def batch(self, number: int) -> tuple[Tensor, Tensor]:
         """Tokens and targets of a step."""
-        shape, place, size = self.own, number, self.training.batch_size or self.protocol.batch_size
-        if self._batches:
-            epoch, at = divmod(number, self.steps_per_epoch)
-            order = np.random.default_rng(self.training.seed_for(f"order {epoch}")).permutation(self.steps_per_epoch)
-            shape, place, size = self._batches[order[at]]
-        seed = self.training.seed_for(f"batch {shape} {place}")
-        tokens, targets, _ = draw(self.training, shape, size, seed)
+        shape, place, size = self.at(number)
+        tokens, targets, _ = draw(self.training, shape, size, self.training.seed_for(f"batch {shape} {place}"))
         return torch.from_numpy(tokens), torch.from_numpy(targets)
+
+    def at(self, number: int) -> tuple[Shape, int, int]:
+        """A step's batch by its shape, its number and its examples, which its seed is derived from."""
+        if not self._batches:
+            return self.own, number, self.training.batch_size or self.protocol.batch_size
+        epoch, place = divmod(number, self.steps_per_epoch)
+        order = np.random.default_rng(self.training.seed_for(f"order {epoch}")).permutation(self.steps_per_epoch)
+        return self._batches[order[place]]
 
     def test(self) -> TestSet:
         """The test set: every assignment where the task has so few, else drawn."""

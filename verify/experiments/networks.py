@@ -20,7 +20,7 @@ from mamba_theorems.constructions.compiler.targets import TARGETS
 from mamba_theorems.constructions.tasks import Vocabulary
 from mamba_theorems.kernels import blocks, ops
 from mamba_theorems.kernels.blocks.mamba import GatedMixer, hippo_real
-from mamba_theorems.verify.experiments.data import Source, classes
+from mamba_theorems.verify.experiments.data import DataSource, classes
 from mamba_theorems.verify.experiments.settings import Training
 
 TARGET, CLAIM = "language_model", "mqar.thm2-step1"
@@ -36,7 +36,7 @@ class OneDecay(blocks.Mamba):
     def _delta_size(self) -> int:
         return 1
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         """S6 whose Δ and A are spread over the channels."""
         delta, B, C = self._delta_B_C(x)
         A, bias = self._A().expand(self.d_inner, -1), self.dt_proj.bias.expand(self.d_inner)
@@ -46,7 +46,7 @@ class OneDecay(blocks.Mamba):
 class _Ungated:
     """A Mamba-1 block whose z is not used."""
 
-    def mix(self, x: Tensor, z: Tensor, **options: Any) -> Any:
+    def mix(self, x: Tensor, z: Tensor | None, **options: Any) -> Any:
         return super().mix(x, None, **options)  # type: ignore[misc]
 
 
@@ -153,7 +153,7 @@ def build(training: Training) -> Any:
         classes(training), training.d_model, training.n_layer, mixer=mixer(training), tie_embeddings=training.tie
     )
     if training.pe:
-        made.backbone.embedding = Positions(made.backbone.embedding, Source(training).longest)  # type: ignore[assignment]
+        made.backbone.embedding = Positions(made.backbone.embedding, DataSource(training).longest)  # type: ignore[assignment]
     return made
 
 

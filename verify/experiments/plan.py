@@ -29,7 +29,7 @@ class BadPlan(ValueError):
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """Trainings that are told together, and what [P] prints of them."""
 
     label: str
@@ -44,7 +44,7 @@ class Plan:
     name: str
     title: str
     words: str
-    rows: tuple[Row, ...]
+    rows: tuple[PlanRow, ...]
 
     @property
     def trainings(self) -> tuple[Training, ...]:
@@ -89,7 +89,7 @@ def read(name: str, data: Mapping[str, Any]) -> Plan:
     return plan
 
 
-def _row(number: int, grid: Mapping[str, Any]) -> Row:
+def _row(number: int, grid: Mapping[str, Any]) -> PlanRow:
     if strange := grid.keys() - GRID:
         word = sorted(strange)[0]
         near = get_close_matches(word, GRID, n=1)
@@ -107,7 +107,7 @@ def _row(number: int, grid: Mapping[str, Any]) -> Row:
         trainings = tuple(_combinations(axes))
     except ValueError as reason:
         raise ValueError(f"grid {number}: {reason}") from reason
-    return Row(str(grid.get("label", f"row {number}")), trainings, str(grid.get("printed", "")))
+    return PlanRow(str(grid.get("label", f"row {number}")), trainings, str(grid.get("printed", "")))
 
 
 def _combinations(axes: Mapping[str, list[Any]]) -> Iterator[Training]:
@@ -125,7 +125,7 @@ def told(training: Training, names: tuple[str, ...] = ()) -> str:
     return " ".join(f"{name} {plain[name]}" for name in chosen)
 
 
-def varied(row: Row) -> tuple[str, ...]:
+def varied(row: PlanRow) -> tuple[str, ...]:
     """The settings in which a row's trainings differ, but for rate and seed."""
     names = [name for name in SETTINGS if name not in ("lr", "seed")]
     return tuple(name for name in names if len({training.plain[name] for training in row.trainings}) > 1)

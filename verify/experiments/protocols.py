@@ -51,7 +51,7 @@ def _based(count: int, batch_size: int, shapes: tuple[tuple[int, int], ...]) -> 
 
 PROTOCOLS = {
     "own": TrainingProtocol("AdamW without decay, one-cycle, clip 1, fresh data every step", steps=2000, stop_at=0.999),
-    "exact": TrainingProtocol("as own, until every sequence of the test set is answered", steps=4000, evaluations=40),
+    "exact": TrainingProtocol("as own, until every sequence of the test set is answered", steps=2000, evaluations=20),
     "Z1": TrainingProtocol(
         "Zoology, Figure 2: AdamW, cosine by the epoch, batches of fixed composition, in an order new every epoch",
         schedule="epoch cosine",

@@ -20,7 +20,7 @@ from mamba_theorems.verify import record as data
 from mamba_theorems.verify.evidence import Evidence
 from mamba_theorems.verify.experiments import predictions, training
 from mamba_theorems.verify.experiments.campaign import PlanRun, made_by
-from mamba_theorems.verify.experiments.plan import Plan, Row, told, varied
+from mamba_theorems.verify.experiments.plan import Plan, PlanRow, told, varied
 from mamba_theorems.verify.experiments.settings import Training
 from mamba_theorems.verify.experiments.training import Trained
 from mamba_theorems.verify.version import __version__
@@ -114,7 +114,7 @@ def read(found: Any) -> PlanRun:
 
 def _read_plan(part: Mapping[str, Any]) -> Plan:
     rows = tuple(
-        Row(row["label"], tuple(Training(**t) for t in row["trainings"]), row["printed"]) for row in part["rows"]
+        PlanRow(row["label"], tuple(Training(**t) for t in row["trainings"]), row["printed"]) for row in part["rows"]
     )
     return Plan(part["name"], part["title"], part["words"], rows)
 
@@ -154,7 +154,7 @@ def lines(run: PlanRun) -> Iterator[str]:
         yield f"{missing} of {len(run.plan.trainings)} trainings are not yet run"
 
 
-def _row(run: PlanRun, row: Row) -> Iterator[str]:
+def _row(run: PlanRun, row: PlanRow) -> Iterator[str]:
     printed = f"  ([P] prints {row.printed})" if row.printed else ""
     yield f"{row.label}{printed}"
     names = varied(row)
@@ -163,7 +163,7 @@ def _row(run: PlanRun, row: Row) -> Iterator[str]:
     yield from _thresholds(run, row, names)
 
 
-def _grouped(row: Row, names: tuple[str, ...]) -> dict[str, list[Training]]:
+def _grouped(row: PlanRow, names: tuple[str, ...]) -> dict[str, list[Training]]:
     groups: dict[str, list[Training]] = {}
     for t in row.trainings:
         groups.setdefault(told(t, names) if names else "", []).append(t)
@@ -196,7 +196,7 @@ def _figure(result: Trained | None) -> str:
     return "exact" if result.exact else f"{min(result.accuracy, 0.9999):.4f}"[1:]
 
 
-def _thresholds(run: PlanRun, row: Row, names: tuple[str, ...]) -> Iterator[str]:
+def _thresholds(run: PlanRun, row: PlanRow, names: tuple[str, ...]) -> Iterator[str]:
     """The least width and state that solve the task, at the best rate: in every seed, in some seed."""
     for size in ("d_model", "d_state"):
         if size not in names:

@@ -6,9 +6,11 @@ Its seeds come from its own settings, and it runs on one thread, so that neither
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,7 +20,7 @@ from torch.nn import functional
 from torch.optim import AdamW, lr_scheduler
 
 from mamba_theorems.verify.experiments import networks
-from mamba_theorems.verify.experiments.data import Source, TestSet
+from mamba_theorems.verify.experiments.data import DataSource, TestSet
 from mamba_theorems.verify.experiments.settings import Training
 
 
@@ -63,14 +65,22 @@ VOLATILE = ("seconds", "processor_seconds")
 
 def run_training(training: Training, device: str = "cpu") -> Trained:
     """Train, on one thread of this process, and test."""
-    wall, cpu, threads = time.monotonic(), time.process_time(), torch.get_num_threads()
+    wall, cpu = time.monotonic(), time.process_time()
+    with _alone():
+        found = _Run(training, device).outcome()
+    return Trained(training, **found, seconds=time.monotonic() - wall, processor_seconds=time.process_time() - cpu)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One thread, and draws that leave torch's generator as it was."""
+    threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with torch.random.fork_rng(devices=[]):
-            found = _Run(training, device).outcome()
+            yield
     finally:
         torch.set_num_threads(threads)
-    return Trained(training, **found, seconds=time.monotonic() - wall, processor_seconds=time.process_time() - cpu)
 
 
 class _Run:
@@ -78,7 +88,7 @@ class _Run:
         self.training, self.protocol, self.device = training, training.described, device
         torch.manual_seed(training.seed_for("weights"))
         self.network = networks.build(training).to(device)
-        self.source = Source(training)
+        self.source = DataSource(training)
         self.optimizer = AdamW(
             self.network.parameters(),
             training.lr,
@@ -198,14 +208,16 @@ def schedule(optimizer: AdamW, training: Training, steps_per_epoch: int) -> tupl
     return lr_scheduler.SequentialLR(optimizer, parts, [warm, warm + flat]), 1
 
 
-def one_step(training: Training) -> Iterator[float]:
-    """The processor seconds of one step after the other, without tests: what a step costs here."""
-    with torch.random.fork_rng(devices=[]):
-        run = _Run(training, "cpu")
-        for number in range(10**9):
+def step_seconds(training: Training, steps: int = 5) -> float:
+    """The processor seconds of a step here, without tests: the median of some, after one that warms up."""
+    found = []
+    with _alone():
+        run = _Run(replace(training, steps=steps + 2), "cpu")
+        for number in range(steps + 1):
             start = time.process_time()
             run.step(number)
-            yield time.process_time() - start
+            found.append(time.process_time() - start)
+    return statistics.median(found[1:])
 
 
 def plain(result: Trained) -> dict[str, Any]:
