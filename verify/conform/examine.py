@@ -31,7 +31,8 @@ class Examinee:
     """A kernel under examination, and what was found out about it.
 
     `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
-    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`.
+    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`;
+    `bare` is whether it takes the plain call.
     """
 
     kernel: Kernel
@@ -41,6 +42,7 @@ class Examinee:
     accumulation: dict[str, torch.dtype] = field(default_factory=dict)
     uniform: set[str] = field(default_factory=set)
     lost: str = ""
+    bare: bool = True
     differentiates: bool = False
 
     @property
