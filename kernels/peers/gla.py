@@ -61,4 +61,4 @@ def selective_scan(
 
 
 for _function in (ssd_chunk_scan, ssd_recurrent, selective_scan):
-    _function.conformance = {"dtypes": ["float32", "bfloat16", "float16"]}  # type: ignore[attr-defined] # in float32
+    _function.conformance = {"dtypes": ["float32", "bfloat16", "float16"]}  # type: ignore[attr-defined,union-attr] # in float32
