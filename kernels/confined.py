@@ -7,6 +7,7 @@ and the Triton backward passes keep the same rule.
 
 # mypy: disable-error-code="override"
 # (a Function's forward has the arguments that it needs)
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -17,11 +18,17 @@ from torch.nn import functional
 
 def times(cotangent: Tensor, factor: Tensor) -> Tensor:
     """cotangent·factor, and 0 where the cotangent is 0 and the factor is not finite."""
+    return _summed(cotangent, factor, torch.broadcast_shapes(cotangent.shape, factor.shape))
+
+
+def _summed(cotangent: Tensor, factor: Tensor, shape: Sequence[int]) -> Tensor:
+    """The same, summed over what was broadcast. Where the sums or all factors are finite there was nothing to mask."""
     found = cotangent * factor
+    summed = found.sum_to_size(shape)
     eager = found.device.type == "cpu" and not torch.compiler.is_compiling()  # a GPU or a graph is not read back
-    if eager and is_finite(found):
-        return found
-    return found.masked_fill((cotangent == 0) & ~torch.isfinite(factor), 0)
+    if eager and is_finite(min(factor, summed, key=Tensor.numel)):
+        return summed
+    return found.masked_fill((cotangent == 0) & ~torch.isfinite(factor), 0).sum_to_size(shape)
 
 
 def is_finite(*tensors: Tensor) -> bool:
@@ -77,6 +84,10 @@ class _SiLU(Function):
     @staticmethod
     def backward(ctx: Any, bar: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
+        if not torch.is_grad_enabled() and bar.device.type == "cpu" and bar.dtype == x.dtype:
+            found = torch.ops.aten.silu_backward(bar, x)  # in one pass, and differentiable no further
+            if is_finite(found):
+                return found
         slope = torch.sigmoid(x)
         return times(bar, slope * (1 + x * (1 - slope)))
 
@@ -95,7 +106,7 @@ class _Softplus(Function):
 
 def _towards(one: Tensor, bar: Tensor, other: Tensor) -> Tensor:
     """The gradient of one factor, summed over what was broadcast."""
-    return times(bar, other).sum_to_size(one.shape).to(one.dtype)
+    return _summed(bar, other, one.shape).to(one.dtype)
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:

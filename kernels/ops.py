@@ -110,7 +110,7 @@ def ssd_chunk_scan(
     if return_varlen_states and cu_seqlens is None:
         raise ValueError("return_varlen_states needs cu_seqlens, which tells the sequences.")
     if cu_seqlens is not None:
-        packed = Packed(cu_seqlens, *x.shape[:2], seq_idx)
+        packed = Packed(cu_seqlens, x.shape[0], x.shape[1], seq_idx)
         seq_idx = packed.seq_idx
     options = (initial_states, seq_idx, dt_softplus, dt_limit, return_final_states)
     record = SSD(x, dt, A, B, C, chunk_size, D, z, dt_bias, *options)

@@ -226,7 +226,7 @@ def test_a_padding_slot_advances_no_row_and_gives_0(rows):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (torch.tensor([3, 3]), r"must be different rows of 0 … 4, not \[3, 3\]"),
+        (torch.tensor([3, 3]), r"must be different rows of 0 … 4, or -1, not \[3, 3\]"),
         (torch.tensor([0, 5]), "must be different rows"),
         (torch.tensor([0, -2]), "must be different rows"),
         (torch.tensor([0.0, 1.0]), "state_batch_indices must be an int32 or int64 tensor"),

@@ -58,3 +58,7 @@ def selective_scan(
     )
     y = y[..., 0].mT
     return (y, last[..., 0]) if return_last_state else y
+
+
+for _function in (ssd_chunk_scan, ssd_recurrent, selective_scan):
+    _function.conformance = {"dtypes": ["float32", "bfloat16", "float16"]}  # type: ignore[attr-defined,union-attr] # in float32

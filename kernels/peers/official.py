@@ -73,6 +73,9 @@ def ssd_minimal(
     return (y, last) if return_final_states else y
 
 
+ssd_minimal.conformance = {"dtypes": ["float32", "float64"]}  # type: ignore[attr-defined] # its decays are as its inputs
+
+
 def selective_state_update(
     state: Tensor, x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None,
     z: Tensor | None = None, dt_bias: Tensor | None = None, dt_softplus: bool = False,

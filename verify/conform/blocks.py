@@ -419,10 +419,8 @@ def gradients(subject: Examinee, row: BlockRow) -> Iterator[str]:
             raise NotExercised(f"the bound on the gradient of {name} is as large as itself, so that 0 would conform")
         got = terms.sum()
         if not abs(float(got) - value) <= bound:
-            note, exact = (
-                "along a random direction",
-                tuple(torch.tensor(m, dtype=torch.float64) for m in (value, bound)),
-            )
+            note = "along a random direction"
+            exact = torch.tensor(value, dtype=torch.float64), torch.tensor(bound, dtype=torch.float64)
             inputs = {"u": built.u, "weight": weight, "direction": direction}
             case = BlockCase(built, inputs, ALONG.format(name=name), {"slope": exact}, {"slope": got})
             failure = Deviation(f"gradient of {name}", kinds.GRADIENT, note, (), float(got), value, bound)

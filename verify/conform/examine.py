@@ -32,8 +32,8 @@ class Examinee:
     """A kernel under examination, and what was found out about it.
 
     `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
-    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`; `worst` is
-    the largest error/bound of the row at hand.
+    float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`; `bare` is
+    whether it takes the plain call; `worst` is the largest error/bound of the row at hand.
     """
 
     kernel: Kernel
@@ -43,6 +43,7 @@ class Examinee:
     accumulation: dict[str, torch.dtype] = field(default_factory=dict)
     uniform: set[str] = field(default_factory=set)
     lost: str = ""
+    bare: bool = True
     differentiates: bool = False
     worst: float = 0.0
 

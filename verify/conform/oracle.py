@@ -12,7 +12,7 @@ Source: Higham 2002, chapter 3; Linnainmaa 1976.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -223,10 +223,25 @@ def scan_bounds(
     total = torch.stack([(found[name] * weight.abs()).sum() for name, weight in loss.items()]).sum()
     slopes = torch.autograd.grad(total, list(leaves.values()), allow_unused=True)
     flushed = flushed * (1 + max(float(w.abs().max()) for w in loss.values()))
-    return outputs, {
+    found = {
         name: flushed + (torch.zeros_like(leaf) if slope is None else slope)
         for (name, leaf), slope in zip(leaves.items(), slopes, strict=True)
     }
+    ties = _ties(s, p)
+    if bool(ties.any()):
+        found["step"] = found["step"].masked_fill(ties, torch.inf)
+        if "bias" in found:
+            found["bias"] = found["bias"].masked_fill(ties.any(2).any(0), torch.inf)
+    return outputs, found
+
+
+def _ties(s: Channels, p: Precision) -> Tensor:
+    """Where Δ is a limit but for rounding: whether a gradient passes the clamp there nobody can say."""
+    delta = _delta(replace(s, clamped=False)).detach()
+    near = torch.zeros_like(delta, dtype=torch.bool)
+    for limit in s.limit if s.clamped else ():
+        near |= (delta - limit).abs() <= (p.pointwise / POINTWISE_ROUNDINGS + 8 * p.unit) * 2 * abs(limit)
+    return near
 
 
 def _flushed(s: Channels, p: Precision, count: int) -> float:

@@ -56,8 +56,8 @@ for name, got in outputs.items():
 
 
 def file_name(result: Result, finding: RowFinding) -> str:
-    """The name of its two files, without an ending."""
-    return re.sub(r"[^\w.-]", "_", f"{result.operation}.{finding.row.id}.{finding.dtype}.{finding.direction}")
+    """The name of its two files, without an ending; two kernels share none."""
+    return re.sub(r"[^\w.-]", "_", f"{result.path}.{finding.row.id}.{finding.dtype}.{finding.direction}")
 
 
 def files(result: Result, finding: RowFinding, kernel: Kernel) -> dict[str, bytes]:

@@ -278,8 +278,11 @@ def examine(
 
 
 def _remember(subject: Examinee, row: SuiteRow, told: tuple[RowFinding, ...]) -> None:
-    """An option that is refused alone is asked for no more."""
-    if row.id == f"option.{''.join(row.uses)}" and [f.verdict for f in told] == [Conformance.NOT_OFFERED]:
+    """An option that is refused alone is asked for no more, where the call without it is not refused."""
+    refused = [f.verdict for f in told] == [Conformance.NOT_OFFERED]
+    if row.id == "plain":
+        subject.bare = not refused
+    if subject.bare and refused and row.id == f"option.{''.join(row.uses)}":
         subject.kernel.refused.setdefault(row.uses[0], told[0].reason)
 
 

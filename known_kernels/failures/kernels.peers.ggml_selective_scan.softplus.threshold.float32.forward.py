@@ -1,0 +1,31 @@
+"""softplus.threshold: y[0, 3, 1] = 0, not -2.73461917e-17 ± 1.9e-22 (17 of 176 entries beyond their bounds)
+
+It runs kernels.peers.ggml:selective_scan on the inputs of kernels.peers.ggml_selective_scan.softplus.threshold.float32.forward.npz, and compares what comes with the values and bounds there.
+"""
+import importlib, os, sys
+import numpy as np, torch
+
+sys.path.append(os.getcwd())
+data = np.load(os.path.splitext(__file__)[0] + ".npz")
+
+
+def tensor(key, dtype, strides):
+    m = torch.from_numpy(data[key]).to(getattr(torch, dtype))
+    once = m[tuple(slice(1) if s == 0 else slice(None) for s in strides)]
+    room = torch.empty(1 + sum((n - 1) * s for n, s in zip(m.shape, strides)), dtype=m.dtype)
+    return room.as_strided(once.shape, strides).copy_(once).as_strided(m.shape, strides)
+
+
+kernel = getattr(importlib.import_module("kernels.peers.ggml"), "selective_scan")
+given = {'u': tensor('u', 'float32', (88, 22, 1)), 'delta': tensor('delta', 'float32', (88, 22, 1)), 'A': tensor('A', 'float32', (3, 1)), 'B': tensor('B', 'float32', (66, 22, 1)), 'C': tensor('C', 'float32', (66, 22, 1))}
+options = {'delta_softplus': True}
+result = kernel(given['u'], given['delta'], given['A'], given['B'], given['C'], delta_softplus=options['delta_softplus'])
+parts = result if isinstance(result, (tuple, list)) else (result,)
+outputs = {'y': parts[0]}
+for name, got in outputs.items():
+    got, want, bound = got.detach().cpu().double().numpy(), data["want " + name], data["bound " + name]
+    lost = np.isnan(want) & np.isnan(got) | np.isinf(want) & ~np.isfinite(got)
+    wrong = np.argwhere(~(np.abs(got - want) <= bound) & ~lost & (bound < np.inf))
+    at = tuple(wrong[0]) if len(wrong) else ()
+    first = f"at {[int(i) for i in at]} {got[at]}, not {want[at]} ± {bound[at]}" if len(wrong) else ""
+    print(name, f"is wrong at {len(wrong)} entries: {first}" if len(wrong) else "is right")

@@ -1,0 +1,27 @@
+"""mask.right.cache: later[1, 1, 4] = -8.87676716, not 19.6789059 ± 0.0015 (a forward pass, then steps)
+
+It runs kernels.peers.hf:TransformersMamba on the inputs of kernels.peers.hf_TransformersMamba.mask.right.cache.float32.step.npz, and compares what comes with the values and bounds there.
+"""
+import importlib, os, sys
+import numpy as np, torch
+
+sys.path.append(os.getcwd())
+data = np.load(os.path.splitext(__file__)[0] + ".npz")
+block = getattr(importlib.import_module("kernels.peers.hf"), "TransformersMamba")(**{'d_model': 6, 'd_state': 3, 'd_conv': 4, 'expand': 2}).to(torch.float32)
+block.load_state_dict({n[7:]: torch.from_numpy(data[n]) for n in data if n.startswith("weight ")})
+u = torch.from_numpy(data['u']).to(torch.float32)
+later = torch.from_numpy(data['later']).to(torch.float32)
+attention_mask = torch.from_numpy(data['attention_mask']).to(torch.int64)
+y, cache = block(u, return_last_state=True, attention_mask=attention_mask)
+ys = []
+for t in range(later.shape[1]):
+    out, *cache = block.step(later[:, t : t + 1], *cache)
+    ys.append(out)
+outputs = {'y': y, 'later': torch.cat(ys, 1)}
+for name, got in outputs.items():
+    got, want, bound = got.detach().cpu().double().numpy(), data["want " + name], data["bound " + name]
+    lost = np.isnan(want) & np.isnan(got) | np.isinf(want) & ~np.isfinite(got)
+    wrong = np.argwhere(~(np.abs(got - want) <= bound) & ~lost & (bound < np.inf))
+    at = tuple(wrong[0]) if len(wrong) else ()
+    first = f"at {[int(i) for i in at]} {got[at]}, not {want[at]} ± {bound[at]}" if len(wrong) else ""
+    print(name, f"is wrong at {len(wrong)} entries: {first}" if len(wrong) else "is right")
