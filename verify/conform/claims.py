@@ -30,7 +30,7 @@ from mamba_theorems.verify.settings import NotAvailable, Run, Tier
 
 Function = Callable[..., Any]
 THEIRS = "theirs"
-SLOWER = ("plain", "option.", "all")
+SLOWER = ("plain", "option.seq_idx", "all")
 
 
 @dataclass(frozen=True)
@@ -166,14 +166,18 @@ def _groups_reversed(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, **o
 
 
 UNROLLED = "foundations.unrolled"
-ALWAYS = ("plain", "option.", "all", "packed.", "padding.", "softplus.", "groups.")
+ALWAYS = (
+    "plain", "option.", "all", "packed.returns", "packed.initial", "packed.at1", "packed.tile", "padding.scattered",
+    "padding.rows", "softplus.", "groups.",
+)  # fmt: skip
+"""How the ids of rows begin that the quick tier holds of every operation."""
 
 CHECKS: tuple[Check, ...] = (
     Rows(
         claim=UNROLLED,
         name="rows-of-the-scan",
         operation="selective_scan",
-        beginnings=(*ALWAYS, "state.", "decay."),
+        beginnings=(*ALWAYS, "state.constant", "state.gradient", "decay."),
         subject=ops.selective_scan,
         mutants={
             "packing ignored": _deaf(ops.selective_scan, "seq_idx"),
@@ -186,7 +190,7 @@ CHECKS: tuple[Check, ...] = (
         claim=UNROLLED,
         name="rows-of-the-convolution",
         operation="causal_conv1d",
-        beginnings=(*ALWAYS, "short.", "width."),
+        beginnings=(*ALWAYS, "short.", "state.gradient"),
         subject=ops.causal_conv1d,
         mutants={
             "taps reversed": lambda x, weight, **rest: ops.causal_conv1d(x, weight.flip(-1), **rest),
@@ -210,7 +214,7 @@ CHECKS: tuple[Check, ...] = (
         claim="foundations.ssd-duality",
         name="rows-of-ssd",
         operation="ssd_chunk_scan",
-        beginnings=(*ALWAYS, "state.", "decay.", "limit.", "chunk."),
+        beginnings=(*ALWAYS, "state.gradient", "decay.", "limit.", "chunk.32"),
         subject=ops.ssd_chunk_scan,
         mutants={
             "packing ignored": _deaf(ops.ssd_chunk_scan, "seq_idx"),
