@@ -144,7 +144,7 @@ def _wrong_group(u: Tensor, delta: Tensor, A: Tensor, B: Tensor, C: Tensor, **op
     return ops.selective_scan(u, delta, A, B, C, **options)
 
 
-def _added_twice(*given: Tensor, initial_state: Tensor | None = None, **options: Any) -> Any:
+def _added_twice(*given: Any, initial_state: Tensor | None = None, **options: Any) -> Any:
     """The initial state once more, without decay, in the first output."""
     result = ops.selective_scan(*given, initial_state=initial_state, **options)
     y, last = result if isinstance(result, tuple) else (result, None)
@@ -154,7 +154,7 @@ def _added_twice(*given: Tensor, initial_state: Tensor | None = None, **options:
     return y if last is None else (y, last)
 
 
-def _relu_step(state: Tensor, x: Tensor, dt: Tensor, *matrices: Tensor, **options: Any) -> Any:
+def _relu_step(state: Tensor, x: Tensor, dt: Tensor, *matrices: Any, **options: Any) -> Any:
     """ReLU for softplus."""
     soft, bias = options.pop("dt_softplus", False), options.pop("dt_bias", None)
     step = dt if bias is None else dt + bias
