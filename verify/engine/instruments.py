@@ -74,8 +74,8 @@ PELL = sp.Ne(P**2 - 61 * Q**2, 1)
 SQUARE = sp.Ge(X**2 + 1, 2 * X)
 IDEMPOTENT = sp.Eq(N**2, N, evaluate=False)
 """True of 0 and 1 alone."""
-IMPATIENT = 20
-"""Milliseconds in which z3 decides nothing that is hard."""
+IMPATIENT = 2_000
+"""Units of work in which z3 decides nothing that is hard."""
 
 
 def outcome_by(steps: tuple[Step, ...], formula: sp.Basic | None) -> Outcome:
@@ -130,12 +130,12 @@ def _impatient(passes: Callable[[], bool]) -> Callable[[], bool]:
 
 @contextmanager
 def _no_time() -> Iterator[None]:
-    """z3 has next to no time meanwhile."""
-    usual, decide.Z3_MILLISECONDS = decide.Z3_MILLISECONDS, IMPATIENT
+    """z3 may do next to no work meanwhile."""
+    usual, decide.Z3_EFFORT = decide.Z3_EFFORT, IMPATIENT
     try:
         yield
     finally:
-        decide.Z3_MILLISECONDS = usual
+        decide.Z3_EFFORT = usual
 
 
 # --- scores and outcomes ---------------------------------------------------------------------------------------------

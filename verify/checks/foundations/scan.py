@@ -187,7 +187,7 @@ CHECKS: tuple[Check, ...] = (
         mutants=SCAN_MUTANTS,
         cases=scan_cases,
         score=scan_score,
-        examples=30,  # every option and edge is a row of the suite's (conform.claims)
+        examples=80,
         facts={"kernel": "selective_scan", "dtypes": EVERY_DTYPE},
     ),
     Property(
