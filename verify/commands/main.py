@@ -69,10 +69,8 @@ def overview() -> str:
             "",
             *(f"  {command.name:<{width}}  {command.about}" for command in TABLE.values()),
             "",
-            "`COMMAND --help` shows the options of a command, `all --help` those of verify;",
-            "--version shows the version.",
-            "Exit codes: 0 every outcome as expected, 1 not, 2 interrupted, 3 internal error,",
-            "4 wrong usage, 5 nothing ran.",
+            "`COMMAND --help` shows a command's options, `all --help` verify's; --version.",
+            "Exit: 0 as expected, 1 not, 2 interrupted, 3 internal, 4 usage, 5 nothing ran.",
         ]
     )
 
