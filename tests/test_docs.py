@@ -9,6 +9,7 @@ import pytest
 from mamba_theorems.verify import record as data
 from mamba_theorems.verify.commands import main as cli
 from mamba_theorems.verify.commands import table
+from mamba_theorems.verify.conform.known import KNOWN
 from mamba_theorems.verify.report import paper_map
 from mamba_theorems.verify.version import __version__
 
@@ -104,11 +105,12 @@ def test_every_command_and_option_name_of_the_pages_is_one():
 
 
 def test_what_a_page_or_a_message_says_to_install_is_on_an_index_or_here():
-    """A package of pyproject.toml, an extra of this checkout, or a path; this program is on no index."""
+    """A package of pyproject.toml, a known kernel, an extra of this checkout, or a path; this program is on no index."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
     packages = {re.split(r"[\[<>=; ]", line)[0].lower() for line in wanted}
+    packages |= {known.name for known in KNOWN} | {"einops"}  # which one of them requires
     rooms = ("verify", "constructions", "kernels", "theorems", "tests")
     for path in [*PAGES, *(p for room in rooms for p in Path(room).rglob("*.py"))]:
         for told in re.findall(r"pip install ([^`\n#)]*)", path.read_text(encoding="utf-8")):

@@ -35,7 +35,7 @@ def _ssd(module: str, *names: str) -> tuple[str, ...]:
     return tuple(f"ssd_chunk_scan={PEERS}.{module}:{name}" for name in names)
 
 
-WITHOUT_CUDA = "pip install --no-deps --no-build-isolation, with {}_SKIP_CUDA_BUILD=TRUE in the environment"
+WITHOUT_CUDA = "{}_SKIP_CUDA_BUILD=TRUE pip install --no-deps --no-build-isolation {}"
 KNOWN = (
     KnownPackage(
         "transformers",
@@ -62,13 +62,13 @@ KNOWN = (
         "mamba-ssm",
         (*_of(".official", "selective_scan"), *_ssd("official", "ssd_chunk_scan", "ssd_minimal"),
          *_of(".official", "selective_state_update")),
-        WITHOUT_CUDA.format("MAMBA"),
+        WITHOUT_CUDA.format("MAMBA", "mamba-ssm"),
         "its reference functions, in plain torch; the CUDA and Triton kernels need a GPU",
     ),
     KnownPackage(
         "causal-conv1d",
         _of(".official", "causal_conv1d"),
-        WITHOUT_CUDA.format("CAUSAL_CONV1D"),
+        WITHOUT_CUDA.format("CAUSAL_CONV1D", "causal-conv1d"),
         "causal_conv1d_ref; the CUDA kernels need a GPU",
     ),
     KnownPackage(
