@@ -105,7 +105,7 @@ def test_every_command_and_option_name_of_the_pages_is_one():
 
 
 def test_what_a_page_or_a_message_says_to_install_is_on_an_index_or_here():
-    """A package of pyproject.toml, a known kernel, an extra of this checkout, or a path; this program is on no index."""
+    """A package of pyproject.toml, a known kernel, an extra, or a path; this program itself is on no index."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(line for lines in extras.values() for line in lines)]
