@@ -395,7 +395,6 @@ def test_certify_and_check_round_trip_through_files(tmp_path, capsys):
         ["certify", mqar.CLAIM, "--sizes", "vocab_size=4"],
         ["certify", mqar.CLAIM, "--target", "nowhere", "--sizes", "vocab_size=4"],
         ["certify", "all", "--sizes", "vocab_size=4"],
-        ["check"],
         ["check", "nowhere.json"],
         ["check", "certificates"],
     ],

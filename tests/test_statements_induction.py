@@ -58,7 +58,7 @@ def test_three_tokens_are_answered_at_lengths_4_and_5_with_a_decay_of_three_fift
     """Numbers of the reading that found the old threshold wrong."""
     for n, expected in ((1, True), (2, True), (3, False)):
         case = {"num_tokens": 3, "n": n, "rho": "3/5", "theta": "1/32"}
-        point = {s: values[0] for s, values in sources.PlainS6().again(None, case).columns.items()}
+        point = {s: values[0] for s, values in sources.PlainS6().one(None, case).columns.items()}
         assert point[plain.right] is expected
 
 

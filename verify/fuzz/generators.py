@@ -13,8 +13,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from mamba_theorems.kernels.backends import choices
 from mamba_theorems.verify.checks.check import Property
-from mamba_theorems.verify.checks.foundations import copying, duality, scan
+from mamba_theorems.verify.checks.foundations import copying, duality, forms, scan
 from mamba_theorems.verify.checks.induction_heads import sequences
 from mamba_theorems.verify.checks.mqar import targets
 from mamba_theorems.verify.checks.mqar.recall import Recall, RecallCase, recall_cases
@@ -175,6 +176,15 @@ def wide_scans(subject: Any, run: Run, length: int, channels: int) -> st.SearchS
     )
 
 
+@st.composite
+def wide_cuts(draw: st.DrawFn, subject: Any, run: Run) -> forms.CutCase:
+    """A scan cut anywhere, its ends included."""
+    length = draw(st.integers(2, 600))
+    cut = draw(st.one_of(st.integers(1, length - 1), st.sampled_from([1, length - 1])))
+    backend = draw(st.sampled_from(choices("selective_scan", run.device)))
+    return forms.CutCase(length, cut, draw(st.integers(1, 33)), draw(st.integers(0, 999)), backend)
+
+
 def wide_chunks(subject: Any, run: Run) -> st.SearchStrategy[duality.ChunkCase]:
     """Up to 8·32 steps in chunks that divide them and chunks that do not."""
     return st.builds(
@@ -214,6 +224,7 @@ WIDER: dict[Any, dict[str, Generator | Batches]] = {
         "extreme Δ": partial(wide_scans, length=70, channels=9),
         "extreme Δ, large": partial(wide_scans, length=400, channels=40),
     },
+    forms.cut_cases: {"large": wide_cuts},
     copying.copy_cases: {"adversarial": wide_copies},
 }
 

@@ -4,5 +4,5 @@ from mamba_theorems.theorems.joined import joined
 from mamba_theorems.verify.checks.check import Check
 
 CHECKS: tuple[Check, ...] = joined(
-    __name__, "CHECKS", ("discretisation", "scan", "forms", "duality", "silu", "copying")
+    __name__, "CHECKS", ("discretisation", "scan", "operations", "forms", "duality", "silu", "copying")
 )

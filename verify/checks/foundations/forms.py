@@ -23,7 +23,7 @@ from mamba_theorems.verify.checks.check import SEED, Check, Property, Score, dra
 from mamba_theorems.verify.checks.scoring import ELEMENTARY, UNIT, disjoint
 from mamba_theorems.verify.settings import Run
 
-# --- trees ----------------------------------------------------------------------------------------------------------
+# --- trees and chunks ------------------------------------------------------------------------------------------------
 
 Pair = tuple[Fraction, Fraction]
 Combine = Callable[[Pair, Pair], Pair]
@@ -75,6 +75,70 @@ def tree_score(subject: Combine, case: TreeCase, run: Run) -> Score:
     decay, write = (np.array(column, dtype=object)[:, None, None] for column in zip(*steps, strict=True))
     last = semantics.recurrence(RATIONAL, decay, write)[-1, 0, 0]
     return Score(int(_fold(subject, steps, np.random.default_rng(case.seed))[1] != last), "mismatches")
+
+
+BACKEND = Annotated[str, Choice(lambda run: choices("selective_scan", run.device))]
+CUT_LENGTH = st.shared(st.integers(2, 90), key="length")
+
+
+@dataclass(frozen=True)
+class CutCase:
+    """A scan cut at any step but its ends, the state carried over, on a backend ("auto": the compiled one)."""
+
+    length: Annotated[int, Whole(2, 2000), CUT_LENGTH]
+    cut: Annotated[int, Whole(1, 1999), CUT_LENGTH.flatmap(lambda length: st.integers(1, length - 1))]
+    d_state: Annotated[int, Whole(1, 64, usual=9)]
+    seed: SEED
+    backend: BACKEND
+
+    def together(self) -> str:
+        """The cut lies inside."""
+        return "" if self.cut < self.length else f'"cut" is a step from 1 to {self.length - 1}'
+
+
+cut_cases = drawn(CutCase)
+
+
+def _random_scan(case: CutCase) -> dict[str, Any]:
+    rng = np.random.default_rng(case.seed)
+    shapes = {"u": (1, 3, case.length), "delta": (1, 3, case.length), "A": (3, case.d_state)}
+    shapes |= dict.fromkeys("BC", (1, case.d_state, case.length))
+    arrays = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
+    arrays["delta"], arrays["A"] = np.abs(arrays["delta"]), -np.abs(arrays["A"])
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def two_scans(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
+    """The scan of the first part, its last state handed to the scan of the second."""
+    one, two = _parts(inputs, cut)
+    first, state = ops.selective_scan(**one, return_last_state=True, backend=backend)
+    second = ops.selective_scan(**two, initial_state=state, backend=backend)
+    return torch.cat([first, second], -1)
+
+
+def _parts(inputs: dict[str, Any], cut: int) -> list[dict[str, Any]]:
+    """The inputs before the cut, and the ones after it."""
+    wheres = slice(0, cut), slice(cut, None)
+    return [{k: v if k == "A" else v[..., w].contiguous() for k, v in inputs.items()} for w in wheres]
+
+
+def _forgetting(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
+    return torch.cat([ops.selective_scan(**part) for part in _parts(inputs, cut)], -1)
+
+
+def _undecayed(inputs: dict[str, Any], cut: int, backend: str) -> torch.Tensor:
+    y = two_scans(inputs, cut, backend)
+    _, state = ops.selective_scan(**_parts(inputs, cut)[0], return_last_state=True)
+    extra = torch.einsum("bdn,bnl->bdl", state, inputs["C"][..., cut : cut + 1])
+    return torch.cat([y[..., :cut], y[..., cut : cut + 1] + extra, y[..., cut + 1 :]], -1)
+
+
+def cut_score(subject: Callable[..., torch.Tensor], case: CutCase, run: Run) -> Score:
+    """Against the unrolled whole, over its running-error bound."""
+    inputs = _random_scan(case)
+    moved = {name: value.to(run.device) for name, value in inputs.items()}
+    bound = selective_scan_bound(S6(**inputs))
+    return Score(bound.ratio(subject(moved, case.cut, case.backend)), "error/bound")
 
 
 # --- convolution and FFT ---------------------------------------------------------------------------------------------
@@ -131,7 +195,7 @@ class FftCase:
     d_state: Annotated[int, Whole(1, 64, usual=16)]
     length: Annotated[int, Whole(1, 4000), st.sampled_from([1, 2, 3, 31, 32, 33, 257, 1000])]
     seed: SEED
-    backend: Annotated[str, Choice(lambda run: choices("selective_scan", run.device))]
+    backend: BACKEND
 
 
 def power_of_two(length: int) -> int:
@@ -222,6 +286,15 @@ CHECKS: tuple[Check, ...] = (
         cases=tree_cases,
         score=tree_score,
         facts={"field": "rationals"},
+    ),
+    Property(
+        claim="foundations.scan-associative",
+        name="state-carried-over",
+        subject=two_scans,
+        mutants={"state dropped": _forgetting, "state added twice": _undecayed},
+        cases=cut_cases,
+        score=cut_score,
+        facts={"kernel": "selective_scan", "backends": "compiled, reference", "dtypes": "float64"},
     ),
     Property(
         claim="foundations.lti-convolution",

@@ -238,13 +238,13 @@ def _missed(one: Fraction, other: Fraction, flagged: Fraction, none: Fraction) -
 
 def latch_cases(_: Tier) -> Iterable[Case]:
     """Flags with the value that keeps the state largest, then the other one; noise; steps and values beyond the box."""
-    flood, quiet = [(1, "1")] * 8, [(0, "1")] * 4
-    streams = [[(1, "1")], [*flood, (1, "-1")], [*flood, (1, "-1"), *quiet], [*quiet, *quiet, (1, "-1")]]
+    flood, quiet = [[1, "1"]] * 8, [[0, "1"]] * 4
+    streams = [[[1, "1"]], [*flood, [1, "-1"]], [*flood, [1, "-1"], *quiet], [*quiet, *quiet, [1, "-1"]]]
     lti = (["1", "0", "1/2", "-1/2"], ["1", "-1", "0", "0"], ["1/3", "2", "-1", "1"])
     for tokens, mixer in product(streams, lti):
         for D, eps in (("1", "1"), ("1", "1/8"), ("4", "1/2"), ("1/8", "1"), ("1", "5")):
             yield {"tokens": tokens, "D": D, "epsilon": eps, "lti": mixer}
-    yield {"tokens": [*[(1, "9")] * 4, (1, "1")], "D": "1", "epsilon": "1", "lti": lti[0]}
+    yield {"tokens": [*[[1, "9"]] * 4, [1, "1"]], "D": "1", "epsilon": "1", "lti": lti[0]}
 
 
 # --- attention ----------------------------------------------------------------------------------------------------
