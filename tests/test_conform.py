@@ -129,6 +129,7 @@ CONTROLS = [
         ["length other than multiples of 64", "float64 (declared)"],
     ),
     (controls.no_gate, "selective_scan", ["z"]),
+    (controls.by_name_alone, "selective_scan", ["z", "delta_bias"]),
     (controls.forward_only, "selective_scan", ["gradient"]),
     (controls.refuses_gradients, "selective_scan", ["refused by NotImplementedError: this kernel has no backward"]),
     (

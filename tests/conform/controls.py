@@ -47,6 +47,11 @@ def no_gate(u, delta, A, B, C, D=None, delta_bias=None, delta_softplus=False, re
     return _scan(u, delta, A, B, C, D, None, delta_bias, delta_softplus, return_last_state)
 
 
+def by_name_alone(*, u, delta, A, B, C, D=None, delta_softplus=False):
+    """Takes nothing by place."""
+    return _scan(u, delta, A, B, C, D, None, None, delta_softplus)
+
+
 def bounds_alone(
     x, weight, bias=None, initial_states=None, return_final_states=False, activation=None, cu_seqlens=None
 ):

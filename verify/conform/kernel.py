@@ -10,6 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from math import prod
 from typing import Any
 
@@ -131,6 +132,7 @@ class Kernel:
         self.refused: dict[str, str] = {}
         self.limits = declared(function) if limits is None else limits
         self.parameters = parameters or parameters_of(function)
+        self.by_name_alone = by_name_alone(function)
 
     def lacks(self, option: str, features: Iterable[str] = ()) -> str:
         """Why an option is not offered: by declaration or by signature; "" where it may be."""
@@ -151,16 +153,23 @@ class Kernel:
         return next((name for name in OTHER_NAMES.get(argument, ()) if name in self.parameters), None)
 
     def call(self, required: Iterable[str], arguments: Mapping[str, Any]) -> Any:
-        """Call it: required arguments by place, the others by its own names. Raises NotOffered, Raised."""
-        required = list(required)
+        """Call it: required arguments by place where it takes them so, the others by its own names.
+
+        Raises NotOffered, Raised.
+        """
+        placed = self.placed(required)
         by_name = {}
         for name, value in arguments.items():
-            if name not in required:
+            if name not in placed:
                 own = self.name_of(name)
                 if own is None:
                     raise NotOffered(f"{name} (not in its signature)")
                 by_name[own] = value
-        return self.run(lambda: self.function(*(arguments[name] for name in required), **by_name), by_name)
+        return self.run(lambda: self.function(*(arguments[name] for name in placed), **by_name), by_name)
+
+    def placed(self, required: Iterable[str]) -> list[str]:
+        """Those of the required arguments that it takes by place: all up to the first that it takes by name alone."""
+        return list(takewhile(lambda name: self.name_of(name) not in self.by_name_alone, required))
 
     def run(self, work: Callable[[], Any], names: Iterable[str] = ()) -> Any:
         """Do something of the kernel's. Raises NotOffered, Raised."""
@@ -195,6 +204,15 @@ def declared(function: Callable[..., Any]) -> KernelLimits:
     """What the function declares, or its module for all of its functions."""
     module = inspect.getmodule(function)
     return KernelLimits.of(getattr(function, "conformance", None) or getattr(module, "conformance", None) or {})
+
+
+def by_name_alone(function: Callable[..., Any]) -> frozenset[str]:
+    """The parameters that the function takes by name and not by place."""
+    try:
+        own = _own_parameters(function)
+    except (TypeError, ValueError):  # it tells no signature
+        return frozenset()
+    return frozenset(p.name for p in own if p.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
 def _own_parameters(maker: Callable[..., Any]) -> list[inspect.Parameter]:

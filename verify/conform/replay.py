@@ -137,15 +137,16 @@ def _script(
     module, _, function = result.path.partition(":")
     tensors = {n: _tensor(n, m) for n, m in case.arguments.items() if isinstance(m, Tensor)}
     plain = {n: v for n, v in case.arguments.items() if not isinstance(v, Tensor)}
-    by_place = ", ".join(f"given[{n!r}]" for n in operation.required)
-    own = {n: kernel.name_of(n) or n for n in (*tensors, *plain) if n not in operation.required}
-    by_name = "".join(f", {own[n]}=given[{n!r}]" for n in tensors if n not in operation.required)
+    placed = kernel.placed(operation.required)
+    by_place = ", ".join(f"given[{n!r}]" for n in placed)
+    own = {n: kernel.name_of(n) or n for n in (*tensors, *plain) if n not in placed}
+    by_name = "".join(f", {own[n]}=given[{n!r}]" for n in tensors if n not in placed)
     by_name += "".join(f", {own[n]}=options[{n!r}]" for n in plain)
     lines = []
     if loss is not None:
         lines.append("leaves = {n: m.requires_grad_() for n, m in given.items() if m.is_floating_point()}")
     lines += [
-        f"result = kernel({by_place}{by_name})",
+        f"result = kernel({(by_place + by_name).removeprefix(', ')})",
         "parts = result if isinstance(result, (tuple, list)) else (result,)",
     ]
     rows = "[given['state_batch_indices'][given['state_batch_indices'] >= 0].long()]"
