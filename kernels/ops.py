@@ -161,9 +161,12 @@ def selective_state_update(
     rows = state[at]
     y = run(StateUpdate(rows, *arguments), backend)
     # An entry of padding stands for the first real one, and writes what that writes: no index is read back from a GPU.
-    entry = torch.where(real, torch.arange(len(at), device=at.device), real.int().argmax())
-    still = real[entry].reshape(-1, *[1] * (state.ndim - 1))
-    state.index_copy_(0, at[entry], torch.where(still, rows[entry], state[at[entry]]))
+    # The gradient of a row goes to one entry alone.
+    each = torch.arange(len(at), device=at.device)
+    entry = torch.where(real, each, real.int().argmax())
+    still, own = (m.reshape(-1, *[1] * (state.ndim - 1)) for m in (real[entry], entry == each))
+    written = torch.where(still, rows[entry], state[at[entry]])
+    state.index_copy_(0, at[entry], torch.where(own, written, written.detach()))
     return torch.where(real.reshape(-1, *[1] * (y.ndim - 1)), y, 0)
 
 

@@ -141,7 +141,7 @@ CONTROLS = [
     (controls.no_gradient_of_states, "ssd_chunk_scan", ["gradient through the last state (declared)"]),
     (controls.chunked, "ssd_chunk_scan", ["z", "dt_limit", "seq_idx", "NaN and inf"]),
     (controls.widths_2_to_4, "causal_conv1d", ["refused by RuntimeError: causal_conv1d only supports width"]),
-    (controls.selective_state_update, "selective_state_update", ["gradient"]),
+    (controls.selective_state_update, "selective_state_update", []),
 ]
 """Each with its operation and with what must be listed as not offered."""
 

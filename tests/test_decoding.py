@@ -205,6 +205,24 @@ def test_state_batch_indices_advance_rows_of_a_larger_state(backend):
     assert torch.equal(own[[0, 2, 4]], slots[[0, 2, 4]])
 
 
+@pytest.mark.parametrize("rows", [[3, -1, -1], [-1, -1, -1], [-1, 0, -1]])
+def test_a_padding_slot_adds_nothing_to_a_gradient(rows):
+    """Entries of padding write what another entry writes; each row's gradient is counted once."""
+    given = {k: v for k, v in arguments()["selective_state_update"].items() if k != "state"}
+    given = {k: torch.cat([v, 2 * v, v]) if k in {"x", "dt", "B", "C", "z"} else v for k, v in given.items()}
+    leaf = torch.randn(5, 2, 2, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(5, 2, 2, dtype=torch.float64)
+    real = [i for i, row in enumerate(rows) if row >= 0]
+    found = []
+    for entries in (range(3), real):
+        part = {k: v[list(entries)] if k in {"x", "dt", "B", "C", "z"} else v for k, v in given.items()}
+        state = leaf * 1
+        if entries:
+            ops.selective_state_update(state, **part, state_batch_indices=torch.tensor([rows[i] for i in entries]))
+        found += torch.autograd.grad((state * weights).sum(), leaf)
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("rows", [[3, -1], [-1, -1], [-1, 0]])
 def test_a_padding_slot_advances_no_row_and_gives_0(rows):
     given = arguments()["selective_state_update"]

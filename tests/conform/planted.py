@@ -110,6 +110,8 @@ PLANTED = {
         "padding is the first row": "PADDING_SLOT",
         "padding is the last row": "PADDING_SLOT",
         "padding hides the rest": "PADDING_SLOT",
+        "gradient ends at the step": "GRADIENT",
+        "gradient of padding counted again": "GRADIENT",
     },
 }
 """By operation and by what is wrong: the name in `kinds` of the kind of fault."""

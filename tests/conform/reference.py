@@ -381,7 +381,10 @@ def update(broken=""):
         y = advanced(rows, x, dt, A, B, C, D, z, dt_bias, dt_softplus)
         if broken == "padding hides the rest":
             real = real.int().cummin(0).values.bool()
-        with torch.no_grad():
+        if broken == "gradient of padding counted again" and real.any():
+            entry = torch.where(real, torch.arange(len(at)), real.int().argmax())
+            state.index_copy_(0, at[entry], rows[entry])
+        else:
             state[at[real]] = rows[real]
         return y
 
@@ -404,9 +407,10 @@ def update(broken=""):
             dt = dt + dt_bias
         if dt_softplus and broken != "softplus ignored":
             dt = softplus(dt, broken)
-        now = torch.exp(dt[..., None] * A) * state.to(dtype) + (dt * x)[..., None] * B
+        before = state.clone().to(dtype)  # a graph keeps it, and the state is advanced in place
+        now = torch.exp(dt[..., None] * A) * before + (dt * x)[..., None] * B
         if broken != "state not advanced":
-            state.copy_(now)
+            state.copy_(now.detach() if broken == "gradient ends at the step" else now)
         if broken == "state advanced twice":
             state.copy_(torch.exp(dt[..., None] * A) * now)
         y = (now * C).sum(-1)

@@ -185,11 +185,15 @@ class _Watch(TorchFunctionMode):
 
 @dataclass(frozen=True)
 class Given:
-    """What a kernel gave: outputs by name, the arguments as they were passed, and whether it built a graph."""
+    """What a kernel gave: outputs by name, the arguments as they were passed, and whether it built a graph.
+
+    `leaves` are what gradients are asked of: of a state that is advanced in place what it was copied from.
+    """
 
     outputs: Mapping[str, Tensor]
     passed: Arguments
     built: bool
+    leaves: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 def ask(subject: Examinee, arguments: Arguments, *, gradients: bool = False, fill: float = float("nan")) -> Given:
@@ -197,8 +201,10 @@ def ask(subject: Examinee, arguments: Arguments, *, gradients: bool = False, fil
     operation = subject.operation
     passed = {name: _passed(m, gradients) for name, m in arguments.items()}
     before = {name: m.detach().clone() for name, m in passed.items() if isinstance(m, Tensor)}
+    leaves = {name: m for name, m in passed.items() if isinstance(m, Tensor) and m.requires_grad}
     if operation.name == "selective_state_update":
-        passed["state"] = _copied(passed["state"])
+        with torch.set_grad_enabled(gradients):
+            passed["state"] = _copied(passed["state"])
     _poison(arguments, fill)
     watch = _Watch(fill)
     with torch.set_grad_enabled(gradients), watch:
@@ -209,7 +215,7 @@ def ask(subject: Examinee, arguments: Arguments, *, gradients: bool = False, fil
             raise Wrong(Deviation(name, kinds.CHANGED, "the call changed this input"))
     if "state_batch_indices" in passed:
         _untouched(passed, before["state"])
-    return Given(outputs, passed, watch.built)
+    return Given(outputs, passed, watch.built, leaves)
 
 
 def _untouched(passed: Arguments, before: Tensor) -> None:
@@ -256,7 +262,7 @@ def _outputs(operation: Operation, passed: Arguments, result: Any) -> dict[str, 
 
 
 def outputs_of(operation: Operation, arguments: Arguments) -> list[str]:
-    """The names of what a call returns, in their order."""
+    """The names of what a call returns, in their order; not a state that it advances in place."""
     return ["y", *(name for ask, name in operation.states.items() if arguments.get(ask))]
 
 
@@ -413,7 +419,9 @@ def state_gradient(subject: Examinee, row: SuiteRow) -> Iterator[str]:
             raise NotOffered("gradient through the last state (declared)")
         arguments = draw(subject, row)
         forward = wanted_of(subject, row, arguments)
-        shapes = {name: forward.outputs[name][0].shape for name in outputs_of(subject.operation, arguments)}
+        advanced_too = ["state"] if subject.operation.name == "selective_state_update" else []
+        names = [*outputs_of(subject.operation, arguments), *advanced_too]
+        shapes = {name: forward.outputs[name][0].shape for name in names}
         loss = _loss(subject, row, arguments, shapes)
         _gradients(subject, arguments, loss, wanted_of(subject, row, arguments, loss))
     yield GRADIENT
@@ -437,8 +445,7 @@ def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tenso
         raise NotOffered(f"gradient ({subject.lost})")
     if not all(given.outputs[name].requires_grad for name in loss):
         raise NotOffered("gradient through the last state (it has no graph)")
-    leaves = {name: m for name, m in given.passed.items() if isinstance(m, Tensor) and m.requires_grad}
-    leaves = {name: m for name, m in leaves.items() if name != "state"}
+    leaves = given.leaves
     outputs = [given.outputs[name] for name in loss]
     weights = [w.to(m.dtype) for w, m in zip(loss.values(), outputs, strict=True)]
     found = _backward(subject, outputs, list(leaves.values()), weights)
@@ -542,7 +549,7 @@ def _confined_gradients(subject: Examinee, row: SuiteRow, arguments: Arguments, 
     y = given.outputs["y"]
     if not y.requires_grad:
         raise NotOffered("gradient (its result has no graph)")
-    leaves = {name: m for name, m in given.passed.items() if name in VARYING and name != "seq_idx" and m.requires_grad}
+    leaves = {name: m for name, m in given.leaves.items() if name in VARYING}
     found = _backward(subject, [y], list(leaves.values()), [loss["y"].to(y.dtype)])
     channels = tuple(axis for axis in range(1, finite.ndim) if axis != operation.time)
     where, real = finite.all(channels, keepdim=True), compared(operation, arguments)
@@ -693,8 +700,7 @@ def bits(subject: Examinee, row: SuiteRow) -> Iterator[str]:
 
 def _plain_gradients(subject: Examinee, arguments: Arguments) -> dict[str, Tensor]:
     given = ask(subject, arguments, gradients=True)
-    leaves = {name: m for name, m in given.passed.items() if isinstance(m, Tensor) and m.requires_grad}
-    leaves = {name: m for name, m in leaves.items() if name != "state"}
+    leaves = given.leaves
     y = given.outputs["y"]
     if not y.requires_grad:
         raise NotOffered("gradient (its result has no graph)")

@@ -145,6 +145,8 @@ def _script(
     lines = []
     if loss is not None:
         lines.append("leaves = {n: m.requires_grad_() for n, m in given.items() if m.is_floating_point()}")
+        if case.arguments.keys() & {"state"}:  # which is advanced in place
+            lines.append("given = given | {'state': given['state'].clone()}")
     lines += [
         f"result = kernel({(by_place + by_name).removeprefix(', ')})",
         "parts = result if isinstance(result, (tuple, list)) else (result,)",

@@ -47,7 +47,10 @@ TOGETHER = "all_of_them"
 CLOSED = "Closed under the global context"
 WIDTH = 83
 """Columns in which Rocq prints a type; seven of them are its own indentation."""
-SECONDS = 300
+SECONDS = 900
+"""What one coqc of the audit may take, on a busy machine too."""
+AT_ONCE = 4
+"""So many coqc at the most: each holds all libraries, more than a gigabyte."""
 
 
 @dataclass(frozen=True)
@@ -161,14 +164,14 @@ def _ask(
     """The answers to all questions. Raises RuntimeError where coqc fails.
 
     What the theorems of `together` rest on is asked of all at once, under the name TOGETHER; what the others rest on
-    takes most of the time, and as many coqc as there are processors share it.
+    takes most of the time, and a coqc a processor shares it.
     """
     exact: list[Question] = [(("says", name), f"Check @{ROOT}.{name}.") for name in theorems]
     exact += [(("means", name), f"{how} {ROOT}.{name}.") for name, how in definitions.items()]
     shared: list[Question] = [
         (("rests", name), f"Print Assumptions {ROOT}.{name}.") for name in theorems if name not in together
     ]
-    names, share = " ".join(modules), os.cpu_count() or 1
+    names, share = " ".join(modules), min(os.cpu_count() or 1, AT_ONCE)
     first = [*_exactly(names, [*exact, *shared[::share]], together), *_shown(names, theorems, own_reals)]
     others = [list(_exactly(names, shared[i::share], [])) for i in range(1, min(share, len(shared)))]
     with ThreadPoolExecutor(share) as pool:

@@ -31,6 +31,7 @@ def rows() -> Iterator[SuiteRow]:
     yield SuiteRow("all.heads", kinds.GROUPS, HEADS, cells=("all together",))
     yield from _steps()
     yield from _slots()
+    yield from _through_the_state()
     yield from _confined()
     yield from _sizes()
     yield from _half()
@@ -81,8 +82,15 @@ def _slots() -> Iterator[SuiteRow]:
     )  # fmt: skip
 
 
+def _through_the_state() -> Iterator[SuiteRow]:
+    """The gradient through y and the state that the next step is given."""
+    cells = ("last state's gradient",)
+    for words, uses in (("plain", ()), ("all", TOGETHER), ("slots", (SLOTS,)), ("padding", ("padding_slot",))):
+        yield SuiteRow(f"state.gradient.{words}", kinds.LOST, uses, {"batch": 4}, exam="state gradient", cells=cells)
+
+
 def _slot_row(name: str, kind: kinds.FaultKind, uses: tuple[str, ...], batch: int) -> SuiteRow:
-    return SuiteRow(f"slots.{name}", kind, uses, {"batch": batch}, cells=("slots",), gradient=False)
+    return SuiteRow(f"slots.{name}", kind, uses, {"batch": batch}, cells=("slots",))
 
 
 def _confined() -> Iterator[SuiteRow]:
