@@ -20,7 +20,7 @@ from mamba_theorems.verify.experiments.campaign import PlanRun, TrainingNotes, r
 from mamba_theorems.verify.experiments.data import DataSource
 from mamba_theorems.verify.experiments.plan import Plan, PlanRow
 from mamba_theorems.verify.experiments.settings import Training
-from mamba_theorems.verify.experiments.training import Trained, plain
+from mamba_theorems.verify.experiments.training import Trained, plain, run_training
 from mamba_theorems.verify.fuzz import local
 
 TINY = {
@@ -254,6 +254,15 @@ def test_s4d_under_the_ceiling_is_time_invariant_and_others_are_not():
     assert is_time_invariant(KEEP)
     for other in ({"gate": True}, {"d_conv": 2}, {"pe": True}, {"mixer": "mamba"}):
         assert not is_time_invariant(replace(KEEP, **other)), other
+
+
+def test_a_batch_in_which_nothing_is_asked_does_not_end_a_training():
+    """One place after one pair, a sequence a batch: half of the batches ask nothing."""
+    training = Training("mqar", "s4d", 2, 3, d_model=2, d_state=1, batch_size=1, steps=8, protocol="exact")
+    asked = [bool((DataSource(training).batch(number)[1] >= 0).any()) for number in range(8)]
+    assert not all(asked)
+    result = run_training(training)
+    assert result.exact or result.step == 8
 
 
 def test_an_lstm_is_as_large_as_the_block_it_stands_beside():

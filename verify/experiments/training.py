@@ -127,7 +127,9 @@ class _Run:
         tokens, targets = (m.to(self.device) for m in self.source.batch(number))
         asked = targets >= 0
         logits = networks.logits(self.network, tokens, asked)
-        loss = functional.cross_entropy(logits, targets[asked], label_smoothing=self.protocol.label_smoothing)
+        smoothing = self.protocol.label_smoothing
+        loss = functional.cross_entropy(logits, targets[asked], reduction="sum", label_smoothing=smoothing)
+        loss = loss / max(1, len(logits))  # a small batch may ask nothing
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.protocol.clip)
