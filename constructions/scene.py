@@ -85,7 +85,8 @@ class Scene:
     def with_weights(self, state: Mapping[str, np.ndarray]) -> "Scene":
         """The same with another's weights in the network's place.
 
-        Raises ValueError where a name or a shape is another than the network's, or where the network is several.
+        Raises ValueError where a name or a shape is another than the network's, a weight is not finite, or the network
+        is several.
         """
         if not isinstance(self.network, Construction):
             raise ValueError(f"{self.claim} is {len(self.network.layers)} blocks in a row: show it by its own weights")
@@ -97,6 +98,7 @@ class Scene:
             for name, shape in own.items()
             if name in state and state[name].shape != shape
         ]
+        strange += [f"its {name} is not finite" for name, weight in state.items() if not np.isfinite(weight).all()]
         if strange:
             raise ValueError(f"the weights do not fit {self.claim} in the target {self.target}: {strange[0]}")
         parts = {f.name: getattr(self.network, f.name) for f in fields(self.network)}

@@ -18,8 +18,9 @@ from mamba_theorems.verify.evidence import outcome_of
 from mamba_theorems.verify.experiments import networks, plan, predictions, report
 from mamba_theorems.verify.experiments.campaign import PlanRun, TrainingNotes, run_plan
 from mamba_theorems.verify.experiments.data import DataSource
+from mamba_theorems.verify.experiments.plan import Plan, PlanRow
 from mamba_theorems.verify.experiments.settings import Training
-from mamba_theorems.verify.experiments.training import Trained
+from mamba_theorems.verify.experiments.training import Trained, plain, run_training
 from mamba_theorems.verify.fuzz import local
 
 TINY = {
@@ -45,9 +46,10 @@ def ignore(run):
     """No progress line."""
 
 
-def run(chosen, pool, **options):
-    found = PlanRun(chosen, workers=pool.workers)
-    run_plan(found, pool, **{"progress": ignore} | options)
+def run(chosen, pool, notes=None, progress=ignore):
+    found = notes.run() if notes else PlanRun(chosen)
+    found.workers = pool.workers
+    run_plan(found, pool, notes=notes, progress=progress)
     return found
 
 
@@ -135,7 +137,8 @@ def test_a_bound_is_contradicted_by_one_network_and_met_only_when_all_were_run()
     assert verdict(name, (RECALL, second), [imagined(RECALL, 99)]) == predictions.NOT_YET
     assert verdict(name, (RECALL, second), [imagined(RECALL, 99), imagined(second, 98)]) == predictions.MET
     assert verdict(name, (RECALL, second), [imagined(RECALL, 100)]) == predictions.NOT_MET
-    for other in ({"gate": True}, {"mixer": "mamba"}, {"d_state": 4}, {"distinct_values": True}, {"n_layer": 2}):
+    free = {"gate": True}, {"mixer": "mamba"}, {"d_state": 4}, {"distinct_values": True}, {"n_layer": 2}
+    for other in (*free, {"vocab_size": 1}):
         assert verdict(name, (replace(RECALL, **other),), [imagined(replace(RECALL, **other), 100)]) == predictions.MET
 
 
@@ -145,6 +148,12 @@ def test_an_existence_is_met_by_one_network_and_missed_only_when_all_were_run():
     assert verdict(name, trainings, [imagined(trainings[0], 99)]) == predictions.NOT_YET
     assert verdict(name, trainings, [imagined(trainings[1], 100)]) == predictions.MET
     assert verdict(name, trainings, [imagined(t, 99) for t in trainings]) == predictions.NOT_MET
+
+
+def test_a_construction_needs_a_convolution_that_sees_the_token_before():
+    names = {p.name for p in predictions.of(Plan("", "", "", (PlanRow("", (replace(RECALL, d_state=4),)),)))}
+    assert names == {"as many states as keys"}
+    assert not predictions.of(Plan("", "", "", (PlanRow("", (replace(RECALL, d_state=4, d_conv=1),)),)))
 
 
 def test_s4d_is_held_against_its_ceiling():
@@ -176,6 +185,32 @@ def test_observed_evidence_raises_no_outcome_and_a_broken_bound_lowers_it(tiny, 
     assert outcome_of(pieces, []) is Outcome.UNKNOWN
     broken = PlanRun(tiny, results={t: replace(r, right=r.total) for t, r in alone.results.items()})
     assert [piece.holds for piece in report.evidence(broken)["mqar.n-lower-bound"]] == [False]
+
+
+def test_a_threshold_is_told_of_whole_sweeps_and_as_that_of_the_best_rate():
+    trainings = tuple(replace(RECALL, d_state=n, lr=lr) for n in (3, 4) for lr in (0.01, 0.1))
+    chosen = Plan("", "", "", (PlanRow("", trainings),))
+    results = {t: imagined(t, 100 if (t.d_state, t.lr) == (4, 0.1) else 50) for t in trainings}
+    assert "  least d_state: 4 (every seed), 4 (some seed), 0.99 at the best rate" in report.lines(
+        PlanRun(chosen, results=results)
+    )
+    del results[trainings[0]]
+    assert "  least d_state: not yet run" in report.lines(PlanRun(chosen, results=results))
+
+
+def test_koren_law_is_told_of_recall_alone():
+    keep = Training("keep", "mamba", 1, 8, protocol="K")
+    assert not any("Koren" in line for line in report.lines(PlanRun(Plan("", "", "", (PlanRow("", (keep,)),)))))
+
+
+def test_a_note_that_cannot_be_is_passed_over(tiny, alone, tmp_path):
+    notes = TrainingNotes(tiny, "cpu", tmp_path)
+    for wrong in ({"right": 10**9}, {"right": "1"}, {"alignment": 3}, {"history": 3}, {"training": {"task": 3}}, {}):
+        result = plain(alone.results[tiny.trainings[0]])
+        notes.append(result | wrong if wrong else [])
+    assert not notes.run().results
+    notes.add(alone.results[tiny.trainings[0]])
+    assert list(notes.run().results) == [tiny.trainings[0]]
 
 
 # --- what the bounds assume of the networks that they cover ----------------------------------------------------------
@@ -221,6 +256,15 @@ def test_s4d_under_the_ceiling_is_time_invariant_and_others_are_not():
         assert not is_time_invariant(replace(KEEP, **other)), other
 
 
+def test_a_batch_in_which_nothing_is_asked_does_not_end_a_training():
+    """One place after one pair, a sequence a batch: half of the batches ask nothing."""
+    training = Training("mqar", "s4d", 2, 3, d_model=2, d_state=1, batch_size=1, steps=8, protocol="exact")
+    asked = [bool((DataSource(training).batch(number)[1] >= 0).any()) for number in range(8)]
+    assert not all(asked)
+    result = run_training(training)
+    assert result.exact or result.step == 8
+
+
 def test_an_lstm_is_as_large_as_the_block_it_stands_beside():
     sizes = {"task": "keep", "vocab_size": 4, "input_seq_len": 8, "d_model": 12}
     block, lstm = (
@@ -242,6 +286,7 @@ def test_a_data_set_is_the_same_every_epoch_in_another_order():
 # --- the command -----------------------------------------------------------------------------------------------------
 
 GRID = '[[grid]]\ntask = "keep"\nmixer = "mamba"\nvocab_size = 4\ninput_seq_len = 8\n'
+CONSTRUCTION = GRID.replace("keep", "mqar").replace('"mamba"', '"construction"')
 
 
 @pytest.mark.parametrize(
@@ -257,7 +302,17 @@ GRID = '[[grid]]\ntask = "keep"\nmixer = "mamba"\nvocab_size = 4\ninput_seq_len 
         (f"{GRID}seed = [1, 1]", "the same training stands in it twice"),
         (f"{GRID}n = 9", "There is no token 9 among 8"),
         (f"{GRID}protocol = 'Z1'", "protocol 'Z1' is of the tasks"),
-        (f"{GRID}start = 'exact'", "goes with mixer = 'construction'"),
+        (f"{GRID}start = 'exact'", "start = 'exact' does nothing with task 'keep', mixer 'mamba'"),
+        (f"{GRID}distinct_values = true", "distinct_values = True does nothing with task 'keep'"),
+        (f"{GRID}num_kv_pairs = 2", "num_kv_pairs = 2 does nothing"),
+        (GRID.replace('"mamba"', '"hybrid"') + "gate = false", "gate = False does nothing"),
+        (GRID.replace('"mamba"', '"attention"') + "d_state = [4, 8]", "d_state = 4 does nothing"),
+        (CONSTRUCTION + "d_model = 8", "d_model = 8 does nothing"),
+        (CONSTRUCTION + "start = 'exact'\nnoise = 0.1", "noise = 0.1 does nothing"),
+        (CONSTRUCTION + "start = 'noise'\nnoise = nan", "noise = nan must be a number"),
+        (f"title = ['a']\n{GRID}", "title = ['a'] is no text"),
+        (f"{GRID}label = 3", "grid 1: label = 3 is no text"),
+        (GRID.replace("= 8", "= 1000000000000"), "Unable to allocate"),
         (GRID.replace("keep", "kept"), "there is no task 'kept'"),
         (GRID.replace("vocab_size = 4\n", ""), "grid 1 has no vocab_size"),
         (GRID.replace("input_seq_len = 8\n", ""), "input_seq_len is missing"),
@@ -278,6 +333,28 @@ def test_an_unknown_plan_names_the_nearest(capsys):
     assert "did you mean 'table1'?" in capsys.readouterr().err
 
 
+def test_plans_of_one_name_and_several_json_documents_are_refused(tmp_path, capsys):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.toml").write_text(GRID)
+    assert cli.main(["train", *map(str, sorted(tmp_path.glob("*/mine.toml")))]) == cli.Exit.USAGE
+    assert "2 of the plans are called 'mine'" in capsys.readouterr().err
+    assert cli.main(["train", "states", "mqar", "--output-format", "json"]) == cli.Exit.USAGE
+    assert "give one plan" in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_every_plan(monkeypatch):
+    ran = []
+
+    def interrupted(chosen, *_):
+        ran.append(chosen.name)
+        return cli.Exit.INTERRUPTED
+
+    monkeypatch.setattr("mamba_theorems.verify.commands.train._one", interrupted)
+    assert cli.main(["train", "states", "mqar"]) == cli.Exit.INTERRUPTED
+    assert ran == ["states"]
+
+
 def test_the_command_tells_costs_first_and_then_writes_what_it_shows_again(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "mine.toml"
@@ -286,8 +363,12 @@ def test_the_command_tells_costs_first_and_then_writes_what_it_shows_again(tmp_p
     )
     assert cli.main(["train", str(path), "--dry-run", "-o", "out"]) == 0
     said = capsys.readouterr().out
+    assert "row 1: 2 trainings (2 rates, 1 seeds)" in said
     assert "2 trainings, at most" in said
     assert "predicted of every: haar.keep-nth-s4d-impossible" in said
+    assert all(len(line) <= 80 for line in said.splitlines())
+    assert cli.main(["train", str(path), "--dry-run", "--output-format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["canonical"]["predictions"]
     before = json.loads((tmp_path / "out" / "train-mine.json").read_text())
     assert cli.main(["train", str(path), "--workers", "1", "-o", "out"]) == 0
     said = capsys.readouterr().out

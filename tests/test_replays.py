@@ -68,7 +68,7 @@ INERT = {("haar.cor2", "x"), ("induction.lem3", "num_tokens"), ("induction.lem3"
 """What the point of this one case does not depend on, and TOGETHER changes."""
 SLOW = {("dynamics.1d-mixed-all-diverge", "mixed-signs-enclosed")}
 """Balls around a solution take seconds: one other case is enough."""
-NOT_HERE = (None, [], {}, "\u2603", float("nan"), 1.5, -(10**30), "foo", True)
+NOT_HERE = (None, [], {}, "\u2603", "\uff11", -0.0, float("nan"), 1.5, -(10**30), "foo", True)
 OTHER_VALUES = (
     *(0, 1, 2, 3, 5, 16, 153, 0.25, True, False, "0", "1", "1/4", "2", "3/4", "3", "-2", "log(2)", "2*x", "float64"),
     *("v1", "v2", "v3", ["++"], ["1", "1/2", "-1/2"], ["1", "1"], [["1", "0"], ["0", "-2"]], [1, 1], [-1], [1], [0, 1]),
@@ -82,8 +82,7 @@ def again(claim: str, check: str, case: object) -> str:
 
 
 def test_every_printed_replay_is_among_those_that_are_perturbed():
-    if not recorded.is_current():
-        pytest.skip("the record is of other sources: `python -m verify all --record`")
+    assert recorded.is_current(), "the record is of other sources: `python -m verify all --record`"
     lines = [text for told in recorded.read()["shown"]["told"].values() for _, lines in told for kind, text in lines]
     found = {}
     for line in lines:

@@ -213,7 +213,11 @@ def test_the_slider_goes_through_the_steps_and_nothing_overflows(tmp_path):
         (["mqar.thm3-amended", "--tokens", "k1 v1 k4"], "has k1 … k3"),
         (["induction.plain-s6", "--tokens", "a 1"], "there is no token '1': use the letters"),
         (["haar.official-block", "--tokens", "1 2 3"], "needs a power of two"),
-        (["haar.official-block", "--tokens", "1 x"], "are no numbers"),
+        (["haar.official-block", "--tokens", "1 x"], "'x' is no number"),
+        (["haar.official-block", "--tokens", "1e400 1"], "'1e400' is no number"),
+        (["sensitivity.latch", "--tokens", "0.5! nan"], "'nan' is no number"),
+        (["mqar.thm2-step1", "--tokens", "k0 v1"], "there is no token 'k0': use k1"),
+        (["mqar.thm2-step1", "--vocab-size", "5"], "--vocab-size goes with --weights"),
         (["foundations.selective-copying", "--tokens", "c1 n m m"], "as many markers"),
         (["mqar.thm2-step1", "--weights", "nowhere.safetensors"], "cannot read nowhere.safetensors"),
     ],
@@ -243,6 +247,11 @@ def test_another_s_weights_of_the_same_shape_are_shown_and_others_are_refused(tm
     module.load_state_dict(state)
     close(module(torch.from_numpy(scene.given)[None])[0].numpy(), scene.trace().result)
 
-    safetensors.save_file(state | {"mixer.A": torch.zeros(3, 2)}, tmp_path / "other.safetensors")
-    assert cli.main([*words[:-1], str(tmp_path / "other.safetensors")]) == cli.Exit.USAGE
-    assert "its mixer.A has shape (3, 2), not (3, 1)" in capsys.readouterr().err
+    for name, weight, says in (
+        ("mixer.A", torch.zeros(3, 2), "its mixer.A has shape (3, 2), not (3, 1)"),
+        ("mixer.A", torch.full((3, 1), torch.nan), "its mixer.A is not finite"),
+        ("embedding.weight", torch.tensor(1.0), "its embedding.weight has shape (), not (3, 3)"),
+    ):
+        safetensors.save_file(state | {name: weight}, tmp_path / "other.safetensors")
+        assert cli.main([*words[:-1], str(tmp_path / "other.safetensors")]) == cli.Exit.USAGE
+        assert says in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The recall statements: old wordings, put back, are refuted by their smallest sequence; no sequence is left out."""
 
+import re
 from dataclasses import replace
 from itertools import product
 
@@ -18,6 +19,7 @@ from mamba_theorems.theorems.mqar.task import H1, H2, H4, RECALLED, M
 from mamba_theorems.theorems.proofs.proof import Bound, Proof
 from mamba_theorems.theorems.registry import claims
 from mamba_theorems.theorems.statement import Hypothesis, Statement
+from mamba_theorems.verify.checks.case import NotACase
 from mamba_theorems.verify.checks.statements import CHECKS
 from mamba_theorems.verify.checks.statements.mqar.extensions import NEAR_HALF
 from mamba_theorems.verify.checks.statements.mqar.lower_bounds import one_step
@@ -213,8 +215,14 @@ def test_a_case_is_run_again_in_rationals_and_refused_where_it_is_none():
     finding = TESTS["mqar.thm2-step1-printed"].examine(said("mqar.thm2-step1-printed"), Run())
     assert finding.case["sequence"] == "k v1 k v2 k"
     assert TESTS["mqar.thm2-step1-printed"].replay(finding.case, Run()).holds
-    for change in ({"sequence": "k v1 f k"}, {"sequence": "k v1 v2"}, {"num_kv_pairs": 3}, {"network": "another"}):
-        with pytest.raises(ValueError, match=r"sequence|token|network"):
+    starts = "a sequence starts with its {} pairs of a key and a value, and ends with one of these keys"
+    for change, says in (
+        ({"sequence": "k v1 f k"}, "there is no token 'f': use k1 … k3, v1 … v3"),
+        ({"sequence": "k v1 v2"}, starts.format(1)),
+        ({"num_kv_pairs": 3}, starts.format(3)),
+        ({"network": "another"}, f'"network" must be one of "{finding.case["network"]}", not "another"'),
+    ):
+        with pytest.raises(NotACase, match=f"^{re.escape(says)}$"):
             source.again(said("mqar.thm2-step1-printed"), finding.case | change)
 
 

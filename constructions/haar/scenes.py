@@ -1,5 +1,6 @@
 """Section 3's networks on a sequence: Haar coefficients of a signal such as `3 1 4 1`, KEEP 2nd of letters."""
 
+import re
 from fractions import Fraction
 from functools import partial
 from string import ascii_lowercase
@@ -14,15 +15,21 @@ from mamba_theorems.constructions.scene import Example, Scene, SceneSizes
 
 KEPT = 2
 LONGEST_SIGNAL = 8
+NUMBER = re.compile(r"[+-]?[0-9./]{1,30}")
+"""Short enough for a float."""
 
 
 def numbers(words: tuple[str, ...]) -> list[Fraction]:
     """Decimals and fractions. Raises ValueError for what is none."""
+    return list(map(_number, words))
+
+
+def _number(word: str) -> Fraction:
     try:
-        return [Fraction(word) for word in words]
+        return Fraction(word if NUMBER.fullmatch(word) else "")
     except (ValueError, ZeroDivisionError) as reason:
         raise ValueError(
-            f"'{' '.join(words)}' are no numbers: write decimals or fractions, as in 3 0.5 -1/4"
+            f"'{word}' is no number of at most 30 digits: write decimals or fractions, as in 3 0.5 -1/4"
         ) from reason
 
 

@@ -44,7 +44,7 @@ def smallest(text: str) -> Vocabulary:
     Raises ValueError where it names too many.
     """
     named = {letter: [int(n or 1) for n in re.findall(rf"\b{letter}([0-9]{{0,6}})\b", text)] for letter in "kv"}
-    keys, values = max(named["k"], default=1), max(2, *named["v"], 0)
+    keys, values = max(1, *named["k"], 0), max(2, *named["v"], 0)
     if max(keys, values) > MOST:
         raise ValueError(f"{max(keys, values)} keys or values are too many to show: use at most {MOST}")
     size = keys + values

@@ -102,7 +102,7 @@ class Real(Domain):
         return st.floats(self.low, self.high)
 
 
-RATIO = re.compile(r"-?\d{1,40}(/\d{1,40})?")
+RATIO = re.compile(r"-?[0-9]{1,40}(/[0-9]{1,40})?")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Choice(Domain):
 
     def fits(self, value: Any, run: Run) -> bool:
         """An equal value of the same kind."""
-        return any(value == known and isinstance(value, bool) == isinstance(known, bool) for known in self._known(run))
+        return any(value == known and type(value) is type(known) for known in self._known(run))
 
     def drawn(self, run: Run) -> SearchStrategy[Any]:
         """Any of them."""
@@ -255,7 +255,7 @@ def matrix(of: Domain, rows: int, columns: int) -> Domain:
     return Several(Several(of, columns, columns), rows, rows)
 
 
-_PIECE = r"\s+|\d{1,4}(?![\w.])|[()+*/-]|(?:log|exp|sqrt|pi)\b"
+_PIECE = r"\s+|[0-9]{1,4}(?![\w.])|[()+*/-]|(?:log|exp|sqrt|pi)\b"
 _TOWER = re.compile(r"\*\*\s*(?:\d{3,}|\(?\s*-?\w+\s*\)?\s*\*\*)|\)\s*\*\*")
 _SMALL = re.compile(r"\)\s*\*\*\s*(?:[1-4]\b|[a-z]\w*\b(?!\s*\())")
 """Powers of a bracket that stay small; no tower of powers is read."""

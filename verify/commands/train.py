@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 from mamba_theorems.verify.commands import asked
@@ -28,10 +27,21 @@ def train(args: Namespace, terminal: Terminal) -> Exit:
         return Exit.EXPECTED
     with as_usage_error():
         plans = [plan.load(word) for word in args.words]
+    for name, count in Counter(each.name for each in plans).items():
+        if count > 1:
+            raise UsageError(
+                f"{count} of the plans are called '{name}', and their records would be one file: rename one"
+            )
+    if args.output_format == "json" and len(plans) > 1:
+        raise UsageError("two JSON documents are none: give one plan, or -o DIR for a record of each")
     device = asked.device(args.device)
     asked.output(args, *map(report.file_name, plans))
-    codes = [_one(each, device, args, terminal) for each in plans]
-    return Exit.INTERRUPTED if Exit.INTERRUPTED in codes else max(codes)
+    code = Exit.EXPECTED
+    for each in plans:
+        code = max(code, _one(each, device, args, terminal))
+        if code is Exit.INTERRUPTED:
+            break
+    return code
 
 
 def _shown(path: Path, args: Namespace, terminal: Terminal) -> Exit:
@@ -45,17 +55,16 @@ def _shown(path: Path, args: Namespace, terminal: Terminal) -> Exit:
 def _one(chosen: plan.Plan, device: str, args: Namespace, terminal: Terminal) -> Exit:
     if args.dry_run:
         run = PlanRun(chosen, device)
-        _estimate(run, args, terminal)
         _keep(run, args)
-        return Exit.EXPECTED
-    run, notes = PlanRun(chosen, device), TrainingNotes(chosen, device)
-    run.results = {t: notes.results[t] for t in chosen.trainings if t in notes.results}
+        return _told(run, args, terminal) if args.output_format == "json" else _estimate(run, args, terminal)
+    notes = TrainingNotes(chosen, device)
+    run = notes.run()
     if run.results:
         say(f"{len(run.results)} of {len(chosen.trainings)} trainings are from an earlier sitting ({notes.path})")
     _keep(run, args)  # the predictions, before anything is run
-    with asked.pool(args) as workers, _progress() as show:
+    with asked.pool(args) as workers:
         run.workers = workers.workers
-        run_plan(run, workers, notes=notes, progress=show)
+        run_plan(run, workers, notes=notes, progress=_progress())
     _keep(run, args)
     code = _told(run, args, terminal)
     if run.interrupted:
@@ -77,12 +86,12 @@ def _told(run: PlanRun, args: Namespace, terminal: Terminal) -> Exit:
         terminal.document(report.dumps(run))
     else:
         for line in report.lines(run):
-            terminal.put(line)
+            terminal.put_wrapped(line)
     verdicts = predictions.verdicts(run.plan, run.results)
     return outcome(not any(p.every and verdicts[p.name] == predictions.NOT_MET for p in predictions.of(run.plan)))
 
 
-def _estimate(run: PlanRun, args: Namespace, terminal: Terminal) -> None:
+def _estimate(run: PlanRun, args: Namespace, terminal: Terminal) -> Exit:
     """Every training, and what it costs here at most: steps are timed, the rest is a formula."""
     rates, total = cost.rates(run.plan.trainings), 0.0
     for row in run.plan.rows:
@@ -92,18 +101,18 @@ def _estimate(run: PlanRun, args: Namespace, terminal: Terminal) -> None:
             costs.setdefault(plan.told(t, names) if names else "all", []).append(cost.seconds(t, rates))
         all_of_it = sum(map(sum, costs.values()))
         total += all_of_it
-        terminal.put(f"{row.label}: {len(row.trainings)} trainings, {hours(all_of_it)}")
+        rates_and_seeds = f"{len({t.lr for t in row.trainings})} rates, {len({t.seed for t in row.trainings})} seeds"
+        terminal.put_wrapped(f"{row.label}: {len(row.trainings)} trainings ({rates_and_seeds}), {hours(all_of_it)}")
         for settings, those in costs.items():
-            seeds = Counter((t.lr) for t in row.trainings)
-            shared = f"{len(seeds)} rates, {len(those) // max(len(seeds), 1)} seeds"
-            terminal.put(f"  {settings}: {len(those)} trainings ({shared}), {hours(those[0])} each")
+            terminal.put_wrapped(f"  {settings}: {len(those)} trainings, {hours(those[0])} each")
     workers = args.workers or local.automatic()
-    terminal.put(
+    terminal.put_wrapped(
         f"{len(run.plan.trainings)} trainings, at most {hours(total)} of one processor as here; about "
         f"{hours(total / workers)} on {workers} (an estimate; a training that solves its task stops early)"
     )
     for p in predictions.of(run.plan):
-        terminal.put(f"predicted of {'every' if p.every else 'some'}: {p.claim}: {p.words}")
+        terminal.put_wrapped(f"predicted of {'every' if p.every else 'some'}: {p.claim}: {p.words}")
+    return Exit.EXPECTED
 
 
 def hours(seconds: float) -> str:
@@ -118,10 +127,9 @@ EVERY = 60
 """Seconds between progress lines."""
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[PlanRun], None]]:
+def _progress() -> Callable[[PlanRun], None]:
     """A line a minute on standard error, and one for the first."""
-    last = 0.0
+    last = -float("inf")
 
     def show(run: PlanRun) -> None:
         nonlocal last
@@ -130,4 +138,4 @@ def _progress() -> Iterator[Callable[[PlanRun], None]]:
             done, number = len(run.results), len(run.plan.trainings)
             say(f"{done} of {number} trainings in {hours(run.seconds)}, about {hours(run.remaining)} to go")
 
-    yield show
+    return show

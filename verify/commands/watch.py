@@ -49,6 +49,8 @@ def _watched(args: Namespace) -> list[Watched]:
     chosen = [_example(word) for word in args.words]
     if not chosen:
         raise UsageError("name a claim whose network is to be shown, as in `show mqar.thm2-step1`")
+    if args.vocab_size is not None and args.weights is None:
+        raise UsageError("--vocab-size goes with --weights: without them the vocabulary is the text's")
     with as_usage_error():
         text = chosen[0].tokens if args.tokens is None else args.tokens
         if args.weights is not None:
@@ -98,6 +100,6 @@ def _state(path: Path) -> Mapping[str, Any]:
 def _rows(state: Mapping[str, Any]) -> int | None:
     """How many tokens the weights embed; None where they have no embedding."""
     for name in ("embedding.weight", "backbone.embedding.weight"):
-        if name in state:
+        if name in state and state[name].ndim:
             return len(state[name])
     return None

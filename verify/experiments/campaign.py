@@ -54,11 +54,16 @@ class TrainingNotes(JsonLines):
 
     def __init__(self, plan: Plan, device: str, folder: Path = FOLDER) -> None:
         super().__init__(folder / f"train-{plan.name}-{made_by(device)}.jsonl")
-        self.results: dict[Training, Trained] = {}
+        self.plan, self.device = plan, device
+
+    def run(self) -> PlanRun:
+        """The plan, with what was trained of it before."""
+        found, wanted = PlanRun(self.plan, self.device), set(self.plan.trainings)
         for note in self.read():
             with suppress(ValueError, KeyError, TypeError):
-                found = read(note)
-                self.results[found.training] = found
+                result = read(note)
+                found.results |= {result.training: result} if result.training in wanted else {}
+        return found
 
     def add(self, result: Trained) -> None:
         """Note a training that is done."""
@@ -69,8 +74,7 @@ def run_plan(
     run: PlanRun, pool: CellPool, *, notes: TrainingNotes | None = None, progress: Callable[[PlanRun], None]
 ) -> None:
     """Run what is missing, and note it. Ctrl-C stops it; what was done until then is kept."""
-    known, start = notes.results if notes else {}, time.monotonic()
-    run.results |= {training: known[training] for training in run.plan.trainings if training in known}
+    start = time.monotonic()
     submitted = (pool.submit(run_training, training, run.device) for training in run.missing)
     try:
         for result in as_they_come(pool, submitted, lambda: pool.workers, lambda: False):

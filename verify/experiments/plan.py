@@ -82,11 +82,18 @@ def read(name: str, data: Mapping[str, Any]) -> Plan:
     if not isinstance(grids, list) or not grids or not all(isinstance(grid, dict) for grid in grids):
         raise ValueError("it has no [[grid]]")
     rows = tuple(_row(number, grid) for number, grid in enumerate(grids, 1))
-    plan = Plan(name, str(data.get("title", name)), " ".join(str(data.get("words", "")).split()), rows)
+    plan = Plan(name, _text(data, "title", name), " ".join(_text(data, "words", "").split()), rows)
     twice = [training for training, count in Counter(plan.trainings).items() if count > 1]
     if twice:
         raise ValueError(f"the same training stands in it twice ({told(twice[0])})")
     return plan
+
+
+def _text(data: Mapping[str, Any], key: str, default: str) -> str:
+    found = data.get(key, default)
+    if not isinstance(found, str):
+        raise ValueError(f"{key} = {found!r} is no text")
+    return found
 
 
 def _row(number: int, grid: Mapping[str, Any]) -> PlanRow:
@@ -101,13 +108,13 @@ def _row(number: int, grid: Mapping[str, Any]) -> PlanRow:
         for value in values:
             if type(value) not in SETTINGS[key]:
                 raise ValueError(f"grid {number}: {key} = {value!r} is no {SETTINGS[key][-1].__name__}")
-    for missing in ({"task", "mixer", "vocab_size"} - axes.keys()) or ():
-        raise ValueError(f"grid {number} has no {missing}")
+    if missing := [name for name in ("task", "mixer", "vocab_size") if name not in axes]:
+        raise ValueError(f"grid {number} has no {missing[0]}")
     try:
-        trainings = tuple(_combinations(axes))
-    except ValueError as reason:
+        label, printed = _text(grid, "label", f"row {number}"), _text(grid, "printed", "")
+        return PlanRow(label, tuple(_combinations(axes)), printed)
+    except (ValueError, MemoryError) as reason:
         raise ValueError(f"grid {number}: {reason}") from reason
-    return PlanRow(str(grid.get("label", f"row {number}")), trainings, str(grid.get("printed", "")))
 
 
 def _combinations(axes: Mapping[str, list[Any]]) -> Iterator[Training]:

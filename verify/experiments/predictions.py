@@ -62,15 +62,17 @@ def ceiling(n: int, input_seq_len: int, vocab_size: int) -> Fraction:
 
 
 def _recall(t: Training, *, distinct: bool) -> bool:
-    return t.task == "mqar-once" and t.n_layer == 1 and t.distinct_values is distinct
+    """Recall by one layer, of at least two values: where there is one, every network answers."""
+    return t.task == "mqar-once" and t.n_layer == 1 and t.distinct_values is distinct and t.vocab_size > 1
 
 
 def _shared_decay(t: Training) -> bool:
     return t.mixer in ONE_DECAY and not t.gate
 
 
-def _wide(t: Training, channels: int) -> bool:
-    return t.expand * t.d_model >= channels
+def _fits(t: Training, channels: int) -> bool:
+    """Whether a construction fits: so many channels, and a convolution that shows a token the one before it."""
+    return t.expand * t.d_model >= channels and t.d_conv > 1
 
 
 def _time_invariant(t: Training) -> bool:
@@ -114,7 +116,7 @@ ALL = (
             and not t.gate
             and t.mixer in RECALLS
             and 2 <= t.d_state < t.num_kv_pairs
-            and _wide(t, t.num_kv_pairs + t.vocab_size)
+            and _fits(t, t.num_kv_pairs + t.vocab_size)
         ),
         lambda r: r.exact,
         every=False,
@@ -129,7 +131,7 @@ ALL = (
             and not t.gate
             and t.mixer in RECALLS
             and t.d_state >= t.num_kv_pairs
-            and _wide(t, 2 * t.num_kv_pairs + 2)
+            and _fits(t, 2 * t.num_kv_pairs + 2)
         ),
         lambda r: r.exact,
         every=False,
@@ -143,7 +145,7 @@ ALL = (
             and t.gate
             and t.mixer in ("mamba", "s4d")
             and t.d_state == 1
-            and _wide(t, t.num_kv_pairs * t.vocab_size)
+            and _fits(t, t.num_kv_pairs * t.vocab_size)
         ),
         lambda r: r.exact,
         every=False,
@@ -170,7 +172,7 @@ ALL = (
         "mqar.value-code",
         f"Mamba with N ≥ κ and d_inner ≥ 2κ + 2 recalls: some network answers {SOLVED} of the test set",
         lambda t: (
-            t.task == "mqar" and t.mixer == "mamba" and t.d_state >= t.num_kv_pairs and _wide(t, 2 * t.num_kv_pairs + 2)
+            t.task == "mqar" and t.mixer == "mamba" and t.d_state >= t.num_kv_pairs and _fits(t, 2 * t.num_kv_pairs + 2)
         ),
         _solved,
         every=False,
@@ -183,7 +185,7 @@ ALL = (
             t.task == "induction"
             and t.mixer == "mamba-delta-t"
             and t.d_state >= t.vocab_size
-            and _wide(t, 2 * t.vocab_size)
+            and _fits(t, 2 * t.vocab_size)
         ),
         _solved,
         every=False,
@@ -193,7 +195,7 @@ ALL = (
         "induction.plain-s6",
         f"Mamba with d_inner ≥ 2|V| and N ≥ |V|: some network answers {SOLVED} of the test set",
         lambda t: (
-            t.task == "induction" and t.mixer == "mamba" and t.d_state >= t.vocab_size and _wide(t, 2 * t.vocab_size)
+            t.task == "induction" and t.mixer == "mamba" and t.d_state >= t.vocab_size and _fits(t, 2 * t.vocab_size)
         ),
         _solved,
         every=False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from mamba_theorems.verify.experiments.protocols import PROTOCOLS, TrainingProtocol
@@ -29,6 +29,24 @@ MIXERS = {
     "construction": "the network of mqar.thm2-step1 in the official language model",
 }
 STARTS = ("random", "exact", "noise")
+NETWORK = {"d_model", "n_layer", "pe", "tie"}
+BLOCK = {"d_state", "d_conv", "expand"}
+READ_BY_TASK = {
+    "mqar": {"input_seq_len", "num_kv_pairs"},
+    "mqar-once": {"num_kv_pairs", "distinct_values", "d_conv"},
+    "zoology": {"input_seq_len", "num_kv_pairs"},
+    "zoology-random": {"input_seq_len", "num_kv_pairs"},
+    "keep": {"input_seq_len", "n"},
+    "induction": {"input_seq_len"},
+    "copying": {"input_seq_len", "num_kv_pairs"},
+}
+READ_BY_MIXER = dict.fromkeys(MIXERS, NETWORK | BLOCK | {"gate"}) | {
+    "attention": NETWORK,
+    "lstm": NETWORK | BLOCK,
+    "hybrid": NETWORK | BLOCK,
+    "construction": {"start", "noise"},
+}
+READ_BY_ALL = {"task", "mixer", "vocab_size", "protocol", "steps", "batch_size", "lr", "seed"}
 
 
 @dataclass(frozen=True)
@@ -70,19 +88,29 @@ class Training:
         for name in ("vocab_size", "num_kv_pairs", "n", "d_model", "d_state", "n_layer", "d_conv", "expand"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
-        for name in ("noise", "steps", "batch_size", "seed", "input_seq_len"):
+        for name in ("steps", "batch_size", "seed", "input_seq_len"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must not be negative")
+        if not 0 <= self.noise < float("inf"):
+            raise ValueError(f"noise = {self.noise} must be a number that is not negative")
         if not self.input_seq_len and self.task != "mqar-once" and not self.described.shapes:
             raise ValueError("input_seq_len is missing: give the length of the sequences")
         if self.described.shapes and not self.task.startswith("zoology"):
             raise ValueError(f"protocol {self.protocol!r} is of the tasks 'zoology' and 'zoology-random'")
         if not 0 < self.lr < float("inf"):
             raise ValueError(f"lr = {self.lr} must be positive")
-        if self.start != "random" and self.mixer != "construction":
-            raise ValueError(f"start = {self.start!r} goes with mixer = 'construction', not with {self.mixer!r}")
         if self.mixer == "construction" and self.task != "mqar":
             raise ValueError(f"mixer = 'construction' answers the task 'mqar', not {self.task!r}")
+        if unread := self._unread():
+            where = f"task {self.task!r}, mixer {self.mixer!r}, start {self.start!r}, protocol {self.protocol!r}"
+            raise ValueError(f"{unread[0]} = {getattr(self, unread[0])!r} does nothing with {where}: leave it out")
+
+    def _unread(self) -> list[str]:
+        """Settings that are given and that nothing reads: a record must not say what did not happen."""
+        of_task = READ_BY_TASK[self.task] - ({"input_seq_len", "num_kv_pairs"} if self.described.shapes else set())
+        of_mixer = READ_BY_MIXER[self.mixer] - (set() if self.start == "noise" else {"noise"})
+        read = READ_BY_ALL | of_task | of_mixer
+        return [f.name for f in fields(self) if f.name not in read and getattr(self, f.name) != f.default]
 
     @property
     def described(self) -> TrainingProtocol:

@@ -48,6 +48,10 @@ class Trained:
     seconds: float
     processor_seconds: float
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.right <= self.total or not 0 <= self.answered <= self.sequences or self.total < 1:
+            raise ValueError(f"{self.right} right answers of {self.total} are not possible")
+
     @property
     def accuracy(self) -> float:
         """The share of right answers."""
@@ -103,26 +107,29 @@ class _Run:
 
     def outcome(self) -> dict[str, Any]:
         """Every field of the result but the times."""
-        history = [(0, math.nan, self._tested().share)]
+        tested = self._tested()
+        history = [(0, math.nan, tested.share)]
         losses: list[float] = []
-        steps, step = self.training.length(self.source.steps_per_epoch), 0
+        steps, step, diverged = self.training.length(self.source.steps_per_epoch), 0, False
         interval = max(1, steps // self.protocol.evaluations)
-        while step < steps and history[-1][2] < self.protocol.stop_at:
+        while step < steps and tested.share < self.protocol.stop_at and not diverged:
             losses.append(self.step(step))
             step += 1
-            if not math.isfinite(losses[-1]):
-                break
-            if step % interval == 0 or step == steps:
-                history.append((step, sum(losses) / len(losses), self._tested().share))
+            diverged = not math.isfinite(losses[-1])
+            if diverged or step % interval == 0 or step == steps:
+                tested = self._tested()
+                history.append((step, math.nan if diverged else sum(losses) / len(losses), tested.share))
                 losses = []
-        return self._result(step, history)
+        return self._result(step, history, tested)
 
     def step(self, number: int) -> float:
         """Forward, backward and the optimiser's step on a batch; the loss."""
         tokens, targets = (m.to(self.device) for m in self.source.batch(number))
         asked = targets >= 0
         logits = networks.logits(self.network, tokens, asked)
-        loss = functional.cross_entropy(logits, targets[asked], label_smoothing=self.protocol.label_smoothing)
+        smoothing = self.protocol.label_smoothing
+        loss = functional.cross_entropy(logits, targets[asked], reduction="sum", label_smoothing=smoothing)
+        loss = loss / max(1, len(logits))  # a small batch may ask nothing
         self.optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.protocol.clip)
@@ -146,8 +153,7 @@ class _Run:
         self.network.train()
         return Tested(torch.cat(rows), others)
 
-    def _result(self, step: int, history: list[tuple[int, float, float]]) -> dict[str, Any]:
-        tested = self._tested()
+    def _result(self, step: int, history: list[tuple[int, float, float]], tested: Tested) -> dict[str, Any]:
         return {
             "right": tested.right,
             "total": tested.total,
@@ -234,5 +240,5 @@ def plain(result: Trained) -> dict[str, Any]:
 def read(data: dict[str, Any]) -> Trained:
     """The result that `plain` gave. Raises ValueError, KeyError or TypeError for anything else."""
     history = tuple((step, math.nan if loss is None else loss, share) for step, loss, share in data["history"])
-    training, alignment = Training(**data["training"]), tuple(data["alignment"].items())
+    training, alignment = Training(**data["training"]), tuple(dict(data["alignment"]).items())
     return Trained(**{**data, "training": training, "history": history, "alignment": alignment})

@@ -56,7 +56,7 @@ VALUES: dict[str, tuple[str, ...]] = {
     "z": ("-1", "(-1)**r", "r"),
 }
 """Dyadic numbers and functions: where no exponential stands, both sides of an equality are exact."""
-NUMBER, COUNT = Ratio(-999, 999), Words('a whole number from 0 to 12 as a text, as in "4"', r"\d|1[0-2]", 1)
+NUMBER, COUNT = Ratio(-999, 999), Words('a whole number from 0 to 12 as a text, as in "4"', r"[0-9]|1[0-2]", 1)
 DOMAINS: dict[str, Domain] = {
     **dict.fromkeys(("lambda", "h_{j-1}", "x", "delta", "S", "b_Delta", "rho"), NUMBER),
     **dict.fromkeys(("m", "j"), COUNT),

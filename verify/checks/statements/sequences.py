@@ -247,9 +247,9 @@ class AllSequences(Source):
         return Record(
             {
                 "network": Choice([network.name for network in self.networks]),
-                "sequence": Words(words, r"k|[kv][1-9]\d?|f", MOST_TOKENS),
+                "sequence": Words(words, r"k|[kv][1-9][0-9]?|f", MOST_TOKENS),
                 "num_kv_pairs": Whole(1, MOST_TOKENS // 2),
-                "rival": Words('a value, as in "v2"', r"v[1-9]\d?", 1),
+                "rival": Words('a value, as in "v2"', r"v[1-9][0-9]?", 1),
             },
             together=self._misfit,
         )

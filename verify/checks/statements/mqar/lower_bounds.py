@@ -160,7 +160,7 @@ def _no_swap(case: dict[str, Any]) -> str:
     return "" if tail[-1] in context[::2] else '"tail" ends with a key of the context'
 
 
-KEY_VALUE_FILLER = r"[ak]\d{0,2}|[uv]\d{1,2}|[fP]\d{0,2}"
+KEY_VALUE_FILLER = r"[ak][0-9]{0,2}|[uv][0-9]{1,2}|[fP][0-9]{0,2}"
 TOKENS = Words('a text of keys k, a1, …, values v1, u1, … and fillers f1, … P, as in "k v1 f1"', KEY_VALUE_FILLER)
 SWAPS = Record(
     {"d_conv": Whole(1, 8), "decay": Ratio(-2, 2), "positions": Flag(), "context": TOKENS, "tail": TOKENS},
