@@ -32,8 +32,8 @@ KAPPA = sp.pi**2 / 12
 
 
 def dilog(z: sp.Expr) -> sp.Expr:
-    """Li₂(z)."""
-    return sp.polylog(2, z)
+    """Li₂(z). Only where z is a number may it have a closed form: sympy's search for one takes a second."""
+    return sp.polylog(2, z, evaluate=bool(z.is_number))
 
 
 def gate_integral(low: sp.Expr) -> sp.Integral:
