@@ -33,6 +33,9 @@ NOTE = (
     "none that failed shows that there is none. A network beyond a bound would contradict its theorem, or the code. "
     "Every figure below is read from the records in the folder observed, whose predictions were written first."
 )
+HEAD = ("trained", "[P] prints", "beside", "best rate: mean of its seeds", "each rate: every seed")
+THRESHOLDS = f"Least sizes that answer {SOLVED} or more, at the best rate"
+NO_DEVIATION = "None from what was predicted, nor from what [P] prints, in the rows that were run whole."
 VERDICTS = {MET: "met", NOT_MET: "not met", NOT_YET: "not decided yet"}
 OPEN = "why is open: [P]'s hyper-parameters are not public, and the protocol and the sizes are the plan's"
 EXPLAINED: Mapping[tuple[str, str], str] = {}
@@ -41,9 +44,9 @@ EXPLAINED: Mapping[tuple[str, str], str] = {}
 # --- records ---------------------------------------------------------------------------------------------------------
 
 
-def runs(folder: Path = FOLDER) -> tuple[PlanRun, ...]:
-    """The plans whose records lie in a folder. Raises ValueError, which names the file that cannot be used."""
-    return _runs(tuple((path, path.stat().st_mtime_ns) for path in sorted(folder.glob("train-*.json"))))
+def runs(folder: Path | None = None) -> tuple[PlanRun, ...]:
+    """The plans of the records in a folder, or of those that ship. Raises ValueError, which names a file."""
+    return _runs(tuple((path, path.stat().st_mtime_ns) for path in sorted((folder or FOLDER).glob("train-*.json"))))
 
 
 @lru_cache(maxsize=2)
@@ -59,7 +62,7 @@ def _read(path: Path) -> PlanRun:
         raise ValueError(f"cannot use observed/{path.name}: {reason}") from reason
 
 
-def evidence(folder: Path = FOLDER) -> dict[str, tuple[Evidence, ...]]:
+def evidence(folder: Path | None = None) -> dict[str, tuple[Evidence, ...]]:
     """Per claim, an OBSERVED piece for each prediction that it makes; SKIPPED where none of its trainings was run."""
     found: dict[str, tuple[Evidence, ...]] = {}
     for run in runs(folder):
@@ -124,7 +127,7 @@ class ObservedPlan:
         return f"python -m verify train {self.name} -o observed"
 
 
-def chapter(claims: Collection[str], *, whole: bool, folder: Path = FOLDER) -> tuple[ObservedPlan, ...]:
+def chapter(claims: Collection[str], *, whole: bool, folder: Path | None = None) -> tuple[ObservedPlan, ...]:
     """The plans that predict something of these claims; of a `whole` report every plan. Raises ValueError."""
     return tuple(
         observed(run)

@@ -141,11 +141,16 @@ def keep(run: PlanRun) -> Canvas:
     return canvas
 
 
+def of_size(training: Training, size: str, value: int) -> Training:
+    """The training with another d or N."""
+    return replace(training, d_model=value) if size == "d_model" else replace(training, d_state=value)
+
+
 def threshold(run: PlanRun, training: Training, size: str) -> int | None:
     """The least size at which a construction's prediction covers a training; None where none does."""
     existing = [p for p in predictions.of(run.plan) if not p.every]
     sizes = range(1, LARGEST + 1)
-    return next((s for s in sizes if any(p.covers(replace(training, **{size: s})) for p in existing)), None)
+    return next((s for s in sizes if any(p.covers(of_size(training, size, s)) for p in existing)), None)
 
 
 def sweeps(run: PlanRun, size: str) -> Canvas:
@@ -169,7 +174,7 @@ def sweeps(run: PlanRun, size: str) -> Canvas:
             axes.axvspan(low - 0.06, high + 0.06, color="#cccccc", zorder=0)
     for axes in grid[:, 0]:
         axes.set(ylabel="share of right answers")
-    others = [
+    others: list[Any] = [
         Line2D([], [], color="#000000", linestyle="-", label="best rate"),
         Line2D([], [], color="#000000", linestyle=":", label="a construction exists from here"),
     ]
