@@ -31,13 +31,14 @@ TITLE = "Observed: what training finds"
 NOTE = (
     "What is OBSERVED raises no outcome: one trained network shows that training can find it, with these seeds, and "
     "none that failed shows that there is none. A network beyond a bound would contradict its theorem, or the code. "
-    "Every figure below is read from the records in the folder observed, whose predictions were written first."
+    "Every figure below is read from the records in the folder observed, whose predictions were written first. [P]'s "
+    "hyper-parameters are not public: protocols and sizes are ours."
 )
 HEAD = ("trained", "[P] prints", "beside", "best rate: mean of its seeds", "each rate: every seed")
 THRESHOLDS = f"Least sizes that answer {SOLVED} or more, at the best rate"
 NO_DEVIATION = "None from what was predicted, nor from what [P] prints, in the rows that were run whole."
 VERDICTS = {MET: "met", NOT_MET: "not met", NOT_YET: "not decided yet"}
-OPEN = "why is open: [P]'s hyper-parameters are not public, and the protocol and the sizes are the plan's"
+OPEN = "why is open"
 EXPLAINED: Mapping[tuple[str, str], str] = {}
 """What is known of a deviation, by its plan and its row or prediction; any other is said to be open."""
 
@@ -312,7 +313,7 @@ def _deviations(run: PlanRun) -> Iterator[str]:
     name = run.plan.name
     for p in predictions.of(run.plan):
         if p.verdict(run.plan.trainings, run.results) == NOT_MET:
-            reason = EXPLAINED.get((name, p.name), "why is open")
+            reason = EXPLAINED.get((name, p.name), OPEN)
             yield f"{p.name} ({p.claim}) is not met: {_miss(p).removesuffix('.')}; {reason}."
     for row in run.plan.rows:
         if all(t in run.results for t in row.trainings):
