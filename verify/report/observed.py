@@ -285,12 +285,12 @@ def _thresholds(run: PlanRun, row: PlanRow) -> Iterator[str]:
 
 def least(run: PlanRun, those: Iterable[Training], size: str) -> tuple[int | None, int | None]:
     """The least size that solves the task at its best rate: in every seed, in some seed; None where there is none."""
-    groups: dict[tuple[object, ...], list[bool]] = {}
+    groups: dict[tuple[int, tuple[object, ...]], list[bool]] = {}
     for t in those:
-        rest = (value for name, value in t.plain.items() if name != "seed")
-        groups.setdefault((getattr(t, size), *rest), []).append(run.results[t].accuracy >= SOLVED)
-    every, some = ([key[0] for key, solved in groups.items() if of(solved)] for of in (all, any))
-    return min(every, default=None), min(some, default=None)  # type: ignore[type-var]
+        others = tuple(value for name, value in t.plain.items() if name != "seed")
+        groups.setdefault((getattr(t, size), others), []).append(run.results[t].accuracy >= SOLVED)
+    in_every, in_some = ([value for (value, _), solved in groups.items() if of(solved)] for of in (all, any))
+    return min(in_every, default=None), min(in_some, default=None)
 
 
 # --- deviations ------------------------------------------------------------------------------------------------------
