@@ -190,9 +190,9 @@ def swept(run: PlanRun, size: str) -> list[PlanRow]:
 
 
 def place_of(size: float, sizes: Sequence[int]) -> float:
-    """Where a size stands among those of an axis, which are one apart each, as their points are to be told apart."""
+    """Where a size stands among those of an axis, which are one apart each; at its edge where it is beyond them."""
     if len(sizes) < 2:
-        return float(size > sizes[0]) - float(size < sizes[0])
+        return 0.45 * (float(size > sizes[0]) - float(size < sizes[0]))
     inner = float(np.interp(np.log(size), np.log(sizes), np.arange(len(sizes))))
     return inner - 0.45 if size < sizes[0] else inner + 0.45 if size > sizes[-1] else inner
 
@@ -280,7 +280,7 @@ def koren(run: PlanRun) -> Canvas:
 
 
 EVERY = "Every training is a point, by rate; those that answer everything are solid."
-JOINED = f"{EVERY} The line joins the mean of the best rate's seeds."
+JOINED = f"{EVERY} The line joins the mean of the best rate's seeds; a threshold beyond the sizes tried is at the edge."
 
 
 @dataclass(frozen=True)
