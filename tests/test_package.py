@@ -53,7 +53,7 @@ def shipped() -> set[str]:
     found += (ROOT / "verify" / "report" / "templates").iterdir()
     found.append(ROOT / "verify" / "conform" / "SPECIFICATION.md")
     found += (ROOT / "verify" / "experiments" / "plans").glob("*.toml")
-    found += [*(ROOT / "certificates").iterdir(), *(ROOT / "notebooks").iterdir()]
+    found += [file for folder in ("certificates", "notebooks", "observed") for file in (ROOT / folder).iterdir()]
     found += [ROOT / "recorded.json", ROOT / "check_certificate.py"]
     formal = ROOT / "theorems" / "formal"
     found += [formal / "_CoqProject", *formal.rglob("*.v"), *formal.glob("*.json"), *formal.glob("*.md")]

@@ -36,6 +36,11 @@ class Evidence:
         """`holds` as a word."""
         return VERDICTS[self.holds]
 
+    @property
+    def missed(self) -> bool:
+        """Whether training did not find a network, or not yet."""
+        return self.kind is Kind.OBSERVED and self.holds is None
+
 
 VERDICTS = {True: "shown", False: "contradicted", None: "undecided"}
 MARKS = {"true": "✓", "false": "✗", "unknown": "?"}
@@ -122,8 +127,11 @@ class ClaimReport:
 
     @property
     def open(self) -> tuple[Evidence, ...]:
-        """The pieces that ran and show nothing, or contradict the claim: a stronger piece does not excuse them."""
-        return tuple(e for e in self.evidence if not e.holds and e.kind is not Kind.SKIPPED)
+        """The pieces that ran and show nothing, or contradict the claim: a stronger piece does not excuse them.
+
+        What training did not find is no such piece, for it says nothing of what exists.
+        """
+        return tuple(e for e in self.evidence if not e.holds and e.kind is not Kind.SKIPPED and not e.missed)
 
     @property
     def as_expected(self) -> bool:

@@ -102,18 +102,30 @@ def _record(found: Report) -> None:
 
 def report(selected: list[str], args: Namespace) -> Report:
     """A run, or the one that --from names; with a campaign's evidence, if --fuzz names one."""
-    pieces, before = _campaign(args.campaign), _last_record(args)
+    pieces, before, observed = _campaign(args.campaign), _last_record(args), _observed()
     if args.source is None:
         found = with_progress(selected, asked.run(args), controls=args.controls, stop_early=args.stop_early)
     else:
         found = _stored(selected, args.source)
     if before is not None:
         _compare(before, found)
-    if not pieces:
-        return found
+    if args.source is None and not args.kernel:  # trainings run on our kernels, and a report has its own
+        found = _merged(found, observed)
+    return _merged(found, pieces)
+
+
+def _observed() -> dict[str, tuple[Evidence, ...]]:
+    """What the records of trainings say of claims."""
+    from mamba_theorems.verify.report import observed  # noqa: PLC0415 - torch is loaded only where it is needed
+
+    with as_usage_error():
+        return observed.evidence()
+
+
+def _merged(found: Report, pieces: dict[str, tuple[Evidence, ...]]) -> Report:
     from mamba_theorems.verify.fuzz.report import merge  # noqa: PLC0415 - torch is loaded only where it is needed
 
-    return merge(found, pieces)
+    return merge(found, pieces) if pieces else found
 
 
 def _last_record(args: Namespace) -> dict[str, Any] | None:

@@ -117,7 +117,8 @@ def figure(args: Namespace, terminal: Terminal) -> Exit:
     """`figure`: drawings, and the table of sizes."""
     from mamba_theorems.verify.report import publish  # noqa: PLC0415 - optional extras
 
-    known = publish.names()
+    with as_usage_error():
+        known = publish.names()
     if args.output is None or not args.words or not set(args.words) <= {*known, "all"}:
         raise UsageError(f"a figure takes -o DIR and names among: {', '.join(['all', *known])}")
     names = known if "all" in args.words else args.words

@@ -15,12 +15,13 @@ from typing import Any
 from mamba_theorems.verify.evidence import Line
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
-from mamba_theorems.verify.report import book, citation
+from mamba_theorems.verify.report import book, citation, observed
 from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.formula import typst as typst_math
 from mamba_theorems.verify.report.markup import pieces
+from mamba_theorems.verify.report.observed import ObservedPlan
 from mamba_theorems.verify.report.paper import PaperRow
 from mamba_theorems.verify.report.rocq import Theorems
 
@@ -80,6 +81,14 @@ def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[
             {"title": book.GROUP_TITLES[group], "entries": list(map(_heading, members))}
             for group, members in chapters.apart
         ],
+        "observed": {
+            "title": observed.TITLE,
+            "note": _prose(observed.NOTE),
+            "head": list(map(_prose, observed.HEAD)),
+            "thresholds": observed.THRESHOLDS,
+            "no_deviation": _prose(observed.NO_DEVIATION),
+            "plans": [_plan(plan, figures) for plan in chapters.observed],
+        },
         "sizes": sizes,
         "sizes_caption": _prose(SIZES),
         "figures": [{"name": f.name, "file": f"{f.name}.svg", "caption": _prose(f.caption)} for f in figures],
@@ -88,7 +97,7 @@ def contents(chapters: Book, figures: Sequence[Drawn], sizes: Sequence[Sequence[
         "cited": [{"source": _prose(source), "claims": list(map(_prose, by))} for source, by in chapters.cited],
         "glossary": [{"title": title, "entries": list(map(_gloss, part))} for title, part in glossary().items()],
         "reproduction": REPRODUCTION,
-        "commands": _commands(figures, sizes),
+        "commands": _commands(figures, sizes, chapters.observed),
     }
 
 
@@ -190,12 +199,38 @@ def _row(row: PaperRow) -> dict[str, Any]:
     return {"item": row.item, "outcome": row.outcome, "printed": printed, **parts, **claims}
 
 
-def _commands(figures: Sequence[Drawn], sizes: Sequence[Sequence[str]]) -> list[tuple[Any, str]]:
+def _plan(plan: ObservedPlan, figures: Sequence[Drawn]) -> dict[str, Any]:
+    return {
+        "title": _prose(plan.title),
+        "words": _prose(plan.words),
+        "state": plan.state,
+        "protocol": _prose(plan.protocol),
+        "digest": plan.digest[:16],
+        "command": plan.command,
+        "predicted": [{"verdict": p.verdict, "text": _prose(str(p))} for p in plan.predicted],
+        "rows": [
+            {"label": _prose(row.label), "settings": row.settings, "rates": row.rates}
+            | {
+                name: _prose(text)
+                for name, text in (("printed", row.printed), ("beside", row.beside), ("best", row.best))
+            }
+            for row in plan.rows
+        ],
+        "thresholds": list(map(_prose, plan.thresholds)),
+        "deviations": list(map(_prose, plan.deviations)),
+        "figures": [f.name for f in figures if f.name.startswith(f"observed-{plan.name}")],
+    }
+
+
+def _commands(
+    figures: Sequence[Drawn], sizes: Sequence[Sequence[str]], trained: Sequence[ObservedPlan]
+) -> list[tuple[Any, str]]:
     lines = [
         ("this report", "python -m verify appendix -o DIR"),
         ("every claim", "python -m verify all"),
         ("every claim, with the mutants that checks and steps must reject", "python -m verify all --controls"),
         *([("the table of sizes", "python -m verify figure sizes -o DIR")] if sizes else []),
         *((f"figure: {f.title}", f.command) for f in figures),
+        *((f"trainings: {plan.title}", plan.command) for plan in trained),
     ]
     return [(_prose(what), command) for what, command in lines]

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mamba_theorems.theorems.claim import FAMILIES, Erratum, Form, Kind, Outcome
 from mamba_theorems.theorems.registry import claims, dependency_graph, family_of
@@ -35,6 +35,9 @@ from mamba_theorems.verify.report.formula import clauses
 from mamba_theorems.verify.report.paper import PaperRow, rows
 from mamba_theorems.verify.report.places import places
 from mamba_theorems.verify.report.rocq import Definition, Theorems
+
+if TYPE_CHECKING:
+    from mamba_theorems.verify.report.observed import ObservedPlan
 
 TITLE = "Understanding Input Selectivity in Mamba: the verified companion"
 SUBTITLE = (
@@ -96,8 +99,8 @@ class EvidenceEntry:
 
     @property
     def fails(self) -> bool:
-        """Whether the piece ran and does not show its kind."""
-        return self.verdict in ("contradicted", "undecided")
+        """Whether the piece ran and does not show its kind; training may miss what exists, which is no failure."""
+        return self.verdict == "contradicted" or (self.verdict == "undecided" and self.kind is not Kind.OBSERVED)
 
 
 @dataclass(frozen=True)
@@ -314,6 +317,13 @@ class Book:
     def restated(self) -> tuple[ClaimEntry, ...]:
         """What other papers state, and what is shown about them."""
         return tuple(e for e in self.entries if e.group == OTHERS)
+
+    @cached_property
+    def observed(self) -> tuple[ObservedPlan, ...]:
+        """What training finds beside these claims, from the records that ship. Raises ValueError."""
+        from mamba_theorems.verify.report import observed  # noqa: PLC0415 - the other chapters need no torch
+
+        return observed.chapter(self.outcomes, whole=self.is_whole)
 
     @property
     def definitions(self) -> list[Definition]:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from mamba_theorems.verify.evidence import ClaimReport, Line, Report
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, glossary, is_formula
-from mamba_theorems.verify.report import book, graph
+from mamba_theorems.verify.report import book, graph, observed
 from mamba_theorems.verify.report.book import Book
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import mathml, runs
@@ -40,6 +40,7 @@ def page(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Seque
         titles=book.GROUP_TITLES,
         table=table,
         figures=figures,
+        observed=observed,
         networks=[*watch.groups(outcomes)],
     )
 

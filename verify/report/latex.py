@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 from mamba_theorems.verify.evidence import Line, Report
 from mamba_theorems.verify.extras import needs
 from mamba_theorems.verify.glossary import WORDS, Gloss, glossary, is_formula
+from mamba_theorems.verify.report import observed
 from mamba_theorems.verify.report.book import GROUP_TITLES, TRUSTED, Book, ClaimEntry, EvidenceEntry
 from mamba_theorems.verify.report.figures import Drawn
 from mamba_theorems.verify.report.formula import runs
 from mamba_theorems.verify.report.markup import pieces
+from mamba_theorems.verify.report.observed import ObservedPlan, ObservedRow
 from mamba_theorems.verify.report.paper import PaperRow
 from mamba_theorems.verify.report.rocq import Theorems
 
@@ -38,6 +40,7 @@ def dumps(report: Report, *, figures: Sequence[Drawn] = (), table: Sequence[Sequ
     """The whole text; `figures` lie in the folder figures, `table` is the sizes with their head."""
     chapters = Book(report)
     parts = [HEAD.replace("DIGEST", chapters.digest), _paper(chapters), _errata(chapters), *_apart(chapters)]
+    parts.append(_observed(chapters))
     parts.append(_opening(chapters))
     for _, name, members in chapters.families:
         parts += [f"\\section{{{text(name)}}}", *map(_entry, members)]
@@ -212,6 +215,37 @@ def _apart(chapters: Book) -> list[str]:
 def _listed(title: str, entries: Iterable[ClaimEntry]) -> str:
     lines = [f"{text(e.claim.title)}: \\textbf{{{e.outcome}}} (\\claimname{{{e.claim.id}}})" for e in entries]
     return f"\\section{{{text(title)}}}\n{_items(lines)}" if lines else ""
+
+
+def _observed(chapters: Book) -> str:
+    """What training finds, a subsection a plan."""
+    if not chapters.observed:
+        return ""
+    head = f"\\section{{{text(observed.TITLE)}}}\n{text(observed.NOTE)}"
+    return "\n".join([head, *map(_plan, chapters.observed)])
+
+
+def _plan(plan: ObservedPlan) -> str:
+    parts = [
+        f"\\subsection{{{text(plan.title)}}}",
+        f"{text(plan.words)} \\textbf{{{text(plan.state)}}}\\par {text(plan.protocol)}.",
+        _items(f"\\textbf{{{p.verdict}}}: {text(str(p))}" for p in plan.predicted),
+    ]
+    if plan.rows:
+        parts += ["\\paragraph{Found}", _items(map(_trained, plan.rows))]
+    if plan.thresholds:
+        parts += [f"\\paragraph{{{text(observed.THRESHOLDS)}}}", _items(map(text, plan.thresholds))]
+    if plan.rows:
+        parts += ["\\paragraph{Deviations}", _items(map(text, plan.deviations)) or text(observed.NO_DEVIATION)]
+    again = f"\\paragraph{{Again}} {verbatim(plan.command)}, predictions with the digest {verbatim(plan.digest[:16])}"
+    return "\n".join(filter(None, [*parts, again]))
+
+
+def _trained(row: ObservedRow) -> str:
+    named = ((name, value) for name, value in zip(observed.HEAD[1:4], (row.printed, row.beside, row.best), strict=True))
+    parts = [f"{text(name)}: {text(value)}" for name, value in named if value]
+    parts += [f"{text(rate)}: {text(seeds)}" for rate, seeds in row.rates]
+    return " \\\\ ".join([f"\\textbf{{{text(row.label)}}} {text(row.settings)}".strip(), *parts])
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

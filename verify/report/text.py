@@ -15,11 +15,17 @@ from mamba_theorems.verify.report.book import Book, ClaimEntry, EvidenceEntry
 
 
 def write(report: Report, console: Console) -> None:
-    """Print the whole report; where it has every claim, the paper at a glance first."""
+    """Print the whole report; where it has every claim, the paper at a glance and what was observed first."""
     book = Book(report)
     if book.is_whole:
+        from mamba_theorems.verify.report import observed  # noqa: PLC0415 - torch is loaded only where it is needed
+
         console.print(Text("the paper at a glance", style="bold"))
         for line in layout.columns(paper.terminal(book.paper), console.width - 2, 20):
+            console.print(Text(f"  {line}"), soft_wrap=True)
+        console.print()
+        console.print(Text(observed.TITLE, style="bold"))
+        for line in layout.columns(observed.terminal(book.observed), console.width - 2, 20):
             console.print(Text(f"  {line}"), soft_wrap=True)
         console.print()
     width = max((len(e.claim.id) for e in book.entries), default=0)

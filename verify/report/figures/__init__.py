@@ -1,6 +1,7 @@
 """Figures of the appendix, as vector graphics that read in black and white, each computed by its own command.
 
-A family's module lists its FIGURES; what they plot comes from the same functions that the family's checks run.
+A family's module lists its FIGURES; what they plot comes from the same functions that the family's checks run. Those
+of trainings come from the records of what was observed.
 """
 
 from __future__ import annotations
@@ -66,9 +67,9 @@ class Drawn:
 
 @cache
 def figures() -> dict[str, Figure]:
-    """Every figure by name. Raises ValueError for two of one name."""
+    """Every figure by name. Raises ValueError for two of one name, or for a record that cannot be used."""
     found: dict[str, Figure] = {}
-    for family in FAMILIES:
+    for family in (*FAMILIES, "observed"):
         if find_spec(f"mamba_theorems.verify.report.figures.{family}") is None:
             continue
         for figure in import_module(f"mamba_theorems.verify.report.figures.{family}").FIGURES:
