@@ -133,11 +133,40 @@ FAULTS = {
     STEP: {
         "a bare assert on z with slots": refusing(STEP, together(bare, "z", "state_batch_indices")),
         "a stray broadcast of 17 rows": refusing(
-            STEP, at(said("operands could not be broadcast together with shapes (17,) (16,)"), lambda m, *_: len(m) == 17)
+            STEP,
+            at(said("operands could not be broadcast together with shapes (17,) (16,)"), lambda m, *_: len(m) == 17),
         ),
         "a crash going back": no_way_back(STEP, said("list index out of range", IndexError)),
     },
 }
+
+SEEN = {
+    "a bare assert on z with delta_bias": "pair.z.delta_bias",
+    "a stray reshape at length 65": "length.65",
+    "a stray word of refusal for D with seq_idx": "pair.D.seq_idx",
+    "an assert on a batch with seq_idx": "option.seq_idx",
+    "a wordless refusal to go back": "plain",
+    "a wordless refusal to go back with z": "option.z",
+    "an assert on an odd length": "plain",
+    "one of two named": "pair.z.initial_state",
+    "the wrong option named": "all",
+    "an assert on half precision with z": "option.z.float16",
+    "an assert on strides": "strides.u.transposed",
+    "an assert on padding": "padding.right",
+    "a crash where gradients are asked for": "plain",
+    "an assert on single tokens": "pieces.all",
+    "a bare assert on D, z and dt_limit": "dtype.float64.all",
+    "a helper without z": "all",
+    "Python's unsupported operand": "pair.D.z",
+    "an assert on chunks beyond the length": "state.length-7",
+    "a bare assert on bias with seq_idx": "pair.bias.seq_idx",
+    "an assert on fewer tokens than taps": "short.2.both",
+    "a torch list of other lengths": "length.17",
+    "a bare assert on z with slots": "slots.heads.batch-2",
+    "a stray broadcast of 17 rows": "batch.17",
+    "a crash going back": "state.gradient.all",
+}
+"""By fault: a row that sees it."""
 
 CORRECT = {
     SCAN: {
@@ -169,7 +198,9 @@ CORRECT = {
         "at most 64 steps": refusing(SCAN, at(said("L > 64 is not supported"), lambda m, *_: m.shape[2] > 64)),
         "softplus always": refusing(
             SCAN,
-            at(said("softplus is always applied", NotImplementedError), lambda m, uses, _: "delta_softplus" not in uses),
+            at(
+                said("softplus is always applied", NotImplementedError), lambda m, uses, _: "delta_softplus" not in uses
+            ),
         ),
         "no padding, in words": refusing(
             SCAN,

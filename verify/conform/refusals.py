@@ -90,8 +90,10 @@ def judged(subject: Examinee, row: SuiteRow, direction: str, reason: Exception) 
         return reason  # it takes no less, so that nothing is taken alone
     parts, told = _core(subject, row, direction, reason)
     unnamed = [part for part in parts if not says(part.words, told.text)]
-    if not unnamed or (len(parts) == 1 and parts[0].alone):
+    if not unnamed:
         return reason
+    if len(parts) == 1 and parts[0].alone:
+        return Refused(f"{parts[0].name} ({told})", told.text)
     called = " with ".join(part.name for part in parts)
     how = "each taken alone, refused together" if len(parts) > 1 else "refused, and not named"
     return Wrong(Deviation("the call", kinds.REFUSAL, f"{called}: {how}: {told}: {DECLARE_IT}"))
@@ -197,7 +199,8 @@ class _Search:
         if row.layout and not self._without(replace(self.row, layout={})):
             self._add(Part("strides", STRIDE_WORDS))
         edited = self._edit()
-        self._sizes()
+        if not self.found or any(not says(part.words, self.told.text) for part in self.found):
+            self._sizes()  # what is named already is refused at sizes that bring it about
         if self.direction == GRADIENT and not self._without(self.row, FORWARD):
             self._know(("gradient", "", 0))
         dtype = row.dtype or self.subject.main

@@ -334,13 +334,22 @@ def _not_offered(subject: Examinee, findings: Iterable[RowFinding]) -> tuple[str
             declared = subject.kernel.limits.dtypes is not None
             found[f"{name} ({'declared' if declared else 'refused'})"] = None
     for name, rule in subject.kernel.limits.sizes.items():
-        words = f"multiples of {rule['multiple']}" if isinstance(rule, Mapping) and list(rule) == ["multiple"] else rule
-        found[f"{name} other than {words}"] = None
+        found[f"{name} other than {_words_of(rule)}"] = None
+    for *together, last in subject.kernel.limits.not_together:
+        rules = last if isinstance(last, Mapping) else {}
+        words = [f"{name} other than {_words_of(rule)}" for name, rule in rules.items()] if rules else [last]
+        found[f"{' with '.join([*together, *words])} (declared)"] = None
     if not subject.kernel.limits.gradient:
         found["gradient (declared)"] = None
     if subject.accumulation.get("float64") is torch.float32:
         found["the precision of float64 (it is computed in float32)"] = None
     return tuple(found)
+
+
+def _words_of(rule: Any) -> str:
+    """A rule of sizes in words."""
+    whole = isinstance(rule, Mapping) and list(rule) == ["multiple"]
+    return f"multiples of {rule['multiple']}" if whole else str(rule)
 
 
 DRAWS = {Tier.QUICK: 25, Tier.FULL: 5000, Tier.GPU: 500}
