@@ -61,7 +61,7 @@ class NotOffered(Exception):
     """The kernel does not take this; the message says what, and who says so."""
 
 
-class Refused(NotOffered):
+class KernelRefusal(NotOffered):
     """The kernel raised what may be a refusal; `text` is what it said, "" where it said nothing.
 
     `refusals.judged` says whether it narrows what is held, or is a failure.
@@ -200,7 +200,7 @@ class Kernel:
         return list(takewhile(lambda name: self.name_of(name) not in self.by_name_alone, required))
 
     def run(self, work: Callable[[], Any], names: Iterable[str] = ()) -> Any:
-        """Do something of the kernel's. Raises Refused, Raised."""
+        """Do something of the kernel's. Raises KernelRefusal, Raised."""
         self.calls += 1
         try:
             return work()
@@ -208,7 +208,7 @@ class Kernel:
             told = refusal(reason, names)
             if told:
                 self.calls -= 1
-                raise Refused(told, str(reason).strip()) from reason
+                raise KernelRefusal(told, str(reason).strip()) from reason
             raise Raised(f"{type(reason).__name__}: {_first_line(reason)}") from reason
 
 

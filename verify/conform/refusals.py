@@ -28,7 +28,7 @@ from mamba_theorems.verify.conform.examine import (
     backward,
     draw,
 )
-from mamba_theorems.verify.conform.kernel import NotOffered, Raised, Refused
+from mamba_theorems.verify.conform.kernel import KernelRefusal, NotOffered, Raised
 from mamba_theorems.verify.conform.layouts import NotExercised
 from mamba_theorems.verify.conform.operations import Operation
 from mamba_theorems.verify.conform.row import SuiteRow
@@ -83,7 +83,7 @@ class Ground:
 
 def judged(subject: Examinee, row: SuiteRow, direction: str, reason: Exception) -> Exception:
     """The reason itself, or where it is a refusal that does not narrow, the failure that it is."""
-    if not isinstance(reason, Refused) or row.exam == "compiled":
+    if not isinstance(reason, KernelRefusal) or row.exam == "compiled":
         return reason
     ground = _ground(subject)
     if not ground.sizes or not set(ground.uses) <= set(row.uses):
@@ -93,7 +93,7 @@ def judged(subject: Examinee, row: SuiteRow, direction: str, reason: Exception) 
     if not unnamed:
         return reason
     if len(parts) == 1 and parts[0].alone:
-        return Refused(f"{parts[0].name} ({told})", told.text)
+        return KernelRefusal(f"{parts[0].name} ({told})", told.text)
     called = " with ".join(part.name for part in parts)
     how = "each taken alone, refused together" if len(parts) > 1 else "refused, and not named"
     return Wrong(Deviation("the call", kinds.REFUSAL, f"{called}: {how}: {told}: {DECLARE_IT}"))
@@ -119,7 +119,7 @@ def _taken_at(subject: Examinee, uses: tuple[str, ...], sizes: list[dict[str, in
 TAKEN, UNTOLD = "taken", "untold"
 
 
-def _outcome(subject: Examinee, row: SuiteRow, direction: str) -> Refused | str:
+def _outcome(subject: Examinee, row: SuiteRow, direction: str) -> KernelRefusal | str:
     """The refusal of a row's call; TAKEN where there is none; UNTOLD where there is no such call."""
     try:
         if row.exam in MANY_CALLS:
@@ -129,9 +129,9 @@ def _outcome(subject: Examinee, row: SuiteRow, direction: str) -> Refused | str:
         if direction == GRADIENT:
             _back(subject, given)
     except In as found:
-        if isinstance(found.reason, Refused):
+        if isinstance(found.reason, KernelRefusal):
             return found.reason
-    except Refused as reason:
+    except KernelRefusal as reason:
         return reason
     except (NotOffered, NotExercised, IndexError, KeyError):
         return UNTOLD
@@ -149,7 +149,9 @@ def _back(subject: Examinee, given: Given) -> None:
 # --- the least that is refused ---------------------------------------------------------------------------------------
 
 
-def _core(subject: Examinee, row: SuiteRow, direction: str, reason: Refused) -> tuple[tuple[Part, ...], Refused]:
+def _core(
+    subject: Examinee, row: SuiteRow, direction: str, reason: KernelRefusal
+) -> tuple[tuple[Part, ...], KernelRefusal]:
     """The parts of a row without any of which its call is not refused, and the refusal of these alone."""
     for known, text, told in subject.cores:
         if text == reason.text and known <= _keys(subject, row, direction):
@@ -186,7 +188,7 @@ def _part_of(subject: Examinee, key: Key) -> Part:
 class _Search:
     """Takes one part after another from a row, as long as what is left is refused."""
 
-    def __init__(self, subject: Examinee, row: SuiteRow, direction: str, reason: Refused) -> None:
+    def __init__(self, subject: Examinee, row: SuiteRow, direction: str, reason: KernelRefusal) -> None:
         self.subject, self.row, self.direction, self.told = subject, row, direction, reason
         self.keys: list[Key | None] = []
         self.found: list[Part] = []
@@ -223,9 +225,9 @@ class _Search:
     def _without(self, row: SuiteRow, direction: str = "") -> bool:
         """Whether a smaller row is refused too; then it is the row at hand."""
         found = _outcome(self.subject, row, direction or self.direction)
-        if isinstance(found, Refused):
+        if isinstance(found, KernelRefusal):
             self.row, self.told, self.direction = row, found, direction or self.direction
-        return isinstance(found, Refused)
+        return isinstance(found, KernelRefusal)
 
     def _edit(self) -> frozenset[str]:
         """The arguments whose values the row changes, where these values are a part."""
@@ -251,10 +253,10 @@ class _Search:
             if now[name] != size and not self._without(less):
                 self._know(("size", name, now[name]))
 
-    def _least(self, found: list[tuple[Mapping[str, int], Refused | str]]) -> None:
-        """Refused at every size: so at one of them."""
+    def _least(self, found: list[tuple[Mapping[str, int], KernelRefusal | str]]) -> None:
+        """KernelRefusal at every size: so at one of them."""
         for at, outcome in found:
-            if isinstance(outcome, Refused):
+            if isinstance(outcome, KernelRefusal):
                 self.row, self.told = replace(self.row, sizes=at), outcome
                 return
 

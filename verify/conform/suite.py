@@ -26,7 +26,7 @@ from mamba_theorems.verify.conform.examine import (
     ask,
     draw,
 )
-from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, NotOffered, Raised, Refused, elements
+from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, KernelRefusal, NotOffered, Raised, elements
 from mamba_theorems.verify.conform.layouts import NotExercised
 from mamba_theorems.verify.conform.operations import Draws, Operation
 from mamba_theorems.verify.conform.refusals import BASE, DECLARE_IT, friendly_sizes, judged
@@ -138,9 +138,9 @@ def _learn_sizes(subject: Examinee) -> None:
     for name in friendly:
         ordinary = operation.sizes[name]
         reason = _refusal(subject, friendly | {name: ordinary}, dtype)
-        if reason is not None and (isinstance(reason, Refused | Raised) or name not in rules):
+        if reason is not None and (isinstance(reason, KernelRefusal | Raised) or name not in rules):
             rules[name] = _rule(subject, friendly, name, dtype)
-            if not (isinstance(reason, Refused) and says(SIZE_WORDS[name], reason.text)):
+            if not (isinstance(reason, KernelRefusal) and says(SIZE_WORDS[name], reason.text)):
                 subject.unnamed[name] = f"{name} = {ordinary}, where {friendly[name]} is taken: {reason}: {DECLARE_IT}"
     kernel.limits = replace(kernel.limits, sizes=rules)
 
