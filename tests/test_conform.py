@@ -20,6 +20,7 @@ HERE = Path(__file__).parent / "conform"
 sys.path.insert(0, str(HERE))
 import controls  # noqa: E402
 import reference  # noqa: E402
+import refusing  # noqa: E402
 from planted import PLANTED  # noqa: E402
 
 from mamba_theorems.kernels import blocks as our_blocks  # noqa: E402
@@ -59,6 +60,31 @@ def test_a_planted_fault_fails_and_is_named_by_its_kind(operation, broken):
 def test_at_least_forty_faults_are_planted():
     assert len(CASES) >= 80
     assert len({kind for faults in PLANTED.values() for kind in faults.values()}) >= 25
+
+
+REFUSING = [(operation, fault) for operation, faults in refusing.FAULTS.items() for fault in faults]
+CORRECT = [(operation, control) for operation, kernels in refusing.CORRECT.items() for control in kernels]
+
+
+@pytest.mark.parametrize(("operation", "fault"), REFUSING, ids=[fault for _, fault in REFUSING])
+def test_what_is_refused_without_a_word_that_names_it_fails(operation, fault):
+    subject = suite.subject_of("theirs:kernel", refusing.FAULTS[operation][fault], OPERATIONS[operation], "cpu")
+    row = next(row for row in rows_of(operation) if row.id == refusing.SEEN[fault])
+    told = [f for f in suite.hold(subject, row) if f.verdict is Conformance.FAILS]
+    assert len(told) == 1
+    assert "declare it" in told[0].reason or "raises" in told[0].reason
+
+
+@pytest.mark.parametrize(("operation", "control"), CORRECT, ids=[control for _, control in CORRECT])
+def test_what_is_refused_in_words_or_declared_is_not_blamed_and_is_listed(operation, control):
+    subject = suite.subject_of("theirs:kernel", refusing.CORRECT[operation][control], OPERATIONS[operation], "cpu")
+    some = ("plain", "option.", "all", "pair.z", "padding.right", "strides.u.", "length.6", "short.2", "state.gradient")
+    rows = [row for row in rows_of(operation) if row.id.startswith((*some, "state.length-7", "pieces.all"))]
+    rows = [row for row in rows if not row.dtype and not row.id.endswith("wide")]
+    result = suite.examine(subject, rows, draws=False)
+    assert not result.failures, blamed(result)
+    assert result.exercised
+    assert result.not_offered
 
 
 class Broken(our_blocks.Mamba2):

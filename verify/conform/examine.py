@@ -21,6 +21,7 @@ from mamba_theorems.verify.conform.kinds import FaultKind
 from mamba_theorems.verify.conform.layouts import NotExercised, laid
 from mamba_theorems.verify.conform.operations import Arguments, Draws, Operation, Right, advanced, right, widened
 from mamba_theorems.verify.conform.row import SuiteRow
+from mamba_theorems.verify.conform.words import GRADIENT_WORDS, names
 
 DTYPES = {name: getattr(torch, name) for name in ("float64", "float32", "bfloat16", "float16")}
 FORWARD, GRADIENT, STEP = "forward", "gradient", "step"
@@ -33,7 +34,8 @@ class Examinee:
 
     `accumulation` says what each dtype is computed in; `uniform` holds the half dtypes in which the kernel takes no
     float32 beside it; `lost` says why gradients are not offered, once one has come back it `differentiates`; `bare` is
-    whether it takes the plain call; `worst` is the largest error/bound of the row at hand.
+    whether it takes the plain call; `worst` is the largest error/bound of the row at hand. `unnamed` are the ordinary
+    sizes that it refuses without naming them; `ground` and `cores` are what `refusals` found out.
     """
 
     kernel: Kernel
@@ -45,6 +47,9 @@ class Examinee:
     lost: str = ""
     bare: bool = True
     differentiates: bool = False
+    unnamed: dict[str, str] = field(default_factory=dict)
+    ground: Any = None
+    cores: list[Any] = field(default_factory=list)
     worst: float = 0.0
 
     @property
@@ -122,12 +127,12 @@ def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
         lacking = kernel.lacks(option, operation.features)
         if lacking:
             raise NotOffered(lacking)
-    unfit = kernel.limits.fits(row.sizes)
-    if unfit:
-        raise NotOffered(unfit)
-    sizes = kernel.limits.fitted({**operation.sizes, **row.sizes})
-    sizes = _divided(sizes)
-    beyond = kernel.limits.too_many(sizes)
+    limits = kernel.limits.with_these((*row.uses, dtype))
+    lacking = kernel.limits.apart((*row.uses, dtype)) or limits.fits(row.sizes) or _declared(kernel, row)
+    if lacking:
+        raise NotOffered(lacking)
+    sizes = _divided(limits.fitted({**operation.sizes, **row.sizes}))
+    beyond = limits.too_many(sizes)
     if beyond:
         raise NotOffered(beyond)
     n = Draws(row.seed + turn)
@@ -142,6 +147,12 @@ def draw(subject: Examinee, row: SuiteRow, turn: int = 0) -> Arguments:
     if "cu_seqlens" in arguments and kernel.lacks("seq_idx"):  # most of the field takes both, some the bounds alone
         del arguments["seq_idx"]
     return {name: _placed(subject, dtype, row, name, value) for name, value in arguments.items()}
+
+
+def _declared(kernel: Kernel, row: SuiteRow) -> str:
+    """What a row has beside options that is declared as not offered, or ""."""
+    has = [name for name in ("strides", "padding") if name in row.cells]
+    return next((f"{name} (declared)" for name in has if name in kernel.limits.not_offered), "")
 
 
 def _divided(sizes: dict[str, int]) -> dict[str, int]:
@@ -389,7 +400,7 @@ def values(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """y and the last state; then the gradient of every input through y."""
     with _direction(FORWARD):
         arguments = draw(subject, row)
-        both = row.gradient and row.exactly is None and wants_gradients(subject)
+        both = row.gradient and row.exactly is None and wants_gradients(subject, row)
         loss = _loss(subject, row, arguments, {"y": arguments[subject.operation.signal].shape}) if both else None
         wanted = wanted_of(subject, row, arguments, loss)
         _judge(subject, arguments, ask(subject, arguments), wanted)
@@ -412,7 +423,7 @@ def _loss(
 
 def state_gradient(subject: Examinee, row: SuiteRow) -> Iterator[str]:
     """The gradient of every input through y and the last state together."""
-    if not wants_gradients(subject):
+    if not wants_gradients(subject, row):
         return
     with _direction(GRADIENT):
         if STATE_GRADIENT in subject.kernel.limits.not_offered:
@@ -430,9 +441,11 @@ def state_gradient(subject: Examinee, row: SuiteRow) -> Iterator[str]:
 STATE_GRADIENT = "state gradient"
 
 
-def wants_gradients(subject: Examinee) -> bool:
-    """Whether gradients are asked of it."""
-    return not subject.lost and subject.kernel.limits.gradient
+def wants_gradients(subject: Examinee, row: SuiteRow) -> bool:
+    """Whether gradients are asked of it in a row."""
+    limits = subject.kernel.limits
+    apart = limits.apart((*row.uses, row.dtype or subject.main, GRADIENT))
+    return not subject.lost and limits.gradient and not apart
 
 
 def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tensor], wanted: Right) -> None:
@@ -448,7 +461,7 @@ def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tenso
     leaves = given.leaves
     outputs = [given.outputs[name] for name in loss]
     weights = [w.to(m.dtype) for w, m in zip(loss.values(), outputs, strict=True)]
-    found = _backward(subject, outputs, list(leaves.values()), weights)
+    found = backward(subject, outputs, list(leaves.values()), weights)
     got = {**given.outputs, **{f"gradient of {name}": g for name, g in zip(leaves, found, strict=True)}}
     case = SuiteCall(arguments, wanted, loss, got)
     _judge(subject, arguments, given, wanted, loss)
@@ -465,11 +478,13 @@ def _gradients(subject: Examinee, arguments: Arguments, loss: Mapping[str, Tenso
 
 
 def _on_a_graph(subject: Examinee, arguments: Arguments) -> Given:
-    """A call on inputs that require gradients. A kernel that raises there before it has ever given one has none."""
+    """A call on inputs that require gradients. A kernel that says there, before it has ever given one, that it has none
+    is asked for none.
+    """
     try:
         return ask(subject, arguments, gradients=True)
     except Raised as reason:
-        if subject.differentiates:
+        if subject.differentiates or not names(GRADIENT_WORDS, str(reason)):
             raise
         subject.lost = f"where one is asked for it raises {reason}"
         raise NotOffered(f"gradient ({subject.lost})") from reason
@@ -481,6 +496,9 @@ def told(subject: Examinee, row: SuiteRow) -> Iterator[str]:
         limits = subject.kernel.limits
         if not limits.gradient:
             raise NotOffered("gradient (declared)")
+        apart = limits.apart((*row.uses, row.dtype or subject.main, GRADIENT))
+        if apart:
+            raise NotOffered(apart)
         arguments = draw(subject, row)
         given = _on_a_graph(subject, arguments)
         for name in outputs_of(subject.operation, arguments):
@@ -494,12 +512,12 @@ def told(subject: Examinee, row: SuiteRow) -> Iterator[str]:
 SAY_SO = "raise an error there, or declare it"
 
 
-def _backward(subject: Examinee, outputs: list[Tensor], leaves: list[Tensor], weights: list[Tensor]) -> Sequence[Any]:
+def backward(subject: Examinee, outputs: list[Tensor], leaves: list[Tensor], weights: list[Tensor]) -> Sequence[Any]:
     """The gradients. A step advances its state in place, after which a graph may refuse to go back, and says so."""
     try:
         return subject.kernel.run(lambda: torch.autograd.grad(outputs, leaves, weights, allow_unused=True))
     except Raised as reason:
-        if subject.operation.name != "selective_state_update":
+        if subject.operation.name != "selective_state_update" or not names(GRADIENT_WORDS, str(reason)):
             raise
         subject.lost = f"going back through a step raises {reason}"
         raise NotOffered(f"gradient ({subject.lost})") from reason
@@ -524,7 +542,7 @@ def confined(subject: Examinee, row: SuiteRow) -> Iterator[str]:
                 wrong.failure = replace(wrong.failure, kind=kinds.LEAK)
             raise
     yield FORWARD
-    if wants_gradients(subject) and not _spoiled(arguments) & set(FACTORS) and "activation" not in arguments:
+    if wants_gradients(subject, row) and not _spoiled(arguments) & set(FACTORS) and "activation" not in arguments:
         with _direction(GRADIENT):
             _confined_gradients(subject, row, arguments, wanted.outputs["y"][0].isfinite())
         yield GRADIENT
@@ -550,7 +568,7 @@ def _confined_gradients(subject: Examinee, row: SuiteRow, arguments: Arguments, 
     if not y.requires_grad:
         raise NotOffered("gradient (its result has no graph)")
     leaves = {name: m for name, m in given.leaves.items() if name in VARYING}
-    found = _backward(subject, [y], list(leaves.values()), [loss["y"].to(y.dtype)])
+    found = backward(subject, [y], list(leaves.values()), [loss["y"].to(y.dtype)])
     channels = tuple(axis for axis in range(1, finite.ndim) if axis != operation.time)
     where, real = finite.all(channels, keepdim=True), compared(operation, arguments)
     where = where if real is None else where & real
@@ -684,7 +702,7 @@ def bits(subject: Examinee, row: SuiteRow) -> Iterator[str]:
         with _threads(2):
             _equal(first, ask(subject, arguments).outputs, "with two threads")
     yield FORWARD
-    if not wants_gradients(subject):
+    if not wants_gradients(subject, row):
         return
     with _direction(GRADIENT):
         if not subject.kernel.limits.deterministic:
@@ -704,7 +722,7 @@ def _plain_gradients(subject: Examinee, arguments: Arguments) -> dict[str, Tenso
     y = given.outputs["y"]
     if not y.requires_grad:
         raise NotOffered("gradient (its result has no graph)")
-    found = _backward(subject, [y], list(leaves.values()), [torch.ones_like(y)])
+    found = backward(subject, [y], list(leaves.values()), [torch.ones_like(y)])
     return {f"gradient of {name}": g for name, g in zip(leaves, found, strict=True) if g is not None}
 
 

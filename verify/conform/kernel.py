@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from math import prod
 from typing import Any
@@ -22,8 +22,10 @@ Sizes = Mapping[str, int]
 DECLARABLE = {
     "dtypes": "names of the dtypes it takes",
     "options": "the optional arguments it takes, all others being refused",
-    "not_offered": "optional arguments and features that it does not take; NaN: it may spread NaN and inf; "
-    "state gradient: none goes through its last state",
+    "not_offered": "optional arguments and features that it does not take, strides and padding among them; NaN: it "
+    "may spread NaN and inf; state gradient: none goes through its last state",
+    "not_together": "lists of options, features, dtypes and gradient that it does not take together; a mapping at a "
+    "list's end says, as sizes do, which sizes it takes with them",
     "sizes": "by name, a list of sizes, or {multiple, min, max}",
     "elements": "the most that batch, length, channels, states and taps of one call may multiply to: for interpreters",
     "names": "its own names of arguments, by the field's",
@@ -44,7 +46,7 @@ OTHER_NAMES = {
 }
 """Names under which others have an option."""
 _WORDS_OF_REFUSAL = re.compile(
-    r"support|not implemented|gives no gradients|requires? |"
+    r"support(?!ed operand)|not implemented|gives no gradients|requires? |"
     r"must be (a )?(multiple|contiguous|divisible|power|at least|one of)",
     re.I,
 )
@@ -59,6 +61,17 @@ class NotOffered(Exception):
     """The kernel does not take this; the message says what, and who says so."""
 
 
+class KernelRefusal(NotOffered):
+    """The kernel raised what may be a refusal; `text` is what it said, "" where it said nothing.
+
+    `refusals.judged` says whether it narrows what is held, or is a failure.
+    """
+
+    def __init__(self, told: str, text: str = "") -> None:
+        super().__init__(told)
+        self.text = text
+
+
 class Raised(Exception):
     """The kernel raised what is no refusal."""
 
@@ -70,6 +83,7 @@ class KernelLimits:
     dtypes: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
     not_offered: tuple[str, ...] = ()
+    not_together: tuple[Sequence[Any], ...] = ()
     sizes: Mapping[str, Any] = field(default_factory=dict)
     elements: int | None = None
     names: Mapping[str, str] = field(default_factory=dict)
@@ -93,6 +107,20 @@ class KernelLimits:
     def fitted(self, sizes: Sizes) -> dict[str, int]:
         """The sizes, each raised to the next that is taken, or lowered where there is none."""
         return {name: _nearest(self.sizes.get(name), size) for name, size in sizes.items()}
+
+    def apart(self, present: Iterable[str]) -> str:
+        """What of this it does not take together, or ""."""
+        given = set(present)
+        lists = [names for names in self.not_together if not isinstance(names[-1], Mapping)]
+        return next((" with ".join(names) + " (declared)" for names in lists if given >= set(names)), "")
+
+    def with_these(self, present: Iterable[str]) -> KernelLimits:
+        """The limits where this is in use: the sizes that are declared to go with it."""
+        given = set(present)
+        rules = [
+            names[-1] for names in self.not_together if isinstance(names[-1], Mapping) and given >= set(names[:-1])
+        ]
+        return replace(self, sizes={**self.sizes, **{name: rule for sizes in rules for name, rule in sizes.items()}})
 
     def too_many(self, sizes: Sizes) -> str:
         """Why so many elements are not taken, or ""."""
@@ -172,7 +200,7 @@ class Kernel:
         return list(takewhile(lambda name: self.name_of(name) not in self.by_name_alone, required))
 
     def run(self, work: Callable[[], Any], names: Iterable[str] = ()) -> Any:
-        """Do something of the kernel's. Raises NotOffered, Raised."""
+        """Do something of the kernel's. Raises KernelRefusal, Raised."""
         self.calls += 1
         try:
             return work()
@@ -180,7 +208,7 @@ class Kernel:
             told = refusal(reason, names)
             if told:
                 self.calls -= 1
-                raise NotOffered(told) from reason
+                raise KernelRefusal(told, str(reason).strip()) from reason
             raise Raised(f"{type(reason).__name__}: {_first_line(reason)}") from reason
 
 

@@ -25,12 +25,13 @@ from mamba_theorems.verify.conform.examine import (
     Wrong,
     ask,
     draw,
-    wants_gradients,
 )
-from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, NotOffered, Raised, elements
+from mamba_theorems.verify.conform.kernel import Kernel, KernelLimits, KernelRefusal, NotOffered, Raised, elements
 from mamba_theorems.verify.conform.layouts import NotExercised
 from mamba_theorems.verify.conform.operations import Draws, Operation
+from mamba_theorems.verify.conform.refusals import BASE, DECLARE_IT, friendly_sizes, judged
 from mamba_theorems.verify.conform.row import SuiteRow
+from mamba_theorems.verify.conform.words import SIZE_WORDS, says
 from mamba_theorems.verify.settings import Tier
 
 
@@ -103,11 +104,6 @@ class Result:
 
 # --- what a kernel takes ---------------------------------------------------------------------------------------------
 
-BASE = SuiteRow("base")
-FRIENDLY = {
-    "length": 64, "d_inner": 16, "dim": 16, "d_state": 16, "headdim": 16, "nheads": 4, "chunk_size": 64, "width": 4,
-}  # fmt: skip
-"""Sizes that hardly any kernel refuses."""
 MULTIPLES = (2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -132,7 +128,7 @@ def _learn_sizes(subject: Examinee) -> None:
     if first is not None:
         return
     operation, kernel = subject.operation, subject.kernel
-    friendly = {name: size for name, size in FRIENDLY.items() if name in operation.sizes}
+    friendly = friendly_sizes(operation)
     dtype = next((name for name in ("float32", *subject.dtypes) if _accepts(subject, friendly, name)), None)
     if dtype is None and _accepts(subject, friendly | {"batch": 1}, "float32"):
         friendly, dtype = friendly | {"batch": 1}, "float32"
@@ -141,8 +137,11 @@ def _learn_sizes(subject: Examinee) -> None:
     rules = dict(kernel.limits.sizes)
     for name in friendly:
         ordinary = operation.sizes[name]
-        if not _accepts(subject, friendly | {name: ordinary}, dtype):
+        reason = _refusal(subject, friendly | {name: ordinary}, dtype)
+        if reason is not None and (isinstance(reason, KernelRefusal | Raised) or name not in rules):
             rules[name] = _rule(subject, friendly, name, dtype)
+            if not (isinstance(reason, KernelRefusal) and says(SIZE_WORDS[name], reason.text)):
+                subject.unnamed[name] = f"{name} = {ordinary}, where {friendly[name]} is taken: {reason}: {DECLARE_IT}"
     kernel.limits = replace(kernel.limits, sizes=rules)
 
 
@@ -160,25 +159,28 @@ def _rule(subject: Examinee, friendly: Mapping[str, int], name: str, dtype: str)
 
 def _accepts(subject: Examinee, sizes: Mapping[str, int], dtype: str) -> bool:
     """Whether the plain call at these sizes ends without an exception; wrong results are for the rows to see."""
-    unfit = subject.kernel.limits
+    return _refusal(subject, sizes, dtype) is None
+
+
+def _refusal(subject: Examinee, sizes: Mapping[str, int], dtype: str) -> Exception | None:
+    """The exception of the plain call at these sizes."""
     try:
         arguments = draw(replace(subject, dtypes=tuple(DTYPES)), replace(BASE, sizes=sizes, dtype=dtype))
         ask(subject, arguments)
-    except (NotOffered, Raised):
-        return False
+    except (NotOffered, Raised) as reason:
+        return reason
     except Wrong:
-        return True
-    finally:
-        subject.kernel.limits = unfit
-    return True
+        return None
+    return None
 
 
 def _takes_dtype(subject: Examinee, dtype: str) -> bool:
-    if _accepts(subject, {}, dtype):
+    sizes: tuple[dict[str, int], ...] = ({}, subject.kernel.limits.fitted(friendly_sizes(subject.operation)))
+    if any(_accepts(subject, at, dtype) for at in sizes):
         return True
     if DTYPES[dtype].itemsize == 2:
         subject.uniform.add(dtype)
-        if _accepts(subject, {}, dtype):
+        if any(_accepts(subject, at, dtype) for at in sizes):
             return True
         subject.uniform.discard(dtype)
     return False
@@ -206,16 +208,20 @@ def hold(subject: Examinee, row: SuiteRow) -> Iterator[RowFinding]:
     """What a row says, a finding a direction."""
     dtype = row.dtype or subject.main
     subject.worst = 0.0
+    if row.id == "plain" and subject.unnamed:
+        failure = Deviation("the call", kinds.REFUSAL, "; ".join(subject.unnamed.values()))
+        yield RowFinding(row, dtype, FORWARD, Conformance.FAILS, str(failure), failure)
     try:
         for direction in EXAMS[row.exam](subject, row):
             yield RowFinding(row, dtype, direction, Conformance.CONFORMS, worst=subject.worst)
     except In as found:
-        case = found.reason.case if isinstance(found.reason, Wrong) else None
+        reason = judged(subject, row, found.direction, found.reason)
+        case = reason.case if isinstance(reason, Wrong) else None
 
         def name(row: SuiteRow, failure: Deviation) -> Deviation:
             return naming.named(subject, row, failure, case)
 
-        yield told_of(row, dtype, found.direction, found.reason, name, case)
+        yield told_of(row, dtype, found.direction, reason, name, case)
 
 
 def told_of(
@@ -328,13 +334,22 @@ def _not_offered(subject: Examinee, findings: Iterable[RowFinding]) -> tuple[str
             declared = subject.kernel.limits.dtypes is not None
             found[f"{name} ({'declared' if declared else 'refused'})"] = None
     for name, rule in subject.kernel.limits.sizes.items():
-        words = f"multiples of {rule['multiple']}" if isinstance(rule, Mapping) and list(rule) == ["multiple"] else rule
-        found[f"{name} other than {words}"] = None
+        found[f"{name} other than {_words_of(rule)}"] = None
+    for *together, last in subject.kernel.limits.not_together:
+        rules = last if isinstance(last, Mapping) else {}
+        words = [f"{name} other than {_words_of(rule)}" for name, rule in rules.items()] if rules else [last]
+        found[f"{' with '.join([*together, *words])} (declared)"] = None
     if not subject.kernel.limits.gradient:
         found["gradient (declared)"] = None
     if subject.accumulation.get("float64") is torch.float32:
         found["the precision of float64 (it is computed in float32)"] = None
     return tuple(found)
+
+
+def _words_of(rule: Any) -> str:
+    """A rule of sizes in words."""
+    whole = isinstance(rule, Mapping) and list(rule) == ["multiple"]
+    return f"multiples of {rule['multiple']}" if whole else str(rule)
 
 
 DRAWS = {Tier.QUICK: 25, Tier.FULL: 5000, Tier.GPU: 500}
@@ -375,5 +390,4 @@ def random_rows(subject: Examinee, seed: int, count: int) -> Iterator[SuiteRow]:
         fitted = kernel.limits.fitted(sizes)
         yield SuiteRow(
             f"random.{seed}.{number}", kinds.VALUES, uses, fitted, dtype, cells=("random draws",),
-            gradient=wants_gradients(subject),
         )  # fmt: skip
