@@ -122,7 +122,7 @@ def test_a_row_that_fails_on_a_foreign_kernel_is_named_and_replayed():
 
 @pytest.mark.usefixtures("theirs")
 def test_a_run_on_a_foreign_kernel_says_which_claims_exercised_it_and_what_it_breaks(capsys):
-    words = ["foundations.unrolled", "haar.thm1", "--kernel"]
+    words = ["foundations.unrolled", "haar.thm1", "--dtype", "float32", "--kernel"]
     assert cli.main([*words, "theirs:good"]) == cli.Exit.EXPECTED
     assert " calls by foundations.unrolled; 1 others never called it" in capsys.readouterr().err
     assert cli.main([*words, "theirs:swapped"]) == cli.Exit.UNEXPECTED
