@@ -95,9 +95,10 @@ def _one_thread_and_one_seed():
 
 
 def pytest_collection_modifyitems(items):
-    """Tests marked gpu run only where there is a CUDA device."""
+    """Tests marked long start first; tests marked gpu run only where there is a CUDA device."""
     import torch
 
+    items.sort(key=lambda item: "long" not in item.keywords)
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason="needs a CUDA device")
