@@ -36,7 +36,7 @@ rocq:
 	fi
 
 test: setup lint
-	$(RUN) -m pytest -n 2
+	$(RUN) -m pytest -n 2 --dist worksteal
 
 lint: setup
 	$(RUN) -m ruff check .

@@ -6,6 +6,8 @@
 import os
 import random
 import signal
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -93,9 +95,10 @@ def _one_thread_and_one_seed():
 
 
 def pytest_collection_modifyitems(items):
-    """Tests marked gpu run only where there is a CUDA device."""
+    """Tests marked long start first; tests marked gpu run only where there is a CUDA device."""
     import torch
 
+    items.sort(key=lambda item: "long" not in item.keywords)
     if torch.cuda.is_available():
         return
     skip = pytest.mark.skip(reason="needs a CUDA device")
@@ -112,11 +115,43 @@ def no_sign_of_life(monkeypatch):
     monkeypatch.setattr(usage, "SOON", 3600)
 
 
+# --- runs ------------------------------------------------------------------------------------------------------------
+
+
+class Here(Executor):
+    """Does what is submitted at once, in this process."""
+
+    def submit(self, work, /, *args, **options):
+        future = Future()
+        try:
+            future.set_result(work(*args, **options))
+        except Exception as reason:
+            future.set_exception(reason)
+        return future
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _a_run_that_a_test_asks_for_stays_in_its_process():
+    """A run's two workers would import again, beside two test workers, what this process has imported.
+
+    What is about the workers themselves starts `python -m verify`.
+    """
+    from mamba_theorems.verify.engine import runner
+
+    @contextmanager
+    def here(_run):
+        yield Here()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "workers", here)
+        yield
+
+
 ASKED = ("foundations.euler-gap", "haar.thm1", "mqar.thm2-step1-printed")
 
 
 @pytest.fixture(scope="session")
-def small_run():
+def small_run(_a_run_that_a_test_asks_for_stays_in_its_process):
     """One quick run with controls: a proof with a figure, a disproof, a counterexample with its replay line; and what
     they rest on.
     """

@@ -11,6 +11,7 @@ import pytest
 from mamba_theorems.kernels.peers import installed
 from mamba_theorems.theorems.claim import Kind
 from mamba_theorems.theorems.registry import claims
+from mamba_theorems.verify import recorded
 from mamba_theorems.verify.checks.check import rejects
 from mamba_theorems.verify.checks.foreign import foreign
 from mamba_theorems.verify.commands import asked
@@ -122,7 +123,7 @@ def test_a_row_that_fails_on_a_foreign_kernel_is_named_and_replayed():
 
 @pytest.mark.usefixtures("theirs")
 def test_a_run_on_a_foreign_kernel_says_which_claims_exercised_it_and_what_it_breaks(capsys):
-    words = ["foundations.unrolled", "haar.thm1", "--kernel"]
+    words = ["foundations.unrolled", "haar.thm1", "--dtype", "float32", "--kernel"]
     assert cli.main([*words, "theirs:good"]) == cli.Exit.EXPECTED
     assert " calls by foundations.unrolled; 1 others never called it" in capsys.readouterr().err
     assert cli.main([*words, "theirs:swapped"]) == cli.Exit.UNEXPECTED
@@ -198,7 +199,8 @@ def test_sizes_from_the_command_line_are_the_ones_that_run():
     assert any("(32, 20, 3)" in name for name in evidence.facts)
 
 
-def test_the_whole_run_is_as_expected_and_names_every_claim(tmp_path):
+@pytest.mark.long
+def test_the_whole_run_is_as_expected_names_every_claim_and_states_every_step_as_recorded(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "verify", "all", "--output-format", "json", "-o", str(tmp_path)],
         capture_output=True,
@@ -210,6 +212,9 @@ def test_the_whole_run_is_as_expected_and_names_every_claim(tmp_path):
     found = {c["id"]: c for c in report["canonical"]["claims"]}
     assert set(found) == set(claims())
     assert all(c["outcome"] == c["expected"] for c in found.values())
+    written = {c["id"]: c["steps"] for c in recorded.read()["canonical"]["claims"]}
+    other = [claim for claim in claims() if found[claim]["steps"] != written[claim]]
+    assert not other, "read the change, then run `python -m verify all --record`"
 
 
 def test_the_readme_s_sample_is_replaced_between_its_markers():
