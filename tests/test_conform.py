@@ -187,6 +187,15 @@ def test_a_correct_kernel_is_not_blamed_and_what_it_does_not_offer_is_listed(con
         assert any(told.startswith(words) for told in result.not_offered), (words, result.not_offered)
 
 
+def test_whether_taps_skip_padding_within_a_sequence_or_count_its_places_is_not_compared():
+    subject = suite.subject_of("theirs:kernel", controls.places_counted, OPERATIONS["causal_conv1d"], "cpu")
+    rows = [row for row in rows_of("causal_conv1d") if row.id.startswith("padding.") and not row.id.endswith(".state")]
+    result = suite.examine(subject, rows, draws=False)
+    assert not result.failures, blamed(result)
+    assert len(rows) == 6
+    assert result.calls >= len(rows)
+
+
 def test_a_gradient_through_differences_of_running_sums_is_within_its_bound():
     """What cancels in the sums of a whole chunk leaves its rounding."""
     subject = suite.subject_of("theirs:kernel", controls.chunked, OPERATIONS["ssd_chunk_scan"], "cpu")

@@ -139,3 +139,15 @@ def widths_2_to_4(x, weight, bias=None, seq_idx=None, initial_states=None, retur
     if weight.shape[1] not in (2, 3, 4):
         raise RuntimeError("causal_conv1d only supports width between 2 and 4")
     return causal_conv1d(x, weight, bias, seq_idx, initial_states, return_final_states, activation)
+
+
+def places_counted(x, weight, bias=None, seq_idx=None):
+    """Taps at their places, whatever padding lies between, as in causal_conv1d's reference."""
+    width = weight.shape[1]
+    before = x.new_zeros(*x.shape[:2], width - 1)
+    windows = torch.cat([before, x], -1).unfold(-1, width, 1)
+    if seq_idx is not None:
+        seen = torch.cat([seq_idx.new_full((len(x), width - 1), -1), seq_idx], -1).unfold(-1, width, 1)
+        windows = torch.where((seen == seq_idx[..., None])[:, None], windows, 0.0)
+    y = (windows * weight[:, None]).sum(-1) + (0.0 if bias is None else bias[:, None])
+    return y if seq_idx is None else torch.where((seq_idx < 0)[:, None], 0.0, y)

@@ -128,7 +128,8 @@ def _stretched(pattern: list[int], length: int) -> Tensor:
     return torch.tensor(pattern)[places]
 
 
-PADDINGS = {
+Paddings = Mapping[str, tuple[tuple[int, ...], ...]]
+PADDINGS: Paddings = {
     "right": ((0, 0, 0, -1),),
     "left": ((-1, 0, 0, 0),),
     "between": ((0, -1, 1, 1),),
@@ -137,13 +138,15 @@ PADDINGS = {
     "rows": ((0, 0, -1), (-1, 0, 0)),
 }
 """seq_idx of the rows of a batch in turn."""
+APART: Paddings = {**PADDINGS, "scattered": ((0, -1, 1, -1, -1, 2, 2), (0, -1, 1, 1, -1, 2, -1))}
+"""The same with no padding between tokens of one sequence."""
 
 
-def paddings(uses: tuple[str, ...], words: str = "") -> Iterator[SuiteRow]:
-    """Padding on either side, between, in between tokens of one sequence, in a whole row, and otherwise in each row."""
-    for place, patterns in PADDINGS.items():
+def paddings(uses: tuple[str, ...], words: str = "", patterns: Paddings = PADDINGS) -> Iterator[SuiteRow]:
+    """Padding on either side, between sequences and tokens, in a whole row, and otherwise in each row."""
+    for place, rows in patterns.items():
         yield SuiteRow(
-            f"padding.{place}{words}", kinds.PADDING, uses, edit=packed(*patterns), cells=("padding",), gradient=False
+            f"padding.{place}{words}", kinds.PADDING, uses, edit=packed(*rows), cells=("padding",), gradient=False
         )
 
 

@@ -12,6 +12,7 @@ from mamba_theorems.verify.conform import kinds
 from mamba_theorems.verify.conform.operations import CONVOLUTION, Arguments
 from mamba_theorems.verify.conform.row import Edit, SuiteRow
 from mamba_theorems.verify.conform.rows.common import (
+    APART,
     boundary,
     far,
     filled,
@@ -54,7 +55,7 @@ def _packed() -> Iterator[SuiteRow]:
         yield SuiteRow(f"packed.each{words}", kinds.PACKED, uses, edit=packed(range(200)))
         for place in (1, 2, 3, 4, 8, 16, -1, -2, -3, -4):
             yield SuiteRow(f"packed.at{place}{words}", kinds.PACKED, uses, edit=boundary(place))
-        yield from paddings(uses, words)
+        yield from paddings(uses, words, APART)
     yield SuiteRow("packed.initial-state", kinds.INITIAL, ("seq_idx", "initial_states"), edit=boundary(2))
     yield SuiteRow("packed.initial-state.state", kinds.INITIAL, ("seq_idx", *BOTH), edit=boundary(2))
 
