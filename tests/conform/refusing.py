@@ -78,6 +78,15 @@ def no_way_back(operation, raises, when=lambda uses, signal: True):
     return one_way
 
 
+def whole_chunks(signal, uses, options):
+    assert signal.shape[-1] % 64 == 0
+
+
+def no_gate_beside_bias(signal, uses, options):
+    z, delta_bias = options.get("z"), options.get("delta_bias")
+    assert z is None or delta_bias is None
+
+
 def together(raises, *names):
     return lambda signal, uses, options: raises(set(names) <= uses)
 
@@ -196,6 +205,11 @@ CORRECT = {
             SCAN, at(said("u must be contiguous"), lambda m, *_: not m.is_contiguous())
         ),
         "at most 64 steps": refusing(SCAN, at(said("L > 64 is not supported"), lambda m, *_: m.shape[2] > 64)),
+        "multiples of 64, asserted": refusing(SCAN, whole_chunks),
+        "multiples of 64, in words without a name": refusing(
+            SCAN, at(said("must be a multiple of 64"), lambda m, *_: m.shape[2] % 64)
+        ),
+        "z without a bias, asserted": refusing(SCAN, no_gate_beside_bias),
         "softplus always": refusing(
             SCAN,
             at(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from math import prod
+from traceback import extract_tb
 from typing import Any
 
 from torch import nn
@@ -208,7 +209,7 @@ class Kernel:
             told = refusal(reason, names)
             if told:
                 self.calls -= 1
-                raise KernelRefusal(told, str(reason).strip()) from reason
+                raise KernelRefusal(told, _words(reason)) from reason
             raise Raised(f"{type(reason).__name__}: {_first_line(reason)}") from reason
 
 
@@ -224,8 +225,17 @@ def refusal(reason: Exception, names: Iterable[str]) -> str:
     return ""
 
 
+def _words(reason: Exception) -> str:
+    """What it says; of an assert without a message the line of source."""
+    said = str(reason).strip()
+    if said or not isinstance(reason, AssertionError):
+        return said
+    (*_, where) = extract_tb(reason.__traceback__)
+    return where.line or ""
+
+
 def _first_line(reason: Exception) -> str:
-    return (str(reason).strip().splitlines() or ["without a word"])[0][:200]
+    return (_words(reason).splitlines() or ["without a word"])[0][:200]
 
 
 def declared(function: Callable[..., Any]) -> KernelLimits:

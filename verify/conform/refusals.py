@@ -40,6 +40,7 @@ from mamba_theorems.verify.conform.words import (
     VALUE_WORDS,
     option_words,
     says,
+    says_size,
 )
 
 BASE = SuiteRow("base")
@@ -64,13 +65,18 @@ def friendly_sizes(operation: Operation) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Part:
-    """One thing that a call has beside the plain one: how a report calls it, its words, and whether it is an option or
-    a dtype, which may be refused alone without a word.
+    """One thing that a call has beside the plain one: how a report calls it, its words, whether it is an option or a
+    dtype, which may be refused alone without a word, and which size it is.
     """
 
     name: str
     words: tuple[str, ...]
     alone: bool = False
+    size: str = ""
+
+    def named(self, text: str) -> bool:
+        """Whether the words of a refusal name it."""
+        return says_size(self.size, text) if self.size else says(self.words, text)
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,7 @@ def judged(subject: Examinee, row: SuiteRow, direction: str, reason: Exception) 
     if not ground.sizes or not set(ground.uses) <= set(row.uses):
         return reason  # it takes no less, so that nothing is taken alone
     parts, told = _core(subject, row, direction, reason)
-    unnamed = [part for part in parts if not says(part.words, told.text)]
+    unnamed = [part for part in parts if not part.named(told.text)]
     if not unnamed:
         return reason
     if len(parts) == 1 and parts[0].alone:
@@ -179,7 +185,7 @@ def _part_of(subject: Examinee, key: Key) -> Part:
     if what == "option":
         return Part(name, option_words(name, subject.kernel.name_of(name)), alone=True)
     if what == "size":
-        return Part(f"{name} = {size}", SIZE_WORDS[name])
+        return Part(f"{name} = {size}", SIZE_WORDS[name], size=name)
     if what == "dtype":
         return Part(name, (*DTYPE_WORDS[name], "dtype", "dtypes", "precision"), alone=True)
     return Part("the gradient", GRADIENT_WORDS)
@@ -201,7 +207,7 @@ class _Search:
         if row.layout and not self._without(replace(self.row, layout={})):
             self._add(Part("strides", STRIDE_WORDS))
         edited = self._edit()
-        if not self.found or any(not says(part.words, self.told.text) for part in self.found):
+        if not self.found or not all(part.named(self.told.text) for part in self.found):
             self._sizes()  # what is named already is refused at sizes that bring it about
         if self.direction == GRADIENT and not self._without(self.row, FORWARD):
             self._know(("gradient", "", 0))

@@ -31,7 +31,7 @@ from mamba_theorems.verify.conform.layouts import NotExercised
 from mamba_theorems.verify.conform.operations import Draws, Operation
 from mamba_theorems.verify.conform.refusals import BASE, DECLARE_IT, friendly_sizes, judged
 from mamba_theorems.verify.conform.row import SuiteRow
-from mamba_theorems.verify.conform.words import SIZE_WORDS, says
+from mamba_theorems.verify.conform.words import says_size
 from mamba_theorems.verify.settings import Tier
 
 
@@ -140,7 +140,7 @@ def _learn_sizes(subject: Examinee) -> None:
         reason = _refusal(subject, friendly | {name: ordinary}, dtype)
         if reason is not None and (isinstance(reason, KernelRefusal | Raised) or name not in rules):
             rules[name] = _rule(subject, friendly, name, dtype)
-            if not (isinstance(reason, KernelRefusal) and says(SIZE_WORDS[name], reason.text)):
+            if not (isinstance(reason, KernelRefusal) and says_size(name, reason.text)):
                 subject.unnamed[name] = f"{name} = {ordinary}, where {friendly[name]} is taken: {reason}: {DECLARE_IT}"
     kernel.limits = replace(kernel.limits, sizes=rules)
 

@@ -14,6 +14,8 @@ STRAY = re.compile(
     re.I,
 )
 """Words of Python, numpy and torch about a shape that does not fit: they name a size by chance, and refuse nothing."""
+LIMIT = re.compile(r"multiples? of|divisible|powers? of|%|(<=?|>=?|==|\bin)\s*[\d(\[{]")
+"""Words, or a line of source, that compare a size with numbers and need not say which size."""
 GRADIENT_WORDS = (
     "grad", "grads", "gradient", "gradients", "backward", "backprop", "backpropagation", "autograd", "differentiable",
     "differentiate", "training", "inference",
@@ -91,3 +93,8 @@ def names(words: Iterable[str], text: str) -> bool:
 def says(words: Iterable[str], text: str) -> bool:
     """Whether the words of a refusal name what these are words for."""
     return not STRAY.search(text) and names(words, text)
+
+
+def says_size(name: str, text: str) -> bool:
+    """Whether the words of a refusal name a size, or limit one."""
+    return says(SIZE_WORDS[name], text) or (not STRAY.search(text) and LIMIT.search(text) is not None)
