@@ -378,6 +378,16 @@ def test_a_failure_is_replayed_without_our_code(theirs, word, row, says):
     assert says in done.stdout, done.stdout + done.stderr
 
 
+def test_a_replay_goes_where_its_row_conforms_again(theirs, monkeypatch):
+    words = ["conform", "mykernels:selective_state_update", "--row", "option.D", "-o", "out"]
+    failures = theirs / "out" / "failures"
+    assert cli.main(words) == cli.Exit.UNEXPECTED
+    assert len(list(failures.iterdir())) == 2
+    monkeypatch.setattr(sys.modules["mykernels"], "selective_state_update", reference.update())
+    assert cli.main(words) == cli.Exit.EXPECTED
+    assert not list(failures.iterdir())
+
+
 WRONG_BLOCK = """
 from mamba_theorems.kernels.blocks import {kind}
 

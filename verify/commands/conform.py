@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from mamba_theorems.verify.commands import asked
@@ -11,7 +12,7 @@ from mamba_theorems.verify.commands.usage import Exit, NothingRan, Terminal, Usa
 from mamba_theorems.verify.conform import known, scorecard
 from mamba_theorems.verify.conform.kernel import NotOffered
 from mamba_theorems.verify.conform.kernels import Examined, kernels_of
-from mamba_theorems.verify.conform.replay import files
+from mamba_theorems.verify.conform.replay import file_name, files
 from mamba_theorems.verify.conform.suite import Result
 from mamba_theorems.verify.files import FOLDER, write
 from mamba_theorems.verify.settings import Tier
@@ -45,7 +46,7 @@ def conform(args: Namespace, terminal: Terminal) -> Exit:
 
 
 def _examined(kernel: Examined, args: Namespace, device: str) -> Result:
-    """One kernel's result, its failures' replays written."""
+    """One kernel's result, its failures' replays written, and removed those of an earlier run that it contradicts."""
     how = {"tier": Tier(args.tier), "seed": args.seed or 0, "stop_early": args.stop_early}
     try:
         with as_usage_error(f"{kernel.path}: "):
@@ -53,6 +54,8 @@ def _examined(kernel: Examined, args: Namespace, device: str) -> Result:
     except NotOffered as reason:
         raise NothingRan(f"{kernel.path} does not run on {reason}") from reason
     folder: Path = (args.output or FOLDER) / "failures"
+    for finding, ending in product(result.findings, (".py", ".npz")):
+        (folder / (file_name(result, finding) + ending)).unlink(missing_ok=True)
     for finding in scorecard.first_of_each_kind(result):
         for name, content in files(result, finding, kernel.subject(device).kernel).items():
             write(folder / name, content)
